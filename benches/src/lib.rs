@@ -1,0 +1,1 @@
+//! Corpora and instruments of the benches.
