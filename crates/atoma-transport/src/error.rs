@@ -1,0 +1,249 @@
+use crate::Attempts;
+use std::{borrow::Cow, error::Error, fmt};
+
+/// Any error, boxed: what foreign causes are kept as.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+/// Why a request got no answer, or why the answer's body broke off.
+///
+/// Display speaks for this level only, in one line without secrets, addresses with credentials or
+/// bodies; the cause is in [`source`](Error::source).
+///
+/// ```
+/// use atoma_transport::{ErrorKind, RequestSent, TransportError};
+///
+/// let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+/// let error = TransportError::new(ErrorKind::Connect, RequestSent::No).with_source(refused);
+/// assert!(error.is_connect() && error.is_transient());
+/// assert_eq!(error.to_string(), "could not connect");
+/// ```
+pub struct TransportError(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    request_sent: RequestSent,
+    transient: bool,
+    detail: Option<Cow<'static, str>>,
+    attempts: Attempts,
+    source: Option<BoxError>,
+}
+
+/// What went wrong, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The name could not be resolved or no connection could be opened.
+    Connect,
+    /// The proxy could not be reached, or refused.
+    Proxy,
+    /// The TLS handshake failed for another reason than the certificate.
+    Tls,
+    /// The server's certificate is not to be trusted: expired, for another name, of an unknown
+    /// issuer. Never retried.
+    Certificate,
+    /// A phase took longer than it may.
+    Timeout(Phase),
+    /// The connection was lost before the head of an answer had arrived.
+    Connection,
+    /// What came is not HTTP, or not HTTP that may be believed.
+    Protocol,
+    /// The body broke off before its end.
+    Body,
+    /// Something was larger than its limit.
+    Limit,
+    /// The body is encoded in a way that was not asked for.
+    Encoding,
+    /// The machine has no more of something: file descriptors, ports, memory.
+    Resource,
+    /// The request itself cannot be sent: a bad URL, a forbidden scheme.
+    Request,
+    /// Anything else, as a foreign transport reports it.
+    Other,
+}
+
+/// A phase of an exchange that has its own time-out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Name lookup, TCP, proxy and TLS together.
+    Connect,
+    /// From the start of the attempt until the head of the answer.
+    Head,
+    /// Between two pieces of the body.
+    Idle,
+    /// The whole call: all attempts, the waits between them, and the body.
+    Total,
+}
+
+/// Whether the server may have seen the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RequestSent {
+    /// Certainly not: sending it again cannot be billed twice.
+    No,
+    /// It may have: some of it was written, or nobody can tell.
+    Maybe,
+}
+
+impl TransportError {
+    /// A new error without cause or detail.
+    ///
+    /// It is [transient](Self::is_transient) if its kind is `Connect`, `Proxy`, `Tls`, `Timeout`,
+    /// `Connection`, `Resource` or `Other`.
+    pub fn new(kind: ErrorKind, request_sent: RequestSent) -> Self {
+        use ErrorKind::{Connect, Connection, Other, Proxy, Resource, Timeout, Tls};
+        let transient =
+            matches!(kind, Connect | Proxy | Tls | Timeout(_) | Connection | Resource | Other);
+        Self(Box::new(Inner {
+            kind,
+            request_sent,
+            transient,
+            detail: None,
+            attempts: Attempts::default(),
+            source: None,
+        }))
+    }
+
+    /// A phase that took longer than it may.
+    pub fn timeout(phase: Phase, request_sent: RequestSent) -> Self {
+        Self::new(ErrorKind::Timeout(phase), request_sent)
+    }
+
+    /// Keeps `source` as the cause.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// Says more than the kind does: a short lower-case phrase without secrets, shown after it.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
+        self.0.detail = Some(detail.into());
+        self
+    }
+
+    /// Marks the error as one that another try would only meet again.
+    #[must_use]
+    pub fn permanent(mut self) -> Self {
+        self.0.transient = false;
+        self
+    }
+
+    /// Remembers the attempts of which this error ended the last.
+    #[must_use]
+    pub fn with_attempts(mut self, attempts: Attempts) -> Self {
+        self.0.attempts = attempts;
+        self
+    }
+
+    /// What went wrong, in one word.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// Whether the server may have seen the request.
+    pub fn request_sent(&self) -> RequestSent {
+        self.0.request_sent
+    }
+
+    /// Whether the same request may well succeed if tried again.
+    pub fn is_transient(&self) -> bool {
+        self.0.transient
+    }
+
+    /// The detail shown after the kind, if there is one.
+    pub fn detail(&self) -> Option<&str> {
+        self.0.detail.as_deref()
+    }
+
+    /// How often the request was tried and what each try met; empty below the retry layer.
+    pub fn attempts(&self) -> &Attempts {
+        &self.0.attempts
+    }
+
+    /// The connection could not be opened: name, TCP, proxy, TLS or certificate.
+    pub fn is_connect(&self) -> bool {
+        use ErrorKind::{Certificate, Connect, Proxy, Timeout, Tls};
+        matches!(self.kind(), Connect | Proxy | Tls | Certificate | Timeout(Phase::Connect))
+    }
+
+    /// The server's certificate is not to be trusted.
+    pub fn is_certificate(&self) -> bool {
+        self.kind() == ErrorKind::Certificate
+    }
+
+    /// A phase took longer than it may; [`timeout_phase`](Self::timeout_phase) says which.
+    pub fn is_timeout(&self) -> bool {
+        self.timeout_phase().is_some()
+    }
+
+    /// The phase that took too long.
+    pub fn timeout_phase(&self) -> Option<Phase> {
+        match self.kind() {
+            ErrorKind::Timeout(phase) => Some(phase),
+            _ => None,
+        }
+    }
+
+    /// Something was larger than its limit.
+    pub fn is_limit(&self) -> bool {
+        self.kind() == ErrorKind::Limit
+    }
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind() {
+            ErrorKind::Connect => "could not connect",
+            ErrorKind::Proxy => "the proxy failed",
+            ErrorKind::Tls => "the TLS handshake failed",
+            ErrorKind::Certificate => "the server's certificate is not to be trusted",
+            ErrorKind::Timeout(phase) => return write!(f, "timed out: {phase}").and(self.rest(f)),
+            ErrorKind::Connection => "the connection was lost before an answer came",
+            ErrorKind::Protocol => "the answer is not valid HTTP",
+            ErrorKind::Body => "the answer broke off",
+            ErrorKind::Limit => "the answer is over a limit",
+            ErrorKind::Encoding => "the answer is encoded in a way that was not asked for",
+            ErrorKind::Resource => "the machine is out of a resource",
+            ErrorKind::Request => "the request cannot be sent",
+            ErrorKind::Other => "the transport failed",
+        })?;
+        self.rest(f)
+    }
+}
+
+impl TransportError {
+    fn rest(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.detail().map_or(Ok(()), |detail| write!(f, ": {detail}"))
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Phase::Connect => "no connection in time",
+            Phase::Head => "no answer in time",
+            Phase::Idle => "the answer stopped coming",
+            Phase::Total => "the whole call took too long",
+        })
+    }
+}
+
+impl fmt::Debug for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TransportError")
+            .field("kind", &self.0.kind)
+            .field("request_sent", &self.0.request_sent)
+            .field("transient", &self.0.transient)
+            .field("detail", &self.0.detail)
+            .field("attempts", &self.0.attempts)
+            .field("source", &self.0.source)
+            .finish()
+    }
+}
+
+impl Error for TransportError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,58 @@
+use crate::ErrorKind;
+use http::StatusCode;
+use std::{fmt, time::Duration};
+
+/// How often a call was tried, how long it took, and what each failed try met.
+///
+/// [`Retry`](crate::Retry) puts it into the extensions of every response it returns, and into
+/// every error.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Attempts {
+    /// The number of times the request was handed to the transport.
+    pub count: u32,
+    /// From the first attempt until the outcome was known, waits included.
+    pub elapsed: Duration,
+    /// The attempts that failed, in order; the last one too if the call failed.
+    pub failed: Vec<FailedAttempt>,
+}
+
+/// One try that brought no usable answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FailedAttempt {
+    /// What it met.
+    pub cause: FailedBy,
+    /// The server's name for this request (`x-request-id`), if an answer came with one.
+    pub request_id: Option<String>,
+    /// How long this try took.
+    pub elapsed: Duration,
+    /// The wait that followed it; `None` after the last.
+    pub wait: Option<Duration>,
+}
+
+/// What a failed attempt met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FailedBy {
+    /// A refusing status.
+    Status(StatusCode),
+    /// No answer at all.
+    Transport(ErrorKind),
+}
+
+impl fmt::Display for Attempts {
+    /// `3 attempts in 2.5s: 503 Service Unavailable, timed out, …`, on one line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.count == 1 { "" } else { "s" };
+        write!(f, "{} attempt{plural} in {:.1?}", self.count, self.elapsed)?;
+        for (index, attempt) in self.failed.iter().enumerate() {
+            f.write_str(if index == 0 { ": " } else { ", " })?;
+            match attempt.cause {
+                FailedBy::Status(status) => write!(f, "{status}")?,
+                FailedBy::Transport(kind) => write!(f, "{kind:?}")?,
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,3 @@
+mod attempts;
+
+pub use attempts::{Attempts, FailedAttempt, FailedBy};
