@@ -1,0 +1,375 @@
+use alloc::vec::Vec;
+use core::mem;
+
+use crate::block::{Block, append};
+use crate::line::{self, Field, LONGEST_NAME};
+use crate::{DecodeError, Event, Limits, OwnedEvent, Unfinished};
+
+/// An incremental decoder of `text/event-stream`.
+///
+/// Give it the bytes of a stream as they come, in pieces of any size. However they are cut, the
+/// events are the same, and an event is out as soon as its last byte is in. The interpretation is
+/// the one of the [WHATWG HTML standard, section 9.2.6][standard], from the leading byte order mark
+/// to malformed UTF-8; it knows no malformed stream, so the only errors are those of [`Limits`].
+///
+/// ```
+/// use atoma_sse::Decoder;
+///
+/// let mut decoder = Decoder::new();
+/// let mut texts = Vec::new();
+/// for mut piece in [&b"data: Hel"[..], b"lo\n\n: still here\n", b"\ndata: world\n\n"] {
+///     while let Some(event) = decoder.decode(&mut piece)? {
+///         texts.push(event.data().to_owned());
+///     }
+/// }
+/// assert_eq!(texts, ["Hello", "world"]);
+/// assert!(decoder.finish().is_none());
+/// # Ok::<(), atoma_sse::DecodeError>(())
+/// ```
+///
+/// [standard]: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
+#[derive(Debug, Clone, Default)]
+pub struct Decoder {
+    position: Position,
+    limits: Limits,
+    accepts_error_field: bool,
+    block: Block,
+    /// The bytes so far of a line that the input cut.
+    line_length: usize,
+    /// Its field name, or the byte order mark, as far as it goes.
+    head: [u8; LONGEST_NAME],
+    head_length: usize,
+    /// Its value, unless the field is `data`.
+    value: Vec<u8>,
+    retry: Option<u64>,
+}
+
+impl Decoder {
+    /// A decoder at the start of a stream, with the default [`Limits`]. It allocates nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A decoder at the start of a stream, with limits of your own.
+    pub fn with_limits(limits: Limits) -> Self {
+        Self { limits, ..Self::default() }
+    }
+
+    /// Whether a field named `error` is read as `event: error` with its value as data.
+    ///
+    /// Some model servers write `error: {"message": …}` when they fail within a stream. The
+    /// standard has unknown fields ignored, so this is off by default.
+    #[must_use]
+    pub fn accept_error_field(mut self, accept: bool) -> Self {
+        self.accepts_error_field = accept;
+        self
+    }
+
+    /// Takes bytes from the front of `input` up to the end of the next event, and lends that event.
+    ///
+    /// `Ok(None)` says that the input is used up: `input` is empty then, and the beginning of an
+    /// event that was in it is kept for the next call. An event that is one `data` line wholly
+    /// within the input, the usual case, is lent from there without a copy; any other is lent from
+    /// the decoder.
+    ///
+    /// # Errors
+    ///
+    /// If a line or an event is longer than the [`Limits`] allow. That event is lost; calling again
+    /// with the same input goes on at the one after it.
+    pub fn decode<'a, 'i: 'a>(
+        &'a mut self,
+        input: &mut &'i [u8],
+    ) -> Result<Option<Event<'a>>, DecodeError> {
+        self.block.release();
+        let found = match self.advance(input) {
+            Ok(found) => found,
+            Err(error) => {
+                self.block.skip();
+                self.position = Position::Ignored;
+                return Err(error);
+            }
+        };
+        match found {
+            Found::Nothing => Ok(None),
+            Found::Whole(data) => self.block.lend(data, self.limits.event).map(Some),
+            Found::Gathered => self.block.event(self.limits.event).map(Some),
+        }
+    }
+
+    /// As [`decode`](Self::decode), with an event that owns its text: one allocation an event.
+    ///
+    /// # Errors
+    ///
+    /// As [`decode`](Self::decode).
+    pub fn decode_owned(&mut self, input: &mut &[u8]) -> Result<Option<OwnedEvent>, DecodeError> {
+        Ok(self.decode(input)?.map(|event| event.to_owned()))
+    }
+
+    /// Ends the stream, and tells whether an event was cut off: one that had begun with a `data`,
+    /// `event` or `id` field, whole or not, and whose blank line is missing. The standard has it
+    /// dropped; what there was of it is in [`Unfinished`].
+    ///
+    /// The decoder is then at the start of a new stream, with the same settings.
+    /// [`last_event_id`](Self::last_event_id) and [`retry`](Self::retry) stay, as they do when a
+    /// browser connects again.
+    pub fn finish(&mut self) -> Option<Unfinished> {
+        let cut = match self.position {
+            Position::Name => Field::could_begin(&self.head[..self.head_length]),
+            Position::Colon(field) | Position::Value(field) => field != Field::Retry,
+            _ => false,
+        };
+        self.position = Position::default();
+        self.head_length = 0;
+        self.block.finish(cut)
+    }
+
+    /// The last event id: what an [`Event`] without an `id` field would carry now, and what a
+    /// client sends as `Last-Event-ID` when it connects again. Empty if there is none.
+    pub fn last_event_id(&self) -> &str {
+        self.block.id()
+    }
+
+    /// The reconnection time the stream asked for last, in milliseconds, if it did. A number past
+    /// 64 bits reads as `u64::MAX`.
+    pub fn retry(&self) -> Option<u64> {
+        self.retry
+    }
+}
+
+/// Where the next byte stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Position {
+    /// At the start of the stream, or inside the byte order mark.
+    #[default]
+    StreamStart,
+    LineStart,
+    /// At the start of a line, after a CR: a LF would belong to it.
+    AfterCr,
+    Name,
+    /// Behind the colon, where one space is dropped.
+    Colon(Field),
+    Value(Field),
+    /// In a comment, an unknown field, or a block that is passed over.
+    Ignored,
+}
+
+enum Found<'i> {
+    Nothing,
+    /// The data of an event that is a single line of the input.
+    Whole(&'i [u8]),
+    /// An event that the block's buffers hold.
+    Gathered,
+}
+
+/// The lines that lie wholly in the input.
+impl Decoder {
+    /// After an error `input` stands inside the offending line.
+    #[inline(always)]
+    fn advance<'i>(&mut self, input: &mut &'i [u8]) -> Result<Found<'i>, DecodeError> {
+        if self.position != Position::LineStart {
+            self.resume(input)?;
+        }
+        loop {
+            let Some(end) = line::find_end(input) else {
+                if !input.is_empty() {
+                    self.begin_line(input)?;
+                    *input = &[];
+                }
+                return Ok(Found::Nothing);
+            };
+            let line = &input[..end];
+            if end > self.limits.line && !self.block.is_skipped() {
+                self.begin_line(line)?;
+            }
+            let rest = self.pass_line_end(&input[end..]);
+            if line.is_empty() {
+                *input = rest;
+                if self.block.end() {
+                    return Ok(Found::Gathered);
+                }
+                continue;
+            }
+            if let Some(value) = line.strip_prefix(b"data:") {
+                let value = line::without_space(value);
+                if self.block.is_empty() && matches!(rest.first(), Some(b'\n' | b'\r')) {
+                    *input = self.pass_line_end(rest);
+                    return Ok(Found::Whole(value));
+                }
+                if !self.block.is_skipped() {
+                    self.block.begin_data(self.limits.event)?;
+                    self.block.append_data(value, self.limits.event)?;
+                }
+            } else if line[0] != b':' && !self.block.is_skipped() {
+                let (name, value) = line::split(line);
+                if let Some(field) = self.field_named(name)? {
+                    self.apply(field, value)?;
+                }
+            }
+            *input = rest;
+        }
+    }
+
+    /// Takes the line end in front: CR LF, LF or CR.
+    #[inline(always)]
+    fn pass_line_end<'i>(&mut self, input: &'i [u8]) -> &'i [u8] {
+        match input {
+            [b'\r', b'\n', rest @ ..] => rest,
+            [b'\r'] => {
+                self.position = Position::AfterCr;
+                &[]
+            }
+            [_, rest @ ..] => rest,
+            [] => &[],
+        }
+    }
+
+    /// The field of that name. A `data` field has begun then, an `error` field has become one.
+    fn field_named(&mut self, name: &[u8]) -> Result<Option<Field>, DecodeError> {
+        match Field::named(name) {
+            Some(Field::Error) if !self.accepts_error_field => Ok(None),
+            Some(Field::Error) => {
+                self.block.set_name(b"error", usize::MAX)?;
+                self.block.begin_data(self.limits.event)?;
+                Ok(Some(Field::Data))
+            }
+            Some(Field::Data) => {
+                self.block.begin_data(self.limits.event)?;
+                Ok(Some(Field::Data))
+            }
+            other => Ok(other),
+        }
+    }
+
+    fn apply(&mut self, field: Field, value: &[u8]) -> Result<(), DecodeError> {
+        match field {
+            Field::Data | Field::Error => self.block.append_data(value, self.limits.event),
+            Field::Event => self.block.set_name(value, self.limits.line),
+            Field::Id => self.block.set_id(value, self.limits.line),
+            Field::Retry => {
+                self.retry = line::milliseconds(value).or(self.retry);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The lines that the input cuts.
+impl Decoder {
+    /// Goes on where the last input ended, up to the start of a line or the end of the input.
+    fn resume(&mut self, input: &mut &[u8]) -> Result<(), DecodeError> {
+        if self.position == Position::StreamStart && !self.pass_byte_order_mark(input)? {
+            return Ok(());
+        }
+        if self.position == Position::AfterCr {
+            if !input.is_empty() {
+                *input = input.strip_prefix(b"\n").unwrap_or(input);
+                self.position = Position::LineStart;
+            }
+            return Ok(());
+        }
+        let end = line::find_end(input);
+        let (part, rest) = input.split_at(end.unwrap_or(input.len()));
+        self.continue_line(part)?;
+        *input = rest;
+        if end.is_some() {
+            self.end_line()?;
+            self.position = Position::LineStart;
+            *input = self.pass_line_end(rest);
+        }
+        Ok(())
+    }
+
+    /// Takes a leading byte order mark (Encoding Standard, "UTF-8 decode"). True if the bytes that
+    /// looked like one have turned out to begin a line.
+    fn pass_byte_order_mark(&mut self, input: &mut &[u8]) -> Result<bool, DecodeError> {
+        const MARK: &[u8] = b"\xEF\xBB\xBF";
+        while let Some((first, rest)) = input.split_first() {
+            if *first != MARK[self.head_length] {
+                let matched = &MARK[..mem::take(&mut self.head_length)];
+                self.position = Position::LineStart;
+                return match matched {
+                    [] => Ok(false),
+                    _ => self.begin_line(matched).map(|()| true),
+                };
+            }
+            *input = rest;
+            self.head_length += 1;
+            if self.head_length == MARK.len() {
+                self.position = Position::LineStart;
+                break;
+            }
+        }
+        Ok(false)
+    }
+
+    /// Takes the first part of a line whose end is not in sight.
+    fn begin_line(&mut self, part: &[u8]) -> Result<(), DecodeError> {
+        self.line_length = 0;
+        self.head_length = 0;
+        self.position = if self.block.is_skipped() { Position::Ignored } else { Position::Name };
+        self.continue_line(part)
+    }
+
+    fn continue_line(&mut self, mut part: &[u8]) -> Result<(), DecodeError> {
+        if self.block.is_skipped() {
+            return Ok(());
+        }
+        let allowed = self.limits.line - self.line_length;
+        let too_long = part.len() > allowed;
+        if too_long {
+            part = &part[..allowed];
+        }
+        self.line_length += part.len();
+        if self.position == Position::Name {
+            part = self.continue_name(part)?;
+        }
+        if let (Position::Colon(field), Some(_)) = (self.position, part.first()) {
+            part = line::without_space(part);
+            self.position = Position::Value(field);
+        }
+        match self.position {
+            Position::Value(Field::Data) => self.block.append_data(part, self.limits.event)?,
+            Position::Value(_) => append(&mut self.value, part, self.limits.line),
+            _ => {}
+        }
+        if too_long { Err(DecodeError::line_too_long(self.limits.line)) } else { Ok(()) }
+    }
+
+    /// Collects the field's name. Gives back what comes behind its colon.
+    fn continue_name<'i>(&mut self, part: &'i [u8]) -> Result<&'i [u8], DecodeError> {
+        for (index, &byte) in part.iter().enumerate() {
+            if byte == b':' {
+                let head = self.head;
+                let field = self.field_named(&head[..self.head_length])?;
+                self.value.clear();
+                self.position = field.map_or(Position::Ignored, Position::Colon);
+                return Ok(&part[index + 1..]);
+            }
+            if self.head_length == LONGEST_NAME {
+                self.position = Position::Ignored;
+                break;
+            }
+            self.head[self.head_length] = byte;
+            self.head_length += 1;
+        }
+        Ok(&[])
+    }
+
+    fn end_line(&mut self) -> Result<(), DecodeError> {
+        let head = self.head;
+        match self.position {
+            Position::Name => match self.field_named(&head[..self.head_length])? {
+                Some(field) => self.apply(field, b""),
+                None => Ok(()),
+            },
+            Position::Colon(Field::Data) | Position::Value(Field::Data) => Ok(()),
+            Position::Colon(field) | Position::Value(field) => {
+                let value = mem::take(&mut self.value);
+                let applied = self.apply(field, &value);
+                self.value = value;
+                applied
+            }
+            _ => Ok(()),
+        }
+    }
+}

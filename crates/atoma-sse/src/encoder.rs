@@ -1,0 +1,138 @@
+use alloc::string::String;
+use core::fmt;
+use core::fmt::Write as _;
+
+use crate::Event;
+
+/// Writes one event as the text that decodes to it.
+///
+/// For a stream of events use an [`Encoder`], which knows the id of the one before.
+///
+/// # Errors
+///
+/// If the format cannot carry the event; see [`EncodeError`].
+pub fn encode(event: &Event<'_>) -> Result<String, EncodeError> {
+    let mut output = String::new();
+    Encoder::new().encode(event, &mut output)?;
+    Ok(output)
+}
+
+/// An encoder of `text/event-stream`: what it writes decodes to the same events.
+///
+/// ```
+/// use atoma_sse::{Encoder, Event};
+///
+/// let mut encoder = Encoder::new();
+/// let mut output = String::new();
+/// encoder.encode(&Event::new("a").with_id("1"), &mut output)?;
+/// encoder.encode(&Event::new("b").with_id("1"), &mut output)?;
+/// encoder.encode(&Event::new("c"), &mut output)?;
+/// assert_eq!(output, "id: 1\ndata: a\n\ndata: b\n\nid\ndata: c\n\n");
+/// # Ok::<(), atoma_sse::EncodeError>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Encoder {
+    id: String,
+}
+
+impl Encoder {
+    /// An encoder at the start of a stream.
+    pub const fn new() -> Self {
+        Self { id: String::new() }
+    }
+
+    /// Appends an event to `output`: its name unless it is `message`, its id if it is not that of
+    /// the event before, its data line by line, and the blank line.
+    ///
+    /// # Errors
+    ///
+    /// If the format cannot carry the event; see [`EncodeError`]. Nothing is written then.
+    pub fn encode(&mut self, event: &Event<'_>, output: &mut String) -> Result<(), EncodeError> {
+        check(Part::Name, event.name(), &['\n', '\r'])?;
+        check(Part::Id, event.id(), &['\n', '\r', '\0'])?;
+        check(Part::Data, event.data(), &['\r'])?;
+        if event.name() != Event::MESSAGE {
+            push_line(output, "event: ", event.name());
+        }
+        if event.id() != self.id {
+            let field = if event.id().is_empty() { "id" } else { "id: " };
+            push_line(output, field, event.id());
+            self.id.clear();
+            self.id.push_str(event.id());
+        }
+        for line in event.data().split('\n') {
+            push_line(output, "data: ", line);
+        }
+        output.push('\n');
+        Ok(())
+    }
+
+    /// Appends a comment, which decoders pass over: a sign of life. Each line of the text becomes a
+    /// line of its own, and no blank line follows.
+    pub fn comment(&mut self, text: &str, output: &mut String) {
+        for line in text.split(['\n', '\r']) {
+            push_line(output, ": ", line);
+        }
+    }
+
+    /// Appends a `retry` field, in milliseconds: how long to wait before connecting again.
+    pub fn retry(&mut self, milliseconds: u64, output: &mut String) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(output, "retry: {milliseconds}\n");
+    }
+}
+
+/// An event that the format cannot carry.
+///
+/// A name cannot hold a line end, an id neither a line end nor a NUL, and data no carriage return:
+/// each would decode to something else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct EncodeError {
+    part: Part,
+}
+
+impl EncodeError {
+    /// Whether the event's name is to blame.
+    pub const fn is_name(&self) -> bool {
+        matches!(self.part, Part::Name)
+    }
+
+    /// Whether the event's id is to blame.
+    pub const fn is_id(&self) -> bool {
+        matches!(self.part, Part::Id)
+    }
+
+    /// Whether the event's data is to blame.
+    pub const fn is_data(&self) -> bool {
+        matches!(self.part, Part::Data)
+    }
+}
+
+impl fmt::Display for EncodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.part {
+            Part::Name => "an event name cannot hold a line end",
+            Part::Id => "an event id cannot hold a line end or a NUL",
+            Part::Data => "event data cannot hold a carriage return",
+        })
+    }
+}
+
+impl core::error::Error for EncodeError {}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Part {
+    Name,
+    Id,
+    Data,
+}
+
+fn check(part: Part, text: &str, forbidden: &[char]) -> Result<(), EncodeError> {
+    if text.contains(forbidden) { Err(EncodeError { part }) } else { Ok(()) }
+}
+
+fn push_line(output: &mut String, field: &str, value: &str) {
+    output.push_str(field);
+    output.push_str(value);
+    output.push('\n');
+}

@@ -1,0 +1,56 @@
+use core::fmt;
+
+/// A line or an event went over its [limit](crate::Limits).
+///
+/// This is the only way decoding can fail: the format itself knows no malformed input. The event
+/// the line belongs to is lost, told once, and leaves nothing behind, not even its id. The decoder
+/// then goes on at the event after it: call [`decode`](crate::Decoder::decode) again with the same
+/// input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DecodeError {
+    kind: Kind,
+    limit: usize,
+}
+
+impl DecodeError {
+    /// Whether a line had more bytes than [`Limits::line`](crate::Limits::line) allows.
+    pub const fn is_line_too_long(&self) -> bool {
+        matches!(self.kind, Kind::Line)
+    }
+
+    /// Whether an event had more data than [`Limits::event`](crate::Limits::event) allows.
+    pub const fn is_event_too_long(&self) -> bool {
+        matches!(self.kind, Kind::Event)
+    }
+
+    /// The limit that was passed, in bytes.
+    pub const fn limit(&self) -> usize {
+        self.limit
+    }
+
+    pub(crate) const fn line_too_long(limit: usize) -> Self {
+        Self { kind: Kind::Line, limit }
+    }
+
+    pub(crate) const fn event_too_long(limit: usize) -> Self {
+        Self { kind: Kind::Event, limit }
+    }
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, limit) = match self.kind {
+            Kind::Line => ("a line", self.limit),
+            Kind::Event => ("an event", self.limit),
+        };
+        write!(f, "{what} of the event stream is longer than {limit} bytes")
+    }
+}
+
+impl core::error::Error for DecodeError {}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    Line,
+    Event,
+}

@@ -1,0 +1,162 @@
+use alloc::string::String;
+use core::fmt;
+
+/// One event, borrowed from the input or from the decoder.
+///
+/// It is what the standard dispatches: a type, the data, and the last event id at that moment.
+/// An event is also what an [`Encoder`](crate::Encoder) writes:
+///
+/// ```
+/// use atoma_sse::{Event, encode};
+///
+/// let event = Event::new("two\nlines").with_name("note").with_id("7");
+/// assert_eq!(encode(&event).unwrap(), "event: note\nid: 7\ndata: two\ndata: lines\n\n");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Event<'a> {
+    name: &'a str,
+    data: &'a str,
+    id: &'a str,
+}
+
+impl<'a> Event<'a> {
+    /// An event of the default type, [`MESSAGE`](Self::MESSAGE), without an id.
+    pub const fn new(data: &'a str) -> Self {
+        Self { name: Self::MESSAGE, data, id: "" }
+    }
+
+    /// The type of an event whose block has no `event` field, or an empty one.
+    pub const MESSAGE: &'static str = "message";
+
+    /// Sets the event's type. An empty name means [`MESSAGE`](Self::MESSAGE).
+    #[must_use]
+    pub const fn with_name(mut self, name: &'a str) -> Self {
+        self.name = if name.is_empty() { Self::MESSAGE } else { name };
+        self
+    }
+
+    /// Sets the last event id.
+    #[must_use]
+    pub const fn with_id(mut self, id: &'a str) -> Self {
+        self.id = id;
+        self
+    }
+
+    /// The event's type: the block's last `event` field, or `message`. Never empty.
+    pub const fn name(&self) -> &'a str {
+        self.name
+    }
+
+    /// The values of the block's `data` fields, joined by line feeds. It holds no carriage return,
+    /// and may be empty.
+    pub const fn data(&self) -> &'a str {
+        self.data
+    }
+
+    /// The last event id: that of this block, or else of the latest block that had one. Empty if
+    /// none had, or the latest was empty.
+    pub const fn id(&self) -> &'a str {
+        self.id
+    }
+
+    /// Copies the event: one allocation of the exact size, none for an empty event.
+    pub fn to_owned(&self) -> OwnedEvent {
+        let name = if self.name == Self::MESSAGE { "" } else { self.name };
+        let mut text = String::with_capacity(self.data.len() + name.len() + self.id.len());
+        text.push_str(self.data);
+        text.push_str(name);
+        text.push_str(self.id);
+        OwnedEvent { name_at: self.data.len(), id_at: self.data.len() + name.len(), text }
+    }
+}
+
+/// One event that owns its text, all of it in a single allocation.
+///
+/// ```
+/// use atoma_sse::Event;
+///
+/// let owned = Event::new("{}").with_id("7").to_owned();
+/// assert_eq!((owned.name(), owned.data(), owned.id()), ("message", "{}", "7"));
+/// assert_eq!(owned.into_data(), "{}");
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct OwnedEvent {
+    /// The data, then the name (nothing for `message`), then the id.
+    text: String,
+    name_at: usize,
+    id_at: usize,
+}
+
+impl OwnedEvent {
+    /// The same event, borrowed.
+    pub fn as_event(&self) -> Event<'_> {
+        Event::new(self.data()).with_name(&self.text[self.name_at..self.id_at]).with_id(self.id())
+    }
+
+    /// The event's type; see [`Event::name`].
+    pub fn name(&self) -> &str {
+        self.as_event().name()
+    }
+
+    /// The event's data; see [`Event::data`].
+    pub fn data(&self) -> &str {
+        &self.text[..self.name_at]
+    }
+
+    /// The last event id; see [`Event::id`].
+    pub fn id(&self) -> &str {
+        &self.text[self.id_at..]
+    }
+
+    /// The data alone, without copying it.
+    pub fn into_data(self) -> String {
+        let Self { mut text, name_at, .. } = self;
+        text.truncate(name_at);
+        text
+    }
+}
+
+impl fmt::Debug for OwnedEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OwnedEvent")
+            .field("name", &self.name())
+            .field("data", &self.data())
+            .field("id", &self.id())
+            .finish()
+    }
+}
+
+impl From<Event<'_>> for OwnedEvent {
+    fn from(event: Event<'_>) -> Self {
+        event.to_owned()
+    }
+}
+
+/// What was left of an event when the stream ended before its blank line.
+///
+/// The standard has such an event dropped. Some servers leave out the last blank line, so a caller
+/// who knows the protocol above may look at it and decide otherwise. It comes from
+/// [`Decoder::finish`](crate::Decoder::finish).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Unfinished {
+    pub(crate) name: String,
+    pub(crate) data: String,
+}
+
+impl Unfinished {
+    /// The type the event would have had: the last whole `event` field, or `message`.
+    pub fn name(&self) -> &str {
+        if self.name.is_empty() { Event::MESSAGE } else { &self.name }
+    }
+
+    /// The data so far, the beginning of a line that was cut included. Empty if the stream ended
+    /// before any.
+    pub fn data(&self) -> &str {
+        &self.data
+    }
+
+    /// The data so far, without copying it.
+    pub fn into_data(self) -> String {
+        self.data
+    }
+}
