@@ -3,16 +3,28 @@
 
 extern crate alloc;
 
+#[cfg(any(feature = "stream", feature = "http-body"))]
+mod adapter;
 mod block;
+#[cfg(feature = "http-body")]
+mod body;
 mod decoder;
 mod encoder;
 mod error;
 mod event;
 mod limits;
 mod line;
+#[cfg(feature = "stream")]
+mod stream;
 
+#[cfg(any(feature = "stream", feature = "http-body"))]
+pub use adapter::StreamError;
+#[cfg(feature = "http-body")]
+pub use body::EventBody;
 pub use decoder::Decoder;
 pub use encoder::{EncodeError, Encoder, encode};
 pub use error::DecodeError;
 pub use event::{Event, OwnedEvent, Unfinished};
 pub use limits::Limits;
+#[cfg(feature = "stream")]
+pub use stream::EventStream;

@@ -1,0 +1,100 @@
+use core::fmt;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+
+use bytes::Buf;
+use futures_core::Stream;
+use http_body::Body;
+
+use crate::adapter::{Events, Source, StreamError};
+use crate::{Decoder, OwnedEvent, Unfinished};
+
+/// The events of an HTTP body.
+///
+/// It takes any [`Body`] and is a [`Stream`] of owned events; trailers are passed over. A decoding
+/// error does not end it; an error of the body does. Events come out as soon as their last byte is
+/// in, and no more of the body is read than the next event needs. A body that is not [`Unpin`] has
+/// to be pinned first, for example by `Box::pin`.
+///
+/// ```
+/// use atoma_sse::{EventBody, OwnedEvent, StreamError};
+/// use futures_core::Stream;
+/// use http_body::Body;
+///
+/// fn events<B: Body + Unpin>(
+///     body: B,
+/// ) -> impl Stream<Item = Result<OwnedEvent, StreamError<B::Error>>>
+/// where
+///     B::Data: Unpin,
+/// {
+///     EventBody::new(body)
+/// }
+/// ```
+pub struct EventBody<B: Body>(Events<Frames<B>>);
+
+impl<B: Body + Unpin> EventBody<B> {
+    /// Decodes `body` from its start, within the default limits.
+    pub fn new(body: B) -> Self {
+        Self::with_decoder(body, Decoder::new())
+    }
+
+    /// Decodes `body` with a decoder of your own: other limits, or the last event id of an earlier
+    /// connection.
+    pub fn with_decoder(body: B, decoder: Decoder) -> Self {
+        Self(Events::new(Frames { body, data: None }, decoder))
+    }
+
+    /// The decoder, for its last event id and its reconnection time.
+    pub fn decoder(&self) -> &Decoder {
+        self.0.decoder()
+    }
+
+    /// What was left of an event that the end of the body cut off. None while the body runs.
+    pub fn unfinished(&self) -> Option<&Unfinished> {
+        self.0.unfinished()
+    }
+}
+
+impl<B: Body + Unpin> Stream for EventBody<B>
+where
+    B::Data: Unpin,
+{
+    type Item = Result<OwnedEvent, StreamError<B::Error>>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.get_mut().0.poll_next(cx)
+    }
+}
+
+impl<B: Body> fmt::Debug for EventBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventBody").finish_non_exhaustive()
+    }
+}
+
+struct Frames<B: Body> {
+    body: B,
+    data: Option<B::Data>,
+}
+
+impl<B: Body + Unpin> Source for Frames<B> {
+    type Error = B::Error;
+
+    fn bytes(&self) -> &[u8] {
+        self.data.as_ref().map_or(&[], Buf::chunk)
+    }
+
+    fn advance(&mut self, count: usize) {
+        if let Some(data) = &mut self.data {
+            data.advance(count);
+        }
+    }
+
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<(), B::Error>>> {
+        if self.data.as_ref().is_some_and(Buf::has_remaining) {
+            return Poll::Ready(Some(Ok(())));
+        }
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        Poll::Ready(frame.map(|frame| frame.map(|frame| self.data = frame.into_data().ok())))
+    }
+}
