@@ -193,28 +193,28 @@ impl TransportError {
 
 impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.kind() {
-            ErrorKind::Connect => "could not connect",
-            ErrorKind::Proxy => "the proxy failed",
-            ErrorKind::Tls => "the TLS handshake failed",
-            ErrorKind::Certificate => "the server's certificate is not to be trusted",
-            ErrorKind::Timeout(phase) => return write!(f, "timed out: {phase}").and(self.rest(f)),
-            ErrorKind::Connection => "the connection was lost before an answer came",
-            ErrorKind::Protocol => "the answer is not valid HTTP",
-            ErrorKind::Body => "the answer broke off",
-            ErrorKind::Limit => "the answer is over a limit",
-            ErrorKind::Encoding => "the answer is encoded in a way that was not asked for",
-            ErrorKind::Resource => "the machine is out of a resource",
-            ErrorKind::Request => "the request cannot be sent",
-            ErrorKind::Other => "the transport failed",
-        })?;
-        self.rest(f)
+        self.kind().fmt(f)?;
+        self.detail().map_or(Ok(()), |detail| write!(f, ": {detail}"))
     }
 }
 
-impl TransportError {
-    fn rest(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.detail().map_or(Ok(()), |detail| write!(f, ": {detail}"))
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connect => "could not connect",
+            Self::Proxy => "the proxy failed",
+            Self::Tls => "the TLS handshake failed",
+            Self::Certificate => "the server's certificate is not to be trusted",
+            Self::Timeout(phase) => return write!(f, "timed out: {phase}"),
+            Self::Connection => "the connection was lost before an answer came",
+            Self::Protocol => "the answer is not valid HTTP",
+            Self::Body => "the answer broke off",
+            Self::Limit => "the answer is over a limit",
+            Self::Encoding => "the answer is encoded in a way that was not asked for",
+            Self::Resource => "the machine is out of a resource",
+            Self::Request => "the request cannot be sent",
+            Self::Other => "the transport failed",
+        })
     }
 }
 

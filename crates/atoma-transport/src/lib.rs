@@ -4,13 +4,22 @@
 mod body;
 mod error;
 mod retry;
+#[cfg(feature = "test-util")]
+#[cfg_attr(docsrs, doc(cfg(feature = "test-util")))]
+pub mod testing;
+mod timed;
 mod timeout;
 mod timer;
 mod transport;
 
 pub use body::Body;
 pub use error::{BoxError, ErrorKind, Phase, RequestSent, TransportError};
-pub use retry::{Attempts, FailedAttempt, FailedBy};
+pub use retry::{
+    AttemptNumber, AttemptOutcome, Attempts, BackoffStrategy, FailedAttempt, FailedBy,
+    InvalidRetryConfig, Retry, RetryBudget, RetryConfig, RetryConnectionErrors, RetryDecision,
+    RetryEvent, RetrySituation, retry_after,
+};
+pub use timed::Timed;
 pub use timeout::{Deadline, Timeouts};
 #[cfg(feature = "tokio")]
 pub use timer::TokioTimer;

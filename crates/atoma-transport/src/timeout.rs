@@ -3,23 +3,105 @@ use std::time::{Duration, Instant};
 /// How long each phase of a call may take; `None` means for ever.
 ///
 /// The default is for a unary call: 10 s to connect, no time-out of its own for the head, 120 s
-/// between two pieces of the body, 600 s in all.
+/// between two pieces of the body, 600 s in all. A stream that may run for hours wants
+/// `Timeouts::default().total(None)`.
+///
+/// [`Timed`](crate::Timed) enforces all of them but `connect`, which the transport itself does.
+/// In the extensions of a request they hold for that call alone, whole: they are not merged with
+/// the defaults.
+///
+/// ```
+/// use atoma_transport::Timeouts;
+/// use std::time::Duration;
+///
+/// let patient = Timeouts::default().head(Duration::from_secs(300)).total(None);
+/// assert_eq!(patient.connect, Some(Duration::from_secs(10)));
+/// assert_eq!(patient.total, None);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {
     /// Name lookup, TCP, proxy and TLS together, for each connection. Default 10 s.
     pub connect: Option<Duration>,
     /// From the start of an attempt until the head of its answer. Default none: the total bounds it.
+    ///
+    /// Interim (1xx) answers and bytes that trickle in do not restart it.
     pub head: Option<Duration>,
     /// Between two pieces of the body, whatever they hold. Default 120 s.
+    ///
+    /// Only time spent waiting for the server counts; a reader may take as long as it likes.
     pub idle: Option<Duration>,
     /// The whole call: all attempts, the waits between them, and the body. Default 600 s.
     pub total: Option<Duration>,
 }
 
+impl Timeouts {
+    /// No time-outs at all: a silent server is waited for without end.
+    pub const fn none() -> Self {
+        Self { connect: None, head: None, idle: None, total: None }
+    }
+
+    /// Sets [`connect`](Self::connect); `None` removes it.
+    #[must_use]
+    pub fn connect(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.connect = timeout.into();
+        self
+    }
+
+    /// Sets [`head`](Self::head); `None` removes it.
+    #[must_use]
+    pub fn head(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.head = timeout.into();
+        self
+    }
+
+    /// Sets [`idle`](Self::idle); `None` removes it.
+    #[must_use]
+    pub fn idle(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.idle = timeout.into();
+        self
+    }
+
+    /// Sets [`total`](Self::total); `None` removes it.
+    #[must_use]
+    pub fn total(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.total = timeout.into();
+        self
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Some(Duration::from_secs(10)),
+            head: None,
+            idle: Some(Duration::from_secs(120)),
+            total: Some(Duration::from_secs(600)),
+        }
+    }
+}
+
 /// The instant by which a call has to be over, as a request extension.
 ///
 /// [`Retry`](crate::Retry) sets it from [`Timeouts::total`] when the call begins, so that all
-/// attempts share it.
+/// attempts share it; [`Timed`](crate::Timed) does where there is no retry layer above. Put there
+/// by a caller, it is kept and `total` is not looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline(pub Instant);
+
+impl Deadline {
+    /// The deadline of `request`: the one in its extensions, or else `timeouts.total` from `now`
+    /// on, which is then put there. A total that no clock can reach is no deadline.
+    pub(crate) fn settle(
+        extensions: &mut http::Extensions,
+        timeouts: &Timeouts,
+        now: Instant,
+    ) -> Option<Instant> {
+        if let Some(Self(deadline)) = extensions.get() {
+            return Some(*deadline);
+        }
+        let deadline = now.checked_add(timeouts.total?)?;
+        extensions.insert(Self(deadline));
+        Some(deadline)
+    }
+}

@@ -15,7 +15,16 @@ pub struct Attempts {
     pub elapsed: Duration,
     /// The attempts that failed, in order; the last one too if the call failed.
     pub failed: Vec<FailedAttempt>,
+    /// Another attempt was due, but the [`RetryBudget`](crate::RetryBudget) of the origin was used
+    /// up: the server fails for many calls, and is left alone.
+    pub budget_exhausted: bool,
 }
+
+/// The number of an attempt, counted from 1, as a request extension.
+///
+/// [`Retry`](crate::Retry) sets it, so that a transport below can tell a retry from a first try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AttemptNumber(pub u32);
 
 /// One try that brought no usable answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,17 +51,28 @@ pub enum FailedBy {
 }
 
 impl fmt::Display for Attempts {
-    /// `3 attempts in 2.5s: 503 Service Unavailable, timed out, …`, on one line.
+    /// `2 attempts in 2.5s: 503 Service Unavailable, timed out: no answer in time`, on one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plural = if self.count == 1 { "" } else { "s" };
         write!(f, "{} attempt{plural} in {:.1?}", self.count, self.elapsed)?;
         for (index, attempt) in self.failed.iter().enumerate() {
             f.write_str(if index == 0 { ": " } else { ", " })?;
-            match attempt.cause {
-                FailedBy::Status(status) => write!(f, "{status}")?,
-                FailedBy::Transport(kind) => write!(f, "{kind:?}")?,
-            }
+            attempt.cause.fmt(f)?;
+        }
+        if self.budget_exhausted {
+            f.write_str("; no retries left for this server")?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for FailedBy {
+    /// `503 Service Unavailable`, or what a [`TransportError`](crate::TransportError) of this kind
+    /// says.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(status) => status.fmt(f),
+            Self::Transport(kind) => kind.fmt(f),
+        }
     }
 }

@@ -1,3 +1,332 @@
+mod after;
 mod attempts;
+mod budget;
+mod config;
+mod event;
+mod policy;
+mod refusal;
 
-pub use attempts::{Attempts, FailedAttempt, FailedBy};
+pub use after::retry_after;
+pub use attempts::{AttemptNumber, Attempts, FailedAttempt, FailedBy};
+pub use budget::RetryBudget;
+pub use config::{BackoffStrategy, InvalidRetryConfig, RetryConfig, RetryConnectionErrors};
+pub use event::RetryEvent;
+pub use policy::{AttemptOutcome, RetryDecision, RetrySituation};
+
+use crate::{
+    Body, Deadline, ErrorKind, Request, RequestSent, Response, ResponseFuture, Timeouts, Timer,
+    Transport, TransportError,
+};
+use budget::Withdrawal;
+use event::OnRetry;
+use http::Uri;
+use std::{
+    fmt, mem,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant, SystemTime},
+};
+
+/// Sends a request again where that is likely to help and cannot be billed twice.
+///
+/// It wraps any transport; put [`Timed`](crate::Timed) between the two, so that each attempt ends.
+/// [`RetryConfig::decide`] holds the rules. What this layer adds to them:
+///
+/// * Nothing is sent again once the head of a 2xx answer is in, whatever becomes of its body.
+/// * Every attempt sends the same request, an `Idempotency-Key` of the caller's included. Its
+///   extensions carry the [`AttemptNumber`] and, if [`Timeouts::total`] is set there, the
+///   [`Deadline`] that all attempts share.
+/// * Before a refusal is retried its body is read, 64 KiB and 5 s at most. If the call ends with that
+///   refusal all the same, the response carries what was read. Any other response passes through
+///   with its body unread.
+/// * Retries are paid for from a [`RetryBudget`], which clones of this value share.
+/// * The outcome tells of every attempt: [`Attempts`] is in the extensions of a response and in
+///   [`TransportError::attempts`].
+/// * Dropping the future at any point ends the call and gives back what was not used.
+///
+/// ```
+/// use atoma_transport::{Attempts, Retry, RetryConfig, Transport};
+/// use atoma_transport::testing::{Exchange, ManualTimer, ScriptedTransport};
+///
+/// let server = ScriptedTransport::new([Exchange::respond(503), Exchange::respond(200)]);
+/// let timer = ManualTimer::new();
+/// let transport = Retry::new(server, timer.clone()).config(RetryConfig::default().max_attempts(2));
+///
+/// let response = timer.run(transport.send(http::Request::default()))?;
+/// assert_eq!(response.status(), 200);
+/// assert_eq!(response.extensions().get::<Attempts>().map(|attempts| attempts.count), Some(2));
+/// # Ok::<(), atoma_transport::TransportError>(())
+/// ```
+pub struct Retry<T> {
+    transport: Arc<T>,
+    timer: Arc<dyn Timer>,
+    config: Arc<RetryConfig>,
+    chance: Arc<Mutex<fastrand::Rng>>,
+    refusal_check: Option<RefusalCheck>,
+    budget: Option<RetryBudget>,
+    on_retry: Option<OnRetry>,
+}
+
+type RefusalCheck = Arc<dyn Fn(&http::response::Parts, &[u8]) -> bool + Send + Sync>;
+
+impl<T: Transport> Retry<T> {
+    /// Retries what `transport` fails at, waiting by `timer`, with the default [`RetryConfig`] and a
+    /// [`RetryBudget`] of its own.
+    pub fn new(transport: T, timer: impl Timer) -> Self {
+        Self {
+            transport: Arc::new(transport),
+            timer: Arc::new(timer),
+            config: Arc::new(RetryConfig::default()),
+            chance: Arc::new(Mutex::new(fastrand::Rng::new())),
+            refusal_check: None,
+            budget: Some(RetryBudget::default()),
+            on_retry: None,
+        }
+    }
+
+    /// Sets the configuration of calls that bring none in their extensions.
+    #[must_use]
+    pub fn config(mut self, config: RetryConfig) -> Self {
+        self.config = Arc::new(config);
+        self
+    }
+
+    /// Makes the waits the same in every run. Without it they differ.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.chance = Arc::new(Mutex::new(fastrand::Rng::with_seed(seed)));
+        self
+    }
+
+    /// Sets a check that sees a refusal, with up to 64 KiB of its body, before it is retried:
+    /// `true` says that it is final, whatever its status and headers. Default: none is.
+    ///
+    /// ```
+    /// # use atoma_transport::{Retry, testing::{ManualTimer, ScriptedTransport}};
+    /// # let retry = Retry::new(ScriptedTransport::new([]), ManualTimer::new());
+    /// let out_of_credit = |_: &http::response::Parts, body: &[u8]| {
+    ///     body.windows(18).any(|part| part == b"insufficient_quota")
+    /// };
+    /// let retry = retry.refusal_check(out_of_credit);
+    /// ```
+    #[must_use]
+    pub fn refusal_check<F>(mut self, is_final: F) -> Self
+    where
+        F: Fn(&http::response::Parts, &[u8]) -> bool + Send + Sync + 'static,
+    {
+        self.refusal_check = Some(Arc::new(is_final));
+        self
+    }
+
+    /// Sets the budget that pays for retries; several layers may share one. `None`: no bound.
+    #[must_use]
+    pub fn budget(mut self, budget: impl Into<Option<RetryBudget>>) -> Self {
+        self.budget = budget.into();
+        self
+    }
+
+    /// Sets what is called each time a retry has been decided on, before its wait begins.
+    #[must_use]
+    pub fn on_retry(mut self, hook: impl Fn(&RetryEvent) + Send + Sync + 'static) -> Self {
+        self.on_retry = Some(Arc::new(hook));
+        self
+    }
+}
+
+impl<T: Transport> Transport for Retry<T> {
+    fn send(&self, request: Request) -> ResponseFuture {
+        let retry = self.clone();
+        Box::pin(async move {
+            let config = match request.extensions().get::<RetryConfig>() {
+                Some(config) => Arc::new(config.clone()),
+                None => Arc::clone(&retry.config),
+            };
+            if let Err(invalid) = config.validate() {
+                let error = TransportError::new(ErrorKind::Request, RequestSent::No);
+                return Err(error.with_detail("invalid retry settings").with_source(invalid));
+            }
+            Call::new(retry, config, &request).run(request).await
+        })
+    }
+}
+
+/// One call: all its attempts.
+struct Call<T> {
+    retry: Retry<T>,
+    config: Arc<RetryConfig>,
+    uri: Uri,
+    began: Instant,
+    deadline: Option<Instant>,
+    attempts: Attempts,
+}
+
+impl<T: Transport> Call<T> {
+    fn new(retry: Retry<T>, config: Arc<RetryConfig>, request: &Request) -> Self {
+        let began = retry.timer.now();
+        let attempts = Attempts::default();
+        Self { retry, config, uri: request.uri().clone(), began, deadline: None, attempts }
+    }
+
+    async fn run(mut self, mut request: Request) -> Result<Response, TransportError> {
+        let timeouts = request.extensions().get().copied().unwrap_or(Timeouts::none());
+        self.deadline = Deadline::settle(request.extensions_mut(), &timeouts, self.began);
+
+        loop {
+            self.attempts.count += 1;
+            let is_last = self.attempts.count == self.config.max_attempts;
+            let mut attempt = if is_last { mem::take(&mut request) } else { request.clone() };
+            attempt.extensions_mut().insert(AttemptNumber(self.attempts.count));
+
+            let began = self.retry.timer.now();
+            let outcome = self.retry.transport.send(attempt).await;
+            let (outcome, decision) = self.judge(outcome).await;
+
+            let planned = self.plan(&outcome, decision);
+            self.record(&outcome, began, planned.as_ref().map(|(wait, ..)| *wait));
+            let Some((wait, until, withdrawal)) = planned else { return self.finish(outcome) };
+            drop(outcome);
+            self.announce(wait);
+            self.retry.timer.sleep_until(until).await;
+            if let Some(withdrawal) = withdrawal {
+                withdrawal.spend();
+            }
+        }
+    }
+
+    /// Decides what follows, for which the body of a refusal may have to be read.
+    async fn judge(
+        &self,
+        outcome: Result<Response, TransportError>,
+    ) -> (Result<Response, TransportError>, RetryDecision) {
+        let random = self.retry.chance.lock().unwrap_or_else(PoisonError::into_inner).f64();
+        let response = match outcome {
+            Err(error) => {
+                let decision = self.decide(&AttemptOutcome::Failed(&error), random);
+                return (Err(error), decision);
+            }
+            Ok(response) if response.status().is_success() => {
+                return (Ok(response), RetryDecision::Return);
+            }
+            Ok(response) => response,
+        };
+        let (head, body) = response.into_parts();
+        let answered = |is_final| AttemptOutcome::Answered {
+            status: head.status,
+            headers: &head.headers,
+            is_final,
+        };
+        let decision = self.decide(&answered(false), random);
+        if decision == RetryDecision::Return {
+            return (Ok(Response::from_parts(head, body)), decision);
+        }
+        let body = refusal::read(body, self.patience()).await;
+        let is_final = self.retry.refusal_check.as_ref().is_some_and(|check| check(&head, &body));
+        let decision = self.decide(&answered(is_final), random);
+        (Ok(Response::from_parts(head, Body::from(body))), decision)
+    }
+
+    fn decide(&self, outcome: &AttemptOutcome<'_>, random: f64) -> RetryDecision {
+        let now = self.retry.timer.now();
+        let situation = RetrySituation {
+            attempt: self.attempts.count,
+            elapsed: now.saturating_duration_since(self.began),
+            time_left: self.deadline.map(|deadline| deadline.saturating_duration_since(now)),
+            now: SystemTime::now(),
+            random,
+        };
+        self.config.decide(outcome, &situation)
+    }
+
+    /// How long the body of a refusal is waited for.
+    fn patience(&self) -> crate::Sleep {
+        let now = self.retry.timer.now();
+        let end = now.checked_add(REFUSAL_PATIENCE).unwrap_or(now);
+        self.retry.timer.sleep_until(self.deadline.map_or(end, |deadline| deadline.min(end)))
+    }
+
+    /// The wait before the next attempt, its end, and what was paid for it; `None` if the outcome is
+    /// to be returned.
+    fn plan(
+        &mut self,
+        outcome: &Result<Response, TransportError>,
+        decision: RetryDecision,
+    ) -> Option<(Duration, Instant, Option<Withdrawal>)> {
+        let RetryDecision::RetryAfter(wait) = decision else { return None };
+        let until = self.retry.timer.now().checked_add(wait)?;
+        let Some(budget) = &self.retry.budget else { return Some((wait, until, None)) };
+        let after_timeout = outcome.as_ref().is_err_and(TransportError::is_timeout);
+        let withdrawal = budget.withdraw(&self.uri, after_timeout);
+        self.attempts.budget_exhausted = withdrawal.is_none();
+        Some((wait, until, Some(withdrawal?)))
+    }
+
+    fn record(
+        &mut self,
+        outcome: &Result<Response, TransportError>,
+        began: Instant,
+        wait: Option<Duration>,
+    ) {
+        let now = self.retry.timer.now();
+        self.attempts.elapsed = now.saturating_duration_since(self.began);
+        let (cause, request_id) = match outcome {
+            Ok(response) if response.status().is_success() => return,
+            Ok(response) => {
+                let id = response.headers().get("x-request-id").and_then(|id| id.to_str().ok());
+                (FailedBy::Status(response.status()), id.map(str::to_owned))
+            }
+            Err(error) => (FailedBy::Transport(error.kind()), None),
+        };
+        let elapsed = now.saturating_duration_since(began);
+        self.attempts.failed.push(FailedAttempt { cause, request_id, elapsed, wait });
+    }
+
+    fn announce(&self, wait: Duration) {
+        let (Some(hook), Some(failed)) = (&self.retry.on_retry, self.attempts.failed.last()) else {
+            return;
+        };
+        hook(&RetryEvent {
+            attempt: self.attempts.count,
+            cause: failed.cause,
+            wait,
+            request_id: failed.request_id.clone(),
+            tokens_left: self.retry.budget.as_ref().map(|budget| budget.tokens(&self.uri)),
+        });
+    }
+
+    fn finish(self, outcome: Result<Response, TransportError>) -> Result<Response, TransportError> {
+        let mut response = match outcome {
+            Ok(response) => response,
+            Err(error) => return Err(error.with_attempts(self.attempts)),
+        };
+        if let (true, Some(budget)) = (response.status().is_success(), &self.retry.budget) {
+            budget.deposit(&self.uri);
+        }
+        response.extensions_mut().insert(self.attempts);
+        Ok(response)
+    }
+}
+
+const REFUSAL_PATIENCE: Duration = Duration::from_secs(5);
+
+impl<T> Clone for Retry<T> {
+    fn clone(&self) -> Self {
+        Self {
+            transport: Arc::clone(&self.transport),
+            timer: Arc::clone(&self.timer),
+            config: Arc::clone(&self.config),
+            chance: Arc::clone(&self.chance),
+            refusal_check: self.refusal_check.clone(),
+            budget: self.budget.clone(),
+            on_retry: self.on_retry.clone(),
+        }
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Retry<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Retry")
+            .field("transport", &self.transport)
+            .field("config", &self.config)
+            .field("budget", &self.budget)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,55 @@
+use http::{
+    HeaderMap,
+    header::{DATE, RETRY_AFTER},
+};
+use std::time::{Duration, SystemTime};
+
+/// How long the server asks to wait before the next attempt, if it does.
+///
+/// Read are `retry-after-ms` (milliseconds; what some model servers send beside the standard one,
+/// and preferred), and `Retry-After` of [RFC 9110 §10.2.3]: seconds, with or without a fraction, or
+/// a date in any of the three forms of §5.6.7. A date is measured against the response's own `Date`
+/// header, so that the two clocks need not agree; `now`, the local time of day, is used only if
+/// there is none. A date in the past is zero.
+///
+/// Of several values the longest counts. What cannot be read is passed over; a number too large for
+/// a [`Duration`] becomes [`Duration::MAX`].
+///
+/// ```
+/// use atoma_transport::retry_after;
+/// use std::time::{Duration, SystemTime};
+///
+/// let (head, ()) = http::Response::builder().header("retry-after", "1.5").body(())?.into_parts();
+/// assert_eq!(retry_after(&head.headers, SystemTime::now()), Some(Duration::from_millis(1500)));
+/// # Ok::<(), http::Error>(())
+/// ```
+///
+/// [RFC 9110 §10.2.3]: https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3
+pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let milliseconds = longest(headers, "retry-after-ms", |text| decimal(text, 1e-3));
+    milliseconds.or_else(|| {
+        let sent_at = longest(headers, DATE.as_str(), date).unwrap_or(now);
+        longest(headers, RETRY_AFTER.as_str(), |text| {
+            let until = |date: SystemTime| date.duration_since(sent_at).unwrap_or_default();
+            decimal(text, 1.0).or_else(|| date(text).map(until))
+        })
+    })
+}
+
+fn longest<T: Ord>(headers: &HeaderMap, name: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+    let texts = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    texts.filter_map(|text| read(text.trim())).max()
+}
+
+/// Digits with at most one point among them: no sign, no exponent, no `nan`.
+fn decimal(text: &str, unit: f64) -> Option<Duration> {
+    if !text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        return None;
+    }
+    let seconds = text.parse::<f64>().ok()? * unit;
+    Some(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
+}
+
+fn date(text: &str) -> Option<SystemTime> {
+    httpdate::parse_http_date(text).ok()
+}

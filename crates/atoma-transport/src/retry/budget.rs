@@ -1,0 +1,137 @@
+use http::{Uri, uri::Scheme};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// Keeps a crowd of callers from making an outage worse: a bucket of tokens for each origin,
+/// shared by all clones.
+///
+/// A bucket begins full, with 100 tokens. A retry costs 5, after a time-out 10; a 2xx answer gives
+/// 1 back. An origin whose bucket cannot pay is not retried, and
+/// [`Attempts::budget_exhausted`](crate::Attempts::budget_exhausted) says so in the outcome.
+///
+/// The law that follows: an origin meets at most `calls + 20 + successes / 5` attempts. While at
+/// least half of the calls fail, that is 1.1 × the calls once the first 20 retries are used up; while
+/// all of them fail, just the calls.
+///
+/// An origin is scheme, host and port. At most 1024 that are not full are remembered; beyond, the
+/// fullest is taken for full.
+///
+/// ```
+/// use atoma_transport::RetryBudget;
+///
+/// let budget = RetryBudget::default();
+/// assert_eq!(budget.tokens(&"https://api.atoma.network/v1".parse()?), 100);
+/// # Ok::<(), http::uri::InvalidUri>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct RetryBudget {
+    /// The tokens missing from each bucket that is not full.
+    spent: Arc<Mutex<HashMap<Origin, u32>>>,
+}
+
+const CAPACITY: u32 = 100;
+const RETRY_COST: u32 = 5;
+const RETRY_COST_AFTER_TIMEOUT: u32 = 10;
+const MAX_ORIGINS: usize = 1024;
+
+impl RetryBudget {
+    /// The tokens left for the origin of `uri`, 0 to 100.
+    pub fn tokens(&self, uri: &Uri) -> u32 {
+        let spent = self.lock();
+        CAPACITY.saturating_sub(spent.get(&Origin::of(uri)).copied().unwrap_or(0))
+    }
+
+    /// Pays for a retry; `None` if the bucket cannot.
+    pub(crate) fn withdraw(&self, uri: &Uri, after_timeout: bool) -> Option<Withdrawal> {
+        let cost = if after_timeout { RETRY_COST_AFTER_TIMEOUT } else { RETRY_COST };
+        let origin = Origin::of(uri);
+        let mut all = self.lock();
+        let spent = all.get(&origin).copied().unwrap_or(0) + cost;
+        if spent > CAPACITY {
+            return None;
+        }
+        if all.len() >= MAX_ORIGINS && !all.contains_key(&origin) {
+            let fullest = all.iter().min_by_key(|(_, spent)| **spent);
+            if let Some(fullest) = fullest.map(|(origin, _)| origin.clone()) {
+                all.remove(&fullest);
+            }
+        }
+        all.insert(origin.clone(), spent);
+        drop(all);
+        Some(Withdrawal { budget: self.clone(), origin, cost })
+    }
+
+    /// Gives one token back for a success.
+    pub(crate) fn deposit(&self, uri: &Uri) {
+        let all = self.lock();
+        if !all.is_empty() {
+            give_back(all, &Origin::of(uri), 1);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Origin, u32>> {
+        self.spent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for RetryBudget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RetryBudget").field("origins_not_full", &self.lock().len()).finish()
+    }
+}
+
+/// The price of a retry that has not begun: it goes back into the bucket if it never does.
+#[derive(Debug)]
+pub(crate) struct Withdrawal {
+    budget: RetryBudget,
+    origin: Origin,
+    cost: u32,
+}
+
+impl Withdrawal {
+    /// The retry begins: the price is paid.
+    pub(crate) fn spend(mut self) {
+        self.cost = 0;
+    }
+}
+
+impl Drop for Withdrawal {
+    fn drop(&mut self) {
+        if self.cost > 0 {
+            give_back(self.budget.lock(), &self.origin, self.cost);
+        }
+    }
+}
+
+fn give_back(mut all: MutexGuard<'_, HashMap<Origin, u32>>, origin: &Origin, tokens: u32) {
+    let Some(spent) = all.get_mut(origin) else { return };
+    *spent = spent.saturating_sub(tokens);
+    if *spent == 0 {
+        all.remove(origin);
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Origin {
+    scheme: Option<Scheme>,
+    host: String,
+    port: Option<u16>,
+}
+
+impl Origin {
+    fn of(uri: &Uri) -> Self {
+        let usual_port = || match uri.scheme_str()? {
+            "https" => Some(443),
+            "http" => Some(80),
+            _ => None,
+        };
+        Self {
+            scheme: uri.scheme().cloned(),
+            host: uri.host().unwrap_or_default().to_ascii_lowercase(),
+            port: uri.port_u16().or_else(usual_port),
+        }
+    }
+}

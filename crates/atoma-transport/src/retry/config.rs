@@ -1,0 +1,227 @@
+use super::policy::SHORTEST_WAIT;
+use http::StatusCode;
+use std::{error::Error, fmt, time::Duration};
+
+/// What is retried, how often, and after which wait.
+///
+/// In the extensions of a request it holds for that call alone, whole: it is not merged with the
+/// one of the [`Retry`](crate::Retry) layer.
+///
+/// ```
+/// use atoma_transport::{BackoffStrategy, RetryConfig, RetryConnectionErrors};
+/// use std::time::Duration;
+///
+/// let config = RetryConfig::default()
+///     .max_attempts(5)
+///     .retry_connection_errors(RetryConnectionErrors::Always)
+///     .backoff(BackoffStrategy::default().initial_interval(Duration::from_secs(1)));
+/// assert!(config.validate().is_ok());
+/// assert!(RetryConfig::default().max_attempts(0).validate().is_err());
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct RetryConfig {
+    /// How often the request is sent at most, the first time included. Default 3, at least 1.
+    pub max_attempts: u32,
+    /// The waits between attempts where the server asks for none.
+    pub backoff: BackoffStrategy,
+    /// Whether an attempt without an answer is followed by another. Default
+    /// [`IfNotSent`](RetryConnectionErrors::IfNotSent).
+    pub retry_connection_errors: RetryConnectionErrors,
+    /// The refusals worth another attempt. Default 408, 425, 429, 500, 502, 503, 504.
+    ///
+    /// A server's `x-should-retry: true` or `false` goes before this list. A 2xx in it is invalid.
+    pub statuses: Vec<StatusCode>,
+    /// The longest wait a server may ask for. Default 60 s.
+    ///
+    /// If it asks for a longer one, the call ends at once and
+    /// [`retry_after`](crate::retry_after) reads the value from the response.
+    pub max_retry_after: Duration,
+}
+
+impl RetryConfig {
+    /// One attempt, no retries: the off switch.
+    pub fn none() -> Self {
+        Self { max_attempts: 1, ..Self::default() }
+    }
+
+    /// Sets [`max_attempts`](Self::max_attempts).
+    #[must_use]
+    pub fn max_attempts(mut self, attempts: u32) -> Self {
+        self.max_attempts = attempts;
+        self
+    }
+
+    /// Sets [`backoff`](Self::backoff).
+    #[must_use]
+    pub fn backoff(mut self, backoff: BackoffStrategy) -> Self {
+        self.backoff = backoff;
+        self
+    }
+
+    /// Sets [`retry_connection_errors`](Self::retry_connection_errors).
+    #[must_use]
+    pub fn retry_connection_errors(mut self, retry: RetryConnectionErrors) -> Self {
+        self.retry_connection_errors = retry;
+        self
+    }
+
+    /// Sets [`statuses`](Self::statuses), in place of the default ones.
+    #[must_use]
+    pub fn statuses(mut self, statuses: impl IntoIterator<Item = StatusCode>) -> Self {
+        self.statuses = statuses.into_iter().collect();
+        self
+    }
+
+    /// Sets [`max_retry_after`](Self::max_retry_after).
+    #[must_use]
+    pub fn max_retry_after(mut self, longest: Duration) -> Self {
+        self.max_retry_after = longest;
+        self
+    }
+
+    /// Says what is wrong with these settings, if anything is.
+    ///
+    /// [`Retry`](crate::Retry) asks before each call, and fails it with
+    /// [`ErrorKind::Request`](crate::ErrorKind::Request) before anything is sent.
+    pub fn validate(&self) -> Result<(), InvalidRetryConfig> {
+        let exponent = self.backoff.exponent;
+        if self.max_attempts == 0 {
+            return Err(InvalidRetryConfig("max_attempts must be at least 1"));
+        }
+        if !exponent.is_finite() || exponent < 1.0 {
+            return Err(InvalidRetryConfig("exponent must be a finite number of at least 1"));
+        }
+        if self.statuses.iter().any(StatusCode::is_success) {
+            return Err(InvalidRetryConfig("a 2xx status cannot be retried"));
+        }
+        Ok(())
+    }
+}
+
+impl Default for RetryConfig {
+    fn default() -> Self {
+        Self {
+            max_attempts: 3,
+            backoff: BackoffStrategy::default(),
+            retry_connection_errors: RetryConnectionErrors::default(),
+            statuses: vec![
+                StatusCode::REQUEST_TIMEOUT,
+                StatusCode::TOO_EARLY,
+                StatusCode::TOO_MANY_REQUESTS,
+                StatusCode::INTERNAL_SERVER_ERROR,
+                StatusCode::BAD_GATEWAY,
+                StatusCode::SERVICE_UNAVAILABLE,
+                StatusCode::GATEWAY_TIMEOUT,
+            ],
+            max_retry_after: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Exponential back-off with full jitter.
+///
+/// The wait after attempt *n* (counted from 0) is a random part of
+/// `min(initial_interval × exponentⁿ, max_interval)`, and at least 50 ms. The names are those of
+/// the API reference, which gives times in milliseconds; here they are [`Duration`]s.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct BackoffStrategy {
+    /// The longest wait after the first attempt. Default 500 ms.
+    pub initial_interval: Duration,
+    /// The longest wait of all. Default 8 s. Below 50 ms, it is the shortest one too.
+    pub max_interval: Duration,
+    /// By how much the longest wait grows from one attempt to the next. Default 2, at least 1.
+    pub exponent: f64,
+    /// No retry begins later than this after the call began. Default none: the number of attempts
+    /// and the total time-out bound the call.
+    pub max_elapsed_time: Option<Duration>,
+}
+
+impl BackoffStrategy {
+    /// Sets [`initial_interval`](Self::initial_interval).
+    #[must_use]
+    pub fn initial_interval(mut self, interval: Duration) -> Self {
+        self.initial_interval = interval;
+        self
+    }
+
+    /// Sets [`max_interval`](Self::max_interval).
+    #[must_use]
+    pub fn max_interval(mut self, interval: Duration) -> Self {
+        self.max_interval = interval;
+        self
+    }
+
+    /// Sets [`exponent`](Self::exponent).
+    #[must_use]
+    pub fn exponent(mut self, exponent: f64) -> Self {
+        self.exponent = exponent;
+        self
+    }
+
+    /// Sets [`max_elapsed_time`](Self::max_elapsed_time); `None` removes it.
+    #[must_use]
+    pub fn max_elapsed_time(mut self, time: impl Into<Option<Duration>>) -> Self {
+        self.max_elapsed_time = time.into();
+        self
+    }
+
+    /// The wait after attempt `attempt`, counted from 1, for a `random` factor between 0 and 1.
+    pub(crate) fn wait(&self, attempt: u32, random: f64) -> Duration {
+        let floor = SHORTEST_WAIT.min(self.max_interval);
+        let doublings = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
+        let grown = self.initial_interval.as_secs_f64() * self.exponent.max(1.0).powi(doublings);
+        let longest = grown.min(self.max_interval.as_secs_f64());
+        Duration::try_from_secs_f64(longest * random)
+            .unwrap_or(floor)
+            .clamp(floor, self.max_interval)
+    }
+}
+
+impl Default for BackoffStrategy {
+    fn default() -> Self {
+        Self {
+            initial_interval: Duration::from_millis(500),
+            max_interval: Duration::from_secs(8),
+            exponent: 2.0,
+            max_elapsed_time: None,
+        }
+    }
+}
+
+/// Whether a request that got no answer is sent again.
+///
+/// A completion costs money. An attempt that broke off after the request was sent may have been
+/// carried out and billed, although the answer never came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RetryConnectionErrors {
+    /// Never.
+    Never,
+    /// Only if the server certainly never saw it: a refused connection, a failed look-up.
+    #[default]
+    IfNotSent,
+    /// Also if it may have been processed, and be billed twice then: a lost connection, no answer
+    /// in time.
+    Always,
+}
+
+impl From<bool> for RetryConnectionErrors {
+    /// The API reference's two states: `true` is `Always`, `false` is `Never`.
+    fn from(retry: bool) -> Self {
+        if retry { Self::Always } else { Self::Never }
+    }
+}
+
+/// A [`RetryConfig`] that makes no sense; Display says which setting, and what it may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidRetryConfig(&'static str);
+
+impl fmt::Display for InvalidRetryConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl Error for InvalidRetryConfig {}

@@ -1,0 +1,148 @@
+use super::config::{RetryConfig, RetryConnectionErrors};
+use crate::{ErrorKind, Phase, RequestSent, TransportError, retry_after};
+use http::{HeaderMap, StatusCode};
+use std::time::{Duration, SystemTime};
+
+/// What an attempt brought, as the retry decision sees it.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum AttemptOutcome<'a> {
+    /// An answer, whatever its status.
+    Answered {
+        /// Its status.
+        status: StatusCode,
+        /// Its headers: `x-should-retry`, `retry-after-ms`, `Retry-After` and `Date` are read.
+        headers: &'a HeaderMap,
+        /// Whether the body says that another attempt is of no use, whatever the status.
+        is_final: bool,
+    },
+    /// No answer.
+    Failed(&'a TransportError),
+}
+
+/// Where a call stands when an attempt has ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RetrySituation {
+    /// The number of the attempt that has ended, counted from 1.
+    pub attempt: u32,
+    /// The time since the call began.
+    pub elapsed: Duration,
+    /// The time until its deadline; `None` if it has none.
+    pub time_left: Option<Duration>,
+    /// The time of day, for a `Retry-After` date in an answer without a `Date`.
+    pub now: SystemTime,
+    /// Chance: a number between 0 and 1.
+    pub random: f64,
+}
+
+/// What to do after an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetryDecision {
+    /// Hand its outcome to the caller.
+    Return,
+    /// Send the request again after this wait.
+    RetryAfter(Duration),
+}
+
+impl RetryConfig {
+    /// Decides what follows an attempt: a pure function, which asks neither a clock nor chance.
+    ///
+    /// In this order:
+    ///
+    /// 1. A 2xx, a final refusal, the last attempt: return.
+    /// 2. An answer is retried if `x-should-retry` says `true`, is not if it says `false`, and
+    ///    otherwise if its status is one of [`statuses`](Self::statuses).
+    /// 3. No answer is retried if the error is transient and
+    ///    [`retry_connection_errors`](Self::retry_connection_errors) allows it. A certificate that
+    ///    is not to be trusted and the end of the total time never are.
+    /// 4. The wait is what [`retry_after`] reads plus up to 10 % chance, or else the back-off's; 50 ms
+    ///    at least.
+    /// 5. If the server asks for more than [`max_retry_after`](Self::max_retry_after), or the wait
+    ///    would end after the deadline or after
+    ///    [`max_elapsed_time`](crate::BackoffStrategy::max_elapsed_time): return now, not later.
+    ///
+    /// ```
+    /// use atoma_transport::{AttemptOutcome, RetryConfig, RetryDecision, RetrySituation};
+    /// use std::time::{Duration, SystemTime};
+    ///
+    /// let refusal = AttemptOutcome::Answered {
+    ///     status: http::StatusCode::SERVICE_UNAVAILABLE,
+    ///     headers: &http::HeaderMap::new(),
+    ///     is_final: false,
+    /// };
+    /// let first = RetrySituation {
+    ///     attempt: 1,
+    ///     elapsed: Duration::ZERO,
+    ///     time_left: None,
+    ///     now: SystemTime::UNIX_EPOCH,
+    ///     random: 0.5,
+    /// };
+    /// let decision = RetryConfig::default().decide(&refusal, &first);
+    /// assert_eq!(decision, RetryDecision::RetryAfter(Duration::from_millis(250)));
+    /// ```
+    pub fn decide(&self, outcome: &AttemptOutcome<'_>, at: &RetrySituation) -> RetryDecision {
+        let wanted = at.attempt < self.max_attempts
+            && match outcome {
+                AttemptOutcome::Answered { is_final: true, .. } => false,
+                AttemptOutcome::Answered { status, headers, .. } => self.retries(*status, headers),
+                AttemptOutcome::Failed(error) => self.retries_error(error),
+            };
+        if !wanted {
+            return RetryDecision::Return;
+        }
+        match self.wait(outcome, at).filter(|wait| self.has_time_for(*wait, at)) {
+            Some(wait) => RetryDecision::RetryAfter(wait),
+            None => RetryDecision::Return,
+        }
+    }
+
+    fn retries(&self, status: StatusCode, headers: &HeaderMap) -> bool {
+        if status.is_success() {
+            return false;
+        }
+        match headers.get("x-should-retry").map(http::HeaderValue::as_bytes) {
+            Some(b"true") => true,
+            Some(b"false") => false,
+            _ => self.statuses.contains(&status),
+        }
+    }
+
+    fn retries_error(&self, error: &TransportError) -> bool {
+        let never = [ErrorKind::Certificate, ErrorKind::Timeout(Phase::Total)];
+        if !error.is_transient() || never.contains(&error.kind()) {
+            return false;
+        }
+        match self.retry_connection_errors {
+            RetryConnectionErrors::Never => false,
+            RetryConnectionErrors::IfNotSent => error.request_sent() == RequestSent::No,
+            RetryConnectionErrors::Always => true,
+        }
+    }
+
+    /// `None` if the server asks for a longer wait than is allowed.
+    fn wait(&self, outcome: &AttemptOutcome<'_>, at: &RetrySituation) -> Option<Duration> {
+        let random = if at.random.is_nan() { 0.0 } else { at.random.clamp(0.0, 1.0) };
+        let asked = match outcome {
+            AttemptOutcome::Answered { headers, .. } => retry_after(headers, at.now),
+            AttemptOutcome::Failed(_) => None,
+        };
+        match asked {
+            None => Some(self.backoff.wait(at.attempt, random)),
+            Some(asked) if asked > self.max_retry_after => None,
+            Some(asked) => {
+                let jitter = Duration::try_from_secs_f64(asked.as_secs_f64() * 0.1 * random);
+                let wait = asked.saturating_add(jitter.unwrap_or_default());
+                Some(wait.max(SHORTEST_WAIT))
+            }
+        }
+    }
+
+    fn has_time_for(&self, wait: Duration, at: &RetrySituation) -> bool {
+        let over = at.elapsed.saturating_add(wait);
+        at.time_left.is_none_or(|left| wait < left)
+            && self.backoff.max_elapsed_time.is_none_or(|longest| over <= longest)
+    }
+}
+
+/// Even a server that says "at once" gets a moment.
+pub(super) const SHORTEST_WAIT: Duration = Duration::from_millis(50);

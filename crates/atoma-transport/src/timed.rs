@@ -1,0 +1,216 @@
+use crate::{
+    Body, Deadline, Phase, Request, RequestSent, Response, ResponseFuture, Sleep, Timeouts, Timer,
+    Transport, TransportError,
+};
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+/// Puts time-outs around any transport: the head, the body's silences, the whole.
+///
+/// The [`Timeouts`] in a request's extensions replace the defaults given here. The ones in force
+/// are left in the extensions, with the [`Deadline`], for the transport below: `connect` is its
+/// business. An error is [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) with the phase; the
+/// request may then have been sent, unless the deadline had passed before it was handed down.
+///
+/// The body costs one sleep in all, not one per frame. With neither an idle nor a total time-out it
+/// passes through untouched.
+///
+/// ```
+/// use atoma_transport::{Body, Timed, Timeouts, transport_fn};
+/// # use atoma_transport::testing::ManualTimer;
+/// use std::time::Duration;
+///
+/// # let timer = ManualTimer::new();
+/// let silent = transport_fn(|_| std::future::pending());
+/// let transport = Timed::new(silent, timer.clone(), Timeouts::none().head(Duration::from_secs(30)));
+/// # use atoma_transport::{Phase, Transport};
+/// # let error = timer.run(transport.send(Default::default())).unwrap_err();
+/// # assert_eq!(error.timeout_phase(), Some(Phase::Head));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Timed<T> {
+    transport: T,
+    timer: Arc<dyn Timer>,
+    defaults: Timeouts,
+}
+
+impl<T: Transport> Timed<T> {
+    /// Times the exchanges of `transport` by `timer`, within `defaults` where a request brings no
+    /// [`Timeouts`] of its own.
+    pub fn new(transport: T, timer: impl Timer, defaults: Timeouts) -> Self {
+        Self { transport, timer: Arc::new(timer), defaults }
+    }
+}
+
+impl<T: Transport> Transport for Timed<T> {
+    fn send(&self, mut request: Request) -> ResponseFuture {
+        let extensions = request.extensions_mut();
+        let timeouts = extensions.get().copied().unwrap_or(self.defaults);
+        let now = self.timer.now();
+        let deadline = Deadline::settle(extensions, &timeouts, now);
+        extensions.insert(timeouts);
+
+        if deadline.is_some_and(|deadline| deadline <= now) {
+            let error = TransportError::timeout(Phase::Total, RequestSent::No);
+            return Box::pin(std::future::ready(Err(error)));
+        }
+        let limits = Limits {
+            timer: Arc::clone(&self.timer),
+            head: timeouts.head.and_then(|head| now.checked_add(head)),
+            idle: timeouts.idle,
+            deadline,
+        };
+        let exchange = self.transport.send(request);
+        Box::pin(TimedExchange { exchange, limits: Some(limits), sleep: None })
+    }
+}
+
+struct Limits {
+    timer: Arc<dyn Timer>,
+    head: Option<Instant>,
+    idle: Option<Duration>,
+    deadline: Option<Instant>,
+}
+
+struct TimedExchange {
+    exchange: ResponseFuture,
+    /// `None` once the head is in.
+    limits: Option<Limits>,
+    sleep: Option<Sleep>,
+}
+
+impl Future for TimedExchange {
+    type Output = Result<Response, TransportError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        if let Poll::Ready(outcome) = this.exchange.as_mut().poll(cx) {
+            let limits = this.limits.take();
+            return Poll::Ready(outcome.map(|response| match limits {
+                Some(limits) => response.map(|body| limits.around(body)),
+                None => response,
+            }));
+        }
+        let Some(limits) = &this.limits else { return Poll::Pending };
+        let Some(end) = earlier(limits.head, limits.deadline) else { return Poll::Pending };
+        let sleep = this.sleep.get_or_insert_with(|| limits.timer.sleep_until(end));
+        ready!(sleep.as_mut().poll(cx));
+        let phase = if limits.deadline == Some(end) { Phase::Total } else { Phase::Head };
+        Poll::Ready(Err(TransportError::timeout(phase, RequestSent::Maybe)))
+    }
+}
+
+impl Limits {
+    fn around(self, body: Body) -> Body {
+        let unlimited = self.idle.is_none() && self.deadline.is_none();
+        if unlimited || http_body::Body::is_end_stream(&body) {
+            return body;
+        }
+        Body::streamed(TimedBody {
+            body: Some(body),
+            timer: self.timer,
+            idle: self.idle,
+            deadline: self.deadline,
+            silent_since: None,
+            unclocked_frames: 0,
+            sleep: None,
+        })
+    }
+}
+
+/// A server that always has a frame ready never lets the reader wait; the deadline is looked at
+/// after so many frames all the same.
+const FRAMES_PER_LOOK_AT_THE_CLOCK: u8 = 64;
+
+struct TimedBody {
+    /// `None` once it has ended or failed.
+    body: Option<Body>,
+    timer: Arc<dyn Timer>,
+    idle: Option<Duration>,
+    deadline: Option<Instant>,
+    /// When the reader first found nothing after the last frame.
+    silent_since: Option<Instant>,
+    unclocked_frames: u8,
+    /// Armed for the end of some earlier silence, perhaps; it is only replaced when it fires.
+    sleep: Option<Sleep>,
+}
+
+impl TimedBody {
+    /// The end of the present silence, and the phase that ends with it.
+    fn end(&self, silent_since: Instant) -> Option<(Instant, Phase)> {
+        let idle = self.idle.and_then(|idle| silent_since.checked_add(idle));
+        let end = earlier(idle, self.deadline)?;
+        Some((end, if self.deadline == Some(end) { Phase::Total } else { Phase::Idle }))
+    }
+
+    fn fail(&mut self, phase: Phase) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
+        self.body = None;
+        self.sleep = None;
+        Poll::Ready(Some(Err(TransportError::timeout(phase, RequestSent::Maybe))))
+    }
+
+    fn is_overdue(&mut self) -> bool {
+        let Some(deadline) = self.deadline else { return false };
+        self.unclocked_frames += 1;
+        if self.unclocked_frames < FRAMES_PER_LOOK_AT_THE_CLOCK {
+            return false;
+        }
+        self.unclocked_frames = 0;
+        self.timer.now() >= deadline
+    }
+}
+
+impl http_body::Body for TimedBody {
+    type Data = Bytes;
+    type Error = TransportError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
+        let this = &mut *self;
+        let Some(body) = &mut this.body else { return Poll::Ready(None) };
+        if let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) {
+            this.silent_since = None;
+            match frame {
+                Some(Ok(_)) if this.is_overdue() => return this.fail(Phase::Total),
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => (this.body, this.sleep) = (None, None),
+            }
+            return Poll::Ready(frame);
+        }
+
+        let mut now = this.timer.now();
+        let silent_since = *this.silent_since.get_or_insert(now);
+        let Some((end, phase)) = this.end(silent_since) else { return Poll::Pending };
+        while now < end {
+            let sleep = this.sleep.get_or_insert_with(|| this.timer.sleep_until(end));
+            ready!(sleep.as_mut().poll(cx));
+            this.sleep = None;
+            now = this.timer.now();
+        }
+        this.fail(phase)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(http_body::Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), http_body::Body::size_hint)
+    }
+}
+
+fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
