@@ -9,10 +9,8 @@ use crate::{DecodeError, Decoder, OwnedEvent, Unfinished};
 pub(crate) trait Source {
     type Error;
 
-    /// The bytes in hand.
-    fn bytes(&self) -> &[u8];
-
-    fn advance(&mut self, count: usize);
+    /// Decodes the next event of the bytes in hand, and takes what it used of them.
+    fn decode(&mut self, decoder: &mut Decoder) -> Result<Option<OwnedEvent>, DecodeError>;
 
     /// Replaces the bytes in hand, which are used up, by the next ones.
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<(), Self::Error>>>;
@@ -35,12 +33,7 @@ impl<S: Source> Events<S> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<OwnedEvent, StreamError<S::Error>>>> {
         loop {
-            let bytes = self.source.bytes();
-            let mut input = bytes;
-            let decoded = self.decoder.decode_owned(&mut input);
-            let used = bytes.len() - input.len();
-            self.source.advance(used);
-            if let Some(item) = decoded.transpose() {
+            if let Some(item) = self.source.decode(&mut self.decoder).transpose() {
                 return Poll::Ready(Some(item.map_err(|error| StreamError(Kind::Decode(error)))));
             }
             if self.ended {

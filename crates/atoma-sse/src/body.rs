@@ -7,7 +7,7 @@ use futures_core::Stream;
 use http_body::Body;
 
 use crate::adapter::{Events, Source, StreamError};
-use crate::{Decoder, OwnedEvent, Unfinished};
+use crate::{DecodeError, Decoder, OwnedEvent, Unfinished};
 
 /// The events of an HTTP body.
 ///
@@ -80,14 +80,14 @@ struct Frames<B: Body> {
 impl<B: Body + Unpin> Source for Frames<B> {
     type Error = B::Error;
 
-    fn bytes(&self) -> &[u8] {
-        self.data.as_ref().map_or(&[], Buf::chunk)
-    }
-
-    fn advance(&mut self, count: usize) {
-        if let Some(data) = &mut self.data {
-            data.advance(count);
-        }
+    fn decode(&mut self, decoder: &mut Decoder) -> Result<Option<OwnedEvent>, DecodeError> {
+        let Some(data) = &mut self.data else { return Ok(None) };
+        let chunk = data.chunk();
+        let mut input = chunk;
+        let decoded = decoder.decode_owned(&mut input);
+        let used = chunk.len() - input.len();
+        data.advance(used);
+        decoded
     }
 
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<(), B::Error>>> {

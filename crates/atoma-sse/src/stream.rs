@@ -5,7 +5,7 @@ use core::task::{Context, Poll, ready};
 use futures_core::Stream;
 
 use crate::adapter::{Events, Source, StreamError};
-use crate::{Decoder, OwnedEvent, Unfinished};
+use crate::{DecodeError, Decoder, OwnedEvent, Unfinished};
 
 /// The events of a stream of bytes.
 ///
@@ -88,15 +88,13 @@ where
 {
     type Error = E;
 
-    fn bytes(&self) -> &[u8] {
-        match &self.piece {
-            Some(Ok(piece)) => &piece.as_ref()[self.used..],
-            _ => &[],
-        }
-    }
-
-    fn advance(&mut self, count: usize) {
-        self.used += count;
+    fn decode(&mut self, decoder: &mut Decoder) -> Result<Option<OwnedEvent>, DecodeError> {
+        let Some(Ok(piece)) = &self.piece else { return Ok(None) };
+        let piece = piece.as_ref();
+        let mut input = &piece[self.used..];
+        let decoded = decoder.decode_owned(&mut input);
+        self.used = piece.len() - input.len();
+        decoded
     }
 
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<(), E>>> {
