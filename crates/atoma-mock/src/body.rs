@@ -1,0 +1,125 @@
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::connection::{HangUp, Line};
+use crate::flow::{Flow, Step};
+use crate::server::Exchange;
+
+/// The thin skin around a flow: waits, comments and hangs up as its steps say.
+pub(crate) struct ScriptedBody {
+    flow: Flow,
+    length: Option<u64>,
+    sent: u64,
+    keep_alive: Option<Duration>,
+    pause: Option<Pause>,
+    sleep: Option<Pin<Box<Sleep>>>,
+    line: Arc<Line>,
+    exchange: Exchange,
+}
+
+/// A silence: how long it lasts (`None`: for ever), and whether comments fill it.
+#[derive(Clone, Copy)]
+struct Pause {
+    until: Option<Instant>,
+    comments: Option<Duration>,
+}
+
+impl ScriptedBody {
+    pub(crate) fn new(
+        flow: Flow,
+        length: Option<u64>,
+        keep_alive: Option<Duration>,
+        line: Arc<Line>,
+        exchange: Exchange,
+    ) -> Self {
+        Self { flow, length, sent: 0, keep_alive, pause: None, sleep: None, line, exchange }
+    }
+
+    fn send(&mut self, bytes: Bytes) -> Frame<Bytes> {
+        self.sent += bytes.len() as u64;
+        if self.is_end_stream() {
+            self.exchange.finish();
+        }
+        Frame::data(bytes)
+    }
+
+    /// Waits for the end of the pause, or for the next comment within it.
+    fn poll_pause(&mut self, pause: Pause, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let comment_at = pause.comments.map(|interval| Instant::now() + interval);
+        let Some(next) = [pause.until, comment_at].into_iter().flatten().min() else {
+            return Poll::Pending;
+        };
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(next)));
+        ready!(sleep.as_mut().poll(context));
+        self.sleep = None;
+        if pause.until.is_some_and(|until| until <= Instant::now()) {
+            self.pause = None;
+            return Poll::Ready(None);
+        }
+        Poll::Ready(Some(Bytes::from_static(b": keep-alive\n\n")))
+    }
+}
+
+impl Body for ScriptedBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        loop {
+            if let Some(pause) = self.pause {
+                match ready!(self.poll_pause(pause, context)) {
+                    Some(comment) => return Poll::Ready(Some(Ok(self.send(comment)))),
+                    None => continue,
+                }
+            }
+            let comments = self.keep_alive;
+            match self.flow.next() {
+                Step::Send(bytes) => return Poll::Ready(Some(Ok(self.send(bytes)))),
+                Step::Flush => {
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Step::Pause(pause) => {
+                    self.pause = Some(Pause { until: Some(Instant::now() + pause), comments });
+                }
+                Step::Silence => self.pause = Some(Pause { until: None, comments }),
+                Step::Stall => self.pause = Some(Pause { until: None, comments: None }),
+                Step::End => {
+                    self.exchange.finish();
+                    return Poll::Ready(None);
+                }
+                Step::Close => return self.hang_up(HangUp::Close, context),
+                Step::Reset => return self.hang_up(HangUp::Reset, context),
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.length.is_some_and(|length| self.sent >= length)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.length.map_or_else(SizeHint::new, |length| {
+            SizeHint::with_exact(length.saturating_sub(self.sent))
+        })
+    }
+}
+
+impl ScriptedBody {
+    fn hang_up<T>(&mut self, how: HangUp, context: &Context<'_>) -> Poll<T> {
+        self.exchange.finish();
+        self.line.hang_up(how);
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+}

@@ -1,0 +1,319 @@
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::json;
+
+use crate::quirks::{After, Fault, Quirks, Then};
+use crate::render::Chunks;
+
+/// What to do next with a connection: the course of one body, decided without touching it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Step {
+    Send(Bytes),
+    /// Let what was sent reach the socket before the next step.
+    Flush,
+    /// Send nothing but keep-alive comments for so long.
+    Pause(Duration),
+    /// Send nothing but keep-alive comments for ever.
+    Silence,
+    /// Send nothing for ever.
+    Stall,
+    /// End the body in good order.
+    End,
+    /// Close the connection without the end of the body.
+    Close,
+    /// As `Close`, with a TCP reset.
+    Reset,
+}
+
+/// Where the events of a body come from.
+#[derive(Debug)]
+pub(crate) enum Source {
+    Chunks(Box<Chunks>),
+    Pieces(VecDeque<Bytes>),
+}
+
+impl Source {
+    /// A body that is sent as it is, in one piece.
+    pub(crate) fn whole(body: impl Into<Bytes>) -> Self {
+        Self::Pieces(VecDeque::from([body.into()]))
+    }
+
+    /// A recorded event stream, cut after each blank line.
+    pub(crate) fn events(body: &Bytes) -> Self {
+        let mut pieces = VecDeque::new();
+        let mut start = 0;
+        for end in ends_of_events(body) {
+            pieces.push_back(body.slice(start..end));
+            start = end;
+        }
+        if start < body.len() {
+            pieces.push_back(body.slice(start..));
+        }
+        Self::Pieces(pieces)
+    }
+
+    fn next(&mut self) -> Option<Bytes> {
+        match self {
+            Self::Chunks(chunks) => chunks.next().map(|chunk| event(&chunk)),
+            Self::Pieces(pieces) => pieces.pop_front(),
+        }
+    }
+}
+
+/// Turns events into steps: paced, cut into pieces, and broken off where the script says so.
+#[derive(Debug)]
+pub(crate) struct Flow {
+    source: Source,
+    pace: Duration,
+    thinks_for: Duration,
+    pieces_of: Option<usize>,
+    per_event_write: bool,
+    fault: Option<Fault>,
+    done: bool,
+    steps: VecDeque<Step>,
+    events: usize,
+    bytes: usize,
+}
+
+impl Flow {
+    /// `pace` is the server's own, for an answer that has none.
+    pub(crate) fn new(source: Source, quirks: &Quirks, pace: Duration, stream: bool) -> Self {
+        Self {
+            source,
+            pace: quirks.pace.unwrap_or(pace),
+            thinks_for: quirks.thinks_for,
+            pieces_of: quirks.pieces_of,
+            per_event_write: quirks.per_event_write,
+            fault: quirks.fault.clone(),
+            done: quirks.done && stream,
+            steps: VecDeque::new(),
+            events: 0,
+            bytes: 0,
+        }
+    }
+
+    /// The next step. The last one is `Silence`, `Stall`, `End`, `Close` or `Reset`; it is repeated
+    /// for ever.
+    pub(crate) fn next(&mut self) -> Step {
+        while self.steps.is_empty() {
+            self.plan();
+        }
+        match self.steps.front() {
+            Some(last @ (Step::Silence | Step::Stall | Step::End | Step::Close | Step::Reset)) => {
+                last.clone()
+            }
+            _ => self.steps.pop_front().unwrap_or(Step::End),
+        }
+    }
+
+    /// Whether the body is cut off before its end, so that no length can be promised for it.
+    pub(crate) fn ends_early(&self) -> bool {
+        matches!(&self.fault, Some(Fault { then: Then::End | Then::Error(_), .. }))
+    }
+
+    /// Plans the next event, or the end.
+    fn plan(&mut self) {
+        if self.fault.as_ref().is_some_and(|fault| fault.after == After::Events(self.events)) {
+            return self.fail();
+        }
+        let next =
+            self.source.next().or_else(|| std::mem::take(&mut self.done).then(|| event("[DONE]")));
+        let Some(event) = next else {
+            return self.steps.push_back(Step::End);
+        };
+        let pause = if self.events == 0 { self.thinks_for } else { self.pace };
+        if !pause.is_zero() {
+            self.steps.push_back(Step::Pause(pause));
+        }
+        self.events += 1;
+        match self.pieces_of {
+            None => self.piece(event, self.per_event_write),
+            Some(size) => {
+                let mut rest = event;
+                while !rest.is_empty() {
+                    let piece = rest.split_to(size.min(rest.len()));
+                    self.piece(piece, true);
+                }
+            }
+        }
+    }
+
+    fn piece(&mut self, mut piece: Bytes, flush: bool) {
+        let limit = match self.fault {
+            Some(Fault { after: After::Bytes(limit), .. }) => limit,
+            _ => usize::MAX,
+        };
+        let fails = self.bytes.saturating_add(piece.len()) >= limit;
+        piece.truncate(limit.saturating_sub(self.bytes));
+        self.bytes += piece.len();
+        if !piece.is_empty() {
+            self.steps.push_back(Step::Send(piece));
+        }
+        if fails {
+            self.fail();
+        } else if flush {
+            self.steps.push_back(Step::Flush);
+        }
+    }
+
+    fn fail(&mut self) {
+        let Some(fault) = self.fault.take() else { return };
+        self.source = Source::Pieces(VecDeque::new());
+        match fault.then {
+            Then::End => {
+                self.done = false;
+                self.steps.push_back(Step::End);
+            }
+            Then::Close => self.steps.push_back(Step::Close),
+            Then::Reset => self.steps.push_back(Step::Reset),
+            Then::Silence => self.steps.push_back(Step::Silence),
+            Then::Stall => self.steps.push_back(Step::Stall),
+            Then::Error(error) => {
+                let error = event(&json!({ "error": error }).to_string());
+                self.source = Source::whole(error);
+            }
+        }
+    }
+}
+
+/// One server-sent event.
+fn event(data: &str) -> Bytes {
+    Bytes::from(format!("data: {data}\n\n"))
+}
+
+/// The places after each blank line, however its lines end.
+fn ends_of_events(body: &[u8]) -> Vec<usize> {
+    let mut ends = Vec::new();
+    let mut line_is_empty = false;
+    let mut place = 0;
+    while place < body.len() {
+        let length = match (body[place], body.get(place + 1)) {
+            (b'\r', Some(b'\n')) => 2,
+            (b'\r' | b'\n', _) => 1,
+            _ => 0,
+        };
+        if length > 0 && line_is_empty {
+            ends.push(place + length);
+        }
+        line_is_empty = length > 0;
+        place += length.max(1);
+    }
+    ends
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answer::Answer;
+    use proptest::prelude::*;
+
+    /// The course of the events `a`, `b`, `c` under an answer's quirks, in short.
+    fn course(answer: &Answer) -> String {
+        let source = Source::Pieces(["aa", "bb", "cc"].map(Bytes::from).into());
+        run(Flow::new(source, &answer.quirks, Duration::ZERO, true))
+    }
+
+    fn run(mut flow: Flow) -> String {
+        let mut course = Vec::new();
+        loop {
+            let step = flow.next();
+            match &step {
+                Step::Send(bytes) => course.push(String::from_utf8_lossy(bytes).trim().to_owned()),
+                Step::Pause(pause) => course.push(format!("{}ms", pause.as_millis())),
+                Step::Flush => course.push("|".to_owned()),
+                last => {
+                    course.push(format!("{last:?}"));
+                    assert_eq!(flow.next(), step, "the last step is repeated");
+                    return course.join(" ");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn each_quirk_takes_its_course() {
+        let usual = Answer::usual;
+        let ms = Duration::from_millis;
+        for (name, answer, wanted) in [
+            ("plain", usual(), "aa bb cc End"),
+            ("done", usual().done(), "aa bb cc data: [DONE] End"),
+            ("cut", usual().cut_after_events(2), "aa bb End"),
+            ("cut, done", usual().done().cut_after_events(2), "aa bb End"),
+            ("cut at once", usual().cut_after_events(0), "End"),
+            ("cut at the end", usual().cut_after_events(3), "aa bb cc End"),
+            ("cut too late", usual().done().cut_after_events(9), "aa bb cc data: [DONE] End"),
+            ("cut in bytes", usual().cut_after_bytes(3), "aa b Close"),
+            ("cut between bytes", usual().cut_after_bytes(4), "aa bb Close"),
+            ("cut before bytes", usual().cut_after_bytes(0), "Close"),
+            ("reset", usual().reset_after_events(1), "aa Reset"),
+            ("reset in bytes", usual().reset_after_bytes(1), "a Reset"),
+            ("silent", usual().silent_after_events(1), "aa Silence"),
+            ("stall", usual().stall_after_events(1), "aa Stall"),
+            ("stall in bytes", usual().stall_after_bytes(5), "aa bb c Stall"),
+            ("error", usual().error_after_events(1, "no"), r#"aa data: {"error":"no"} End"#),
+            (
+                "error, done",
+                usual().done().error_after_events(0, 7),
+                r#"data: {"error":7} data: [DONE] End"#,
+            ),
+            ("last fault counts", usual().cut_after_events(0).reset_after_events(1), "aa Reset"),
+            ("pace", usual().pace(ms(5)), "aa 5ms bb 5ms cc End"),
+            ("thinks", usual().thinks_for(ms(9)), "9ms aa bb cc End"),
+            ("pieces", usual().in_pieces_of(1), "a | a | b | b | c | c | End"),
+            ("writes", usual().per_event_write(), "aa | bb | cc | End"),
+            ("pieces, cut", usual().in_pieces_of(1).cut_after_bytes(3), "a | a | b Close"),
+        ] {
+            assert_eq!(course(&answer), wanted, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_pace_of_the_answer_beats_that_of_the_server() {
+        let pieces = || Source::Pieces(["a", "b"].map(Bytes::from).into());
+        let flow = |answer: &Answer| {
+            run(Flow::new(pieces(), &answer.quirks, Duration::from_millis(30), true))
+        };
+        assert_eq!(flow(&Answer::usual()), "a 30ms b End");
+        assert_eq!(flow(&Answer::usual().pace(Duration::ZERO)), "a b End");
+    }
+
+    #[test]
+    fn a_recording_is_cut_after_blank_lines() {
+        for (body, wanted) in [
+            ("data: a\n\ndata: b\n\n", vec!["data: a\n\n", "data: b\n\n"]),
+            ("data: a\r\n\r\ndata: b", vec!["data: a\r\n\r\n", "data: b"]),
+            ("data: a\r\rdata: b\r\r", vec!["data: a\r\r", "data: b\r\r"]),
+            ("data: a\ndata: b\n\n", vec!["data: a\ndata: b\n\n"]),
+            ("", vec![]),
+        ] {
+            let Source::Pieces(pieces) = Source::events(&Bytes::from(body)) else { unreachable!() };
+            assert_eq!(pieces, wanted, "{body:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn however_it_is_cut_the_bytes_are_the_same(
+            body in proptest::collection::vec(prop_oneof![Just(b'\n'), Just(b'\r'), any::<u8>()], 0..200),
+            size in 1_usize..20,
+        ) {
+            let body = Bytes::from(body);
+            let quirks = Answer::usual().in_pieces_of(size).quirks;
+            let mut flow = Flow::new(Source::events(&body), &quirks, Duration::ZERO, true);
+            let mut sent = Vec::new();
+            loop {
+                match flow.next() {
+                    Step::Send(piece) => {
+                        prop_assert!(piece.len() <= size);
+                        sent.extend(piece);
+                    }
+                    Step::Flush => {}
+                    last => break prop_assert_eq!(last, Step::End),
+                }
+            }
+            prop_assert_eq!(sent, body);
+        }
+    }
+}

@@ -1,0 +1,322 @@
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::quirks::UsagePlace;
+use crate::reply::Reply;
+use crate::signature::sign;
+
+/// The JSON document of an answer that is not streamed, in the shape of vLLM behind the node.
+pub(crate) fn completion(reply: &Reply) -> String {
+    let message = message(reply);
+    let logprobs = logprobs(reply, &reply.content);
+    let mut choices = String::new();
+    for index in 0..reply.choices {
+        let comma = if index == 0 { "" } else { "," };
+        let _ = write!(
+            choices,
+            r#"{comma}{{"index":{index},"message":{message},"logprobs":{logprobs},"finish_reason":{},"stop_reason":{}}}"#,
+            optional(reply.finish_reason.as_deref()),
+            optional(reply.stop_reason.as_deref()),
+        );
+    }
+    let usage = match reply.usage {
+        UsagePlace::Nowhere => String::new(),
+        _ => {
+            let usage = usage(reply, reply.choices * reply.tokens_per_choice());
+            format!(r#","usage":{usage}"#)
+        }
+    };
+    let head = head(reply, "chat.completion");
+    let text = format!(
+        r#"{{{head},"choices":[{choices}],"service_tier":null,"system_fingerprint":null{usage},"prompt_logprobs":null,"kv_transfer_params":null}}"#
+    );
+    finished(reply, text)
+}
+
+/// The chunks of a streamed answer, each a JSON document, rendered one by one.
+#[derive(Debug)]
+pub(crate) struct Chunks {
+    reply: Reply,
+    deltas: Vec<Delta>,
+    next: usize,
+    tokens: usize,
+}
+
+/// What one chunk adds to a choice.
+#[derive(Clone, Copy, Debug)]
+enum Delta {
+    Role,
+    Reasoning(usize),
+    Content(usize),
+    ToolCall(usize),
+    Arguments(usize, usize),
+    Finish,
+}
+
+impl Chunks {
+    pub(crate) fn new(reply: Reply) -> Self {
+        let mut deltas = vec![Delta::Role];
+        deltas.extend((0..reply.reasoning.len()).map(Delta::Reasoning));
+        deltas.extend((0..reply.content.len()).map(Delta::Content));
+        for (call, fragments) in reply.tool_calls.iter().enumerate() {
+            deltas.push(Delta::ToolCall(call));
+            deltas.extend((0..fragments.arguments.len()).map(|one| Delta::Arguments(call, one)));
+        }
+        deltas.push(Delta::Finish);
+        Self { reply, deltas, next: 0, tokens: 0 }
+    }
+
+    fn chunk(&mut self, delta: Delta, index: usize) -> String {
+        let reply = &self.reply;
+        let mut end = String::from(r#""finish_reason":null"#);
+        let mut logprobs = "null".to_owned();
+        let mut tokens = 1;
+        let delta = match delta {
+            Delta::Role => {
+                tokens = 0;
+                r#"{"role":"assistant","content":""}"#.to_owned()
+            }
+            Delta::Reasoning(place) => {
+                format!(r#"{{"reasoning_content":{}}}"#, quoted(&reply.reasoning[place]))
+            }
+            Delta::Content(place) => {
+                let token = &reply.content[place..=place];
+                logprobs = self::logprobs(reply, token);
+                format!(r#"{{"content":{}}}"#, quoted(&token[0]))
+            }
+            Delta::ToolCall(place) => {
+                tokens = 0;
+                let call = &reply.tool_calls[place];
+                format!(
+                    r#"{{"tool_calls":[{{"index":{place},"id":{},"type":"function","function":{{"name":{},"arguments":""}}}}]}}"#,
+                    quoted(&call.id),
+                    quoted(&call.name),
+                )
+            }
+            Delta::Arguments(place, part) => format!(
+                r#"{{"tool_calls":[{{"index":{place},"function":{{"arguments":{}}}}}]}}"#,
+                quoted(&reply.tool_calls[place].arguments[part]),
+            ),
+            Delta::Finish => {
+                tokens = 0;
+                end = format!(
+                    r#""finish_reason":{},"stop_reason":{}"#,
+                    optional(reply.finish_reason.as_deref()),
+                    optional(reply.stop_reason.as_deref()),
+                );
+                "{}".to_owned()
+            }
+        };
+        self.tokens += tokens;
+        let usage = match reply.usage {
+            UsagePlace::EveryChunk => format!(r#","usage":{}"#, usage(reply, self.tokens)),
+            _ => String::new(),
+        };
+        let head = head(reply, "chat.completion.chunk");
+        let choice = format!(r#"{{"index":{index},"delta":{delta},"logprobs":{logprobs},{end}}}"#);
+        finished(reply, format!(r#"{{{head},"choices":[{choice}]{usage}}}"#))
+    }
+}
+
+impl Iterator for Chunks {
+    type Item = String;
+
+    fn next(&mut self) -> Option<String> {
+        let place = self.next;
+        self.next += 1;
+        let choices = self.reply.choices;
+        if let Some(delta) = self.deltas.get(place / choices) {
+            return Some(self.chunk(*delta, place % choices));
+        }
+        let reply = &self.reply;
+        if place > self.deltas.len() * choices || reply.usage == UsagePlace::Nowhere {
+            return None;
+        }
+        let head = head(reply, "chat.completion.chunk");
+        let usage = usage(reply, self.tokens);
+        Some(finished(reply, format!(r#"{{{head},"choices":[],"usage":{usage}}}"#)))
+    }
+}
+
+/// The members that open every document.
+fn head(reply: &Reply, object: &str) -> String {
+    format!(
+        r#""id":{},"object":"{object}","created":{},"model":{}"#,
+        quoted(&reply.id),
+        reply.created,
+        quoted(&reply.model),
+    )
+}
+
+fn finished(reply: &Reply, document: String) -> String {
+    if reply.signed { sign(document) } else { document }
+}
+
+fn message(reply: &Reply) -> String {
+    let content = reply.content.concat();
+    let content = if content.is_empty() && !reply.tool_calls.is_empty() {
+        "null".to_owned()
+    } else {
+        quoted(&content)
+    };
+    let calls: Vec<String> = reply
+        .tool_calls
+        .iter()
+        .map(|call| {
+            format!(
+                r#"{{"id":{},"type":"function","function":{{"name":{},"arguments":{}}}}}"#,
+                quoted(&call.id),
+                quoted(&call.name),
+                quoted(&call.arguments.concat()),
+            )
+        })
+        .collect();
+    let reasoning = match reply.reasoning.concat() {
+        none if none.is_empty() => "null".to_owned(),
+        reasoning => quoted(&reasoning),
+    };
+    format!(
+        r#"{{"role":"assistant","content":{content},"refusal":null,"annotations":null,"audio":null,"function_call":null,"tool_calls":[{}],"reasoning_content":{reasoning}}}"#,
+        calls.join(","),
+    )
+}
+
+fn usage(reply: &Reply, completion_tokens: usize) -> String {
+    let prompt = reply.prompt_tokens;
+    format!(
+        r#"{{"prompt_tokens":{prompt},"total_tokens":{},"completion_tokens":{completion_tokens},"prompt_tokens_details":null}}"#,
+        prompt + completion_tokens,
+    )
+}
+
+/// Made-up log probabilities: each token is likely, its alternatives less and less so.
+fn logprobs(reply: &Reply, tokens: &[String]) -> String {
+    const ALTERNATIVES: [&str; 4] = [" the", " a", ",", "."];
+    let Some(top) = reply.top_logprobs else { return "null".to_owned() };
+    let entry = |token: &str, logprob: f64| json!({"token": token, "logprob": logprob, "bytes": token.as_bytes()});
+    let entries: Vec<Value> = tokens
+        .iter()
+        .map(|token| {
+            let mut whole = entry(token, -0.125);
+            let others = (1..top).map(|rank| {
+                let name = ALTERNATIVES[rank % ALTERNATIVES.len()].repeat(1 + rank / 4);
+                entry(&name, -0.125 - 2.0 * rank as f64)
+            });
+            let first = (top > 0).then(|| entry(token, -0.125));
+            whole["top_logprobs"] = first.into_iter().chain(others).collect();
+            whole
+        })
+        .collect();
+    json!({ "content": entries }).to_string()
+}
+
+fn optional(text: Option<&str>) -> String {
+    text.map_or_else(|| "null".to_owned(), quoted)
+}
+
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quirks::Quirks;
+    use crate::speech::{Said, ToolCall};
+
+    fn reply(request: &Value, said: &Said, quirks: &Quirks) -> Reply {
+        Reply::new(request, said, quirks, 255, 1_755_000_000)
+    }
+
+    fn hello() -> Said {
+        Said { text: "Hello \"you\"".into(), ..Said::default() }
+    }
+
+    fn chunks(request: &Value, said: &Said, quirks: &Quirks) -> Vec<Value> {
+        let chunks = Chunks::new(reply(request, said, quirks));
+        chunks.map(|chunk| serde_json::from_str(&chunk).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_document_is_exactly_this() {
+        let unsigned = Quirks { unsigned: true, ..Quirks::default() };
+        let text = completion(&reply(&json!({"model": "m"}), &hello(), &unsigned));
+        assert_eq!(
+            text,
+            r#"{"id":"chatcmpl-00000000000000ff","object":"chat.completion","created":1755000000,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"Hello \"you\"","refusal":null,"annotations":null,"audio":null,"function_call":null,"tool_calls":[],"reasoning_content":null},"logprobs":null,"finish_reason":"stop","stop_reason":null}],"service_tier":null,"system_fingerprint":null,"usage":{"prompt_tokens":0,"total_tokens":5,"completion_tokens":5,"prompt_tokens_details":null},"prompt_logprobs":null,"kv_transfer_params":null}"#
+        );
+    }
+
+    #[test]
+    fn a_chunk_is_exactly_this() {
+        let unsigned = Quirks { unsigned: true, ..Quirks::default() };
+        let mut chunks = Chunks::new(reply(&json!({"model": "m"}), &hello(), &unsigned));
+        assert_eq!(
+            chunks.nth(1).unwrap(),
+            r#"{"id":"chatcmpl-00000000000000ff","object":"chat.completion.chunk","created":1755000000,"model":"m","choices":[{"index":0,"delta":{"content":"Hello"},"logprobs":null,"finish_reason":null}]}"#
+        );
+        assert_eq!(
+            chunks.last().unwrap(),
+            r#"{"id":"chatcmpl-00000000000000ff","object":"chat.completion.chunk","created":1755000000,"model":"m","choices":[],"usage":{"prompt_tokens":0,"total_tokens":5,"completion_tokens":5,"prompt_tokens_details":null}}"#
+        );
+    }
+
+    #[test]
+    fn every_document_is_signed() {
+        let usual = Quirks::default();
+        assert!(completion(&reply(&json!({}), &hello(), &usual)).contains(r#","signature":""#));
+        for chunk in chunks(&json!({}), &hello(), &usual) {
+            assert!(chunk["signature"].is_string() && chunk["response_hash"].is_string());
+        }
+    }
+
+    #[test]
+    fn choices_interleave() {
+        let chunks = chunks(&json!({"n": 2}), &hello(), &Quirks::default());
+        let indices: Vec<_> =
+            chunks.iter().map(|chunk| chunk["choices"][0]["index"].clone()).collect();
+        assert_eq!(indices[..4], [0, 1, 0, 1]);
+        assert_eq!(chunks.len(), 2 * 7 + 1);
+        assert_eq!(chunks[14]["usage"]["completion_tokens"], 10);
+    }
+
+    #[test]
+    fn a_tool_call_comes_in_fragments() {
+        let call = ToolCall { name: "f".into(), arguments: r#"{"a":1}"#.into() };
+        let said = Said { tool_calls: vec![call], ..Said::default() };
+        let chunks = chunks(&json!({}), &said, &Quirks::default());
+        let part = |place: usize| &chunks[place]["choices"][0]["delta"]["tool_calls"][0];
+        assert_eq!(part(1)["function"], json!({"name": "f", "arguments": ""}));
+        assert_eq!(part(1)["id"], "chatcmpl-tool-0000000000ff0000");
+        assert!(part(2).get("id").is_none());
+        let arguments: String =
+            (1..9).filter_map(|place| part(place)["function"]["arguments"].as_str()).collect();
+        assert_eq!(arguments, r#"{"a":1}"#);
+    }
+
+    #[test]
+    fn usage_stands_where_it_is_told() {
+        let with = |usage| Quirks { usage, ..Quirks::default() };
+        let count = |usage| {
+            let chunks = chunks(&json!({}), &hello(), &with(usage));
+            chunks.iter().filter(|chunk| chunk["usage"].is_object()).count()
+        };
+        assert_eq!(count(UsagePlace::LastChunk), 1);
+        assert_eq!(count(UsagePlace::EveryChunk), 8);
+        assert_eq!(count(UsagePlace::Nowhere), 0);
+        let silent = completion(&reply(&json!({}), &hello(), &with(UsagePlace::Nowhere)));
+        assert!(!silent.contains("usage"));
+    }
+
+    #[test]
+    fn log_probabilities_when_asked_for() {
+        let request = json!({"logprobs": true, "top_logprobs": 3});
+        let chunks = chunks(&request, &hello(), &Quirks::default());
+        let entry = &chunks[1]["choices"][0]["logprobs"]["content"][0];
+        assert_eq!(entry["token"], "Hello");
+        assert_eq!(entry["bytes"], json!([72, 101, 108, 108, 111]));
+        assert_eq!(entry["top_logprobs"].as_array().unwrap().len(), 3);
+        assert_eq!(chunks[0]["choices"][0]["logprobs"], Value::Null);
+    }
+}

@@ -1,0 +1,192 @@
+use serde_json::Value;
+
+use crate::quirks::{Quirks, UsagePlace};
+use crate::speech::{Said, messages, text_of};
+use crate::tokens::{count, tokens};
+
+/// An answer cut into tokens: everything the renderer needs.
+#[derive(Clone, Debug)]
+pub(crate) struct Reply {
+    pub(crate) id: String,
+    pub(crate) created: u64,
+    pub(crate) model: String,
+    /// How many choices say it.
+    pub(crate) choices: usize,
+    pub(crate) reasoning: Vec<String>,
+    pub(crate) content: Vec<String>,
+    pub(crate) tool_calls: Vec<Call>,
+    pub(crate) finish_reason: Option<String>,
+    /// The stop sequence that was met.
+    pub(crate) stop_reason: Option<String>,
+    pub(crate) prompt_tokens: usize,
+    /// How many alternatives to list beside each token; `None`: no log probabilities at all.
+    pub(crate) top_logprobs: Option<usize>,
+    pub(crate) usage: UsagePlace,
+    pub(crate) signed: bool,
+}
+
+/// A tool call, its arguments cut into tokens.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) arguments: Vec<String>,
+}
+
+impl Reply {
+    /// Says `said` in answer to `request`, within its token limit and its stop sequences.
+    ///
+    /// `number` tells replies apart in their ids; `created` is in Unix seconds.
+    pub(crate) fn new(
+        request: &Value,
+        said: &Said,
+        quirks: &Quirks,
+        number: usize,
+        created: u64,
+    ) -> Self {
+        let mut limit = token_limit(request);
+        let mut cut = false;
+        let mut within_limit = |text: &str| {
+            let mut pieces = tokens(text);
+            cut |= pieces.len() > limit;
+            pieces.truncate(limit);
+            limit -= pieces.len();
+            pieces
+        };
+        let (text, stop_reason) = until_stop(&said.text, &stop_sequences(request));
+        let reasoning = within_limit(said.reasoning.as_deref().unwrap_or(""));
+        let content = within_limit(text);
+        let calls = said.tool_calls.iter().enumerate().map(|(place, call)| Call {
+            id: format!("chatcmpl-tool-{number:012x}{place:04x}"),
+            name: call.name.clone(),
+            arguments: within_limit(&call.arguments),
+        });
+        let tool_calls: Vec<Call> = calls.collect();
+
+        let reason = match &said.finish_reason {
+            Some(reason) => reason,
+            None if cut => "length",
+            None if !tool_calls.is_empty() => "tool_calls",
+            None => "stop",
+        };
+        Self {
+            id: format!("chatcmpl-{number:016x}"),
+            created,
+            model: request["model"].as_str().unwrap_or("").to_owned(),
+            choices: request["n"].as_u64().map_or(1, |n| n.clamp(1, 128) as usize),
+            reasoning,
+            content,
+            tool_calls,
+            finish_reason: (!quirks.without_finish_reason).then(|| reason.to_owned()),
+            stop_reason: if cut { None } else { stop_reason },
+            prompt_tokens: prompt_tokens(request),
+            top_logprobs: (request["logprobs"] == true)
+                .then(|| request["top_logprobs"].as_u64().map_or(0, |top| top.min(20) as usize)),
+            usage: quirks.usage,
+            signed: !quirks.unsigned,
+        }
+    }
+
+    /// The tokens of one choice.
+    pub(crate) fn tokens_per_choice(&self) -> usize {
+        let arguments: usize = self.tool_calls.iter().map(|call| call.arguments.len()).sum();
+        self.reasoning.len() + self.content.len() + arguments
+    }
+}
+
+/// `max_completion_tokens`, or else `max_tokens`, or else the 8192 that the proxy puts in.
+fn token_limit(request: &Value) -> usize {
+    let limit = request["max_completion_tokens"].as_u64().or(request["max_tokens"].as_u64());
+    limit.map_or(8192, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
+}
+
+fn stop_sequences(request: &Value) -> Vec<&str> {
+    match &request["stop"] {
+        Value::String(one) => vec![one],
+        Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The text before the first stop sequence, and that sequence.
+fn until_stop<'a>(text: &'a str, sequences: &[&str]) -> (&'a str, Option<String>) {
+    let found = sequences.iter().filter(|sequence| !sequence.is_empty());
+    let found = found.filter_map(|sequence| Some((text.find(sequence)?, *sequence)));
+    match found.min() {
+        Some((place, sequence)) => (&text[..place], Some(sequence.to_owned())),
+        None => (text, None),
+    }
+}
+
+/// The tokens of all messages, and four for the frame of each.
+fn prompt_tokens(request: &Value) -> usize {
+    messages(request).iter().map(|message| count(&text_of(message)) + 4).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn reply(request: &Value, said: &Said) -> Reply {
+        Reply::new(request, said, &Quirks::default(), 1, 0)
+    }
+
+    fn text(text: &str) -> Said {
+        Said { text: text.to_owned(), ..Said::default() }
+    }
+
+    #[test]
+    fn the_token_limit_cuts_and_says_so() {
+        let said = text("one two three four");
+        for (request, content, reason) in [
+            (json!({}), "one two three four", "stop"),
+            (json!({"max_tokens": 2}), "one two", "length"),
+            (json!({"max_completion_tokens": 3, "max_tokens": 1}), "one two three", "length"),
+            (json!({"max_tokens": 4}), "one two three four", "stop"),
+            (json!({"max_tokens": 0}), "", "length"),
+        ] {
+            let reply = reply(&request, &said);
+            assert_eq!(reply.content.concat(), content, "{request}");
+            assert_eq!(reply.finish_reason.as_deref(), Some(reason), "{request}");
+        }
+    }
+
+    #[test]
+    fn reasoning_counts_towards_the_limit() {
+        let said = Said { reasoning: Some("a b c".into()), ..text("d e") };
+        let reply = reply(&json!({"max_tokens": 4}), &said);
+        assert_eq!(
+            (reply.reasoning.concat(), reply.content.concat()),
+            ("a b c".into(), "d".into())
+        );
+    }
+
+    #[test]
+    fn the_first_stop_sequence_ends_the_text() {
+        for (stop, content, stop_reason) in [
+            (json!("three"), "one two ", Some("three")),
+            (json!(["three", "two"]), "one ", Some("two")),
+            (json!(["", "zzz"]), "one two three", None),
+            (json!(null), "one two three", None),
+        ] {
+            let reply = reply(&json!({ "stop": stop }), &text("one two three"));
+            assert_eq!(reply.content.concat(), content);
+            assert_eq!(reply.stop_reason.as_deref(), stop_reason);
+            assert_eq!(reply.finish_reason.as_deref(), Some("stop"));
+        }
+    }
+
+    #[test]
+    fn calls_finish_with_tool_calls() {
+        let call = crate::speech::ToolCall { name: "f".into(), arguments: "{}".into() };
+        let reply = reply(&json!({}), &Said { tool_calls: vec![call], ..Said::default() });
+        assert_eq!(reply.finish_reason.as_deref(), Some("tool_calls"));
+    }
+
+    #[test]
+    fn the_prompt_is_counted() {
+        let request = json!({"messages": [{"role": "user", "content": "Hello, world"}]});
+        assert_eq!(prompt_tokens(&request), 7);
+    }
+}

@@ -1,0 +1,380 @@
+use std::collections::VecDeque;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::net::TcpListener;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
+
+use crate::answer::Answer;
+use crate::connection;
+use crate::proxy::{Rules, Verdict, judge};
+use crate::request::ReceivedRequest;
+use crate::respond::{self, Outgoing, Tempo};
+
+/// An Atoma server on loopback, for as long as this value lives.
+///
+/// Dropping it closes the port and every connection and ends all its tasks.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// use atoma_mock::{Answer, MockServer};
+///
+/// let server = MockServer::start().await;
+/// server.answer(Answer::text("Hello"));
+/// assert!(server.url().starts_with("http://127.0.0.1:"));
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct MockServer {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl MockServer {
+    /// Starts a server on a free port, in the tokio runtime of the caller.
+    ///
+    /// # Panics
+    ///
+    /// If no loopback port can be bound, or outside a tokio runtime.
+    pub async fn start() -> Self {
+        Self::builder().start().await
+    }
+
+    /// Starts a server on a free port, on a thread of its own: for synchronous tests and programs.
+    ///
+    /// # Panics
+    ///
+    /// If no loopback port can be bound or no thread started.
+    pub fn start_blocking() -> Self {
+        Self::builder().start_blocking().expect("a loopback port and a thread are to be had")
+    }
+
+    /// A server to be configured first.
+    pub fn builder() -> MockServerBuilder {
+        MockServerBuilder::default()
+    }
+
+    /// The server's URL, `http://127.0.0.1:PORT`, without a path: clients append `/v1/…`.
+    ///
+    /// A client that has a path in its server URL works too: any path that ends in
+    /// `/chat/completions` is answered.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Queues an answer: the next request gets it (see [`Answer`] for which requests count).
+    pub fn answer(&self, answer: Answer) -> &Self {
+        self.shared.script().queue.push_back(answer);
+        self
+    }
+
+    /// Gives this answer from now on to every request for which none is queued.
+    pub fn always(&self, answer: Answer) -> &Self {
+        self.shared.script().always = Some(answer);
+        self
+    }
+
+    /// The requests so far, in the order in which they were wholly received.
+    pub fn requests(&self) -> Vec<ReceivedRequest> {
+        self.shared.script().requests.clone()
+    }
+
+    /// How many connections were accepted so far.
+    pub fn connections(&self) -> usize {
+        self.state().connections
+    }
+
+    /// How many connections are open now.
+    pub fn open_connections(&self) -> usize {
+        self.state().open_connections
+    }
+
+    /// What the server has counted so far.
+    pub fn state(&self) -> ServerState {
+        *self.shared.state.borrow()
+    }
+
+    /// Waits until the state is as wanted, and returns it; at once if it is already.
+    ///
+    /// It waits without a limit. A test that may fail here puts a time-out around it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let server = atoma_mock::MockServer::start().await;
+    /// # let stream = tokio::net::TcpStream::connect(&server.url()[7..]).await.unwrap();
+    /// # drop(stream);
+    /// let state = server.wait_for(|state| state.connections == 1 && state.open_connections == 0).await;
+    /// assert_eq!(state.requests, 0);
+    /// # }
+    /// ```
+    pub async fn wait_for(&self, wanted: impl FnMut(&ServerState) -> bool) -> ServerState {
+        let mut states = self.shared.state.subscribe();
+        match states.wait_for(wanted).await {
+            Ok(state) => *state,
+            Err(_) => self.state(),
+        }
+    }
+
+    /// Waits until no connection is open; at once if none is.
+    pub async fn wait_closed(&self) {
+        self.wait_for(|state| state.open_connections == 0).await;
+    }
+}
+
+impl Drop for MockServer {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Counts of what happened at a server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServerState {
+    /// Connections accepted so far.
+    pub connections: usize,
+    /// Connections open now.
+    pub open_connections: usize,
+    /// Requests wholly received so far.
+    pub requests: usize,
+    /// Answers given to their end so far, the end being the one of the script.
+    pub finished: usize,
+    /// Answers that the client left before their end.
+    pub abandoned: usize,
+}
+
+/// Configures a [`MockServer`].
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until it is started"]
+pub struct MockServerBuilder {
+    rules: Rules,
+    tempo: Tempo,
+    port: u16,
+}
+
+impl Default for MockServerBuilder {
+    fn default() -> Self {
+        let tempo = Tempo { pace: Duration::ZERO, keep_alive: Some(Duration::from_millis(15)) };
+        Self { rules: Rules::default(), tempo, port: 0 }
+    }
+}
+
+impl MockServerBuilder {
+    /// Accepts only this key. Default: any that is not empty.
+    pub fn api_key(mut self, key: impl Into<String>) -> Self {
+        self.rules.api_key = Some(key.into());
+        self
+    }
+
+    /// Knows only these models, and lists them. Default: lists a few, and knows any.
+    pub fn models(mut self, models: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.rules.models = Some(models.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// The pause between two events of a stream. Default: none.
+    pub fn pace(mut self, pause: Duration) -> Self {
+        self.tempo.pace = pause;
+        self
+    }
+
+    /// The silence after which a stream sends a keep-alive comment, again and again.
+    /// Default: 15 ms, as the proxy.
+    pub fn keep_alive(mut self, silence: Duration) -> Self {
+        self.tempo.keep_alive = Some(silence);
+        self
+    }
+
+    /// Sends no keep-alive comments.
+    pub fn no_keep_alive(mut self) -> Self {
+        self.tempo.keep_alive = None;
+        self
+    }
+
+    /// Listens on this port of 127.0.0.1. Default: 0, a free one.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// Starts the server in the tokio runtime of the caller.
+    ///
+    /// # Panics
+    ///
+    /// If the port cannot be bound, or outside a tokio runtime.
+    pub async fn start(self) -> MockServer {
+        self.try_start().await.expect("a loopback port is to be had")
+    }
+
+    /// As [`start`](Self::start).
+    ///
+    /// # Errors
+    ///
+    /// If the port cannot be bound, for instance because another program has it.
+    pub async fn try_start(self) -> io::Result<MockServer> {
+        let (listener, shared) = self.bind().await?;
+        let (stop, stopped) = oneshot::channel();
+        let address = listener.local_addr()?;
+        tokio::spawn(accept(listener, Arc::clone(&shared), stopped));
+        Ok(MockServer { address, shared, stop: Some(stop), thread: None })
+    }
+
+    /// Starts the server on a thread of its own.
+    ///
+    /// # Errors
+    ///
+    /// If the port cannot be bound or the thread cannot be started.
+    pub fn start_blocking(self) -> io::Result<MockServer> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (listener, shared) = runtime.block_on(self.bind())?;
+        let (stop, stopped) = oneshot::channel();
+        let address = listener.local_addr()?;
+        let serving = accept(listener, Arc::clone(&shared), stopped);
+        let thread = thread::Builder::new()
+            .name("atoma-mock".to_owned())
+            .spawn(move || runtime.block_on(serving))?;
+        Ok(MockServer { address, shared, stop: Some(stop), thread: Some(thread) })
+    }
+
+    async fn bind(self) -> io::Result<(TcpListener, Arc<Shared>)> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).await?;
+        let shared = Shared {
+            rules: self.rules,
+            tempo: self.tempo,
+            script: Mutex::default(),
+            state: watch::Sender::default(),
+        };
+        Ok((listener, Arc::new(shared)))
+    }
+}
+
+/// Accepts connections until the server is dropped; its connections end with it.
+async fn accept(listener: TcpListener, shared: Arc<Shared>, mut stopped: oneshot::Receiver<()>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(connection::serve(stream, Arc::clone(&shared)));
+                }
+                // Out of file descriptors, most likely: let some connections end first.
+                Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+            },
+            Some(_) = connections.join_next() => {}
+            _ = &mut stopped => return,
+        }
+    }
+}
+
+/// What all connections of a server share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    rules: Rules,
+    tempo: Tempo,
+    script: Mutex<Script>,
+    state: watch::Sender<ServerState>,
+}
+
+#[derive(Debug, Default)]
+struct Script {
+    queue: VecDeque<Answer>,
+    always: Option<Answer>,
+    requests: Vec<ReceivedRequest>,
+}
+
+impl Shared {
+    /// Notes a request and decides what to answer.
+    pub(crate) fn decide(self: &Arc<Self>, request: ReceivedRequest) -> (Outgoing, Exchange) {
+        let verdict = judge(&self.rules, &request);
+        let (answer, number) = {
+            let mut script = self.script();
+            script.requests.push(request);
+            (script.take(&verdict), script.requests.len())
+        };
+        self.state.send_modify(|state| state.requests += 1);
+        let exchange = Exchange { shared: Arc::clone(self), over: false };
+        let outgoing = match (answer, verdict) {
+            (None, Verdict::Plain(plain)) => respond::plain(plain, self.tempo),
+            (answer, verdict) => {
+                let answer = answer.unwrap_or_else(Answer::usual);
+                respond::scripted(&answer, &verdict, self.tempo, number, now())
+            }
+        };
+        (outgoing, exchange)
+    }
+
+    /// Counts a connection as open until the guard is dropped.
+    pub(crate) fn opened(self: &Arc<Self>) -> Open {
+        self.state.send_modify(|state| {
+            state.connections += 1;
+            state.open_connections += 1;
+        });
+        Open(Arc::clone(self))
+    }
+
+    fn script(&self) -> MutexGuard<'_, Script> {
+        self.script.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Script {
+    /// The answer due to a request; `None`: the proxy or the model speaks for itself.
+    fn take(&mut self, verdict: &Verdict) -> Option<Answer> {
+        let due = self.queue.front().or(self.always.as_ref())?;
+        let passes = matches!(verdict, Verdict::Chat(_));
+        if !passes && !respond::speaks_for_the_server(due) {
+            return None;
+        }
+        self.queue.pop_front().or_else(|| self.always.clone())
+    }
+}
+
+/// Seconds since the Unix epoch.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// An open connection.
+pub(crate) struct Open(Arc<Shared>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.state.send_modify(|state| state.open_connections -= 1);
+    }
+}
+
+/// One answer on its way: finished, or abandoned when dropped before.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    shared: Arc<Shared>,
+    over: bool,
+}
+
+impl Exchange {
+    /// Counts the answer as given to its end; the second time nothing happens.
+    pub(crate) fn finish(&mut self) {
+        if !self.over {
+            self.over = true;
+            self.shared.state.send_modify(|state| state.finished += 1);
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if !self.over {
+            self.shared.state.send_modify(|state| state.abandoned += 1);
+        }
+    }
+}
