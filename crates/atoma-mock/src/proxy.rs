@@ -47,9 +47,9 @@ pub(crate) fn judge(rules: &Rules, request: &ReceivedRequest) -> Verdict {
     let judged = if path.ends_with("/chat/completions") && !path.contains("/confidential/") {
         chat(rules, request)
     } else if path.ends_with("/models") {
-        only(Method::GET, "GET,HEAD", request).and_then(|()| models(rules, request))
+        only(&Method::GET, "GET,HEAD", request).and_then(|()| models(rules, request))
     } else if path.ends_with("/health") {
-        only(Method::GET, "GET,HEAD", request).map(|()| json_body(json!({"message": "ok"})))
+        only(&Method::GET, "GET,HEAD", request).map(|()| json_body(&json!({"message": "ok"})))
     } else {
         Err(empty(404))
     };
@@ -67,7 +67,7 @@ fn chat(rules: &Rules, request: &ReceivedRequest) -> Result<Verdict, Plain> {
     if !messages(&body).iter().all(has_content) {
         return Err(bad_request("Missing or invalid message content"));
     }
-    only(Method::POST, "POST", request)?;
+    only(&Method::POST, "POST", request)?;
     if !is_json(request) {
         return Err(text(415, "Expected request with `Content-Type: application/json`"));
     }
@@ -89,7 +89,7 @@ fn models(rules: &Rules, request: &ReceivedRequest) -> Result<Verdict, Plain> {
         .into_iter()
         .map(|id| json!({"id": id, "object": "model", "created": 1_686_935_002, "owned_by": "atoma"}))
         .collect();
-    Ok(json_body(json!({"object": "list", "data": list})))
+    Ok(json_body(&json!({"object": "list", "data": list})))
 }
 
 fn authorised(rules: &Rules, request: &ReceivedRequest) -> Result<(), Plain> {
@@ -147,9 +147,9 @@ fn is_json(request: &ReceivedRequest) -> bool {
         || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
-fn only(method: Method, allow: &'static str, request: &ReceivedRequest) -> Result<(), Plain> {
-    let head = method == Method::GET && request.method == Method::HEAD;
-    if request.method == method || head {
+fn only(method: &Method, allow: &'static str, request: &ReceivedRequest) -> Result<(), Plain> {
+    let head = *method == Method::GET && request.method == Method::HEAD;
+    if request.method == *method || head {
         return Ok(());
     }
     Err(Plain { allow: Some(allow), ..empty(405) })
@@ -173,7 +173,7 @@ fn empty(status: u16) -> Plain {
     Plain { status, content_type: None, body: String::new(), allow: None }
 }
 
-fn json_body(body: Value) -> Verdict {
+fn json_body(body: &Value) -> Verdict {
     let body = body.to_string();
     Verdict::Plain(Plain { status: 200, content_type: Some("application/json"), body, allow: None })
 }
