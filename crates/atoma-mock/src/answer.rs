@@ -1,9 +1,11 @@
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
+use crate::flow::event;
 use crate::quirks::{After, Fault, HeadTiming, Quirks, Then, UsagePlace};
 use crate::speech::{Said, ToolCall};
 
@@ -15,8 +17,8 @@ use crate::speech::{Said, ToolCall};
 ///   [`reasoning`](Self::reasoning) and [`tool_call`](Self::tool_call). It is rendered as a stream
 ///   or as one JSON document, as the request asks, and is given only to a request that the proxy
 ///   would let through. A request it would refuse gets the refusal, and the answer stays queued.
-/// - What a *server* says: [`error`](Self::error), [`json`](Self::json), [`raw`](Self::raw) and
-///   [`bytes`](Self::bytes). It is given to the next request, whatever it is.
+/// - What a *server* says: [`error`](Self::error), [`json`](Self::json), [`raw`](Self::raw),
+///   [`events`](Self::events) and [`bytes`](Self::bytes). It is given to the next request, whatever it is.
 ///
 /// Faults (`cut_…`, `reset_…`, `error_…`, `silent_…`, `stall_…`) exclude one another: the last one
 /// set counts. One that is to come after more events or bytes than the answer has never comes. A JSON
@@ -99,6 +101,20 @@ impl Answer {
                 .expect("a content type holds no control character"),
             body: body.into(),
         })
+    }
+
+    /// A stream of these events, each sent as `data: …`: chunks as JSON values, or any text of one
+    /// line such as `[DONE]`. Nothing is added.
+    ///
+    /// ```
+    /// # use atoma_mock::Answer;
+    /// # use serde_json::json;
+    /// let odd = Answer::events([json!({"choices": null}), json!({"error": "upstream"})]);
+    /// # let _ = odd;
+    /// ```
+    pub fn events(events: impl IntoIterator<Item = impl fmt::Display>) -> Self {
+        let body: String = events.into_iter().map(|data| event(&data)).collect();
+        Self::raw(200, "text/event-stream", body)
     }
 
     /// A whole HTTP/1 response, head included, byte for byte; then the connection is closed.

@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -56,7 +57,7 @@ impl Source {
 
     fn next(&mut self) -> Option<Bytes> {
         match self {
-            Self::Chunks(chunks) => chunks.next().map(|chunk| event(&chunk)),
+            Self::Chunks(chunks) => chunks.next().map(|chunk| event(&chunk).into()),
             Self::Pieces(pieces) => pieces.pop_front(),
         }
     }
@@ -118,8 +119,10 @@ impl Flow {
         if self.fault.as_ref().is_some_and(|fault| fault.after == After::Events(self.events)) {
             return self.fail();
         }
-        let next =
-            self.source.next().or_else(|| std::mem::take(&mut self.done).then(|| event("[DONE]")));
+        let next = self
+            .source
+            .next()
+            .or_else(|| std::mem::take(&mut self.done).then(|| event(&"[DONE]").into()));
         let Some(event) = next else {
             return self.steps.push_back(Step::End);
         };
@@ -171,7 +174,7 @@ impl Flow {
             Then::Silence => self.steps.push_back(Step::Silence),
             Then::Stall => self.steps.push_back(Step::Stall),
             Then::Error(error) => {
-                let error = event(&json!({ "error": error }).to_string());
+                let error = event(&json!({ "error": error }));
                 self.source = Source::whole(error);
             }
         }
@@ -179,8 +182,8 @@ impl Flow {
 }
 
 /// One server-sent event.
-fn event(data: &str) -> Bytes {
-    Bytes::from(format!("data: {data}\n\n"))
+pub(crate) fn event(data: &impl fmt::Display) -> String {
+    format!("data: {data}\n\n")
 }
 
 /// The places after each blank line, however its lines end.

@@ -44,7 +44,7 @@ pub(crate) fn speaks_for_the_server(answer: &Answer) -> bool {
 
 /// Renders the proxy's own answer.
 pub(crate) fn plain(plain: Plain, tempo: Tempo) -> Outgoing {
-    let mut headers = HeaderMap::new();
+    let mut headers = any_origin();
     if let Some(content_type) = plain.content_type {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     }
@@ -89,8 +89,7 @@ pub(crate) fn scripted(
         Content::Said(said) => said,
     };
     let reply = Reply::new(request, said, &answer.quirks, number, created);
-    let mut headers = HeaderMap::new();
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    let mut headers = any_origin();
     let body = if request["stream"] == true {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -100,6 +99,12 @@ pub(crate) fn scripted(
         Body::whole(completion(&reply).into())
     };
     body.outgoing(StatusCode::OK, headers, answer, tempo)
+}
+
+/// The header by which the proxy lets pages of any origin read its answers.
+fn any_origin() -> HeaderMap {
+    let any = HeaderValue::from_static("*");
+    HeaderMap::from_iter([(header::ACCESS_CONTROL_ALLOW_ORIGIN, any)])
 }
 
 struct Body {

@@ -53,7 +53,7 @@ impl MockServer {
     ///
     /// If no loopback port can be bound or no thread started.
     pub fn start_blocking() -> Self {
-        Self::builder().start_blocking().expect("a loopback port and a thread are to be had")
+        Self::builder().start_blocking()
     }
 
     /// A server to be configured first.
@@ -230,12 +230,16 @@ impl MockServerBuilder {
         Ok(MockServer { address, shared, stop: Some(stop), thread: None })
     }
 
-    /// Starts the server on a thread of its own.
+    /// Starts the server on a thread of its own, for synchronous tests and programs.
     ///
-    /// # Errors
+    /// # Panics
     ///
     /// If the port cannot be bound or the thread cannot be started.
-    pub fn start_blocking(self) -> io::Result<MockServer> {
+    pub fn start_blocking(self) -> MockServer {
+        self.on_a_thread().expect("a loopback port and a thread are to be had")
+    }
+
+    fn on_a_thread(self) -> io::Result<MockServer> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (listener, shared) = runtime.block_on(self.bind())?;
         let (stop, stopped) = oneshot::channel();
