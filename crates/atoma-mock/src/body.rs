@@ -52,7 +52,7 @@ impl ScriptedBody {
 
     /// Waits for the end of the pause, or for the next comment within it.
     fn poll_pause(&mut self, pause: Pause, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        let comment_at = pause.comments.map(|interval| Instant::now() + interval);
+        let comment_at = pause.comments.and_then(|silence| Instant::now().checked_add(silence));
         let Some(next) = [pause.until, comment_at].into_iter().flatten().min() else {
             return Poll::Pending;
         };
@@ -64,6 +64,13 @@ impl ScriptedBody {
             return Poll::Ready(None);
         }
         Poll::Ready(Some(Bytes::from_static(b": keep-alive\n\n")))
+    }
+
+    fn hang_up<T>(&mut self, how: HangUp, context: &Context<'_>) -> Poll<T> {
+        self.exchange.finish();
+        self.line.hang_up(how);
+        context.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
@@ -90,7 +97,7 @@ impl Body for ScriptedBody {
                     return Poll::Pending;
                 }
                 Step::Pause(pause) => {
-                    self.pause = Some(Pause { until: Some(Instant::now() + pause), comments });
+                    self.pause = Some(Pause { until: Instant::now().checked_add(pause), comments });
                 }
                 Step::Silence => self.pause = Some(Pause { until: None, comments }),
                 Step::Stall => self.pause = Some(Pause { until: None, comments: None }),
@@ -112,14 +119,5 @@ impl Body for ScriptedBody {
         self.length.map_or_else(SizeHint::new, |length| {
             SizeHint::with_exact(length.saturating_sub(self.sent))
         })
-    }
-}
-
-impl ScriptedBody {
-    fn hang_up<T>(&mut self, how: HangUp, context: &Context<'_>) -> Poll<T> {
-        self.exchange.finish();
-        self.line.hang_up(how);
-        context.waker().wake_by_ref();
-        Poll::Pending
     }
 }

@@ -38,6 +38,7 @@ pub(crate) fn completion(reply: &Reply) -> String {
 #[derive(Debug)]
 pub(crate) struct Chunks {
     reply: Reply,
+    head: String,
     deltas: Vec<Delta>,
     next: usize,
     tokens: usize,
@@ -64,7 +65,8 @@ impl Chunks {
             deltas.extend((0..fragments.arguments.len()).map(|one| Delta::Arguments(call, one)));
         }
         deltas.push(Delta::Finish);
-        Self { reply, deltas, next: 0, tokens: 0 }
+        let head = head(&reply, "chat.completion.chunk");
+        Self { reply, head, deltas, next: 0, tokens: 0 }
     }
 
     fn chunk(&mut self, delta: Delta, index: usize) -> String {
@@ -113,7 +115,7 @@ impl Chunks {
             UsagePlace::EveryChunk => format!(r#","usage":{}"#, usage(reply, self.tokens)),
             _ => String::new(),
         };
-        let head = head(reply, "chat.completion.chunk");
+        let head = &self.head;
         let choice = format!(r#"{{"index":{index},"delta":{delta},"logprobs":{logprobs},{end}}}"#);
         finished(reply, format!(r#"{{{head},"choices":[{choice}]{usage}}}"#))
     }
@@ -133,7 +135,7 @@ impl Iterator for Chunks {
         if place > self.deltas.len() * choices || reply.usage == UsagePlace::Nowhere {
             return None;
         }
-        let head = head(reply, "chat.completion.chunk");
+        let head = &self.head;
         let usage = usage(reply, self.tokens);
         Some(finished(reply, format!(r#"{{{head},"choices":[],"usage":{usage}}}"#)))
     }
@@ -224,6 +226,7 @@ mod tests {
     use super::*;
     use crate::quirks::Quirks;
     use crate::speech::{Said, ToolCall};
+    use proptest::prelude::*;
 
     fn reply(request: &Value, said: &Said, quirks: &Quirks) -> Reply {
         Reply::new(request, said, quirks, 255, 1_755_000_000)
@@ -307,6 +310,49 @@ mod tests {
         assert_eq!(count(UsagePlace::Nowhere), 0);
         let silent = completion(&reply(&json!({}), &hello(), &with(UsagePlace::Nowhere)));
         assert!(!silent.contains("usage"));
+    }
+
+    proptest! {
+        #[test]
+        fn the_chunks_put_together_are_the_document(
+            text in "[a-z ,.é🙂\"]{0,40}",
+            reasoning in proptest::option::of("[a-z ]{0,20}"),
+            arguments in proptest::collection::vec("[a-z{}:\"]{0,20}", 0..3),
+            limit in 0_usize..40,
+            n in 1_usize..4,
+        ) {
+            let call = |arguments: &String| ToolCall { name: "f".into(), arguments: arguments.clone() };
+            let tool_calls: Vec<ToolCall> = arguments.iter().map(call).collect();
+            let said = Said { reasoning, text, tool_calls, finish_reason: None };
+            let request = json!({"model": "m", "n": n, "max_completion_tokens": limit});
+            let whole = completion(&reply(&request, &said, &Quirks::default()));
+            let whole: Value = serde_json::from_str(&whole).unwrap();
+            let chunks = chunks(&request, &said, &Quirks::default());
+
+            for index in 0..n {
+                let of_choice = || chunks.iter().map(|chunk| &chunk["choices"][0])
+                    .filter(|choice| choice["index"] == index);
+                let joined = |name: &str| -> String {
+                    of_choice().filter_map(|choice| choice["delta"][name].as_str()).collect()
+                };
+                let choice = &whole["choices"][index];
+                let text = |name: &str| choice["message"][name].as_str().unwrap_or("").to_owned();
+                prop_assert_eq!(joined("content"), text("content"));
+                prop_assert_eq!(joined("reasoning_content"), text("reasoning_content"));
+                let mut calls = vec![String::new(); said.tool_calls.len()];
+                for part in of_choice().map(|choice| &choice["delta"]["tool_calls"][0]) {
+                    if let Some(place) = part["index"].as_u64() {
+                        calls[place as usize] += part["function"]["arguments"].as_str().unwrap();
+                    }
+                }
+                for (place, arguments) in calls.iter().enumerate() {
+                    let call = &choice["message"]["tool_calls"][place];
+                    prop_assert_eq!(&call["function"]["arguments"], arguments);
+                }
+                prop_assert_eq!(&of_choice().next_back().unwrap()["finish_reason"], &choice["finish_reason"]);
+            }
+            prop_assert_eq!(&chunks.last().unwrap()["usage"], &whole["usage"]);
+        }
     }
 
     #[test]

@@ -62,10 +62,19 @@ fn spoken(request: &Value, question: &str) -> String {
     match excerpt(question) {
         nothing if nothing.is_empty() => "Hello! You did not say anything.".to_owned(),
         words => format!(
-            "Hello! You said: {words} I am a mock of Atoma: I can echo, count to ten, call your \
-             tools and fill your JSON schema."
+            "Hello! You said: {words}{} I am a mock of Atoma: I can echo, count to ten, call your \
+             tools and fill your JSON schema.",
+            before(request)
         ),
     }
+}
+
+/// What the user said in the turn before.
+fn before(request: &Value) -> String {
+    let mut turns = messages(request).iter().rev().filter(|message| message["role"] == "user");
+    turns
+        .nth(1)
+        .map_or_else(String::new, |turn| format!(" (Before that: {})", excerpt(&text_of(turn))))
 }
 
 /// The calls a request asks for: the tool it names, or those its user speaks of.
@@ -203,7 +212,7 @@ mod tests {
             json!({"role": "assistant", "content": "x"}),
             json!({"role": "user", "content": [{"type": "text", "text": "second"}]}),
         ]);
-        assert!(usual(&request).text.starts_with("Hello! You said: second "));
+        assert!(usual(&request).text.starts_with("Hello! You said: second (Before that: first) I"));
         assert_eq!(usual(&asked("")).text, "Hello! You did not say anything.");
     }
 
