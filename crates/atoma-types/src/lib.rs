@@ -1,1 +1,29 @@
 #![doc = include_str!("../README.md")]
+
+mod chat;
+mod error;
+mod extra;
+mod json;
+mod open_enum;
+mod wire;
+
+pub use chat::accumulator::ChatCompletionAccumulator;
+pub use chat::chunk::{ChatCompletionChunk, ChatCompletionChunkChoice, ChatCompletionChunkDelta};
+pub use chat::chunk_reader::ChunkReader;
+pub use chat::content::{Content, ContentPart, ImageDetail, ImageUrl, ImageUrlPart, TextPart};
+pub use chat::logprobs::{Logprobs, TokenLogprob, TopLogprob};
+pub use chat::message::{ChatCompletionMessage, Role};
+pub use chat::request::{ChatCompletionRequest, StreamOptions};
+pub use chat::response::{
+    ChatCompletionChoice, ChatCompletionResponse, FinishReason, ObjectKind, StopReason,
+};
+pub use chat::response_format::{JsonSchema, ResponseFormat};
+pub use chat::tool::{
+    ChatCompletionToolsParam, FunctionCall, FunctionCallDelta, FunctionDefinition, ToolCall,
+    ToolCallDelta, ToolChoice, ToolKind,
+};
+pub use chat::usage::{CompletionTokensDetails, PromptTokensDetails, Usage};
+pub use chat::validate::InvalidRequest;
+pub use error::ApiError;
+pub use extra::Extra;
+pub use json::ReadError;

@@ -1,0 +1,237 @@
+use serde_json::Value;
+
+use super::chunk::{ChatCompletionChunk, ChatCompletionChunkChoice, ChatCompletionChunkDelta};
+use super::message::ChatCompletionMessage;
+use super::response::{ChatCompletionChoice, ChatCompletionResponse, ObjectKind};
+use super::tool_calls::ToolCalls;
+
+/// How many choices are kept; what goes beyond is passed over.
+const MOST_CHOICES: usize = 128;
+
+/// Puts the chunks of a stream together into the response that an unstreamed call would have given.
+///
+/// - Text, refusal and reasoning are joined, per choice. Reasoning keeps the name or names it came under.
+/// - Fragments of tool calls go to the call of their index and id; a new id at an index begins another call, and so does a named
+///   fragment after whole arguments. Calls without an id get one: `call_0`, `call_1`, … Gaps in the indices make no calls.
+/// - Of usage, finish reason, stop reason and unknown members the last that is not null counts; log probabilities are joined.
+/// - `signature` and `response_hash` are of single chunks: the response has none.
+///
+/// Pushing takes time and memory in proportion to what is new in the chunk. At most 128 choices, 128 tool calls per choice, and
+/// 128 unknown members per object are kept; what goes beyond is passed over.
+///
+/// ```
+/// use atoma_types::{ChatCompletionAccumulator, ChunkReader};
+///
+/// let mut reader = ChunkReader::new();
+/// let mut answer = ChatCompletionAccumulator::new();
+/// for data in [
+///     r#"{"choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hel"}}]}"#,
+///     r#"{"choices": [{"index": 0, "delta": {"content": "lo"}, "finish_reason": "stop"}]}"#,
+/// ] {
+///     answer.push(&reader.read(data.as_bytes())?);
+/// }
+/// assert!(answer.all_finished());
+/// assert_eq!(answer.into_response().text(), "Hello");
+/// # Ok::<(), atoma_types::ReadError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ChatCompletionAccumulator {
+    response: ChatCompletionResponse,
+    choices: Vec<ChoiceSoFar>,
+    chunks: u64,
+}
+
+/// What is known of one choice. Its tool calls and its reasoning are kept apart until the end.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct ChoiceSoFar {
+    choice: ChatCompletionChoice,
+    calls: ToolCalls,
+    reasoning: String,
+    is_reasoning: bool,
+    is_reasoning_content: bool,
+}
+
+impl ChatCompletionAccumulator {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds the next chunk.
+    pub fn push(&mut self, chunk: &ChatCompletionChunk) {
+        self.chunks = self.chunks.saturating_add(1);
+        self.push_top_level(chunk);
+        for choice in &chunk.choices {
+            if let Some(known) = self.choice(choice.index) {
+                known.push(choice);
+            }
+        }
+    }
+
+    /// The response so far, for as long as the stream goes on.
+    #[must_use]
+    pub fn response(&self) -> ChatCompletionResponse {
+        self.clone().into_response()
+    }
+
+    /// The response: whole if every choice is finished, else what came of it.
+    #[must_use]
+    pub fn into_response(self) -> ChatCompletionResponse {
+        let mut response = self.response;
+        response.object = ObjectKind::ChatCompletion;
+        response.choices = self.choices.into_iter().map(ChoiceSoFar::into_choice).collect();
+        response
+    }
+
+    /// How many chunks were pushed.
+    #[must_use]
+    pub fn chunks(&self) -> u64 {
+        self.chunks
+    }
+
+    /// Whether there is a choice, and every choice seen has a finish reason.
+    #[must_use]
+    pub fn all_finished(&self) -> bool {
+        !self.choices.is_empty()
+            && self.choices.iter().all(|known| known.choice.finish_reason.is_some())
+    }
+
+    fn push_top_level(&mut self, chunk: &ChatCompletionChunk) {
+        let response = &mut self.response;
+        for (known, new) in [(&mut response.id, &chunk.id), (&mut response.model, &chunk.model)] {
+            if known.is_empty() {
+                known.clone_from(new);
+            }
+        }
+        if response.created == 0 {
+            response.created = chunk.created;
+        }
+        for (known, new) in [
+            (&mut response.service_tier, &chunk.service_tier),
+            (&mut response.system_fingerprint, &chunk.system_fingerprint),
+        ] {
+            if known.is_none() {
+                known.clone_from(new);
+            }
+        }
+        if let Some(usage) = chunk.usage() {
+            response.usage = Some(usage.into_owned());
+        }
+        if let Some(error) = chunk.error() {
+            response.error = Some(Box::new(error.clone()));
+        }
+        response.extra.merge(&chunk.extra);
+    }
+
+    /// The choice of an index, made at its place if it is new and there is room.
+    fn choice(&mut self, index: u32) -> Option<&mut ChoiceSoFar> {
+        let place = match self.choices.binary_search_by_key(&index, |known| known.choice.index) {
+            Ok(place) => place,
+            Err(_) if self.choices.len() >= MOST_CHOICES => return None,
+            Err(place) => {
+                let choice = ChatCompletionChoice { index, ..ChatCompletionChoice::default() };
+                self.choices.insert(place, ChoiceSoFar { choice, ..ChoiceSoFar::default() });
+                place
+            }
+        };
+        self.choices.get_mut(place)
+    }
+}
+
+/// The chunks of a stream that was read before.
+impl<'a> FromIterator<&'a ChatCompletionChunk> for ChatCompletionAccumulator {
+    fn from_iter<I: IntoIterator<Item = &'a ChatCompletionChunk>>(chunks: I) -> Self {
+        let mut answer = Self::new();
+        chunks.into_iter().for_each(|chunk| answer.push(chunk));
+        answer
+    }
+}
+
+impl ChoiceSoFar {
+    fn push(&mut self, new: &ChatCompletionChunkChoice) {
+        self.push_delta(&new.delta);
+        if let Some(reason) = &new.finish_reason {
+            self.choice.finish_reason = Some(reason.clone());
+        }
+        if let Some(reason) = &new.stop_reason {
+            self.choice.stop_reason = Some(reason.clone());
+        }
+        if let Some(logprobs) = &new.logprobs {
+            let known = self.choice.logprobs.get_or_insert_default();
+            known.append(logprobs);
+        }
+        self.choice.extra.merge(&new.extra);
+    }
+
+    fn push_delta(&mut self, delta: &ChatCompletionChunkDelta) {
+        let message = &mut self.choice.message;
+        if let Some(role) = &delta.role {
+            message.role.clone_from(role);
+        }
+        if let Some(content) = &delta.content {
+            message.content.append(content);
+        }
+        if let Some(refusal) = delta.refusal.as_ref().filter(|refusal| !refusal.is_empty()) {
+            message.refusal.get_or_insert_default().push_str(refusal);
+        }
+        for fragment in &delta.tool_calls {
+            self.calls.push(fragment);
+        }
+        if !delta.extra.is_empty() {
+            push_members(message, delta);
+        }
+        self.push_reasoning(delta);
+    }
+
+    /// Either name, or both with the same text: it is one reasoning.
+    fn push_reasoning(&mut self, delta: &ChatCompletionChunkDelta) {
+        let says = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+        let (is_reasoning, is_content) = (says(&delta.reasoning), says(&delta.reasoning_content));
+        let text = if is_content { &delta.reasoning_content } else { &delta.reasoning };
+        self.is_reasoning |= is_reasoning;
+        self.is_reasoning_content |= is_content;
+        self.reasoning.push_str(text.as_deref().unwrap_or_default());
+    }
+
+    fn into_choice(mut self) -> ChatCompletionChoice {
+        let message = &mut self.choice.message;
+        message.tool_calls = self.calls.into_calls();
+        message.reasoning = self.is_reasoning.then(|| self.reasoning.clone());
+        message.reasoning_content = self.is_reasoning_content.then_some(self.reasoning);
+        self.choice
+    }
+}
+
+/// Unknown members of a delta. Lists are joined, since servers send them in pieces (`reasoning_details`), and so are the pieces of
+/// a `function_call`.
+fn push_members(message: &mut ChatCompletionMessage, delta: &ChatCompletionChunkDelta) {
+    for (name, value) in delta.extra.iter() {
+        match (name, value) {
+            ("function_call", Value::Object(pieces)) => {
+                push_function_call(&mut message.function_call, pieces)
+            }
+            ("name", Value::String(speaker)) => message.name = Some(speaker.clone()),
+            ("tool_call_id", Value::String(id)) => message.tool_call_id = Some(id.clone()),
+            (_, Value::Array(pieces)) => match message.extra.get_mut(name) {
+                Some(Value::Array(all)) => all.extend_from_slice(pieces),
+                _ => message.extra.set_last(name, value),
+            },
+            _ => message.extra.set_last(name, value),
+        }
+    }
+}
+
+fn push_function_call(call: &mut Option<Value>, pieces: &serde_json::Map<String, Value>) {
+    let call = call.get_or_insert_with(|| Value::Object(serde_json::Map::new()));
+    let Value::Object(call) = call else { return };
+    for (name, piece) in pieces {
+        match (call.get_mut(name), piece) {
+            (Some(Value::String(all)), Value::String(piece)) => all.push_str(piece),
+            (_, Value::Null) => {}
+            _ => {
+                call.insert(name.clone(), piece.clone());
+            }
+        }
+    }
+}

@@ -1,0 +1,286 @@
+use std::borrow::Cow;
+
+use super::content::Content;
+use super::logprobs::Logprobs;
+use super::message::{self, ChatCompletionMessage, Role};
+use super::response::{
+    ChatCompletionChoice, ChatCompletionResponse, FinishReason, ObjectKind, StopReason,
+};
+use super::tool::{FunctionCallDelta, ToolCall, ToolCallDelta};
+use super::usage::{self, Usage};
+use crate::wire::object;
+use crate::{ApiError, ReadError, json};
+
+object! {
+    /// A piece of a streamed answer: the JSON of one event.
+    ///
+    /// Read the events of a stream with a [`crate::ChunkReader`], and put the chunks together with a
+    /// [`crate::ChatCompletionAccumulator`].
+    pub struct ChatCompletionChunk {
+        /// The name of the completion. Some servers change it with every chunk.
+        pub id: String,
+        /// What this is: `chat.completion.chunk`.
+        pub object: ObjectKind,
+        /// When the completion was made, in seconds since 1970. Zero if the server did not say.
+        pub created: i64,
+        /// The model that answers.
+        pub model: String,
+        /// What is new in the answers. Empty in a chunk that only tells the usage.
+        pub choices: Vec<ChatCompletionChunkChoice> as Always,
+        /// How many tokens it took so far. The last one seen counts. See also [`ChatCompletionChunk::usage`].
+        pub usage: Option<Box<Usage>>,
+        /// The latency tier that serves the request.
+        pub service_tier: Option<String>,
+        /// Which build of the backend answers.
+        pub system_fingerprint: Option<String>,
+        /// The signature of Atoma's node over this chunk's `response_hash`, in base64.
+        pub signature: Option<String>,
+        /// The BLAKE2b-256 hash of this chunk without this member and `signature`, in base64.
+        pub response_hash: Option<String>,
+        /// What went wrong, where a server says so inside the stream. See also [`ChatCompletionChunk::error`].
+        pub error: Option<Box<ApiError>> as ErrorMember,
+    }
+}
+
+object! {
+    /// What is new in one answer.
+    pub struct ChatCompletionChunkChoice {
+        /// The answer's place among the answers, from zero.
+        pub index: u32 as Index,
+        /// What to add to its message.
+        pub delta: ChatCompletionChunkDelta = "delta" | "message",
+        /// Why the model stopped, in the last chunk of the answer.
+        pub finish_reason: Option<FinishReason>,
+        /// Which stop token or stop text was met.
+        pub stop_reason: Option<StopReason>,
+        /// The log probabilities of the new tokens, if the request asked for them.
+        pub logprobs: Option<Box<Logprobs>>,
+        /// What went wrong with this answer.
+        pub error: Option<Box<ApiError>> as ErrorMember,
+    }
+}
+
+object! {
+    /// What to add to a message.
+    pub struct ChatCompletionChunkDelta {
+        /// Who speaks; usually in the first chunk only.
+        pub role: Option<Role>,
+        /// The next piece of what is said.
+        pub content: Option<Content>,
+        /// The next piece of the reasoning, as vLLM, OpenRouter and Ollama name it.
+        pub reasoning: Option<String>,
+        /// The next piece of the reasoning, as DeepSeek and SGLang name it.
+        pub reasoning_content: Option<String>,
+        /// The next piece of a refusal.
+        pub refusal: Option<String>,
+        /// Fragments of the calls the model wants made.
+        pub tool_calls: Vec<ToolCallDelta>,
+    }
+}
+
+impl ChatCompletionChunk {
+    /// Reads one event alone. Half a UTF-16 surrogate pair becomes U+FFFD; a [`crate::ChunkReader`] joins it with the half in
+    /// the next event. In all else as [`ChatCompletionResponse::from_slice`].
+    ///
+    /// # Errors
+    ///
+    /// The data is no JSON object, or is cut off.
+    pub fn from_slice(data: &[u8]) -> Result<Self, ReadError> {
+        json::from_slice(data).map(Self::settled)
+    }
+
+    /// The new text of the first answer (index 0), parts joined.
+    #[must_use]
+    pub fn text(&self) -> Cow<'_, str> {
+        self.first().map(|choice| choice.delta.text()).unwrap_or_default()
+    }
+
+    /// The new reasoning of the first answer (index 0), under whichever name the server sent it, once.
+    #[must_use]
+    pub fn reasoning(&self) -> Option<Cow<'_, str>> {
+        self.first()?.delta.reasoning()
+    }
+
+    /// Why the model stopped, in the first answer (index 0).
+    #[must_use]
+    pub fn finish_reason(&self) -> Option<&FinishReason> {
+        self.first()?.finish_reason.as_ref()
+    }
+
+    /// How many tokens it took so far, also where a server says so in a member of its own (`x_groq.usage`) or in the choice.
+    #[must_use]
+    pub fn usage(&self) -> Option<Cow<'_, Usage>> {
+        let extras =
+            std::iter::once(&self.extra).chain(self.choices.iter().map(|choice| &choice.extra));
+        usage::find(self.usage.as_deref(), extras)
+    }
+
+    /// What went wrong, said of the whole or of a choice.
+    #[must_use]
+    pub fn error(&self) -> Option<&ApiError> {
+        let in_choices = || self.choices.iter().find_map(|choice| choice.error.as_deref());
+        self.error.as_deref().or_else(in_choices)
+    }
+
+    /// Finds an error that is told flat, without a member `error`.
+    pub(crate) fn settled(mut self) -> Self {
+        let says_nothing = self.id.is_empty() && self.choices.is_empty() && self.usage.is_none();
+        if self.error.is_none() && says_nothing {
+            self.error = ApiError::told_by(&mut self.extra, &self.object);
+        }
+        self
+    }
+
+    fn first(&self) -> Option<&ChatCompletionChunkChoice> {
+        self.choices.iter().find(|choice| choice.index == 0)
+    }
+}
+
+impl ChatCompletionChunkDelta {
+    /// The new text, parts joined; the model's reasoning is not part of it.
+    #[must_use]
+    pub fn text(&self) -> Cow<'_, str> {
+        self.content.as_ref().map(Content::text).unwrap_or_default()
+    }
+
+    /// The new reasoning, under whichever name the server sent it, once.
+    #[must_use]
+    pub fn reasoning(&self) -> Option<Cow<'_, str>> {
+        message::reasoning(
+            self.reasoning_content.as_deref(),
+            self.reasoning.as_deref(),
+            self.content.as_ref(),
+        )
+    }
+}
+
+/// A whole answer as the only chunk of a stream, for servers that do not stream when asked to.
+impl From<ChatCompletionResponse> for ChatCompletionChunk {
+    fn from(response: ChatCompletionResponse) -> Self {
+        Self {
+            id: response.id,
+            object: ObjectKind::ChatCompletionChunk,
+            created: response.created,
+            model: response.model,
+            choices: response.choices.into_iter().map(Into::into).collect(),
+            usage: response.usage.map(Box::new),
+            service_tier: response.service_tier,
+            system_fingerprint: response.system_fingerprint,
+            signature: response.signature,
+            response_hash: response.response_hash,
+            error: response.error,
+            extra: response.extra,
+        }
+    }
+}
+
+impl From<ChatCompletionChoice> for ChatCompletionChunkChoice {
+    fn from(choice: ChatCompletionChoice) -> Self {
+        Self {
+            index: choice.index,
+            delta: choice.message.into(),
+            finish_reason: choice.finish_reason,
+            stop_reason: choice.stop_reason,
+            logprobs: choice.logprobs,
+            error: None,
+            extra: choice.extra,
+        }
+    }
+}
+
+impl From<ChatCompletionMessage> for ChatCompletionChunkDelta {
+    fn from(message: ChatCompletionMessage) -> Self {
+        let mut extra = message.extra;
+        extra.extend(message.name.map(|name| ("name", name)));
+        extra.extend(message.tool_call_id.map(|id| ("tool_call_id", id)));
+        extra.extend(message.function_call.map(|call| ("function_call", call)));
+        Self {
+            role: Some(message.role),
+            content: Some(message.content),
+            reasoning: message.reasoning,
+            reasoning_content: message.reasoning_content,
+            refusal: message.refusal,
+            tool_calls: (0..)
+                .zip(message.tool_calls)
+                .map(|(index, call)| whole_call(index, call))
+                .collect(),
+            extra,
+        }
+    }
+}
+
+fn whole_call(index: i64, call: ToolCall) -> ToolCallDelta {
+    ToolCallDelta {
+        index: Some(index),
+        id: Some(call.id),
+        kind: Some(call.kind),
+        function: FunctionCallDelta {
+            name: Some(call.function.name),
+            arguments: Some(call.function.arguments),
+            extra: call.function.extra,
+        },
+        extra: call.extra,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{from_value, json};
+
+    use super::*;
+
+    #[test]
+    fn a_choice_stays_small() {
+        assert!(
+            size_of::<ChatCompletionChunkChoice>() < 400,
+            "{}",
+            size_of::<ChatCompletionChunkChoice>()
+        );
+    }
+
+    #[test]
+    fn errors_are_found_wherever_they_stand() {
+        for wire in [
+            json!({"error": {"message": "e"}}),
+            json!({"error": "e"}),
+            json!({"choices": [{"error": {"message": "e"}}]}),
+            json!({"error": true, "message": "e"}),
+            json!({"object": "error", "message": "e"}),
+            json!({"code": 400, "details": "e"}),
+        ] {
+            let chunk = ChatCompletionChunk::from_slice(wire.to_string().as_bytes()).unwrap();
+            assert_eq!(chunk.error().map(|error| error.message.as_str()), Some("e"), "{wire}");
+        }
+        for wire in [
+            json!({"error": null}),
+            json!({"error": ""}),
+            json!({"error": {}}),
+            json!({"error": false}),
+        ] {
+            let chunk = ChatCompletionChunk::from_slice(wire.to_string().as_bytes()).unwrap();
+            assert_eq!(chunk.error(), None, "{wire}");
+        }
+    }
+
+    #[test]
+    fn a_message_in_place_of_a_delta_is_one() {
+        let chunk: ChatCompletionChunk =
+            from_value(json!({"choices": [{"message": {"content": "a"}}]})).unwrap();
+        assert_eq!(chunk.text(), "a");
+    }
+
+    #[test]
+    fn a_whole_answer_becomes_a_chunk() {
+        let response: ChatCompletionResponse = from_value(json!({
+            "id": "c", "choices": [{"message": {"content": "a", "tool_calls": [{"id": "x", "function": {"name": "f"}}]},
+            "finish_reason": "stop"}], "usage": {"prompt_tokens": 1},
+        }))
+        .unwrap();
+        let chunk = ChatCompletionChunk::from(response);
+        assert_eq!(
+            (chunk.text().as_ref(), chunk.finish_reason()),
+            ("a", Some(&FinishReason::Stop))
+        );
+        assert_eq!(chunk.choices[0].delta.tool_calls[0].index, Some(0));
+    }
+}

@@ -1,0 +1,180 @@
+use super::chunk::{ChatCompletionChunk, ChatCompletionChunkChoice};
+use super::content::Content;
+use super::tool::ToolCallDelta;
+use crate::json::repair::{CutString, Field, Halves, Place, repair};
+use crate::{ReadError, json};
+
+/// How many halves are held at most, over all choices and fields; further ones become U+FFFD at once.
+const MOST_HELD: usize = 256;
+
+/// Reads the events of one stream, in order.
+///
+/// An event is read by itself, with one exception. Servers written in JavaScript cut strings between UTF-16 code units, so an
+/// event may end in one half of a character and the next one open with the other. The reader holds the first half back and puts
+/// it before the second, so that every string is right. A half that never finds its other half becomes U+FFFD.
+///
+/// ```
+/// use atoma_types::ChunkReader;
+///
+/// let mut reader = ChunkReader::new();
+/// let first = reader.read(br#"{"choices": [{"delta": {"content": "Hi \ud83d"}}]}"#)?;
+/// let second = reader.read(br#"{"choices": [{"delta": {"content": "\ude42"}}]}"#)?;
+/// assert_eq!((first.text().as_ref(), second.text().as_ref()), ("Hi ", "🙂"));
+/// # Ok::<(), atoma_types::ReadError>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct ChunkReader {
+    held: Vec<Held>,
+}
+
+/// The first half of a character, and the field that the other half will open.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    choice: u32,
+    field: Field,
+    call: i64,
+    half: u16,
+}
+
+impl ChunkReader {
+    /// A reader at the start of a stream.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { held: Vec::new() }
+    }
+
+    /// Reads the data of the next event. The flaws mended are those of [`crate::ChatCompletionResponse::from_slice`].
+    ///
+    /// # Errors
+    ///
+    /// The data is no JSON object, or is cut off. The reader is as before, and may go on with the next event.
+    pub fn read(&mut self, data: &[u8]) -> Result<ChatCompletionChunk, ReadError> {
+        let mut error = None;
+        if self.held.is_empty() {
+            match json::first_value(data) {
+                Ok(chunk) => return Ok(ChatCompletionChunk::settled(chunk)),
+                Err(flaw) if !flaw.is_mendable() => return Err(flaw),
+                Err(flaw) => error = Some(flaw),
+            }
+        }
+        let repaired = repair(data, Halves::TakeOut);
+        let chunk: ChatCompletionChunk =
+            json::first_value(&repaired.json).map_err(|second| error.unwrap_or(second))?;
+        let mut chunk = chunk.settled();
+        for (position, choice) in chunk.choices.iter_mut().enumerate() {
+            self.join(position, choice, &repaired.halves);
+        }
+        Ok(chunk)
+    }
+
+    fn join(
+        &mut self,
+        position: usize,
+        choice: &mut ChatCompletionChunkChoice,
+        halves: &[CutString],
+    ) {
+        let index = choice.index;
+        let finished = choice.finish_reason.is_some();
+        let cut = |field, call| {
+            let place = Place { choice: position, field, call };
+            let found = halves.binary_search_by_key(&place, |string| string.place).ok();
+            found.map_or((None, None), |found| (halves[found].opening, halves[found].closing))
+        };
+        for (field, call, position, text) in streamed_texts(choice) {
+            let (opening, closing) = cut(field, position);
+            let before = self.take(index, field, call);
+            if let (Some(half), None, None, true) = (before, opening, closing, text.is_empty()) {
+                self.hold(Held { choice: index, field, call, half }, text);
+                continue;
+            }
+            match (before, opening) {
+                (Some(first), Some(second)) => text.insert(0, character(first, second)),
+                (None, None) => {}
+                _ => text.insert(0, char::REPLACEMENT_CHARACTER),
+            }
+            if let Some(half) = closing {
+                self.hold(Held { choice: index, field, call, half }, text);
+            }
+        }
+        if finished {
+            self.give_up(choice);
+        }
+    }
+
+    fn take(&mut self, choice: u32, field: Field, call: i64) -> Option<u16> {
+        let found = self
+            .held
+            .iter()
+            .position(|held| (held.choice, held.field, held.call) == (choice, field, call))?;
+        Some(self.held.swap_remove(found).half)
+    }
+
+    fn hold(&mut self, held: Held, text: &mut String) {
+        if self.held.len() < MOST_HELD {
+            self.held.push(held);
+        } else {
+            text.push(char::REPLACEMENT_CHARACTER);
+        }
+    }
+
+    /// No more will come for a choice: what is held for it becomes U+FFFD.
+    fn give_up(&mut self, choice: &mut ChatCompletionChunkChoice) {
+        let (lost, kept) = self.held.iter().partition(|held| held.choice == choice.index);
+        self.held = kept;
+        let lost: Vec<Held> = lost;
+        for held in lost {
+            end_of_field(choice, held.field, held.call).push(char::REPLACEMENT_CHARACTER);
+        }
+    }
+}
+
+/// The strings of a choice that go on over chunks: field, number of the tool call, its position, text.
+fn streamed_texts(
+    choice: &mut ChatCompletionChunkChoice,
+) -> impl Iterator<Item = (Field, i64, usize, &mut String)> {
+    let delta = &mut choice.delta;
+    let content = delta.content.as_mut().and_then(|content| match content {
+        Content::Text(text) => Some(text),
+        Content::Parts(_) => None,
+    });
+    let texts = [
+        (Field::Content, content),
+        (Field::Reasoning, delta.reasoning.as_mut()),
+        (Field::ReasoningContent, delta.reasoning_content.as_mut()),
+        (Field::Refusal, delta.refusal.as_mut()),
+    ];
+    let texts = texts.into_iter().filter_map(|(field, text)| Some((field, 0, 0, text?)));
+    let arguments = delta.tool_calls.iter_mut().enumerate().filter_map(|(position, call)| {
+        let number = call.index.unwrap_or(i64::try_from(position).unwrap_or(i64::MAX));
+        Some((Field::Arguments, number, position, call.function.arguments.as_mut()?))
+    });
+    texts.chain(arguments)
+}
+
+/// Where to add to a field, made if the chunk does not have it.
+fn end_of_field(choice: &mut ChatCompletionChunkChoice, field: Field, call: i64) -> &mut String {
+    let delta = &mut choice.delta;
+    match field {
+        Field::Content => delta.content.get_or_insert_with(Content::default).last_text_mut(),
+        Field::Reasoning => delta.reasoning.get_or_insert_with(String::new),
+        Field::ReasoningContent => delta.reasoning_content.get_or_insert_with(String::new),
+        Field::Refusal => delta.refusal.get_or_insert_with(String::new),
+        Field::Arguments => {
+            let found = delta.tool_calls.iter().position(|known| known.index == Some(call));
+            let position = found.unwrap_or_else(|| {
+                delta
+                    .tool_calls
+                    .push(ToolCallDelta { index: Some(call), ..ToolCallDelta::default() });
+                delta.tool_calls.len() - 1
+            });
+            delta.tool_calls[position].function.arguments.get_or_insert_with(String::new)
+        }
+    }
+}
+
+fn character(first: u16, second: u16) -> char {
+    char::decode_utf16([first, second])
+        .next()
+        .and_then(Result::ok)
+        .unwrap_or(char::REPLACEMENT_CHARACTER)
+}

@@ -1,0 +1,384 @@
+use std::borrow::Cow;
+
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::{Number, Value};
+
+use crate::open_enum::open_enum;
+use crate::wire::{Codec, Plain, Read, object, read_whole};
+
+/// What a message says: text, or a list of parts.
+///
+/// It is always written: `""` when empty, since Atoma refuses a message whose content is absent, `null` or an empty list.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Content {
+    /// Plain text.
+    Text(String),
+    /// Parts in their order.
+    Parts(Vec<ContentPart>),
+}
+
+/// A part of a message's content.
+///
+/// ```
+/// use atoma_types::{ChatCompletionMessage, ContentPart, ImageDetail};
+///
+/// let message = ChatCompletionMessage::user("What is this?")
+///     .part(ContentPart::image_url("https://example.com/cat.png").detail(ImageDetail::High));
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum ContentPart {
+    /// Text.
+    Text(TextPart),
+    /// An image, by its address.
+    ImageUrl(ImageUrlPart),
+    /// Any other part, such as audio or a model's thinking; kept as it came.
+    Other(Value),
+}
+
+object! {
+    /// A part that is text.
+    pub struct TextPart {
+        /// The text.
+        pub text: String,
+    }
+}
+
+object! {
+    /// A part that is an image.
+    pub struct ImageUrlPart {
+        /// Where the image is.
+        pub image_url: ImageUrl,
+    }
+}
+
+object! {
+    /// Where an image is, and how closely to look at it.
+    pub struct ImageUrl {
+        /// An `https:` address, or a `data:` one that holds the image itself.
+        pub url: String,
+        /// How closely the model looks. The server's default is `auto`.
+        pub detail: Option<ImageDetail>,
+    }
+}
+
+open_enum! {
+    /// How closely a model looks at an image.
+    pub enum ImageDetail {
+        /// The model decides.
+        Auto = "auto",
+        /// A small version of the image: fewer tokens.
+        Low = "low",
+        /// The image in full.
+        High = "high",
+    }
+}
+
+impl Content {
+    /// The text, parts joined; a model's thinking is not part of it.
+    #[must_use]
+    pub fn text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Text(text) => Cow::Borrowed(text),
+            Self::Parts(parts) => {
+                join(parts.iter().filter_map(ContentPart::as_text).map(Cow::Borrowed))
+            }
+        }
+    }
+
+    /// Whether there is neither text nor a part.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Text(text) => text.is_empty(),
+            Self::Parts(parts) => parts.is_empty(),
+        }
+    }
+
+    /// The text of the parts that hold a model's thinking, as Mistral sends it.
+    pub(crate) fn thinking(&self) -> Cow<'_, str> {
+        match self {
+            Self::Text(_) => Cow::Borrowed(""),
+            Self::Parts(parts) => join(parts.iter().filter_map(ContentPart::thinking)),
+        }
+    }
+
+    /// The end of the text, where more of it can be put.
+    pub(crate) fn last_text_mut(&mut self) -> &mut String {
+        match self {
+            Self::Text(text) => text,
+            Self::Parts(parts) => {
+                if !matches!(parts.last(), Some(ContentPart::Text(_))) {
+                    parts.push(ContentPart::text(""));
+                }
+                match parts.last_mut() {
+                    Some(ContentPart::Text(part)) => &mut part.text,
+                    _ => unreachable!("the last part was made text above"),
+                }
+            }
+        }
+    }
+
+    /// Adds what a later chunk says. Pieces of text go on where the last ended, and so do pieces of thinking.
+    pub(crate) fn append(&mut self, later: &Self) {
+        let parts = match later {
+            Self::Text(text) if text.is_empty() => return,
+            Self::Text(text) => return self.last_text_mut().push_str(text),
+            Self::Parts(parts) => parts,
+        };
+        for part in parts {
+            match part {
+                ContentPart::Text(piece) if piece.extra.is_empty() => {
+                    self.last_text_mut().push_str(&piece.text)
+                }
+                part => {
+                    let all = self.parts_mut();
+                    let joined = all.last_mut().is_some_and(|last| last.go_on_thinking(part));
+                    if !joined {
+                        all.push(part.clone());
+                    }
+                }
+            }
+        }
+    }
+
+    /// The parts; text becomes the first of them.
+    pub(crate) fn parts_mut(&mut self) -> &mut Vec<ContentPart> {
+        if let Self::Text(text) = self {
+            let text = std::mem::take(text);
+            let first = (!text.is_empty()).then(|| ContentPart::text(text));
+            *self = Self::Parts(first.into_iter().collect());
+        }
+        match self {
+            Self::Parts(parts) => parts,
+            Self::Text(_) => unreachable!("text was made a part above"),
+        }
+    }
+}
+
+impl ContentPart {
+    /// A part that is text.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::Text(TextPart { text: text.into(), ..TextPart::default() })
+    }
+
+    /// A part that is an image, by its `https:` or `data:` address.
+    pub fn image_url(url: impl Into<String>) -> Self {
+        let image_url = ImageUrl { url: url.into(), ..ImageUrl::default() };
+        Self::ImageUrl(ImageUrlPart { image_url, ..ImageUrlPart::default() })
+    }
+
+    /// How closely to look at the image. On a part that is no image this does nothing.
+    #[must_use]
+    pub fn detail(mut self, detail: ImageDetail) -> Self {
+        if let Self::ImageUrl(part) = &mut self {
+            part.image_url.detail = Some(detail);
+        }
+        self
+    }
+
+    /// The text of a text part.
+    #[must_use]
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(part) => Some(&part.text),
+            _ => None,
+        }
+    }
+
+    /// The text of a thinking part: `{"type": "thinking", "thinking": "…"}`, or a list of text parts in place of the string.
+    pub(crate) fn thinking(&self) -> Option<Cow<'_, str>> {
+        let Self::Other(value) = self else { return None };
+        if value.get("type")?.as_str()? != "thinking" {
+            return None;
+        }
+        match value.get("thinking")? {
+            Value::String(text) => Some(Cow::Borrowed(text)),
+            Value::Array(parts) => Some(join(
+                parts.iter().filter_map(|part| part.get("text")?.as_str()).map(Cow::Borrowed),
+            )),
+            _ => None,
+        }
+    }
+
+    /// Adds a later piece of the same thought. False if either part is no thinking, or they are of different forms.
+    fn go_on_thinking(&mut self, later: &Self) -> bool {
+        if self.thinking().is_none() || later.thinking().is_none() {
+            return false;
+        }
+        let (Self::Other(all), Self::Other(later)) = (self, later) else { return false };
+        match (all.get_mut("thinking"), later.get("thinking")) {
+            (Some(Value::String(all)), Some(Value::String(piece))) => all.push_str(piece),
+            (Some(Value::Array(all)), Some(Value::Array(pieces))) => all.extend_from_slice(pieces),
+            _ => return false,
+        }
+        true
+    }
+
+    fn from_value(value: Value) -> Self {
+        let kind = value.get("type").map(|kind| kind.as_str().unwrap_or_default());
+        match kind {
+            Some("text") | None if value.get("text").is_some_and(Value::is_string) => {
+                let untyped = without_type(value);
+                TextPart::deserialize(untyped).map_or_else(|_| Self::text(""), Self::Text)
+            }
+            Some("image_url") if value.get("image_url").is_some_and(Value::is_object) => {
+                let untyped = without_type(value);
+                ImageUrlPart::deserialize(untyped)
+                    .map_or_else(|_| Self::image_url(""), Self::ImageUrl)
+            }
+            _ => Self::Other(value),
+        }
+    }
+}
+
+impl Default for Content {
+    fn default() -> Self {
+        Self::Text(String::new())
+    }
+}
+
+impl From<&str> for Content {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Content {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<Vec<ContentPart>> for Content {
+    fn from(parts: Vec<ContentPart>) -> Self {
+        if parts.is_empty() { Self::default() } else { Self::Parts(parts) }
+    }
+}
+
+impl<const N: usize> From<[ContentPart; N]> for Content {
+    fn from(parts: [ContentPart; N]) -> Self {
+        Vec::from(parts).into()
+    }
+}
+
+impl From<ContentPart> for Content {
+    fn from(part: ContentPart) -> Self {
+        Self::Parts(vec![part])
+    }
+}
+
+impl Serialize for Content {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Parts(parts) if !parts.is_empty() => parts.serialize(serializer),
+            Self::Parts(_) => serializer.serialize_str(""),
+            Self::Text(text) => serializer.serialize_str(text),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Content {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Plain::read(deserializer)? {
+            Read::Known(content) => Ok(content),
+            Read::Null => Ok(Self::default()),
+            Read::Unknown(_) => Err(serde::de::Error::custom("expected text or parts")),
+        }
+    }
+}
+
+impl Codec<Content> for Plain {
+    fn text(value: &str) -> Read<Content> {
+        Read::Known(value.into())
+    }
+
+    fn number(value: Number) -> Read<Content> {
+        Read::Known(value.to_string().into())
+    }
+
+    fn array<'de, A: SeqAccess<'de>>(array: A) -> Result<Read<Content>, A::Error> {
+        let read = <Self as Codec<Vec<ContentPart>>>::read(SeqAccessDeserializer::new(array))?;
+        Ok(read.map(Content::from))
+    }
+
+    fn object<'de, A: MapAccess<'de>>(object: A) -> Result<Read<Content>, A::Error> {
+        let value = Value::deserialize(MapAccessDeserializer::new(object))?;
+        Ok(Read::Known(ContentPart::from_value(value).into()))
+    }
+
+    fn is_absent(value: &Content) -> bool {
+        value.is_empty()
+    }
+}
+
+impl Serialize for ContentPart {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(part) => {
+                let mut map = serializer.serialize_map(None)?;
+                map.serialize_entry("type", "text")?;
+                map.serialize_entry("text", &part.text)?;
+                write_extra(map, &part.extra, "text")
+            }
+            Self::ImageUrl(part) => {
+                let mut map = serializer.serialize_map(None)?;
+                map.serialize_entry("type", "image_url")?;
+                map.serialize_entry("image_url", &part.image_url)?;
+                write_extra(map, &part.extra, "image_url")
+            }
+            Self::Other(value) => value.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ContentPart {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        read_whole(deserializer, "a content part")
+    }
+}
+
+impl Codec<ContentPart> for Plain {
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Read<ContentPart>, D::Error> {
+        Ok(match Value::deserialize(deserializer)? {
+            Value::Null => Read::Null,
+            Value::String(text) => Read::Known(ContentPart::text(text)),
+            value @ Value::Object(_) => Read::Known(ContentPart::from_value(value)),
+            value => Read::Unknown(value),
+        })
+    }
+
+    fn is_absent(_value: &ContentPart) -> bool {
+        false
+    }
+}
+
+fn write_extra<M: SerializeMap>(
+    mut map: M,
+    extra: &crate::Extra,
+    own: &str,
+) -> Result<M::Ok, M::Error> {
+    for (name, value) in extra.iter().filter(|(name, _)| *name != "type" && *name != own) {
+        map.serialize_entry(name, value)?;
+    }
+    map.end()
+}
+
+fn without_type(mut value: Value) -> Value {
+    if let Some(members) = value.as_object_mut() {
+        members.remove("type");
+    }
+    value
+}
+
+/// Joins texts, without an allocation where one is enough.
+fn join<'a>(mut texts: impl Iterator<Item = Cow<'a, str>>) -> Cow<'a, str> {
+    let Some(mut all) = texts.next() else { return Cow::Borrowed("") };
+    for text in texts {
+        all.to_mut().push_str(&text);
+    }
+    all
+}

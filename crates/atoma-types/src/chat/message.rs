@@ -1,0 +1,210 @@
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use super::content::{Content, ContentPart};
+use super::tool::ToolCall;
+use crate::open_enum::open_enum;
+use crate::wire::object;
+
+object! {
+    /// A message of a conversation: what the caller sends, and what the model answers.
+    ///
+    /// It is one type for both, so the message of an answer goes into the next request as it is, unknown members included.
+    ///
+    /// ```
+    /// use atoma_types::ChatCompletionMessage;
+    ///
+    /// let messages = [
+    ///     ChatCompletionMessage::system("You are a helpful AI assistant"),
+    ///     ChatCompletionMessage::user("Hello!").name("John Doe"),
+    /// ];
+    /// ```
+    pub struct ChatCompletionMessage {
+        /// Who speaks.
+        pub role: Role,
+        /// What is said. Empty, and still written, where a message only carries tool calls.
+        pub content: Content,
+        /// The name of the speaker, to tell speakers of one role apart.
+        pub name: Option<String>,
+        /// Why the model declines to answer.
+        pub refusal: Option<String>,
+        /// The model's reasoning, as vLLM, OpenRouter and Ollama name it.
+        pub reasoning: Option<String>,
+        /// The model's reasoning, as DeepSeek and SGLang name it.
+        pub reasoning_content: Option<String>,
+        /// The calls the model wants made.
+        pub tool_calls: Vec<ToolCall>,
+        /// Which call a tool's message answers.
+        pub tool_call_id: Option<String>,
+        /// The call the model wants made, in the form older than `tool_calls`.
+        pub function_call: Option<Value>,
+    }
+}
+
+open_enum! {
+    /// Who speaks. A message that does not say so is the assistant's.
+    pub enum Role {
+        /// Instructions to the model.
+        System = "system",
+        /// Instructions to the model, as newer models name them.
+        Developer = "developer",
+        /// The person or program that asks.
+        User = "user",
+        /// The model.
+        Assistant = "assistant",
+        /// The result of a tool call.
+        Tool = "tool",
+        /// The result of a function call, in the form older than tools.
+        Function = "function",
+    }
+}
+
+impl ChatCompletionMessage {
+    /// A message of any role.
+    pub fn new(role: Role, content: impl Into<Content>) -> Self {
+        Self { role, content: content.into(), ..Self::default() }
+    }
+
+    /// Instructions to the model.
+    pub fn system(content: impl Into<Content>) -> Self {
+        Self::new(Role::System, content)
+    }
+
+    /// Instructions to the model, as newer models name them. Atoma's reference does not list this role; its servers pass it on.
+    pub fn developer(content: impl Into<Content>) -> Self {
+        Self::new(Role::Developer, content)
+    }
+
+    /// What the person or program asks.
+    pub fn user(content: impl Into<Content>) -> Self {
+        Self::new(Role::User, content)
+    }
+
+    /// What the model said.
+    pub fn assistant(content: impl Into<Content>) -> Self {
+        Self::new(Role::Assistant, content)
+    }
+
+    /// The calls the model wanted made.
+    pub fn assistant_tool_calls(calls: impl IntoIterator<Item = ToolCall>) -> Self {
+        Self { tool_calls: calls.into_iter().collect(), ..Self::assistant("") }
+    }
+
+    /// The result of the tool call of this id.
+    pub fn tool(tool_call_id: impl Into<String>, content: impl Into<Content>) -> Self {
+        Self { tool_call_id: Some(tool_call_id.into()), ..Self::new(Role::Tool, content) }
+    }
+
+    /// The name of the speaker.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Adds a part to the content. Text that is there already becomes the first part.
+    #[must_use]
+    pub fn part(mut self, part: ContentPart) -> Self {
+        self.content.parts_mut().push(part);
+        self
+    }
+
+    /// What is said, parts joined; the model's reasoning is not part of it.
+    #[must_use]
+    pub fn text(&self) -> Cow<'_, str> {
+        self.content.text()
+    }
+
+    /// The model's reasoning, under whichever name the server sent it, once.
+    #[must_use]
+    pub fn reasoning(&self) -> Option<Cow<'_, str>> {
+        reasoning(self.reasoning_content.as_deref(), self.reasoning.as_deref(), Some(&self.content))
+    }
+}
+
+/// The reasoning of a message or a delta: two fields and a kind of part with one meaning.
+pub(crate) fn reasoning<'a>(
+    reasoning_content: Option<&'a str>,
+    reasoning: Option<&'a str>,
+    content: Option<&'a Content>,
+) -> Option<Cow<'a, str>> {
+    let written =
+        [reasoning_content, reasoning].into_iter().flatten().find(|text| !text.is_empty());
+    written
+        .map(Cow::Borrowed)
+        .or_else(|| content.map(Content::thinking).filter(|text| !text.is_empty()))
+}
+
+impl Default for Role {
+    fn default() -> Self {
+        Self::Assistant
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{from_value, json, to_value};
+
+    use super::*;
+
+    #[test]
+    fn content_is_always_written() {
+        for wire in
+            [json!({"content": null}), json!({}), json!({"content": []}), json!({"content": ""})]
+        {
+            let message: ChatCompletionMessage = from_value(wire).unwrap();
+            assert_eq!(to_value(&message).unwrap(), json!({"role": "assistant", "content": ""}));
+        }
+    }
+
+    #[test]
+    fn an_answer_goes_back_unchanged() {
+        let wire = json!({
+            "role": "assistant", "content": "", "annotations": null, "reasoning_details": [{"data": "x"}],
+            "tool_calls": [{"id": "call_1", "type": "function", "extra_content": {"google": {"thought_signature": "s"}},
+                "function": {"name": "f", "arguments": "{}"}}],
+        });
+        let message: ChatCompletionMessage = from_value(wire.clone()).unwrap();
+        assert_eq!(to_value(&message).unwrap(), wire);
+    }
+
+    #[test]
+    fn reasoning_is_never_doubled() {
+        let both: ChatCompletionMessage =
+            from_value(json!({"reasoning": "r", "reasoning_content": "r"})).unwrap();
+        assert_eq!(both.reasoning().as_deref(), Some("r"));
+        let empty: ChatCompletionMessage =
+            from_value(json!({"reasoning": "r", "reasoning_content": ""})).unwrap();
+        assert_eq!(empty.reasoning().as_deref(), Some("r"));
+        let none: ChatCompletionMessage =
+            from_value(json!({"reasoning": "", "content": "a"})).unwrap();
+        assert_eq!(none.reasoning(), None);
+    }
+
+    #[test]
+    fn parts_of_every_kind() {
+        let wire = json!({"role": "assistant", "content": [
+            {"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}], "closed": true},
+            {"type": "text", "text": "a", "annotations": []},
+            {"type": "image_url", "image_url": {"url": "u", "detail": "high", "x": 1}, "y": 2},
+            {"type": "input_audio", "input_audio": {}},
+        ]});
+        let message: ChatCompletionMessage = from_value(wire.clone()).unwrap();
+        assert_eq!(message.text(), "a");
+        assert_eq!(message.reasoning().as_deref(), Some("Hm"));
+        assert_eq!(to_value(&message).unwrap(), wire);
+    }
+
+    #[test]
+    fn odd_contents_are_read_where_their_meaning_is_plain() {
+        for (wire, text) in [
+            (json!({"type": "text", "text": "a"}), "a"),
+            (json!(["a", {"text": "b"}, null]), "ab"),
+            (json!(42), "42"),
+        ] {
+            let message: ChatCompletionMessage = from_value(json!({"content": wire})).unwrap();
+            assert_eq!(message.text(), text);
+        }
+    }
+}

@@ -1,0 +1,305 @@
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::message::ChatCompletionMessage;
+use super::response_format::ResponseFormat;
+use super::tool::{ChatCompletionToolsParam, ToolChoice};
+use super::validate::{self, InvalidRequest};
+use crate::wire::object;
+
+object! {
+    /// A request for a chat completion.
+    ///
+    /// Only the model and the messages are required. Building cannot fail; [`validate`](Self::validate) says what can never be
+    /// right. What is not set is left out when the request is written, and the server's default holds.
+    ///
+    /// ```
+    /// use atoma_types::{ChatCompletionMessage, ChatCompletionRequest};
+    ///
+    /// let request = ChatCompletionRequest::new("meta-llama/Llama-3.3-70B-Instruct", [
+    ///     ChatCompletionMessage::system("You are a helpful AI assistant"),
+    ///     ChatCompletionMessage::user("Hello!"),
+    /// ])
+    /// .temperature(0.7)
+    /// .max_completion_tokens(4096)
+    /// .member("top_k", 40);
+    /// request.validate()?;
+    /// # Ok::<(), atoma_types::InvalidRequest>(())
+    /// ```
+    pub struct ChatCompletionRequest {
+        /// The conversation so far. Required, at least one message.
+        pub messages: Vec<ChatCompletionMessage> as Always,
+        /// The model to use, by its name in the server's list; upper and lower case matter. Required.
+        pub model: String,
+        /// From −2 to 2. Above zero, tokens are the less likely the more often they have appeared. The default is 0.
+        pub frequency_penalty: Option<f32>,
+        /// Whether the model calls a function, in the form older than [`tool_choice`](Self::tool_choice).
+        pub function_call: Option<Value>,
+        /// Functions the model may call, in the form older than [`tools`](Self::tools).
+        pub functions: Option<Vec<Value>>,
+        /// What to add to the likelihood of tokens, by their ids: from −100, which bans a token, to 100, which allows no other.
+        pub logit_bias: Option<BTreeMap<String, f32>>,
+        /// Whether to send the log probabilities of the tokens. The default is false.
+        pub logprobs: Option<bool>,
+        /// How many tokens the model may generate, at least 1. If neither this nor `max_tokens` is set, Atoma sets 8192, and
+        /// reserves balance for as many.
+        pub max_completion_tokens: Option<u32>,
+        /// The older name of `max_completion_tokens`, which beats it. Deprecated: the reference says it will go.
+        pub max_tokens: Option<u32>,
+        /// How many answers to generate, at least 1. The default is 1. Each is billed.
+        pub n: Option<u32>,
+        /// Whether the model may call several tools at once. The server's default is true.
+        pub parallel_tool_calls: Option<bool>,
+        /// From −2 to 2. Above zero, tokens that have appeared at all are less likely. The default is 0.
+        pub presence_penalty: Option<f32>,
+        /// The form the answer must have. The default is text.
+        pub response_format: Option<ResponseFormat>,
+        /// Asks for the same answer to the same request, as far as the server can. May be negative. No default.
+        pub seed: Option<i64>,
+        /// The latency tier: `auto` uses the credits of the scale tier if there are any, `default` does not. The default is `auto`.
+        pub service_tier: Option<String>,
+        /// Texts before which the model stops, at most 4. None by default.
+        pub stop: Option<Vec<String>>,
+        /// Whether to send the answer in pieces, as it is made. The default is false.
+        pub stream: Option<bool>,
+        /// What else to send in a stream. Only with `stream`. Atoma's nodes always set `include_usage`.
+        pub stream_options: Option<StreamOptions>,
+        /// From 0 to 2: the higher, the more random. The default is the model's, usually 1. Set this or `top_p`, not both.
+        pub temperature: Option<f32>,
+        /// Whether the model calls tools, and which. The default is `none` without tools, `auto` with them.
+        pub tool_choice: Option<ToolChoice>,
+        /// The tools the model may call. None by default.
+        pub tools: Option<Vec<ChatCompletionToolsParam>>,
+        /// How many of the likeliest tokens to send at each place, from 0 to 20. Needs `logprobs`. The default is 0.
+        pub top_logprobs: Option<u32>,
+        /// From 0 to 1: only the likeliest tokens that together have this probability are chosen from. The default is 1.
+        pub top_p: Option<f32>,
+        /// A name for the end user, stable and telling nothing about them. No default.
+        pub user: Option<String>,
+    }
+}
+
+object! {
+    /// What else to send in a stream.
+    pub struct StreamOptions {
+        /// Whether to send the usage in a last chunk. The default is false; Atoma's nodes always do.
+        pub include_usage: Option<bool>,
+    }
+}
+
+impl ChatCompletionRequest {
+    /// A request to this model, with this conversation.
+    pub fn new(
+        model: impl Into<String>,
+        messages: impl IntoIterator<Item = ChatCompletionMessage>,
+    ) -> Self {
+        Self { model: model.into(), messages: messages.into_iter().collect(), ..Self::default() }
+    }
+
+    /// Adds a message to the conversation.
+    #[must_use]
+    pub fn message(mut self, message: ChatCompletionMessage) -> Self {
+        self.messages.push(message);
+        self
+    }
+
+    /// Adds a tool the model may call.
+    #[must_use]
+    pub fn tool(mut self, tool: ChatCompletionToolsParam) -> Self {
+        self.tools.get_or_insert_with(Vec::new).push(tool);
+        self
+    }
+
+    /// Sets a member that is not in the reference, such as a backend's `top_k`, `guided_json` or `reasoning_effort`.
+    ///
+    /// It is also the way to send a value outside a documented range on purpose: the member is written if the field of its name
+    /// is not set, and [`validate`](Self::validate) does not judge it. A JSON value knows no number that is not finite: such a
+    /// one is `null` before it comes here.
+    ///
+    /// ```
+    /// # use atoma_types::{ChatCompletionMessage, ChatCompletionRequest};
+    /// let request = ChatCompletionRequest::new("m", [ChatCompletionMessage::user("Hello!")]).member("temperature", 3.5);
+    /// assert!(request.validate().is_ok());
+    /// assert!(serde_json::to_string(&request)?.contains(r#""temperature":3.5"#));
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    #[must_use]
+    pub fn member(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.extra.insert(name, value);
+        self
+    }
+
+    /// Checks what no server can take: required parts that are missing, numbers that are not finite, values outside the ranges of
+    /// the reference, and members given twice.
+    ///
+    /// # Errors
+    ///
+    /// The first fault found: the name of the field, and what to do.
+    ///
+    /// ```
+    /// # use atoma_types::{ChatCompletionMessage, ChatCompletionRequest};
+    /// let request = ChatCompletionRequest::new("m", [ChatCompletionMessage::user("Hello!")]).temperature(9.0);
+    /// let error = request.validate().unwrap_err();
+    /// assert_eq!(error.field(), "temperature");
+    /// assert_eq!(error.to_string(), "invalid request: temperature must be from 0 to 2");
+    /// ```
+    pub fn validate(&self) -> Result<(), InvalidRequest> {
+        validate::validate(self)
+    }
+
+    /// The names of the extra members that repeat a field which is set.
+    pub(crate) fn repeated_member(&self) -> Option<&str> {
+        self.extra.iter().map(|(name, _)| name).find(|name| self.is_set(name))
+    }
+}
+
+macro_rules! setters {
+    ($( $field:ident: $ty:ty ),* $(,)?) => {
+        /// Setters: one for each member, of its name.
+        impl ChatCompletionRequest {
+            $(
+                #[doc = concat!("Sets [`", stringify!($field), "`](#structfield.", stringify!($field), ").")]
+                #[must_use]
+                pub fn $field(mut self, $field: impl Into<$ty>) -> Self {
+                    self.$field = Some($field.into());
+                    self
+                }
+            )*
+        }
+    };
+}
+
+setters! {
+    frequency_penalty: f32,
+    function_call: Value,
+    logprobs: bool,
+    max_completion_tokens: u32,
+    max_tokens: u32,
+    n: u32,
+    parallel_tool_calls: bool,
+    presence_penalty: f32,
+    response_format: ResponseFormat,
+    seed: i64,
+    service_tier: String,
+    stream: bool,
+    stream_options: StreamOptions,
+    temperature: f32,
+    tool_choice: ToolChoice,
+    top_logprobs: u32,
+    top_p: f32,
+    user: String,
+}
+
+/// Setters of the members that are lists.
+impl ChatCompletionRequest {
+    /// Sets the conversation, in place of the one given to [`new`](Self::new).
+    #[must_use]
+    pub fn messages(mut self, messages: impl IntoIterator<Item = ChatCompletionMessage>) -> Self {
+        self.messages = messages.into_iter().collect();
+        self
+    }
+
+    /// Sets the model, in place of the one given to [`new`](Self::new).
+    #[must_use]
+    pub fn model(mut self, model: impl Into<String>) -> Self {
+        self.model = model.into();
+        self
+    }
+
+    /// Sets [`functions`](#structfield.functions).
+    #[must_use]
+    pub fn functions(mut self, functions: impl IntoIterator<Item = Value>) -> Self {
+        self.functions = Some(functions.into_iter().collect());
+        self
+    }
+
+    /// Sets [`logit_bias`](#structfield.logit_bias): pairs of a token's id and what to add.
+    #[must_use]
+    pub fn logit_bias<T: Into<String>>(mut self, bias: impl IntoIterator<Item = (T, f32)>) -> Self {
+        self.logit_bias =
+            Some(bias.into_iter().map(|(token, bias)| (token.into(), bias)).collect());
+        self
+    }
+
+    /// Sets [`stop`](#structfield.stop).
+    #[must_use]
+    pub fn stop<T: Into<String>>(mut self, stop: impl IntoIterator<Item = T>) -> Self {
+        self.stop = Some(stop.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Sets [`tools`](#structfield.tools).
+    #[must_use]
+    pub fn tools(mut self, tools: impl IntoIterator<Item = ChatCompletionToolsParam>) -> Self {
+        self.tools = Some(tools.into_iter().collect());
+        self
+    }
+}
+
+impl StreamOptions {
+    /// Whether to send the usage in a last chunk.
+    #[must_use]
+    pub fn include_usage(mut self, include_usage: bool) -> Self {
+        self.include_usage = Some(include_usage);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{from_value, json, to_string, to_value};
+
+    use super::*;
+
+    fn request() -> ChatCompletionRequest {
+        ChatCompletionRequest::new("m", [ChatCompletionMessage::user("Hello!")])
+    }
+
+    const START: &str = r#"{"messages":[{"role":"user","content":"Hello!"}],"model":"m""#;
+
+    #[test]
+    fn what_is_not_set_is_not_written() {
+        assert_eq!(to_string(&request()).unwrap(), format!("{START}}}"));
+    }
+
+    #[test]
+    fn numbers_are_written_as_they_were_meant() {
+        let request = request().temperature(0.7).top_p(1.0).logit_bias([("5", -0.1)]);
+        let wire = r#","logit_bias":{"5":-0.1},"temperature":0.7,"top_p":1.0}"#;
+        assert_eq!(to_string(&request).unwrap(), format!("{START}{wire}"));
+        assert_eq!(to_value(&request).unwrap()["temperature"], json!(0.7));
+    }
+
+    #[test]
+    fn a_number_that_is_not_finite_is_never_null() {
+        for (request, field) in [
+            (request().temperature(f32::NAN), "temperature"),
+            (request().top_p(f32::INFINITY), "top_p"),
+            (request().logit_bias([("5", f32::NEG_INFINITY)]), "logit_bias"),
+        ] {
+            let message = format!("{field} is not a finite number");
+            assert!(to_string(&request).unwrap_err().to_string().contains(&message));
+            assert!(to_value(&request).unwrap_err().to_string().contains(&message));
+        }
+    }
+
+    #[test]
+    fn a_member_is_never_written_twice() {
+        let both = request().temperature(0.5).member("temperature", 3.5).member("top_k", 40);
+        let wire = r#","temperature":0.5,"top_k":40}"#;
+        assert_eq!(to_string(&both).unwrap(), format!("{START}{wire}"));
+    }
+
+    #[test]
+    fn requests_are_read_as_other_clients_write_them() {
+        let wire = json!({"model": "m", "messages": [{"role": "user", "content": "Hello!"}],
+            "stop": "\n", "temperature": null, "max_tokens": 5.0, "guided_json": {"type": "object"}});
+        let read: ChatCompletionRequest = from_value(wire).unwrap();
+        let meant = request()
+            .stop(["\n"])
+            .max_tokens(5_u32)
+            .member("guided_json", json!({"type": "object"}));
+        assert_eq!(read, meant);
+    }
+}

@@ -1,0 +1,252 @@
+use std::borrow::Cow;
+
+use serde::de::{Deserialize, Deserializer, MapAccess};
+use serde::ser::{Serialize, Serializer};
+use serde_json::{Number, Value};
+
+use super::logprobs::Logprobs;
+use super::message::ChatCompletionMessage;
+use super::tool::ToolCall;
+use super::usage::{self, Usage};
+use crate::open_enum::open_enum;
+use crate::wire::{Codec, Plain, Read, object, read_whole};
+use crate::{ApiError, ReadError, json};
+
+object! {
+    /// The answer to a request that is not streamed.
+    ///
+    /// ```
+    /// use atoma_types::ChatCompletionResponse;
+    ///
+    /// let body = br#"{"choices": [{"message": {"role": "assistant", "content": "Hello!"}, "finish_reason": "stop"}]}"#;
+    /// let response = ChatCompletionResponse::from_slice(body)?;
+    /// assert_eq!(response.text(), "Hello!");
+    /// # Ok::<(), atoma_types::ReadError>(())
+    /// ```
+    pub struct ChatCompletionResponse {
+        /// The name of the completion.
+        pub id: String,
+        /// What this is: `chat.completion`.
+        pub object: ObjectKind,
+        /// When it was made, in seconds since 1970. Zero if the server did not say.
+        pub created: i64,
+        /// The model that answered.
+        pub model: String,
+        /// The answers: one, unless the request asked for more with `n`.
+        pub choices: Vec<ChatCompletionChoice> as Always,
+        /// How many tokens it took. See also [`ChatCompletionResponse::usage`].
+        pub usage: Option<Usage>,
+        /// The latency tier that served the request.
+        pub service_tier: Option<String>,
+        /// Which build of the backend answered.
+        pub system_fingerprint: Option<String>,
+        /// The signature of Atoma's node over `response_hash`, in base64.
+        pub signature: Option<String>,
+        /// The BLAKE2b-256 hash of the answer without this member and `signature`, in base64.
+        pub response_hash: Option<String>,
+        /// What went wrong, where a server says so under a status of success. It beats the choices.
+        pub error: Option<Box<ApiError>> as ErrorMember,
+    }
+}
+
+object! {
+    /// One answer.
+    pub struct ChatCompletionChoice {
+        /// Its place among the answers, from zero.
+        pub index: u32 as Index,
+        /// The message, ready to go into the next request.
+        pub message: ChatCompletionMessage = "message" | "delta",
+        /// Why the model stopped. Absent if the server did not say.
+        pub finish_reason: Option<FinishReason>,
+        /// Which stop token or stop text was met.
+        pub stop_reason: Option<StopReason>,
+        /// The log probabilities of the tokens, if the request asked for them.
+        pub logprobs: Option<Box<Logprobs>>,
+    }
+}
+
+open_enum! {
+    /// Why a model stopped.
+    pub enum FinishReason {
+        /// It was done, or met a stop sequence.
+        Stop = "stop",
+        /// It met the limit of tokens.
+        Length = "length",
+        /// It wants tools called.
+        ToolCalls = "tool_calls",
+        /// A filter held content back.
+        ContentFilter = "content_filter",
+        /// It wants a function called, in the form older than tools.
+        FunctionCall = "function_call",
+    }
+}
+
+open_enum! {
+    /// What an object says it is.
+    pub enum ObjectKind {
+        /// A whole answer.
+        ChatCompletion = "chat.completion",
+        /// A piece of a streamed answer.
+        ChatCompletionChunk = "chat.completion.chunk",
+        /// Nothing: the member is absent or empty.
+        Unspecified = "",
+    }
+}
+
+/// Which stop token or stop text was met: a bare number or a bare string on the wire.
+///
+/// The form of the OpenAPI document, `{"Int": 1}` or `{"String": "a"}`, is read as well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StopReason {
+    /// The id of a stop token.
+    Int(i64),
+    /// A stop sequence.
+    String(String),
+}
+
+impl ChatCompletionResponse {
+    /// Reads a body: its first JSON value, whatever blank lines stand before it and whatever follows.
+    ///
+    /// Flaws of real servers are mended: half a UTF-16 surrogate pair becomes U+FFFD, and so do bytes that are no UTF-8; a raw
+    /// control character is read as if escaped; `NaN` is read as `null`, and a number too great as the greatest.
+    ///
+    /// # Errors
+    ///
+    /// The body is no JSON object, or is cut off. An error told by the server is none of reading: see
+    /// [`ChatCompletionResponse::error`].
+    pub fn from_slice(body: &[u8]) -> Result<Self, ReadError> {
+        let mut response: Self = json::from_slice(body)?;
+        let says_nothing =
+            response.id.is_empty() && response.choices.is_empty() && response.usage.is_none();
+        if response.error.is_none() && says_nothing {
+            response.error = ApiError::told_by(&mut response.extra, &response.object);
+        }
+        Ok(response)
+    }
+
+    /// The text of the first choice, parts joined; empty without one.
+    #[must_use]
+    pub fn text(&self) -> Cow<'_, str> {
+        self.message().map(ChatCompletionMessage::text).unwrap_or_default()
+    }
+
+    /// The message of the first choice.
+    #[must_use]
+    pub fn message(&self) -> Option<&ChatCompletionMessage> {
+        self.choices.first().map(|choice| &choice.message)
+    }
+
+    /// Why the model stopped, in the first choice.
+    #[must_use]
+    pub fn finish_reason(&self) -> Option<&FinishReason> {
+        self.choices.first()?.finish_reason.as_ref()
+    }
+
+    /// The calls the model wants made, in the first choice.
+    #[must_use]
+    pub fn tool_calls(&self) -> &[ToolCall] {
+        self.message().map(|message| message.tool_calls.as_slice()).unwrap_or_default()
+    }
+
+    /// How many tokens it took, also where a server says so in a member of its own (`x_groq.usage`) or in the choice.
+    #[must_use]
+    pub fn usage(&self) -> Option<Cow<'_, Usage>> {
+        let extras =
+            std::iter::once(&self.extra).chain(self.choices.iter().map(|choice| &choice.extra));
+        usage::find(self.usage.as_ref(), extras)
+    }
+}
+
+impl Default for ObjectKind {
+    fn default() -> Self {
+        Self::Unspecified
+    }
+}
+
+impl Serialize for StopReason {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Int(token) => serializer.serialize_i64(*token),
+            Self::String(text) => serializer.serialize_str(text),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for StopReason {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        read_whole(deserializer, "a stop reason")
+    }
+}
+
+impl Codec<StopReason> for Plain {
+    fn number(value: Number) -> Read<StopReason> {
+        <Self as Codec<i64>>::number(value).map(StopReason::Int)
+    }
+
+    fn text(value: &str) -> Read<StopReason> {
+        Read::Known(StopReason::String(value.to_owned()))
+    }
+
+    fn object<'de, A: MapAccess<'de>>(object: A) -> Result<Read<StopReason>, A::Error> {
+        let value = Value::deserialize(serde::de::value::MapAccessDeserializer::new(object))?;
+        let known = match (
+            value.get("Int").and_then(Value::as_i64),
+            value.get("String").and_then(Value::as_str),
+        ) {
+            (Some(token), _) => Some(StopReason::Int(token)),
+            (None, Some(text)) => Some(StopReason::String(text.to_owned())),
+            (None, None) => None,
+        };
+        Ok(known.map_or_else(|| Read::Unknown(value), Read::Known))
+    }
+
+    fn is_absent(_value: &StopReason) -> bool {
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{from_value, json, to_value};
+
+    use super::*;
+
+    #[test]
+    fn a_finish_reason_of_tomorrow_is_kept_and_an_empty_one_is_none() {
+        let choice: ChatCompletionChoice = from_value(json!({"finish_reason": "eos"})).unwrap();
+        assert_eq!(choice.finish_reason, Some(FinishReason::Other("eos".to_owned())));
+        let choice: ChatCompletionChoice = from_value(json!({"finish_reason": ""})).unwrap();
+        assert_eq!(choice.finish_reason, None);
+    }
+
+    #[test]
+    fn stop_reasons_are_bare_and_read_in_both_forms() {
+        for (wire, reason, written) in [
+            (json!(13), StopReason::Int(13), json!(13)),
+            (json!("a"), StopReason::String("a".to_owned()), json!("a")),
+            (json!({"Int": 13}), StopReason::Int(13), json!(13)),
+            (json!({"String": "a"}), StopReason::String("a".to_owned()), json!("a")),
+        ] {
+            assert_eq!(from_value::<StopReason>(wire).unwrap(), reason);
+            assert_eq!(to_value(&reason).unwrap(), written);
+        }
+    }
+
+    #[test]
+    fn created_is_read_from_a_float_or_a_string() {
+        for (wire, created) in
+            [(json!(5.9), 5), (json!("7"), 7), (json!(null), 0), (json!("2024-01-01"), 0)]
+        {
+            let response: ChatCompletionResponse = from_value(json!({"created": wire})).unwrap();
+            assert_eq!(response.created, created);
+        }
+    }
+
+    #[test]
+    fn a_vendors_usage_is_found() {
+        let response: ChatCompletionResponse =
+            from_value(json!({"choices": [{"usage": {"prompt_tokens": 1, "total_tokens": 3}}]}))
+                .unwrap();
+        assert_eq!(response.usage().unwrap().total_tokens, 3);
+    }
+}

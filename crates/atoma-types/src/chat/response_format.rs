@@ -1,0 +1,164 @@
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Value, json};
+
+use crate::wire::{Codec, Plain, Read, object, read_whole};
+
+/// The form an answer must have.
+///
+/// ```
+/// use atoma_types::ResponseFormat;
+/// use serde_json::json;
+///
+/// let format = ResponseFormat::json_schema("city", json!({"type": "object"}));
+/// let ResponseFormat::JsonSchema(schema) = &format else { unreachable!() };
+/// assert_eq!(schema.name, "city");
+/// ```
+#[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
+pub enum ResponseFormat {
+    /// Text, the default.
+    #[default]
+    Text,
+    /// Some JSON object.
+    JsonObject,
+    /// JSON that fits a schema.
+    JsonSchema(JsonSchema),
+    /// Any other form, such as a grammar; written as it is.
+    Other(Value),
+}
+
+object! {
+    /// A schema the answer must fit.
+    pub struct JsonSchema {
+        /// The name of the form.
+        pub name: String,
+        /// What the form is for, told to the model.
+        pub description: Option<String>,
+        /// The JSON Schema.
+        pub schema: Option<Value>,
+        /// Whether the answer must fit exactly.
+        pub strict: Option<bool>,
+    }
+}
+
+impl ResponseFormat {
+    /// JSON that fits `schema`. For a description or strictness, fill a [`JsonSchema`].
+    pub fn json_schema(name: impl Into<String>, schema: Value) -> Self {
+        Self::JsonSchema(JsonSchema::new(name, schema))
+    }
+
+    fn from_value(value: Value) -> Self {
+        let members = value.as_object().map_or(0, serde_json::Map::len);
+        match (value.get("type").and_then(Value::as_str), members) {
+            (Some("text"), 1) => Self::Text,
+            (Some("json_object"), 1) => Self::JsonObject,
+            (Some("json_schema"), 2) => match value.get("json_schema").map(JsonSchema::deserialize)
+            {
+                Some(Ok(schema)) => Self::JsonSchema(schema),
+                _ => Self::Other(value),
+            },
+            _ => Self::Other(value),
+        }
+    }
+}
+
+impl JsonSchema {
+    /// A schema and its name.
+    pub fn new(name: impl Into<String>, schema: Value) -> Self {
+        Self { name: name.into(), schema: Some(schema), ..Self::default() }
+    }
+
+    /// What the form is for, told to the model.
+    #[must_use]
+    pub fn description(mut self, description: impl Into<String>) -> Self {
+        self.description = Some(description.into());
+        self
+    }
+
+    /// Whether the answer must fit exactly. The server's default is false.
+    #[must_use]
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.strict = Some(strict);
+        self
+    }
+}
+
+impl From<JsonSchema> for ResponseFormat {
+    fn from(schema: JsonSchema) -> Self {
+        Self::JsonSchema(schema)
+    }
+}
+
+impl Serialize for ResponseFormat {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text => json!({"type": "text"}).serialize(serializer),
+            Self::JsonObject => json!({"type": "json_object"}).serialize(serializer),
+            Self::JsonSchema(schema) => {
+                use serde::ser::SerializeMap;
+
+                let mut map = serializer.serialize_map(Some(2))?;
+                map.serialize_entry("type", "json_schema")?;
+                map.serialize_entry("json_schema", schema)?;
+                map.end()
+            }
+            Self::Other(value) => value.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ResponseFormat {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        read_whole(deserializer, "a response format")
+    }
+}
+
+impl Codec<ResponseFormat> for Plain {
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Read<ResponseFormat>, D::Error> {
+        Ok(match Value::deserialize(deserializer)? {
+            Value::Null => Read::Null,
+            value => Read::Known(ResponseFormat::from_value(value)),
+        })
+    }
+
+    fn is_absent(_value: &ResponseFormat) -> bool {
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{from_value, to_value};
+
+    use super::*;
+
+    #[test]
+    fn each_form_is_written_as_the_reference_says_and_read_back() {
+        let strict =
+            JsonSchema::new("city", json!({"type": "object"})).description("A city").strict(true);
+        let cases = [
+            (ResponseFormat::Text, json!({"type": "text"})),
+            (ResponseFormat::JsonObject, json!({"type": "json_object"})),
+            (
+                strict.into(),
+                json!({"type": "json_schema", "json_schema": {
+                    "name": "city", "description": "A city", "schema": {"type": "object"}, "strict": true}}),
+            ),
+            (
+                ResponseFormat::Other(json!({"type": "regex", "value": "a+"})),
+                json!({"type": "regex", "value": "a+"}),
+            ),
+        ];
+        for (format, wire) in cases {
+            assert_eq!(to_value(&format).unwrap(), wire);
+            assert_eq!(from_value::<ResponseFormat>(wire).unwrap(), format);
+        }
+    }
+
+    #[test]
+    fn a_known_form_with_unknown_members_is_kept_whole() {
+        let wire = json!({"type": "json_object", "schema": {"type": "object"}});
+        let format: ResponseFormat = from_value(wire.clone()).unwrap();
+        assert_eq!(format, ResponseFormat::Other(wire));
+    }
+}

@@ -1,0 +1,253 @@
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use crate::wire::{Codec, ErrorMember, Read, object};
+use crate::{Extra, ObjectKind, json};
+
+object! {
+    /// What a server says when it refuses a request, or when something goes wrong inside a stream.
+    ///
+    /// Atoma sends `{"error": {"code": "AUTH_ERROR", "message": "Authentication failed"}}`; other servers send many other shapes.
+    /// [`ApiError::from_body`] reads them all into this one.
+    pub struct ApiError {
+        /// What went wrong, for people.
+        pub message: String,
+        /// What went wrong, for programs: `AUTH_ERROR`, `insufficient_quota`. Numbers are given as text.
+        pub code: Option<String>,
+        /// The kind of error, as OpenAI's servers name it: `invalid_request_error`.
+        pub kind: Option<String> = "type",
+        /// Which parameter was wrong.
+        pub param: Option<String>,
+    }
+}
+
+/// The longest message taken from a body that is plain text, in characters.
+const LONGEST_TEXT: usize = 500;
+
+/// Members that hold the message where `message` does not, best first.
+const MESSAGES: [&str; 11] = [
+    "message",
+    "detail",
+    "details",
+    "msg",
+    "error_description",
+    "error_message",
+    "errorMessage",
+    "Message",
+    "errors",
+    "title",
+    "reason",
+];
+
+impl ApiError {
+    /// Reads the body of an answer that is an error, in every shape seen of real servers:
+    ///
+    /// - `{"error": {…}}`, `{"error": "…"}`, `{"error": true, "message": …}`, and a list around one of them;
+    /// - the members without a wrapper: `{"code", "message"}`, `{"code", "details"}`, `{"object": "error", "message"}`;
+    /// - `{"detail": "…"}` and `{"detail": [{"loc", "msg"}]}` of FastAPI, `{"errors": […]}`;
+    /// - `{"title", "detail"}` of RFC 9457;
+    /// - plain text, of which the first 500 characters are taken.
+    ///
+    /// `None` if there is nothing to tell: an empty body, HTML, or JSON that says nothing of an error.
+    ///
+    /// ```
+    /// use atoma_types::ApiError;
+    ///
+    /// let error = ApiError::from_body(br#"{"error": {"code": 400, "message": "no such model"}}"#).unwrap();
+    /// assert_eq!(error.code.as_deref(), Some("400"));
+    /// assert_eq!(error.to_string(), "400, no such model");
+    /// ```
+    #[must_use]
+    pub fn from_body(body: &[u8]) -> Option<Self> {
+        match json::from_slice::<Value>(body) {
+            Ok(Value::String(text)) => from_text(&text),
+            Ok(value @ (Value::Object(_) | Value::Array(_))) => from_value(value),
+            Ok(_) | Err(_) => from_text(&String::from_utf8_lossy(body)),
+        }
+    }
+
+    /// Finds the error that an answer without content tells in members of its own.
+    pub(crate) fn told_by(extra: &mut Extra, object: &ObjectKind) -> Option<Box<Self>> {
+        if extra.is_empty() {
+            return None;
+        }
+        let mut members: serde_json::Map<String, Value> =
+            extra.iter().map(|(name, value)| (name.to_owned(), value.clone())).collect();
+        members.insert("object".to_owned(), object.as_str().into());
+        let error = from_value(Value::Object(members))?;
+        extra.remove("error");
+        Some(Box::new(error))
+    }
+
+    /// Fills in a message that stands under another name.
+    fn with_message(mut self) -> Option<Self> {
+        if self.message.is_empty() {
+            let found = MESSAGES.iter().find_map(|name| message_in(self.extra.get(name)?));
+            self.message = found.unwrap_or_default();
+        }
+        let says_something = !self.message.is_empty() || self.code.is_some() || self.kind.is_some();
+        says_something.then_some(self)
+    }
+}
+
+/// One line: the code or else the kind, and the message.
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.code.as_deref().or(self.kind.as_deref()).unwrap_or_default();
+        let message = one_line(&self.message);
+        match (name.is_empty(), message.is_empty()) {
+            (true, true) => f.write_str("unknown error"),
+            (true, false) => f.write_str(&message),
+            (false, true) => f.write_str(&one_line(name)),
+            (false, false) => write!(f, "{}, {message}", one_line(name)),
+        }
+    }
+}
+
+impl std::error::Error for ApiError {}
+
+impl Codec<Option<Box<ApiError>>> for ErrorMember {
+    const OMIT: bool = true;
+
+    fn read<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Read<Option<Box<ApiError>>>, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        if value.is_null() {
+            return Ok(Read::Null);
+        }
+        let error = match &value {
+            Value::String(text) => from_text(text),
+            Value::Object(_) => ApiError::deserialize(&value).ok().and_then(ApiError::with_message),
+            _ => None,
+        };
+        Ok(error.map_or(Read::Unknown(value), |error| Read::Known(Some(Box::new(error)))))
+    }
+
+    fn is_absent(value: &Option<Box<ApiError>>) -> bool {
+        value.is_none()
+    }
+}
+
+/// Reads an error told by a JSON value.
+fn from_value(value: Value) -> Option<ApiError> {
+    let members = match value {
+        Value::Array(list) => return list.into_iter().find_map(from_value),
+        Value::Object(members) => members,
+        _ => return None,
+    };
+    match members.get("error") {
+        Some(Value::Object(inner)) => {
+            let mut error =
+                ApiError::deserialize(Value::Object(inner.clone())).ok()?.with_message()?;
+            keep_neighbours(&mut error, members);
+            Some(error)
+        }
+        Some(Value::String(text)) if !text.trim().is_empty() => {
+            let text = text.clone();
+            let mut error = ApiError::deserialize(Value::Object(members)).ok()?;
+            error.extra.remove("error");
+            error.name_or_tell(text);
+            Some(error)
+        }
+        Some(Value::Array(list)) => list.iter().cloned().find_map(from_value),
+        _ if !speaks_of_an_error(&members) => None,
+        _ => {
+            let mut error = ApiError::deserialize(Value::Object(members)).ok()?;
+            error.extra.remove("error");
+            error.with_message().filter(|error| !error.message.is_empty())
+        }
+    }
+}
+
+impl ApiError {
+    /// `{"error": "…"}` is the message, or the kind if there is a message beside it.
+    fn name_or_tell(&mut self, text: String) {
+        let beside = MESSAGES.iter().find_map(|name| message_in(self.extra.get(name)?));
+        if self.message.is_empty() {
+            self.message = beside.unwrap_or_default();
+        }
+        if self.message.is_empty() {
+            self.message = text;
+        } else if self.kind.is_none() {
+            self.kind = Some(text);
+        }
+    }
+}
+
+/// A completion is no error, whatever members it has.
+fn speaks_of_an_error(members: &serde_json::Map<String, Value>) -> bool {
+    members.get("error").is_none_or(|error| error != &Value::Bool(false))
+        && !members
+            .get("choices")
+            .and_then(Value::as_array)
+            .is_some_and(|choices| !choices.is_empty())
+}
+
+/// Keeps what stands beside `error`: a request id, a trace.
+fn keep_neighbours(error: &mut ApiError, members: serde_json::Map<String, Value>) {
+    for (name, value) in members {
+        let said =
+            matches!(name.as_str(), "error" | "message" | "code" | "type" | "param" | "object");
+        if !said && !error.extra.contains(&name) {
+            error.extra.insert(name, value);
+        }
+    }
+}
+
+/// The message that a value holds: text, an object with a message, or a list of either.
+fn message_in(value: &Value) -> Option<String> {
+    let message = match value {
+        Value::String(text) => text.trim().to_owned(),
+        Value::Object(members) => {
+            let message = MESSAGES.iter().find_map(|name| message_in(members.get(*name)?))?;
+            let location = members.get("loc").and_then(Value::as_array).map(|path| dotted(path));
+            location
+                .filter(|path| !path.is_empty())
+                .map_or(message.clone(), |path| format!("{path}: {message}"))
+        }
+        Value::Array(list) => list.iter().filter_map(message_in).collect::<Vec<_>>().join("; "),
+        _ => return None,
+    };
+    (!message.is_empty()).then_some(message)
+}
+
+fn dotted(path: &[Value]) -> String {
+    let steps: Vec<_> = path
+        .iter()
+        .map(|step| step.as_str().map_or_else(|| step.to_string(), str::to_owned))
+        .collect();
+    steps.join(".")
+}
+
+/// Reads an error told by plain text. Markup and bytes that are no text tell nothing.
+fn from_text(text: &str) -> Option<ApiError> {
+    let text = text.trim().trim_start_matches('\u{feff}');
+    let is_binary = |c: char| c == '\u{fffd}' || (c.is_control() && !c.is_whitespace());
+    if text.is_empty() || text.starts_with(['<', '{', '[']) || text.contains(is_binary) {
+        return None;
+    }
+    Some(ApiError { message: text.chars().take(LONGEST_TEXT).collect(), ..ApiError::default() })
+}
+
+/// Text on one line, cut where it is too long to be a message.
+fn one_line(text: &str) -> String {
+    let mut line = String::new();
+    for word in
+        text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty())
+    {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+        if line.len() > LONGEST_TEXT {
+            let end = (0..=LONGEST_TEXT).rev().find(|&end| line.is_char_boundary(end)).unwrap_or(0);
+            line.truncate(end);
+            line.push('…');
+            break;
+        }
+    }
+    line
+}

@@ -1,0 +1,181 @@
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+/// How many members are put together from the objects of a stream; what goes beyond is passed over.
+const MOST_MERGED: usize = 128;
+
+/// The members of an object that this crate has no field for, in the order they came.
+///
+/// They are kept when an object is read and written back when it is written, so nothing a server says is lost.
+/// An empty `Extra` costs no allocation.
+///
+/// ```
+/// use atoma_types::ChatCompletionResponse;
+///
+/// let body = br#"{"choices": [], "provider": "DeepInfra"}"#;
+/// let response = ChatCompletionResponse::from_slice(body)?;
+/// assert_eq!(response.extra.get("provider").unwrap(), "DeepInfra");
+/// # Ok::<(), atoma_types::ReadError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Extra {
+    members: Vec<(String, Value)>,
+}
+
+impl Extra {
+    /// No members.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { members: Vec::new() }
+    }
+
+    /// Sets a member, and returns the value it had before.
+    pub fn insert(&mut self, name: impl Into<String>, value: impl Into<Value>) -> Option<Value> {
+        let (name, value) = (name.into(), value.into());
+        if let Some((_, old)) = self.members.iter_mut().find(|(known, _)| *known == name) {
+            return Some(std::mem::replace(old, value));
+        }
+        self.members.push((name, value));
+        None
+    }
+
+    /// Takes a member out.
+    pub fn remove(&mut self, name: &str) -> Option<Value> {
+        let position = self.members.iter().position(|(known, _)| known == name)?;
+        Some(self.members.remove(position).1)
+    }
+
+    /// The value of a member.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.members.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+    }
+
+    /// Whether there is a member of this name.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// The members, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.members.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// How many members there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether there are no members.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// The value of a member, to be changed.
+    pub fn get_mut(&mut self, name: &str) -> Option<&mut Value> {
+        self.members.iter_mut().find(|(known, _)| known == name).map(|(_, value)| value)
+    }
+
+    /// Takes over the members of a later object: of each name the last value that is not null counts.
+    pub(crate) fn merge(&mut self, later: &Self) {
+        for (name, value) in later.iter() {
+            self.set_last(name, value);
+        }
+    }
+
+    /// Sets a member to a later value, unless that is null, or there are too many members already.
+    pub(crate) fn set_last(&mut self, name: &str, value: &Value) {
+        if let Some(known) = self.get_mut(name) {
+            if !value.is_null() {
+                known.clone_from(value);
+            }
+        } else if self.members.len() < MOST_MERGED {
+            self.members.push((name.to_owned(), value.clone()));
+        }
+    }
+
+    /// Adds a member while an object is being read. Repeated names are sorted out by [`Extra::settle`].
+    pub(crate) fn push(&mut self, name: String, value: Value) {
+        self.members.push((name, value));
+    }
+
+    /// Ends the reading of an object: of repeated names the last value that is not null stays, and a name whose
+    /// field could be read goes. Linear, whatever a server sends.
+    pub(crate) fn settle(&mut self, is_set: impl Fn(&str) -> bool) {
+        self.members.retain(|(name, _)| !is_set(name));
+        if self.members.len() < 2 {
+            return;
+        }
+        let mut places: HashMap<String, usize> = HashMap::with_capacity(self.members.len());
+        let mut settled: Vec<(String, Value)> = Vec::with_capacity(self.members.len());
+        for (name, value) in self.members.drain(..) {
+            match places.get(&name) {
+                None => {
+                    places.insert(name.clone(), settled.len());
+                    settled.push((name, value));
+                }
+                Some(&place) if !value.is_null() => settled[place].1 = value,
+                Some(_) => {}
+            }
+        }
+        self.members = settled;
+    }
+}
+
+impl<N: Into<String>, V: Into<Value>> FromIterator<(N, V)> for Extra {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(members: I) -> Self {
+        let mut extra = Self::new();
+        extra.extend(members);
+        extra
+    }
+}
+
+impl<N: Into<String>, V: Into<Value>> Extend<(N, V)> for Extra {
+    fn extend<I: IntoIterator<Item = (N, V)>>(&mut self, members: I) {
+        for (name, value) in members {
+            self.insert(name, value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn insert_replaces_and_keeps_the_order() {
+        let mut extra: Extra = [("a", 1), ("b", 2)].into_iter().collect();
+        assert_eq!(extra.insert("a", 3), Some(Value::from(1)));
+        let names: Vec<_> = extra.iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["a", "b"]);
+        assert_eq!(extra.remove("a"), Some(Value::from(3)));
+        assert_eq!(extra.len(), 1);
+    }
+
+    #[test]
+    fn settling_keeps_the_last_value_that_is_not_null() {
+        let mut extra = Extra::new();
+        for (name, value) in
+            [("a", Value::from(1)), ("b", Value::Null), ("a", Value::from(2)), ("a", Value::Null)]
+        {
+            extra.push(name.to_owned(), value);
+        }
+        extra.push("typed".to_owned(), Value::from(9));
+        extra.settle(|name| name == "typed");
+        assert_eq!(extra, [("a", Value::from(2)), ("b", Value::Null)].into_iter().collect());
+    }
+
+    #[test]
+    fn many_members_settle_in_linear_time() {
+        let mut extra = Extra::new();
+        for number in 0..200_000 {
+            extra.push(number.to_string(), Value::Null);
+        }
+        extra.settle(|_| false);
+        assert_eq!(extra.len(), 200_000);
+    }
+}

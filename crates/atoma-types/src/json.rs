@@ -1,0 +1,112 @@
+//! Reading JSON as servers send it.
+
+pub(crate) mod repair;
+
+use std::error::Error;
+use std::fmt;
+
+use serde::Deserialize;
+use serde_json::error::Category;
+
+/// JSON that could not be read.
+///
+/// It says where reading stopped, never what stood there. The cause is its [`source`](Error::source).
+#[derive(Debug)]
+pub struct ReadError {
+    cause: serde_json::Error,
+}
+
+impl ReadError {
+    pub(crate) fn new(cause: serde_json::Error) -> Self {
+        Self { cause }
+    }
+
+    /// Whether the JSON ended too early: cut off, or empty.
+    #[must_use]
+    pub fn is_cut_off(&self) -> bool {
+        self.cause.is_eof()
+    }
+
+    /// Whether mending may help: what stops too early cannot be mended.
+    pub(crate) fn is_mendable(&self) -> bool {
+        self.cause.is_syntax()
+    }
+
+    /// The line where reading stopped, from 1.
+    #[must_use]
+    pub fn line(&self) -> usize {
+        self.cause.line()
+    }
+
+    /// The column where reading stopped, from 1, counted in bytes.
+    #[must_use]
+    pub fn column(&self) -> usize {
+        self.cause.column()
+    }
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (line, column) = (self.line(), self.column());
+        match self.cause.classify() {
+            Category::Eof => write!(f, "the JSON ends too early, at line {line} column {column}"),
+            Category::Data => f.write_str("the JSON is not an object"),
+            Category::Syntax | Category::Io => {
+                write!(f, "invalid JSON at line {line} column {column}")
+            }
+        }
+    }
+}
+
+impl Error for ReadError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.cause)
+    }
+}
+
+/// Reads the first JSON value; if it is flawed, once more with its flaws mended.
+pub(crate) fn from_slice<T: for<'de> Deserialize<'de>>(json: &[u8]) -> Result<T, ReadError> {
+    first_value(json).or_else(|error| {
+        if !error.is_mendable() {
+            return Err(error);
+        }
+        first_value(&repair::repair(json, repair::Halves::Replace).json).map_err(|_| error)
+    })
+}
+
+/// Reads the first JSON value, and ignores what follows it: some servers append `data: [DONE]`.
+pub(crate) fn first_value<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Result<T, ReadError> {
+    let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
+    T::deserialize(&mut serde_json::Deserializer::from_slice(json)).map_err(ReadError::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn blank_lines_before_and_anything_after_are_ignored() {
+        for json in ["\n\n{\"a\":1}", "{\"a\":1}\n\ndata: [DONE]\n", "\u{feff}{\"a\":1}"] {
+            assert_eq!(from_slice::<Value>(json.as_bytes()).unwrap()["a"], 1);
+        }
+    }
+
+    #[test]
+    fn errors_say_where_and_not_what() {
+        for (json, text) in [
+            ("{\"secret\":", "the JSON ends too early, at line 1 column 10"),
+            ("", "the JSON ends too early, at line 1 column 0"),
+            ("{\"secret\" 1}", "invalid JSON at line 1 column 11"),
+            ("<html>", "invalid JSON at line 1 column 1"),
+        ] {
+            let error = from_slice::<Value>(json.as_bytes()).unwrap_err();
+            assert_eq!(error.to_string(), text);
+            assert!(!error.source().unwrap().to_string().contains("secret"));
+        }
+        let error = from_slice::<crate::Usage>(b"\"secret\"").unwrap_err();
+        assert_eq!(error.to_string(), "the JSON is not an object");
+        assert!(!error.source().unwrap().to_string().contains("secret"));
+    }
+}

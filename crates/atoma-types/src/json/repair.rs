@@ -1,0 +1,338 @@
+//! Mends JSON text that is flawed in ways its meaning survives, in one pass over its characters.
+//!
+//! JavaScript servers cut strings between UTF-16 code units, so an event may end in half a surrogate pair and the next one open
+//! with the other half. RFC 8259 section 8.2 leaves the reading of a lone half open; here it becomes U+FFFD, or, in the fields of
+//! a stream's choices, is taken out and told, so that it can be joined with its other half.
+
+/// The text with its flaws mended.
+pub(crate) struct Repaired {
+    pub(crate) json: Vec<u8>,
+    /// The halves taken out, by their places in order.
+    pub(crate) halves: Vec<CutString>,
+}
+
+/// What to do with a lone half at an end of a field that is streamed.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Halves {
+    /// Make it U+FFFD, as everywhere else.
+    Replace,
+    /// Take it out and tell.
+    TakeOut,
+}
+
+/// A string that opens or closes with half a surrogate pair.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct CutString {
+    pub(crate) place: Place,
+    /// The second half of a pair, at the start.
+    pub(crate) opening: Option<u16>,
+    /// The first half of a pair, at the end.
+    pub(crate) closing: Option<u16>,
+}
+
+/// Where a streamed string stands in its chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    /// The position among the choices.
+    pub(crate) choice: usize,
+    pub(crate) field: Field,
+    /// The position among the tool calls, for arguments.
+    pub(crate) call: usize,
+}
+
+/// A field of a delta that is streamed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Field {
+    Content,
+    Reasoning,
+    ReasoningContent,
+    Refusal,
+    Arguments,
+}
+
+/// Mends the first JSON value of a text.
+///
+/// Besides lone halves: bytes that are no UTF-8, raw control characters in strings, the words `NaN` and `Infinity`, and numbers
+/// beyond the range of `f64`.
+pub(crate) fn repair(json: &[u8], halves: Halves) -> Repaired {
+    let text = String::from_utf8_lossy(json);
+    let output = Vec::with_capacity(json.len() + 16);
+    let mut pass = Pass { input: text.as_bytes(), at: 0, output, path: Path::default(), halves };
+    pass.run();
+    let mut halves = pass.path.cut;
+    halves.sort_unstable_by_key(|string| string.place);
+    Repaired { json: pass.output, halves }
+}
+
+struct Pass<'a> {
+    input: &'a [u8],
+    at: usize,
+    output: Vec<u8>,
+    path: Path<'a>,
+    halves: Halves,
+}
+
+impl Pass<'_> {
+    fn run(&mut self) {
+        while let Some(&byte) = self.input.get(self.at) {
+            match byte {
+                b'"' => self.string(),
+                b'-' | b'+' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => self.word(),
+                _ => {
+                    self.path.mark(byte);
+                    self.output.push(byte);
+                    self.at += 1;
+                    if matches!(byte, b'}' | b']') && self.path.open.is_empty() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// A number or a literal.
+    fn word(&mut self) {
+        let rest = &self.input[self.at..];
+        let end = rest.iter().position(
+            |byte| !matches!(byte, b'-' | b'+' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z'),
+        );
+        let word = &rest[..end.unwrap_or(rest.len())];
+        self.at += word.len();
+        let number = std::str::from_utf8(word).ok().and_then(|word| word.parse::<f64>().ok());
+        let mended: &[u8] = match number {
+            Some(number) if number.is_nan() => b"null",
+            Some(f64::INFINITY) => b"1.7976931348623157e308",
+            Some(f64::NEG_INFINITY) => b"-1.7976931348623157e308",
+            _ => word,
+        };
+        self.output.extend_from_slice(mended);
+    }
+
+    fn string(&mut self) {
+        let start = self.at + 1;
+        let place = if self.halves == Halves::TakeOut { self.path.place() } else { None };
+        let (mut opening, mut closing) = (None, None);
+        self.output.push(b'"');
+        self.at = start;
+        while let Some(&byte) = self.input.get(self.at) {
+            match byte {
+                b'"' => break,
+                b'\\' => match lone_half(&self.input[self.at..]) {
+                    Some(half) => {
+                        let first = self.at == start;
+                        self.at += 6;
+                        let last = self.input.get(self.at) == Some(&b'"');
+                        match half {
+                            0xdc00.. if first && place.is_some() => opening = Some(half),
+                            ..0xdc00 if last && place.is_some() => closing = Some(half),
+                            _ => self.output.extend_from_slice("\u{fffd}".as_bytes()),
+                        }
+                    }
+                    None => self.copy(escape_length(&self.input[self.at..])),
+                },
+                0..0x20 => {
+                    self.output.extend_from_slice(format!("\\u{byte:04x}").as_bytes());
+                    self.at += 1;
+                }
+                _ => self.copy(1),
+            }
+        }
+        let content = &self.input[start..self.at];
+        self.copy(1);
+        self.path.string(content);
+        if let Some(place) = place {
+            self.path.tell(CutString { place, opening, closing });
+        }
+    }
+
+    fn copy(&mut self, length: usize) {
+        let end = self.input.len().min(self.at + length);
+        self.output.extend_from_slice(&self.input[self.at..end]);
+        self.at = end;
+    }
+}
+
+/// The half that an escape stands for, if its other half is not beside it.
+fn lone_half(escape: &[u8]) -> Option<u16> {
+    let unit = code_unit(escape)?;
+    match unit {
+        0xd800..0xdc00 if !matches!(code_unit(&escape[6..]), Some(0xdc00..0xe000)) => Some(unit),
+        0xdc00..0xe000 => Some(unit),
+        _ => None,
+    }
+}
+
+/// How long an escape that stays is: a pair of surrogates counts as one.
+fn escape_length(escape: &[u8]) -> usize {
+    match code_unit(escape) {
+        Some(0xd800..0xdc00) => 12,
+        Some(_) => 6,
+        None => 2,
+    }
+}
+
+fn code_unit(escape: &[u8]) -> Option<u16> {
+    let digits = escape.strip_prefix(b"\\u")?.get(..4)?;
+    if !digits.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+}
+
+/// Where the pass stands.
+#[derive(Default)]
+struct Path<'a> {
+    open: Vec<Container<'a>>,
+    cut: Vec<CutString>,
+}
+
+enum Container<'a> {
+    Object {
+        name: &'a [u8],
+        naming: bool,
+    },
+    /// How many objects it holds so far.
+    Array {
+        objects: usize,
+    },
+}
+
+impl<'a> Path<'a> {
+    fn mark(&mut self, byte: u8) {
+        match byte {
+            b'{' => {
+                if let Some(Container::Array { objects }) = self.open.last_mut() {
+                    *objects += 1;
+                }
+                self.open.push(Container::Object { name: b"", naming: true });
+            }
+            b'[' => self.open.push(Container::Array { objects: 0 }),
+            b'}' | b']' => {
+                self.open.pop();
+            }
+            b':' => self.set_naming(false),
+            b',' => self.set_naming(true),
+            _ => {}
+        }
+    }
+
+    fn set_naming(&mut self, now: bool) {
+        if let Some(Container::Object { naming, .. }) = self.open.last_mut() {
+            *naming = now;
+        }
+    }
+
+    fn string(&mut self, content: &'a [u8]) {
+        if let Some(Container::Object { name, naming: true }) = self.open.last_mut() {
+            *name = content;
+        }
+    }
+
+    /// Which streamed field the value at hand is, if it is one.
+    fn place(&self) -> Option<Place> {
+        let Some(Container::Object { naming: false, .. }) = self.open.last() else { return None };
+        let mut names: [&[u8]; 5] = [b""; 5];
+        let mut positions = [0; 5];
+        let mut depth = 0;
+        for container in &self.open {
+            match container {
+                Container::Object { name, .. } => {
+                    *names.get_mut(depth)? = name;
+                    depth += 1;
+                }
+                Container::Array { objects } => {
+                    positions[depth.checked_sub(1)?] = objects.saturating_sub(1)
+                }
+            }
+        }
+        let [choices, delta, field, function, arguments] = names;
+        if choices != b"choices" || !matches!(delta, b"delta" | b"message") {
+            return None;
+        }
+        let field = match (depth, field) {
+            (3, b"content") => Field::Content,
+            (3, b"reasoning") => Field::Reasoning,
+            (3, b"reasoning_content") => Field::ReasoningContent,
+            (3, b"refusal") => Field::Refusal,
+            (5, b"tool_calls") if function == b"function" && arguments == b"arguments" => {
+                Field::Arguments
+            }
+            _ => return None,
+        };
+        Some(Place { choice: positions[0], field, call: positions[2] })
+    }
+
+    /// Notes a streamed string. Where a name is repeated in an object the last one counts.
+    fn tell(&mut self, string: CutString) {
+        if let Some(repeated) =
+            self.cut.iter().rev().take(8).position(|known| known.place == string.place)
+        {
+            self.cut.remove(self.cut.len() - 1 - repeated);
+        }
+        if string.opening.is_some() || string.closing.is_some() {
+            self.cut.push(string);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn repaired(json: &str) -> String {
+        String::from_utf8(repair(json.as_bytes(), Halves::Replace).json).unwrap()
+    }
+
+    #[test]
+    fn flaws_are_mended_and_the_rest_is_copied() {
+        for (name, flawed, mended) in [
+            (
+                "nothing to mend",
+                r#"{"a":[1,-2.5e3,true,null,"x\"\\\u00e9"]}"#,
+                r#"{"a":[1,-2.5e3,true,null,"x\"\\\u00e9"]}"#,
+            ),
+            ("a whole pair", r#"["\ud83d\ude42"]"#, r#"["\ud83d\ude42"]"#),
+            ("a lone first half", r#"["a\ud83d"]"#, "[\"a\u{fffd}\"]"),
+            ("a lone second half", r#"["\ude42a"]"#, "[\"\u{fffd}a\"]"),
+            ("two first halves", r#"["\ud83d\ud83d\ude42"]"#, "[\"\u{fffd}\\ud83d\\ude42\"]"),
+            ("an escaped backslash", r#"["\\ud83d"]"#, r#"["\\ud83d"]"#),
+            ("a half in a name", r#"{"\ud83d":1}"#, "{\"\u{fffd}\":1}"),
+            ("a raw newline", "[\"a\nb\"]", r#"["a\u000ab"]"#),
+            (
+                "words of JavaScript",
+                "[NaN,Infinity,-Infinity]",
+                "[null,1.7976931348623157e308,-1.7976931348623157e308]",
+            ),
+            (
+                "a number too great",
+                "[1e999,-1e999]",
+                "[1.7976931348623157e308,-1.7976931348623157e308]",
+            ),
+            ("what follows is left out", "[1] data: [DONE]", "[1]"),
+            ("broken beyond mending", r#"{"a"#, r#"{"a"#),
+            ("cut off in an escape", r#"["\ud8"#, r#"["\ud8"#),
+        ] {
+            assert_eq!(repaired(flawed), mended, "{name}");
+        }
+        assert_eq!(repair(b"[\"a\xff\"]", Halves::Replace).json, "[\"a\u{fffd}\"]".as_bytes());
+    }
+
+    #[test]
+    fn halves_of_streamed_fields_are_told_with_their_place() {
+        let json = r#"{"id":"\ud83d","choices":[null,{"delta":{"content":"\ude42a\ud83d"}},
+            {"delta":{"tool_calls":[{"function":{"arguments":"x"}},{"function":{"arguments":"\ud83d"}}]}}]}"#;
+        let Repaired { json, halves } = repair(json.as_bytes(), Halves::TakeOut);
+        let value: serde_json::Value = serde_json::from_slice(&json).unwrap();
+        assert_eq!(value["id"], "\u{fffd}");
+        assert_eq!(value["choices"][1]["delta"]["content"], "a");
+        let content = Place { choice: 0, field: Field::Content, call: 0 };
+        let arguments = Place { choice: 1, field: Field::Arguments, call: 1 };
+        assert_eq!(
+            halves,
+            [
+                CutString { place: content, opening: Some(0xde42), closing: Some(0xd83d) },
+                CutString { place: arguments, opening: None, closing: Some(0xd83d) },
+            ]
+        );
+    }
+}

@@ -1,0 +1,83 @@
+//! Enumerations that stay open: a value invented tomorrow is kept, shown and written back.
+
+/// Defines an enumeration of strings with a last variant for every string not listed.
+macro_rules! open_enum {
+    (
+        $(#[$meta:meta])*
+        pub enum $name:ident {
+            $( $(#[$variant_meta:meta])* $variant:ident = $wire:literal, )+
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum $name {
+            $( $(#[$variant_meta])* #[doc = concat!("\n\nOn the wire: `\"", $wire, "\"`.")] $variant, )+
+            /// Any other value, kept as it came.
+            Other(String),
+        }
+
+        impl $name {
+            /// The value as it stands on the wire.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $( Self::$variant => $wire, )+
+                    Self::Other(other) => other,
+                }
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(value: &str) -> Self {
+                match value {
+                    $( $wire => Self::$variant, )+
+                    other => Self::Other(other.to_owned()),
+                }
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(value: String) -> Self {
+                Self::from(value.as_str())
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $crate::wire::read_whole(deserializer, "a string")
+            }
+        }
+
+        impl $crate::wire::Codec<$name> for $crate::wire::Plain {
+            fn text(value: &str) -> $crate::wire::Read<$name> {
+                if value.is_empty() {
+                    return $crate::wire::Read::Null;
+                }
+                $crate::wire::Read::Known($name::from(value))
+            }
+
+            fn number(value: serde_json::Number) -> $crate::wire::Read<$name> {
+                $crate::wire::Read::Known($name::Other(value.to_string()))
+            }
+
+            fn is_absent(value: &$name) -> bool {
+                value.as_str().is_empty()
+            }
+        }
+    };
+}
+
+pub(crate) use open_enum;
