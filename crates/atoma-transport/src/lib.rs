@@ -3,6 +3,8 @@
 
 mod body;
 mod error;
+#[cfg(feature = "hyper")]
+mod hyper;
 mod retry;
 #[cfg(feature = "test-util")]
 #[cfg_attr(docsrs, doc(cfg(feature = "test-util")))]
@@ -12,6 +14,11 @@ mod timeout;
 mod timer;
 mod transport;
 
+#[cfg(feature = "hyper")]
+#[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]
+pub use self::hyper::{
+    ConfigError, Crypto, HyperTransport, HyperTransportBuilder, Proxy, Resolver, Resolving,
+};
 pub use body::Body;
 pub use error::{BoxError, ErrorKind, Phase, RequestSent, TransportError};
 pub use retry::{

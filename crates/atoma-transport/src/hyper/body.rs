@@ -1,0 +1,93 @@
+//! The body of a response, which carries its connection along until its end.
+
+use super::{
+    classify,
+    connection::Connection,
+    pool::{Origin, Pool},
+};
+use crate::TransportError;
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+/// A body that reads from its own connection. Dropping it early closes the connection; at its true
+/// end the connection goes back to the pool before the end is reported.
+pub(super) struct StreamedBody {
+    incoming: Incoming,
+    lease: Option<Lease>,
+}
+
+/// A connection in use, and where it goes afterwards.
+pub(super) struct Lease {
+    pub(super) connection: Box<Connection>,
+    pub(super) pool: Arc<Pool>,
+    /// The place to go back to; `None` if nothing may follow this response.
+    pub(super) origin: Option<Origin>,
+}
+
+impl Lease {
+    /// Ends the exchange: the connection is kept if it can serve another, and closed if not.
+    pub(super) fn release(self) {
+        if let Some(origin) = self.origin.filter(|_| self.connection.is_ready()) {
+            self.pool.put(origin, self.connection);
+        }
+    }
+}
+
+impl StreamedBody {
+    pub(super) fn new(incoming: Incoming, lease: Lease) -> Self {
+        Self { incoming, lease: Some(lease) }
+    }
+
+    fn release(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.release();
+        }
+    }
+}
+
+impl http_body::Body for StreamedBody {
+    type Data = Bytes;
+    type Error = TransportError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
+        let this = &mut *self;
+        loop {
+            let Some(lease) = &mut this.lease else { return Poll::Ready(None) };
+            match lease.connection.poll_frame(&mut this.incoming, cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(Ok(frame))) if frame.is_data() => {
+                    if this.incoming.is_end_stream() {
+                        this.release();
+                    }
+                    return Poll::Ready(Some(Ok(frame)));
+                }
+                Poll::Ready(Some(Ok(_trailers))) => {}
+                Poll::Ready(Some(Err(error))) => {
+                    this.lease = None;
+                    return Poll::Ready(Some(Err(classify::body(error))));
+                }
+                Poll::Ready(None) => {
+                    this.release();
+                    return Poll::Ready(None);
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.lease.is_none() || self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if self.lease.is_none() { SizeHint::with_exact(0) } else { self.incoming.size_hint() }
+    }
+}

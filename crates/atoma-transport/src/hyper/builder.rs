@@ -1,0 +1,205 @@
+use super::{
+    Crypto, HyperTransport, Proxy, Resolver, connect::Connector, pool::Pool,
+    resolve::SystemResolver, tls::TlsSettings,
+};
+use crate::{BoxError, Timer, TokioTimer};
+use std::{error::Error, fmt, sync::Arc, time::Duration};
+
+/// Builds a [`HyperTransport`]; [`HyperTransport::builder`] begins one.
+#[must_use]
+pub struct HyperTransportBuilder {
+    proxy: Proxy,
+    tls: TlsSettings,
+    resolver: Arc<dyn Resolver>,
+    timer: Arc<dyn Timer>,
+    connect_timeout: Option<Duration>,
+    max_idle: usize,
+    idle_timeout: Option<Duration>,
+    max_head_size: usize,
+}
+
+impl HyperTransportBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            proxy: Proxy::default(),
+            tls: TlsSettings::default(),
+            resolver: Arc::new(SystemResolver),
+            timer: Arc::new(TokioTimer),
+            connect_timeout: Some(Duration::from_secs(10)),
+            max_idle: 32,
+            idle_timeout: Some(Duration::from_secs(45)),
+            max_head_size: 64 * 1024,
+        }
+    }
+
+    /// How long name lookup, TCP, proxy and TLS may take together; `None` means for ever.
+    ///
+    /// Default 10 s. A request with [`Timeouts`](crate::Timeouts) in its extensions brings its own.
+    pub fn connect_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.connect_timeout = timeout.into();
+        self
+    }
+
+    /// The proxies. Default [`Proxy::from_env`].
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = proxy;
+        self
+    }
+
+    /// Trusts the certificates in `pem` as well, one or many. May be called repeatedly.
+    pub fn root_certificates_pem(mut self, pem: &[u8]) -> Self {
+        self.tls.roots_pem.push(pem.to_vec());
+        self
+    }
+
+    /// Trusts only what [`root_certificates_pem`](Self::root_certificates_pem) gives: neither the
+    /// operating system's roots nor those compiled in.
+    pub fn only_custom_roots(mut self) -> Self {
+        self.tls.only_custom_roots = true;
+        self
+    }
+
+    /// The certificate (with its chain) and the private key this client shows to servers that ask
+    /// for one, both PEM. Default none.
+    pub fn client_identity_pem(mut self, certificate: &[u8], key: &[u8]) -> Self {
+        self.tls.identity_pem = Some((certificate.to_vec(), key.to_vec()));
+        self
+    }
+
+    /// The cryptography under TLS. Default ring, or aws-lc-rs where ring is not compiled in.
+    pub fn crypto(mut self, crypto: Crypto) -> Self {
+        self.tls.crypto = Some(crypto);
+        self
+    }
+
+    /// How many idle connections are kept for each server. Default 32, and 512 for all servers
+    /// together; 0 opens a connection for each request.
+    pub fn pool_max_idle(mut self, connections: usize) -> Self {
+        self.max_idle = connections;
+        self
+    }
+
+    /// How long an idle connection is good for; `None` means for ever.
+    ///
+    /// Default 45 s, below the 60 s after which common servers close theirs.
+    pub fn pool_idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.idle_timeout = timeout.into();
+        self
+    }
+
+    /// How many bytes the head of a response may take, interim responses (1xx) included.
+    ///
+    /// Default 64 KiB, at least 8 KiB. A head also has at most 100 header lines.
+    pub fn max_head_size(mut self, bytes: usize) -> Self {
+        self.max_head_size = bytes;
+        self
+    }
+
+    /// The clock for the connect and the pool's time-outs. Default [`TokioTimer`].
+    pub fn timer(mut self, timer: impl Timer) -> Self {
+        self.timer = Arc::new(timer);
+        self
+    }
+
+    /// Who looks up names. Default the operating system.
+    pub fn resolver(mut self, resolver: impl Resolver) -> Self {
+        self.resolver = Arc::new(resolver);
+        self
+    }
+
+    /// Builds the transport. Nothing is connected, and no root certificates of the machine are
+    /// read yet: see [`HyperTransport::read_roots`].
+    ///
+    /// Fails if a proxy, a certificate or a key that was given cannot be read, the environment's
+    /// proxies included.
+    pub fn build(self) -> Result<HyperTransport, ConfigError> {
+        Ok(HyperTransport(Arc::new(super::Shared {
+            proxies: self.proxy.build()?,
+            connector: Connector { resolver: self.resolver, tls: self.tls.build()? },
+            pool: Pool::new(self.timer.clone(), self.max_idle, self.idle_timeout),
+            timer: self.timer,
+            connect_timeout: self.connect_timeout,
+            max_head: self.max_head_size.max(8 * 1024),
+        })))
+    }
+}
+
+impl fmt::Debug for HyperTransportBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HyperTransportBuilder")
+            .field("proxy", &self.proxy)
+            .field("connect_timeout", &self.connect_timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A transport that cannot be built as it was asked for.
+///
+/// It names the variable or the option, never its value.
+///
+/// ```
+/// use atoma_transport::HyperTransport;
+///
+/// let error = HyperTransport::builder().only_custom_roots().build().unwrap_err();
+/// assert!(error.is_tls());
+/// assert!(error.to_string().starts_with("no root certificates"));
+/// ```
+#[derive(Clone)]
+pub struct ConfigError {
+    about: About,
+    message: String,
+    source: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum About {
+    Proxy,
+    Tls,
+}
+
+impl ConfigError {
+    pub(super) fn proxy(name: &str, problem: &str) -> Self {
+        Self { about: About::Proxy, message: format!("{name} {problem}"), source: None }
+    }
+
+    pub(super) fn tls(message: &str) -> Self {
+        Self { about: About::Tls, message: message.to_owned(), source: None }
+    }
+
+    pub(super) fn with_source(mut self, source: impl Into<BoxError>) -> Self {
+        self.source = Some(source.into().into());
+        self
+    }
+
+    /// A proxy's URL cannot be used: it is mistyped, or of a kind not known here.
+    pub fn is_proxy(&self) -> bool {
+        self.about == About::Proxy
+    }
+
+    /// A certificate, a key or the roots of trust cannot be used, or there are none.
+    pub fn is_tls(&self) -> bool {
+        self.about == About::Tls
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConfigError")
+            .field("about", &self.about)
+            .field("message", &self.message)
+            .field("source", &self.source)
+            .finish()
+    }
+}
+
+impl Error for ConfigError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

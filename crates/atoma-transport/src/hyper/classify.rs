@@ -1,0 +1,218 @@
+//! What an error from below means: a kind, whether to try again, and a phrase for the reader.
+
+use super::wire::HeadTooLarge;
+use crate::{BoxError, ErrorKind, RequestSent, TransportError};
+use http::StatusCode;
+use rustls::{AlertDescription, CertificateError, InvalidMessage};
+use std::{error::Error, io, iter};
+
+/// No name, no route, nobody listening: `place` is `host:port`.
+pub(super) fn connect(kind: ErrorKind, place: &str, error: impl Into<BoxError>) -> TransportError {
+    let error = error.into();
+    let failed = match exhausted(&*error) {
+        Some(failed) => failed,
+        None => TransportError::new(kind, RequestSent::No).with_detail(place.to_owned()),
+    };
+    failed.with_source(error)
+}
+
+/// A name that has no address, or none today.
+pub(super) fn dns(kind: ErrorKind, host: &str, error: io::Error) -> TransportError {
+    if let Some(failed) = exhausted(&error) {
+        return failed.with_source(error);
+    }
+    let failed = TransportError::new(kind, RequestSent::No);
+    let failed = if is_unknown_name(&error) {
+        failed.with_detail(format!("no address is known for {host}")).permanent()
+    } else {
+        failed.with_detail(format!("the name lookup of {host} failed"))
+    };
+    failed.with_source(error)
+}
+
+/// Whether a lookup says that the name does not exist, and not that it could not be asked for.
+pub(super) fn is_unknown_name(error: &io::Error) -> bool {
+    // `getaddrinfo` errors have no stable kind: the texts of glibc, musl, macOS and Windows.
+    const TEXTS: [&str; 6] = [
+        "not known",
+        "does not resolve",
+        "No address associated",
+        "No such host",
+        "non-recoverable",
+        "Non-recoverable",
+    ];
+    let text = error.to_string();
+    error.kind() == io::ErrorKind::NotFound || TEXTS.iter().any(|known| text.contains(known))
+}
+
+/// A TLS handshake with `host` that failed.
+pub(super) fn handshake(host: &str, error: io::Error) -> TransportError {
+    let failed = match find::<rustls::Error>(&error) {
+        Some(cause) => tls(host, cause, RequestSent::No),
+        None => TransportError::new(ErrorKind::Tls, RequestSent::No)
+            .with_detail(format!("{host} closed the connection")),
+    };
+    failed.with_source(error)
+}
+
+fn tls(host: &str, error: &rustls::Error, sent: RequestSent) -> TransportError {
+    use rustls::Error as Tls;
+    let detail = match error {
+        Tls::InvalidCertificate(error) => {
+            return TransportError::new(ErrorKind::Certificate, sent)
+                .with_detail(certificate(host, error));
+        }
+        Tls::InvalidMessage(InvalidMessage::InvalidContentType) => {
+            format!("{host} does not speak TLS on this port")
+        }
+        Tls::AlertReceived(AlertDescription::CertificateRequired) => {
+            format!("{host} wants a client certificate")
+        }
+        Tls::AlertReceived(alert) => format!("{host} refused ({alert:?})"),
+        Tls::NoApplicationProtocol => format!("{host} does not speak HTTP/1.1"),
+        _ => format!("{host} does not follow the protocol, or not in a way known here"),
+    };
+    TransportError::new(ErrorKind::Tls, sent).with_detail(detail).permanent()
+}
+
+fn certificate(host: &str, error: &CertificateError) -> String {
+    use CertificateError as Bad;
+    const CLOCK: &str = "or this machine's clock is wrong";
+    match error {
+        Bad::Expired | Bad::ExpiredContext { .. } => {
+            format!("that of {host} has expired, {CLOCK}")
+        }
+        Bad::NotValidYet | Bad::NotValidYetContext { .. } => {
+            format!("that of {host} is not valid yet, {CLOCK}")
+        }
+        Bad::NotValidForName => format!("it is not for {host}"),
+        Bad::NotValidForNameContext { presented, .. } => {
+            let names: Vec<_> = presented.iter().take(4).map(String::as_str).collect();
+            format!("it is for {}, not for {host}", names.join(", "))
+        }
+        Bad::UnknownIssuer => format!("that of {host} is from an unknown issuer"),
+        Bad::Revoked => format!("that of {host} was revoked"),
+        Bad::BadSignature => format!("that of {host} has a wrong signature"),
+        Bad::InvalidPurpose | Bad::InvalidPurposeContext { .. } => {
+            format!("that of {host} is not for servers")
+        }
+        _ => format!("that of {host} could not be checked"),
+    }
+}
+
+/// No head came: `unread` is what lay unread on the connection at its end.
+pub(super) fn head(error: hyper::Error, unread: &[u8], written: bool) -> TransportError {
+    let sent = if written { RequestSent::Maybe } else { RequestSent::No };
+    let failed = if is_head_too_large(&error) {
+        TransportError::new(ErrorKind::Limit, sent).with_detail("its head")
+    } else if let Some(cause) = find::<rustls::Error>(&error) {
+        tls("the server", cause, sent)
+    } else if is_tls_record(unread) {
+        TransportError::new(ErrorKind::Tls, sent)
+            .with_detail("the server speaks TLS on this port: use https")
+            .permanent()
+    } else if error.is_parse() || (error.is_canceled() && !unread.is_empty()) {
+        TransportError::new(ErrorKind::Protocol, sent)
+    } else {
+        TransportError::new(ErrorKind::Connection, sent)
+    };
+    failed.with_source(error)
+}
+
+/// The body ended in `error`.
+pub(super) fn body(error: hyper::Error) -> TransportError {
+    let failed = if chain(&error).any(is_framing_over_limit) {
+        TransportError::new(ErrorKind::Limit, RequestSent::Maybe)
+            .with_detail("chunk extensions or trailers")
+    } else {
+        TransportError::new(ErrorKind::Body, RequestSent::Maybe)
+    };
+    failed.with_source(error)
+}
+
+/// The proxy at `place` answered CONNECT with `status`.
+pub(super) fn tunnel(place: &str, status: StatusCode) -> TransportError {
+    let failed = TransportError::new(ErrorKind::Proxy, RequestSent::No);
+    match status.as_u16() {
+        407 => failed.with_detail(format!("{place} wants other credentials (407)")).permanent(),
+        502..=504 => failed.with_detail(format!("{place} could not reach the server ({status})")),
+        _ => failed.with_detail(format!("{place} refused ({status})")).permanent(),
+    }
+}
+
+/// The SOCKS proxy at `place` refused, in the words of hyper-util, whose error type is private.
+pub(super) fn socks(place: &str, error: impl Into<BoxError>) -> TransportError {
+    const FINAL: [&str; 8] = [
+        "authentication",
+        "credentials",
+        "not allowed",
+        "not supported",
+        "more than 255",
+        "parsing",
+        "serialize",
+        "missing",
+    ];
+    let error = error.into();
+    let text = error.to_string();
+    let reason = text.strip_prefix("SOCKS error: ").unwrap_or(&text);
+    let failed = TransportError::new(ErrorKind::Proxy, RequestSent::No)
+        .with_detail(format!("{place}: {reason}"));
+    let failed =
+        if FINAL.iter().any(|word| reason.contains(word)) { failed.permanent() } else { failed };
+    failed.with_source(error)
+}
+
+/// File descriptors or ports are used up.
+fn exhausted(error: &(dyn Error + 'static)) -> Option<TransportError> {
+    let error = chain(error).find_map(|error| {
+        error.downcast_ref::<io::Error>().filter(|error| error.raw_os_error().is_some())
+    })?;
+    let failed = TransportError::new(ErrorKind::Resource, RequestSent::No);
+    if error.kind() == io::ErrorKind::AddrNotAvailable {
+        Some(failed.with_detail("no local port is free"))
+    } else if is_too_many_files(error) {
+        Some(failed.with_detail("too many open files").permanent())
+    } else {
+        None
+    }
+}
+
+fn is_too_many_files(error: &io::Error) -> bool {
+    // ENFILE and EMFILE, the same on every Unix; WSAEMFILE.
+    let codes: &[i32] = if cfg!(windows) { &[10024] } else { &[23, 24] };
+    error.raw_os_error().is_some_and(|code| codes.contains(&code))
+}
+
+fn is_head_too_large(error: &hyper::Error) -> bool {
+    // hyper offers the predicate to servers only.
+    find::<HeadTooLarge>(error).is_some() || error.to_string() == "message head is too large"
+}
+
+fn is_framing_over_limit(error: &(dyn Error + 'static)) -> bool {
+    const TEXTS: [&str; 3] = [
+        "chunk extensions over limit",
+        "chunk trailers bytes over limit",
+        "chunk trailers count overflow",
+    ];
+    error.is::<io::Error>() && TEXTS.contains(&error.to_string().as_str())
+}
+
+/// An alert or a handshake record (RFC 8446, section 5.1).
+fn is_tls_record(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x15 | 0x16, 0x03, ..])
+}
+
+/// The first `T` among an error and its causes.
+fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    chain(error).find_map(|error| error.downcast_ref())
+}
+
+/// An error and its causes, those inside `io::Error` included: its `source` steps over them.
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    iter::successors(Some(error), |&error| {
+        match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        }
+    })
+}

@@ -1,0 +1,230 @@
+//! From a server's name to a byte stream: name lookup, TCP, proxy, TLS.
+
+use super::{
+    classify,
+    connection::Once,
+    proxy::{ProxyServer, Route},
+    resolve::Resolver,
+    stream::Stream,
+    target::Target,
+    tls::Tls,
+};
+use crate::{ErrorKind, RequestSent, TransportError};
+use bytes::Bytes;
+use http::{Method, Request, Uri, header};
+use hyper::client::conn::http1;
+use hyper_util::{
+    client::legacy::connect::{HttpConnector, dns::Name, proxy::SocksV5},
+    rt::TokioIo,
+};
+use std::{
+    convert::Infallible,
+    future::{Future, Ready, poll_fn, ready},
+    net::{IpAddr, SocketAddr},
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+    vec,
+};
+use tokio::net::TcpStream;
+use tower_service::Service;
+
+/// The head of an answer to CONNECT may take this many bytes.
+const MAX_TUNNEL_HEAD: usize = 8 * 1024;
+
+/// Opens connections.
+pub(super) struct Connector {
+    pub(super) resolver: Arc<dyn Resolver>,
+    pub(super) tls: Tls,
+}
+
+impl Connector {
+    /// A stream over which `target` can be spoken to. Takes as long as it takes.
+    pub(super) async fn connect(
+        &self,
+        target: &Target,
+        route: &Route,
+    ) -> Result<Stream, TransportError> {
+        let stream = match route {
+            Route::Direct => self.tcp(ErrorKind::Connect, target.host(), target.port()).await?,
+            Route::Forward(server) => return self.proxy(server).await,
+            Route::Tunnel(server) => tunnel(self.proxy(server).await?, target, server).await?,
+            Route::Socks { server, names_here } => self.socks(target, server, *names_here).await?,
+        };
+        if target.https { self.tls.handshake(target.host(), stream).await } else { Ok(stream) }
+    }
+
+    async fn proxy(&self, server: &ProxyServer) -> Result<Stream, TransportError> {
+        let stream = self.tcp(ErrorKind::Proxy, &server.host, server.port).await?;
+        if server.tls { self.tls.handshake(&server.host, stream).await } else { Ok(stream) }
+    }
+
+    async fn tcp(&self, kind: ErrorKind, host: &str, port: u16) -> Result<Stream, TransportError> {
+        let addresses = Addresses(self.lookup(kind, host, port).await?);
+        let mut connector = HttpConnector::new_with_resolver(addresses);
+        connector.enforce_http(false);
+        connector.set_nodelay(true);
+        connector.set_keepalive(Some(Duration::from_secs(15)));
+        connector.set_keepalive_interval(Some(Duration::from_secs(15)));
+        connector.set_keepalive_retries(Some(3));
+        #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+        connector.set_tcp_user_timeout(Some(Duration::from_secs(30)));
+        // The connector takes the addresses from us, and only the port from this URL.
+        let uri = Uri::builder().scheme("http").authority(format!("looked.up:{port}"));
+        let uri = uri.path_and_query("/").build().unwrap_or_default();
+        match connector.call(uri).await {
+            Ok(stream) => Ok(Stream::Plain(stream.into_inner())),
+            Err(error) => Err(classify::connect(kind, &format!("{host}:{port}"), error)),
+        }
+    }
+
+    async fn lookup(
+        &self,
+        kind: ErrorKind,
+        host: &str,
+        port: u16,
+    ) -> Result<Vec<SocketAddr>, TransportError> {
+        if let Ok(address) = host.parse::<IpAddr>() {
+            return Ok(vec![SocketAddr::new(address, port)]);
+        }
+        let found = match self.resolver.resolve(host, port).await {
+            // A name that a resolver does not know yet: asked once more before that is believed.
+            Err(error) if classify::is_unknown_name(&error) => {
+                self.resolver.resolve(host, port).await
+            }
+            found => found,
+        };
+        match found {
+            Ok(addresses) if addresses.is_empty() => {
+                let failed = TransportError::new(kind, RequestSent::No);
+                Err(failed.with_detail(format!("{host} has no address")).permanent())
+            }
+            Ok(addresses) => Ok(addresses),
+            Err(error) => Err(classify::dns(kind, host, error)),
+        }
+    }
+
+    async fn socks(
+        &self,
+        target: &Target,
+        server: &ProxyServer,
+        names_here: bool,
+    ) -> Result<Stream, TransportError> {
+        let host = if names_here {
+            let found = self.lookup(ErrorKind::Connect, target.host(), target.port()).await?;
+            found.first().map(|address| address.ip().to_string()).unwrap_or_default()
+        } else {
+            target.host().to_owned()
+        };
+        let Stream::Plain(stream) = self.proxy(server).await? else {
+            return Err(TransportError::new(ErrorKind::Proxy, RequestSent::No).permanent());
+        };
+        let nowhere = Uri::from_static("socks5://proxy.invalid");
+        let mut socks = SocksV5::new(nowhere, Opened(Some(TokioIo::new(stream))));
+        if let Some((user, pass)) = &server.login {
+            socks = socks.with_auth(user.clone(), pass.clone());
+        }
+        let host = if host.contains(':') { format!("[{host}]") } else { host };
+        let uri = Uri::builder().scheme("http").authority(format!("{host}:{}", target.port()));
+        let uri = uri.path_and_query("/").build().unwrap_or_default();
+        match socks.call(uri).await {
+            Ok(stream) => Ok(Stream::Plain(stream.into_inner())),
+            Err(error) => Err(classify::socks(&server.place(), error)),
+        }
+    }
+}
+
+/// Asks the proxy at the other end of `stream` to connect it to `target` (RFC 9110, 9.3.6).
+///
+/// hyper-util has a tunnel as well; it keeps the status of a refusal to itself, and lets bytes pass
+/// that came before the server can have spoken.
+async fn tunnel(
+    stream: Stream,
+    target: &Target,
+    server: &ProxyServer,
+) -> Result<Stream, TransportError> {
+    let place = server.place();
+    let failed = |detail: &str| {
+        TransportError::new(ErrorKind::Proxy, RequestSent::No)
+            .with_detail(format!("{place} {detail}"))
+    };
+    let authority = target.host_and_port();
+    let mut request = Request::builder()
+        .method(Method::CONNECT)
+        .uri(authority.as_str())
+        .header(header::HOST, authority.as_str());
+    if let Some(basic) = &server.basic {
+        request = request.header(header::PROXY_AUTHORIZATION, basic);
+    }
+    let request = request
+        .body(Once::new(Bytes::new()))
+        .map_err(|error| failed("cannot be asked").with_source(error).permanent())?;
+
+    let (mut sender, mut driver) = http1::Builder::new()
+        .max_header_size(MAX_TUNNEL_HEAD)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| failed("cannot be spoken to").with_source(error))?;
+    let mut answer = pin!(sender.send_request(request));
+    let mut ended = false;
+    let answer = poll_fn(|cx| {
+        ended = ended || driver.poll_without_shutdown(cx).is_ready();
+        match answer.as_mut().poll(cx) {
+            // A proxy that hangs up at once leaves the request in hyper's queue.
+            Poll::Pending if ended => Poll::Ready(None),
+            answer => answer.map(Some),
+        }
+    })
+    .await;
+    match answer {
+        Some(Ok(answer)) if answer.status().is_success() => {}
+        Some(Ok(answer)) => return Err(classify::tunnel(&place, answer.status())),
+        Some(Err(error)) if error.is_parse() => {
+            return Err(failed("does not answer in HTTP").with_source(error).permanent());
+        }
+        Some(Err(error)) => return Err(failed("gave no answer").with_source(error)),
+        None => return Err(failed("gave no answer")),
+    }
+    let parts = driver.into_parts();
+    if !parts.read_buf.is_empty() {
+        return Err(failed("spoke before the server could").permanent());
+    }
+    Ok(parts.io.into_inner())
+}
+
+/// Addresses that are known already, as hyper-util's connector wants to be told them.
+#[derive(Clone, Debug)]
+struct Addresses(Vec<SocketAddr>);
+
+impl Service<Name> for Addresses {
+    type Response = vec::IntoIter<SocketAddr>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Name) -> Self::Future {
+        ready(Ok(std::mem::take(&mut self.0).into_iter()))
+    }
+}
+
+/// A connection that is open already, as hyper-util's SOCKS client wants to be given it.
+struct Opened(Option<TokioIo<TcpStream>>);
+
+impl Service<Uri> for Opened {
+    type Response = TokioIo<TcpStream>;
+    type Error = std::io::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        let stream = self.0.take().ok_or_else(|| std::io::Error::other("asked twice"));
+        Box::pin(ready(stream))
+    }
+}

@@ -1,0 +1,175 @@
+//! One HTTP/1.1 connection, driven by whoever waits for its answer.
+
+use super::{
+    classify,
+    stream::Stream,
+    wire::{Wire, Wired},
+};
+use crate::TransportError;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Frame, SizeHint};
+use hyper::{body::Incoming, client::conn::http1};
+use hyper_util::rt::TokioIo;
+use std::{
+    convert::Infallible,
+    fmt,
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+/// How often a connection that wakes itself is polled again at once, before its task is woken.
+const TURNS: usize = 3;
+
+/// A connection that nobody else drives: no task runs behind it.
+pub(super) struct Connection {
+    sender: http1::SendRequest<Once>,
+    driver: Option<http1::Connection<TokioIo<Wired<Stream>>, Once>>,
+    wire: Arc<Wire>,
+    waker: Waker,
+    max_head: usize,
+    unread: Bytes,
+}
+
+/// Why [`Connection::send`] brought no response.
+#[derive(Debug)]
+pub(super) enum SendError {
+    /// The connection was gone before the request was begun: here it is back.
+    Unsent(Box<Request<Once>>, TransportError),
+    Failed(TransportError),
+}
+
+impl Connection {
+    /// Speaks HTTP/1.1 over `stream`. Nothing is sent yet.
+    pub(super) async fn open(stream: Stream, max_head: usize) -> Result<Self, TransportError> {
+        let wire = Wire::new();
+        let (sender, driver) = http1::Builder::new()
+            .max_buf_size(max_head.max(64 * 1024))
+            .max_header_size(max_head)
+            .handshake(TokioIo::new(Wired::new(stream, wire.clone())))
+            .await
+            .map_err(|error| classify::head(error, &[], false))?;
+        let waker = Waker::from(wire.clone());
+        Ok(Self { sender, driver: Some(driver), wire, waker, max_head, unread: Bytes::new() })
+    }
+
+    /// Sends `request` and waits for the head of its response.
+    ///
+    /// If the future is dropped before it is ready, the connection must be dropped as well.
+    pub(super) async fn send(
+        &mut self,
+        request: Request<Once>,
+    ) -> Result<Response<Incoming>, SendError> {
+        self.wire.begin(self.max_head);
+        let mut response = pin!(self.sender.try_send_request(request));
+        let response = poll_fn(|cx| {
+            drive(&mut self.driver, &mut self.unread, &self.wire, &self.waker, cx, |cx| {
+                response.as_mut().poll(cx)
+            })
+        })
+        .await;
+        self.wire.head_arrived();
+        response.map_err(|mut error| {
+            let request = error.take_message();
+            let error = classify::head(error.into_error(), &self.unread, self.wire.is_written());
+            match request {
+                Some(request) => SendError::Unsent(Box::new(request), error),
+                None => SendError::Failed(error),
+            }
+        })
+    }
+
+    /// Reads the next frame of the body that [`send`](Self::send) began.
+    pub(super) fn poll_frame(
+        &mut self,
+        body: &mut Incoming,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        drive(&mut self.driver, &mut self.unread, &self.wire, &self.waker, cx, |cx| {
+            http_body::Body::poll_frame(Pin::new(&mut *body), cx)
+        })
+    }
+
+    /// Whether the last exchange is over in both directions and another may follow.
+    pub(super) fn is_ready(&self) -> bool {
+        self.driver.is_some() && self.sender.is_ready()
+    }
+
+    /// Looks once whether an idle connection is still good: open, and nothing unasked has come.
+    pub(super) fn is_alive(&mut self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        let never = |_: &mut Context<'_>| Poll::<()>::Pending;
+        let _ = drive(&mut self.driver, &mut self.unread, &self.wire, &self.waker, &mut cx, never);
+        self.is_ready()
+    }
+
+    /// Lets go of the task that polled last.
+    pub(super) fn rest(&self) {
+        self.wire.rest();
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("open", &self.driver.is_some()).finish_non_exhaustive()
+    }
+}
+
+/// Polls the connection, then `wanted`, until `wanted` is ready or both have to wait.
+fn drive<T>(
+    driver: &mut Option<http1::Connection<TokioIo<Wired<Stream>>, Once>>,
+    unread: &mut Bytes,
+    wire: &Wire,
+    waker: &Waker,
+    cx: &mut Context<'_>,
+    mut wanted: impl FnMut(&mut Context<'_>) -> Poll<T>,
+) -> Poll<T> {
+    let mut inner = Context::from_waker(waker);
+    for _ in 0..TURNS {
+        wire.enter(cx.waker());
+        let ended = driver.as_mut().is_some_and(|d| Pin::new(d).poll(&mut inner).is_ready());
+        if ended {
+            // Taken apart, it closes the socket and gives up a request it had not begun.
+            *unread = driver.take().map(|driver| driver.into_parts().read_buf).unwrap_or_default();
+        }
+        let result = wanted(&mut inner);
+        let woken = wire.leave();
+        if result.is_ready() || !woken {
+            return result;
+        }
+    }
+    cx.waker().wake_by_ref();
+    Poll::Pending
+}
+
+/// The body of a request: one piece, or nothing.
+#[derive(Debug)]
+pub(super) struct Once(Option<Bytes>);
+
+impl Once {
+    pub(super) fn new(bytes: Bytes) -> Self {
+        Self(Some(bytes).filter(|bytes| !bytes.is_empty()))
+    }
+}
+
+impl http_body::Body for Once {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.take().map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.as_ref().map_or(0, |bytes| bytes.len() as u64))
+    }
+}

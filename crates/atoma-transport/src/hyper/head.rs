@@ -1,0 +1,106 @@
+//! Which heads of a response are believed.
+
+use crate::{ErrorKind, RequestSent, TransportError};
+use http::{HeaderMap, Version, header, response::Parts};
+
+/// Refuses a head that leaves open where the body ends or what it is.
+pub(super) fn check(head: &Parts) -> Result<(), TransportError> {
+    match head.status.as_u16() {
+        101 => return Err(refused(ErrorKind::Protocol, "an upgrade nobody asked for (101)")),
+        600.. => return Err(refused(ErrorKind::Protocol, "a status that does not exist")),
+        _ => {}
+    }
+    // hyper takes `gzip, chunked` for chunked and hands the body on as gzip (RFC 9112, 6.1).
+    let mut codings = values(&head.headers, header::TRANSFER_ENCODING);
+    if !codings.all(|coding| coding.eq_ignore_ascii_case(b"chunked")) {
+        return Err(refused(ErrorKind::Protocol, "a transfer coding other than chunked"));
+    }
+    if values(&head.headers, header::TRANSFER_ENCODING).count() > 1 {
+        return Err(refused(ErrorKind::Protocol, "chunked more than once"));
+    }
+    let is_plain = |coding: &[u8]| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity");
+    if !values(&head.headers, header::CONTENT_ENCODING).all(is_plain) {
+        return Err(refused(ErrorKind::Encoding, "content-encoding is not identity"));
+    }
+    Ok(())
+}
+
+/// Whether the connection may serve another exchange after this response.
+///
+/// Not after HTTP/1.0, whose keep-alive proxies get wrong, and not where two lengths contradict
+/// each other (RFC 9112, section 6.1). What `Connection: close` demands is hyper's business.
+pub(super) fn is_reusable(head: &Parts) -> bool {
+    let both = head.headers.contains_key(header::TRANSFER_ENCODING)
+        && head.headers.contains_key(header::CONTENT_LENGTH);
+    head.version == Version::HTTP_11 && !both
+}
+
+fn refused(kind: ErrorKind, detail: &'static str) -> TransportError {
+    TransportError::new(kind, RequestSent::Maybe).with_detail(detail)
+}
+
+/// The members of a list header, trimmed.
+fn values(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &[u8]> {
+    let lines = headers.get_all(name).into_iter();
+    lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b',')).map(<[u8]>::trim_ascii)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{Response, StatusCode};
+
+    fn head(status: u16, version: Version, headers: &[(&str, &str)]) -> Parts {
+        let mut response = Response::builder().status(status).version(version);
+        for (name, value) in headers {
+            response = response.header(*name, *value);
+        }
+        response.body(()).unwrap().into_parts().0
+    }
+
+    #[test]
+    fn a_head_is_believed_or_not() {
+        use ErrorKind::{Encoding, Protocol};
+        let table: &[(&str, u16, &[(&str, &str)], Option<ErrorKind>)] = &[
+            ("plain", 200, &[], None),
+            ("with a length", 200, &[("content-length", "5")], None),
+            ("chunked", 200, &[("transfer-encoding", "chunked")], None),
+            ("chunked in capitals", 200, &[("transfer-encoding", " Chunked ")], None),
+            ("gzip, chunked", 200, &[("transfer-encoding", "gzip, chunked")], Some(Protocol)),
+            ("gzip", 200, &[("transfer-encoding", "gzip")], Some(Protocol)),
+            ("empty coding", 200, &[("transfer-encoding", "")], Some(Protocol)),
+            ("chunked, chunked", 200, &[("transfer-encoding", "chunked, chunked")], Some(Protocol)),
+            (
+                "chunked on two lines",
+                200,
+                &[("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")],
+                Some(Protocol),
+            ),
+            ("content gzip", 200, &[("content-encoding", "gzip")], Some(Encoding)),
+            ("content br", 200, &[("content-encoding", "identity, br")], Some(Encoding)),
+            ("content identity", 200, &[("content-encoding", "Identity")], None),
+            ("content empty", 200, &[("content-encoding", "")], None),
+            ("upgrade", 101, &[], Some(Protocol)),
+            ("no content", 204, &[], None),
+            ("see other", 303, &[("location", "/")], None),
+            ("server error", 500, &[], None),
+            ("highest", 599, &[], None),
+            ("too high", 600, &[], Some(Protocol)),
+            ("999", 999, &[], Some(Protocol)),
+        ];
+        for (name, status, headers, wanted) in table {
+            let got = check(&head(*status, Version::HTTP_11, headers)).err().map(|e| e.kind());
+            assert_eq!(got, *wanted, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_connection_is_used_again_or_not() {
+        let both = [("transfer-encoding", "chunked"), ("content-length", "5")];
+        let ok = StatusCode::OK.as_u16();
+        assert!(is_reusable(&head(ok, Version::HTTP_11, &[])));
+        assert!(is_reusable(&head(ok, Version::HTTP_11, &both[..1])));
+        assert!(!is_reusable(&head(ok, Version::HTTP_11, &both)));
+        assert!(!is_reusable(&head(ok, Version::HTTP_10, &[])));
+    }
+}

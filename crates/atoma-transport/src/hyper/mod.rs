@@ -1,0 +1,207 @@
+//! A transport on hyper, rustls and tokio.
+
+mod body;
+mod builder;
+mod classify;
+mod connect;
+mod connection;
+mod head;
+mod pool;
+mod proxy;
+mod resolve;
+mod stream;
+mod target;
+mod tls;
+mod wire;
+
+pub use builder::{ConfigError, HyperTransportBuilder};
+pub use proxy::Proxy;
+pub use resolve::{Resolver, Resolving};
+pub use tls::Crypto;
+
+use crate::{
+    Body, ErrorKind, Phase, Request, RequestSent, Response, ResponseFuture, Timeouts, Timer,
+    Transport, TransportError,
+};
+use body::{Lease, StreamedBody};
+use connect::Connector;
+use connection::{Connection, Once, SendError};
+use http::{StatusCode, header};
+use hyper::body::Incoming;
+use pool::{Origin, Pool};
+use proxy::{Proxies, Route};
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+use target::Target;
+
+/// HTTP/1.1 over TCP, TLS and proxies: the transport to use unless you have your own.
+///
+/// Each exchange has a connection of its own while it lasts, and drives it itself: no task runs
+/// behind it, a reader that stops reading stops the server, and dropping the response's body, or
+/// the future before it, closes the connection at once. When a body was read to its end its
+/// connection serves the next request to the same server. Clones share their connections.
+///
+/// It needs a Tokio runtime with I/O and time enabled; without one, sending is an error. It may be
+/// used from several runtimes. Only `http` and `https` URLs are sent to; redirects are not
+/// followed, nothing is decompressed, and heads that leave in doubt where a body ends are refused.
+///
+/// ```no_run
+/// use atoma_transport::{HyperTransport, Request, Transport};
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let transport = HyperTransport::new()?;
+/// let request = Request::get("https://api.atoma.network/v1/models").body("".into())?;
+/// let response = transport.send(request).await?;
+/// println!("{}", response.status());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct HyperTransport(Arc<Shared>);
+
+struct Shared {
+    proxies: Proxies,
+    connector: Connector,
+    pool: Arc<Pool>,
+    timer: Arc<dyn Timer>,
+    connect_timeout: Option<Duration>,
+    max_head: usize,
+}
+
+impl HyperTransport {
+    /// A transport with the defaults of its [builder](Self::builder).
+    ///
+    /// Fails if the environment names a proxy that cannot be understood.
+    pub fn new() -> Result<Self, ConfigError> {
+        Self::builder().build()
+    }
+
+    /// Begins a transport with settings of its own.
+    pub fn builder() -> HyperTransportBuilder {
+        HyperTransportBuilder::new()
+    }
+
+    /// Reads the roots of trust now and not with the first `https` request.
+    ///
+    /// Fails if there are none: then no `https` request can succeed, and each would say so. A
+    /// client that knows it will need TLS calls this when it is built. Reading takes a few
+    /// milliseconds; calling it again costs nothing.
+    pub fn read_roots(&self) -> Result<(), ConfigError> {
+        self.0.connector.tls.config().map(drop)
+    }
+}
+
+impl Transport for HyperTransport {
+    fn send(&self, request: Request) -> ResponseFuture {
+        let shared = self.0.clone();
+        Box::pin(async move { shared.exchange(request).await })
+    }
+}
+
+impl fmt::Debug for HyperTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HyperTransport").field("pool", &self.0.pool).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    async fn exchange(&self, request: Request) -> Result<Response, TransportError> {
+        let runtime = tokio::runtime::Handle::try_current().map_err(|error| {
+            TransportError::new(ErrorKind::Other, RequestSent::No)
+                .with_detail("there is no Tokio runtime")
+                .with_source(error)
+                .permanent()
+        })?;
+        let target = Target::of(request.uri())?;
+        let route = self.proxies.route(&target, request.uri());
+        let timeouts = request.extensions().get::<Timeouts>();
+        let timeout = timeouts.map_or(self.connect_timeout, |timeouts| timeouts.connect);
+
+        let mut outgoing = self.outgoing(request, &target, &route)?;
+        let origin = Origin { target, runtime: runtime.id() };
+        loop {
+            let idle = self.pool.take(&origin);
+            let is_fresh = idle.is_none();
+            let mut connection = match idle {
+                Some(connection) => connection,
+                None => self.connect(&origin.target, &route, timeout).await?,
+            };
+            match connection.send(outgoing).await {
+                Ok(response) => return self.received(response, connection, origin, &route),
+                Err(SendError::Unsent(request, _)) if !is_fresh => outgoing = *request,
+                Err(SendError::Unsent(_, error) | SendError::Failed(error)) => return Err(error),
+            }
+        }
+    }
+
+    fn outgoing(
+        &self,
+        request: Request,
+        target: &Target,
+        route: &Route,
+    ) -> Result<http::Request<Once>, TransportError> {
+        let Route::Forward(server) = route else { return target::outgoing(request, target, false) };
+        let mut outgoing = target::outgoing(request, target, true)?;
+        if let Some(basic) = &server.basic {
+            outgoing.headers_mut().insert(header::PROXY_AUTHORIZATION, basic.clone());
+        }
+        Ok(outgoing)
+    }
+
+    async fn connect(
+        &self,
+        target: &Target,
+        route: &Route,
+        timeout: Option<Duration>,
+    ) -> Result<Box<Connection>, TransportError> {
+        let deadline = timeout.and_then(|timeout| self.timer.now().checked_add(timeout));
+        let mut late = deadline.map(|deadline| self.timer.sleep_until(deadline));
+        let mut connect = pin!(async {
+            let stream = self.connector.connect(target, route).await?;
+            Connection::open(stream, self.max_head).await
+        });
+        poll_fn(|cx| {
+            if let Poll::Ready(connection) = connect.as_mut().poll(cx) {
+                return Poll::Ready(connection.map(Box::new));
+            }
+            let is_late = late.as_mut().is_some_and(|late| late.as_mut().poll(cx).is_ready());
+            if !is_late {
+                return Poll::Pending;
+            }
+            Poll::Ready(Err(TransportError::timeout(Phase::Connect, RequestSent::No)))
+        })
+        .await
+    }
+
+    fn received(
+        &self,
+        response: http::Response<Incoming>,
+        connection: Box<Connection>,
+        origin: Origin,
+        route: &Route,
+    ) -> Result<Response, TransportError> {
+        let (mut head, incoming) = response.into_parts();
+        head::check(&head)?;
+        if let (Route::Forward(server), StatusCode::PROXY_AUTHENTICATION_REQUIRED) =
+            (route, head.status)
+        {
+            return Err(classify::tunnel(&server.place(), head.status));
+        }
+        head.extensions.clear();
+        let origin = head::is_reusable(&head).then_some(origin);
+        let lease = Lease { connection, pool: self.pool.clone(), origin };
+        let body = if http_body::Body::is_end_stream(&incoming) {
+            lease.release();
+            Body::empty()
+        } else {
+            Body::streamed(StreamedBody::new(incoming, lease))
+        };
+        Ok(Response::from_parts(head, body))
+    }
+}

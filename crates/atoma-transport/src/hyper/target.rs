@@ -1,0 +1,172 @@
+//! Where a request goes, and how it is written on the wire.
+
+use super::connection::Once;
+use crate::{ErrorKind, Request, RequestSent, TransportError};
+use http::{
+    HeaderValue, Method, Uri, Version, header,
+    uri::{Authority, PathAndQuery, Scheme},
+};
+
+/// The server a URL names.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Target {
+    pub(super) https: bool,
+    authority: Authority,
+}
+
+impl Target {
+    /// Reads the server out of an absolute `http` or `https` URL.
+    pub(super) fn of(uri: &Uri) -> Result<Self, TransportError> {
+        let https = match uri.scheme() {
+            Some(scheme) if *scheme == Scheme::HTTPS => true,
+            Some(scheme) if *scheme == Scheme::HTTP => false,
+            Some(_) => return Err(refused("its URL is neither http nor https")),
+            None => return Err(refused("its URL is not absolute")),
+        };
+        let authority = uri.authority().ok_or_else(|| refused("its URL names no server"))?;
+        if authority.as_str().contains('@') {
+            return Err(refused("its URL holds credentials: they belong into a header"));
+        }
+        let target = Self { https, authority: authority.clone() };
+        let has_port = !target.authority.as_str().ends_with(target.authority.host());
+        if target.host().is_empty() || (has_port && target.authority.port_u16().unwrap_or(0) == 0) {
+            return Err(refused("its URL names no server"));
+        }
+        Ok(target)
+    }
+
+    /// The host, an IPv6 address without its brackets.
+    pub(super) fn host(&self) -> &str {
+        without_brackets(self.authority.host())
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.authority.port_u16().unwrap_or(if self.https { 443 } else { 80 })
+    }
+
+    /// The host and its port, as CONNECT wants it.
+    pub(super) fn host_and_port(&self) -> String {
+        format!("{}:{}", self.authority.host(), self.port())
+    }
+
+    /// The value of `Host`: without the port where it is the scheme's own (RFC 9110, section 7.2).
+    fn host_header(&self) -> HeaderValue {
+        let default = if self.https { 443 } else { 80 };
+        let host = match self.authority.port_u16() {
+            Some(port) if port != default => self.authority.as_str(),
+            _ => self.authority.host(),
+        };
+        HeaderValue::from_str(host).unwrap_or_else(|_| HeaderValue::from_static(""))
+    }
+}
+
+/// Puts a request into the form it has on an HTTP/1.1 connection.
+///
+/// The path alone is written, or the whole URL if a forward proxy is to read it (RFC 9112, 3.2).
+/// Its length is the body's: a length or coding the caller stated could contradict it.
+pub(super) fn outgoing(
+    request: Request,
+    target: &Target,
+    via_forward_proxy: bool,
+) -> Result<http::Request<Once>, TransportError> {
+    let (mut head, body) = request.into_parts();
+    if head.method == Method::CONNECT {
+        return Err(refused("CONNECT is the proxy's method"));
+    }
+    if !via_forward_proxy {
+        let path = head.uri.path_and_query().cloned();
+        head.uri = Uri::from(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
+    }
+    head.version = Version::HTTP_11;
+    head.extensions.clear();
+    head.headers.remove(header::CONTENT_LENGTH);
+    head.headers.remove(header::TRANSFER_ENCODING);
+    head.headers.entry(header::HOST).or_insert_with(|| target.host_header());
+    Ok(http::Request::from_parts(head, Once::new(body)))
+}
+
+pub(super) fn without_brackets(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+}
+
+fn refused(detail: &'static str) -> TransportError {
+    TransportError::new(ErrorKind::Request, RequestSent::No).with_detail(detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    fn target(uri: &str) -> Result<Target, TransportError> {
+        Target::of(&uri.parse().unwrap())
+    }
+
+    fn request(uri: &str) -> Request {
+        Request::builder().uri(uri).body(Bytes::from_static(b"{}")).unwrap()
+    }
+
+    #[test]
+    fn a_url_names_a_server() {
+        for (uri, https, host, port, header) in [
+            ("https://api.atoma.network/v1", true, "api.atoma.network", 443, "api.atoma.network"),
+            ("http://localhost", false, "localhost", 80, "localhost"),
+            ("http://localhost:80/", false, "localhost", 80, "localhost"),
+            ("https://host:80/", true, "host", 80, "host:80"),
+            ("http://[::1]:8080/v1?x=1", false, "::1", 8080, "[::1]:8080"),
+            ("https://[::1]/", true, "::1", 443, "[::1]"),
+        ] {
+            let target = target(uri).unwrap();
+            assert_eq!((target.https, target.host(), target.port()), (https, host, port), "{uri}");
+            assert_eq!(target.host_header(), header, "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_url_without_a_server_is_refused() {
+        for uri in [
+            "/v1/models",
+            "localhost:80",
+            "ftp://host/",
+            "http://user:secret@host/",
+            "https://secret@host/",
+            "http://host:0/",
+            "http://host:/",
+            "*",
+        ] {
+            let error = target(uri).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Request, "{uri}");
+            assert_eq!(error.request_sent(), RequestSent::No);
+            assert!(!format!("{error} {error:?}").contains("secret"), "{uri}");
+        }
+    }
+
+    #[test]
+    fn the_path_alone_is_written() {
+        for (uri, direct) in [
+            ("http://host/v1/chat?stream=1", "/v1/chat?stream=1"),
+            ("http://host", "/"),
+            ("http://host?x", "/?x"),
+        ] {
+            let target = target(uri).unwrap();
+            let written = outgoing(request(uri), &target, false).unwrap();
+            assert_eq!(written.uri(), direct, "{uri}");
+            let written = outgoing(request(uri), &target, true).unwrap();
+            assert!(written.uri().to_string().starts_with("http://host/"), "{uri}");
+        }
+    }
+
+    #[test]
+    fn the_head_is_the_callers_but_for_its_length() {
+        let mut request = request("http://host/");
+        request.headers_mut().insert("content-length", HeaderValue::from_static("99"));
+        request.headers_mut().insert("transfer-encoding", HeaderValue::from_static("chunked"));
+        request.headers_mut().insert("host", HeaderValue::from_static("other"));
+        request.headers_mut().insert("authorization", HeaderValue::from_static("Bearer k"));
+        let target = target("http://host/").unwrap();
+        let written = outgoing(request, &target, false).unwrap();
+        assert_eq!(written.headers().len(), 2);
+        assert_eq!(written.headers()["host"], "other");
+        assert_eq!(written.headers()["authorization"], "Bearer k");
+    }
+}

@@ -1,0 +1,217 @@
+//! TLS: who is trusted, who we are, and which cryptography does it.
+
+use super::{builder::ConfigError, classify, stream::Stream};
+use crate::{ErrorKind, RequestSent, TransportError};
+use rustls::{
+    ClientConfig, ConfigBuilder, RootCertStore,
+    client::WantsClientCert,
+    crypto::CryptoProvider,
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+    sign::{CertifiedKey, SingleCertAndKey},
+};
+use std::sync::{Arc, OnceLock};
+
+/// The cryptography under TLS. Nothing process-wide is ever read or installed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Crypto {
+    /// [ring](https://crates.io/crates/ring) (feature `ring`).
+    #[cfg(feature = "ring")]
+    Ring,
+    /// [aws-lc-rs](https://crates.io/crates/aws-lc-rs) (feature `aws-lc-rs`).
+    #[cfg(feature = "aws-lc-rs")]
+    AwsLcRs,
+}
+
+impl Crypto {
+    fn provider(self) -> CryptoProvider {
+        match self {
+            #[cfg(feature = "ring")]
+            Self::Ring => rustls::crypto::ring::default_provider(),
+            #[cfg(feature = "aws-lc-rs")]
+            Self::AwsLcRs => rustls::crypto::aws_lc_rs::default_provider(),
+        }
+    }
+}
+
+/// The first of the providers compiled in: ring, if both are.
+fn default_crypto() -> Option<Crypto> {
+    #[cfg(feature = "ring")]
+    return Some(Crypto::Ring);
+    #[cfg(all(not(feature = "ring"), feature = "aws-lc-rs"))]
+    return Some(Crypto::AwsLcRs);
+    #[cfg(not(any(feature = "ring", feature = "aws-lc-rs")))]
+    return None;
+}
+
+/// What a builder is told about TLS.
+#[derive(Debug, Default)]
+pub(super) struct TlsSettings {
+    pub(super) crypto: Option<Crypto>,
+    pub(super) roots_pem: Vec<Vec<u8>>,
+    pub(super) only_custom_roots: bool,
+    pub(super) identity_pem: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+/// Everything a handshake needs. What was given is checked; the roots of the machine are read
+/// when they are first wanted, since plain HTTP does without them.
+pub(super) struct Tls {
+    provider: Option<Arc<CryptoProvider>>,
+    roots: Vec<CertificateDer<'static>>,
+    only_custom_roots: bool,
+    identity: Option<Arc<SingleCertAndKey>>,
+    config: OnceLock<Result<Arc<ClientConfig>, ConfigError>>,
+}
+
+impl TlsSettings {
+    pub(super) fn build(self) -> Result<Tls, ConfigError> {
+        let provider =
+            self.crypto.or_else(default_crypto).map(|crypto| Arc::new(crypto.provider()));
+        let mut roots = Vec::new();
+        for pem in &self.roots_pem {
+            let found = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
+            let found = found.map_err(|error| {
+                ConfigError::tls("the root certificates are not PEM").with_source(error)
+            })?;
+            if found.is_empty() {
+                return Err(ConfigError::tls("the root certificates' PEM holds no certificate"));
+            }
+            roots.extend(found);
+        }
+        checked(&roots)?;
+        if self.only_custom_roots && roots.is_empty() {
+            return Err(ConfigError::tls(
+                "no root certificates: only custom ones are to be trusted, and none is given",
+            ));
+        }
+        let identity = match (&self.identity_pem, &provider) {
+            (Some((chain, key)), Some(provider)) => Some(identity(chain, key, provider)?),
+            (Some(_), None) => return Err(no_provider()),
+            (None, _) => None,
+        };
+        let only_custom_roots = self.only_custom_roots;
+        Ok(Tls { provider, roots, only_custom_roots, identity, config: OnceLock::new() })
+    }
+}
+
+impl Tls {
+    /// Reads the roots of trust now, if that has not been done.
+    pub(super) fn config(&self) -> Result<Arc<ClientConfig>, ConfigError> {
+        self.config.get_or_init(|| self.read_config().map(Arc::new)).clone()
+    }
+
+    fn read_config(&self) -> Result<ClientConfig, ConfigError> {
+        let provider = self.provider.clone().ok_or_else(no_provider)?;
+        let trusting = self.trust(provider)?;
+        let mut config = match &self.identity {
+            Some(identity) => trusting.with_client_cert_resolver(identity.clone()),
+            None => trusting.with_no_client_auth(),
+        };
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(config)
+    }
+
+    fn trust(
+        &self,
+        provider: Arc<CryptoProvider>,
+    ) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, ConfigError> {
+        let versions = |provider| {
+            ClientConfig::builder_with_provider(provider)
+                .with_safe_default_protocol_versions()
+                .map_err(|error| ConfigError::tls("the cryptography").with_source(error))
+        };
+        #[cfg(feature = "platform-verifier")]
+        if !self.only_custom_roots {
+            match platform_verifier(self.roots.clone(), provider.clone()) {
+                Ok(verifier) => {
+                    let verifier = Arc::new(verifier);
+                    let builder = versions(provider)?.dangerous();
+                    return Ok(builder.with_custom_certificate_verifier(verifier));
+                }
+                Err(error) if cfg!(not(feature = "webpki-roots")) => {
+                    let failed = "this machine has no root certificates to trust";
+                    return Err(ConfigError::tls(failed).with_source(error));
+                }
+                Err(_) => {}
+            }
+        }
+        let mut store = checked(&self.roots)?;
+        #[cfg(feature = "webpki-roots")]
+        if !self.only_custom_roots {
+            store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        }
+        if store.is_empty() {
+            return Err(ConfigError::tls(
+                "no root certificates: enable `platform-verifier` or `webpki-roots`, or give some",
+            ));
+        }
+        store.roots.shrink_to_fit();
+        Ok(versions(provider)?.with_root_certificates(store))
+    }
+
+    /// Speaks TLS with `host` over `stream`.
+    pub(super) async fn handshake(
+        &self,
+        host: &str,
+        stream: Stream,
+    ) -> Result<Stream, TransportError> {
+        let config = self.config().map_err(|error| {
+            TransportError::new(ErrorKind::Tls, RequestSent::No).with_source(error).permanent()
+        })?;
+        let name = ServerName::try_from(host.to_owned()).map_err(|error| {
+            TransportError::new(ErrorKind::Request, RequestSent::No)
+                .with_detail("its URL names no server that TLS could speak to")
+                .with_source(error)
+        })?;
+        match tokio_rustls::TlsConnector::from(config).connect(name, stream).await {
+            Ok(stream) => Ok(Stream::Tls(Box::new(stream))),
+            Err(error) => Err(classify::handshake(host, error)),
+        }
+    }
+}
+
+#[cfg(feature = "platform-verifier")]
+fn platform_verifier(
+    extra: Vec<CertificateDer<'static>>,
+    provider: Arc<CryptoProvider>,
+) -> Result<rustls_platform_verifier::Verifier, rustls::Error> {
+    use rustls_platform_verifier::Verifier;
+    #[cfg(target_os = "android")]
+    return match extra.is_empty() {
+        true => Verifier::new(provider),
+        false => Err(rustls::Error::General("Android takes no extra roots".into())),
+    };
+    #[cfg(not(target_os = "android"))]
+    return Verifier::new_with_extra_roots(extra, provider);
+}
+
+fn checked(roots: &[CertificateDer<'static>]) -> Result<RootCertStore, ConfigError> {
+    let mut store = RootCertStore::empty();
+    for root in roots {
+        store.add(root.clone()).map_err(|error| {
+            ConfigError::tls("a root certificate cannot be read").with_source(error)
+        })?;
+    }
+    Ok(store)
+}
+
+fn identity(
+    chain: &[u8],
+    key: &[u8],
+    provider: &CryptoProvider,
+) -> Result<Arc<SingleCertAndKey>, ConfigError> {
+    let chain = CertificateDer::pem_slice_iter(chain).collect::<Result<Vec<_>, _>>();
+    let chain = chain.ok().filter(|chain| !chain.is_empty());
+    let chain = chain.ok_or_else(|| ConfigError::tls("the client's certificate is not PEM"))?;
+    // The parser's errors may quote what they could not read: they are not kept.
+    let key = PrivateKeyDer::from_pem_slice(key)
+        .map_err(|_| ConfigError::tls("the client's private key is not PEM"))?;
+    let certified = CertifiedKey::from_der(chain, key, provider).map_err(|error| {
+        ConfigError::tls("the client's certificate and key do not fit").with_source(error)
+    })?;
+    Ok(Arc::new(SingleCertAndKey::from(certified)))
+}
+
+fn no_provider() -> ConfigError {
+    ConfigError::tls("no cryptography is compiled in: enable `ring` or `aws-lc-rs`")
+}

@@ -1,0 +1,211 @@
+//! What one connection and its reader share: a waker, a write mark and a bound on the head.
+//!
+//! The connection is driven inside the task that reads from it. Left alone, each half would wake
+//! that task for the other half's sake, and a pooled connection would keep the waker, and with it
+//! the memory, of a task long gone. So the connection knows only the waker of its [`Wire`], which
+//! passes a wake-up on to the task of the moment, unless that task is in the middle of polling.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// No bound on what may be read: a head has arrived, or none is awaited.
+const UNBOUNDED: usize = usize::MAX;
+
+const RESTING: u8 = 0;
+const POLLING: u8 = 1;
+const WOKEN: u8 = 2;
+
+/// Shared by a connection and the socket inside it.
+#[derive(Debug)]
+pub(super) struct Wire {
+    state: AtomicU8,
+    task: Mutex<Option<Waker>>,
+    written: AtomicBool,
+    head_left: AtomicUsize,
+}
+
+impl Wire {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            state: AtomicU8::new(RESTING),
+            task: Mutex::new(None),
+            written: AtomicBool::new(false),
+            head_left: AtomicUsize::new(UNBOUNDED),
+        })
+    }
+
+    /// Begins an exchange: nothing of it is written yet, and its head may take `max_head` bytes.
+    pub(super) fn begin(&self, max_head: usize) {
+        self.written.store(false, Ordering::Relaxed);
+        self.head_left.store(max_head, Ordering::Relaxed);
+    }
+
+    /// The head is in: what follows is the body's.
+    pub(super) fn head_arrived(&self) {
+        self.head_left.store(UNBOUNDED, Ordering::Relaxed);
+    }
+
+    /// Whether a byte of the exchange may have left.
+    pub(super) fn is_written(&self) -> bool {
+        self.written.load(Ordering::Relaxed)
+    }
+
+    /// The task of `waker` polls the connection from here until [`leave`](Self::leave).
+    pub(super) fn enter(&self, waker: &Waker) {
+        let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        if !task.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            *task = Some(waker.clone());
+        }
+        drop(task);
+        self.state.store(POLLING, Ordering::Release);
+    }
+
+    /// Ends what [`enter`](Self::enter) began; true if a wake-up came in between.
+    pub(super) fn leave(&self) -> bool {
+        self.state.swap(RESTING, Ordering::AcqRel) == WOKEN
+    }
+
+    /// Forgets the task, so that an idle connection does not keep it.
+    pub(super) fn rest(&self) {
+        *self.task.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+impl Wake for Wire {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let noted =
+            self.state.compare_exchange(POLLING, WOKEN, Ordering::AcqRel, Ordering::Acquire);
+        if noted == Err(RESTING) {
+            let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            if let Some(task) = task {
+                task.wake();
+            }
+        }
+    }
+}
+
+/// A stream that keeps its [`Wire`]'s marks.
+#[derive(Debug)]
+pub(super) struct Wired<S> {
+    stream: S,
+    wire: Arc<Wire>,
+    write_failed: bool,
+}
+
+impl<S> Wired<S> {
+    pub(super) fn new(stream: S, wire: Arc<Wire>) -> Self {
+        Self { stream, wire, write_failed: false }
+    }
+
+    /// Stops writing instead of failing when the peer no longer reads: a server that refuses a
+    /// large request early answers first and closes then, and its answer is still to be read. If
+    /// there is none, reading fails as well and says so.
+    fn hold<T>(&mut self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        use io::ErrorKind::{BrokenPipe, ConnectionReset};
+        match result {
+            Poll::Ready(Err(error)) if matches!(error.kind(), BrokenPipe | ConnectionReset) => {
+                self.write_failed = true;
+                Poll::Pending
+            }
+            result => result,
+        }
+    }
+
+    fn mark<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if matches!(result, Poll::Ready(Ok(_))) {
+            self.wire.written.store(true, Ordering::Relaxed);
+        }
+        result
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Wired<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let left = self.wire.head_left.load(Ordering::Relaxed);
+        if left == 0 {
+            return Poll::Ready(Err(io::Error::other(HeadTooLarge)));
+        }
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if left != UNBOUNDED {
+            let read = buf.filled().len() - before;
+            self.wire.head_left.store(left.saturating_sub(read), Ordering::Relaxed);
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Wired<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.write_failed {
+            return Poll::Pending;
+        }
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        let written = self.mark(written);
+        self.hold(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.write_failed {
+            return Poll::Pending;
+        }
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        let written = self.mark(written);
+        self.hold(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.write_failed {
+            return Poll::Pending;
+        }
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.hold(flushed)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.write_failed {
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// The head, interim responses before it included, is over its limit.
+#[derive(Debug)]
+pub(super) struct HeadTooLarge;
+
+impl std::fmt::Display for HeadTooLarge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the head is over its limit")
+    }
+}
+
+impl std::error::Error for HeadTooLarge {}
