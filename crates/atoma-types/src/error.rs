@@ -179,11 +179,10 @@ impl ApiError {
 
 /// A completion is no error, whatever members it has.
 fn speaks_of_an_error(members: &serde_json::Map<String, Value>) -> bool {
-    members.get("error").is_none_or(|error| error != &Value::Bool(false))
-        && !members
-            .get("choices")
-            .and_then(Value::as_array)
-            .is_some_and(|choices| !choices.is_empty())
+    let is_denied = members.get("error") == Some(&Value::Bool(false));
+    let has_choices =
+        members.get("choices").and_then(Value::as_array).is_some_and(|choices| !choices.is_empty());
+    !is_denied && !has_choices
 }
 
 /// Keeps what stands beside `error`: a request id, a trace.

@@ -209,7 +209,7 @@ fn push_members(message: &mut ChatCompletionMessage, delta: &ChatCompletionChunk
     for (name, value) in delta.extra.iter() {
         match (name, value) {
             ("function_call", Value::Object(pieces)) => {
-                push_function_call(&mut message.function_call, pieces)
+                push_function_call(&mut message.function_call, pieces);
             }
             ("name", Value::String(speaker)) => message.name = Some(speaker.clone()),
             ("tool_call_id", Value::String(id)) => message.tool_call_id = Some(id.clone()),

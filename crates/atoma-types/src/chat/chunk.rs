@@ -20,7 +20,7 @@ object! {
         /// The name of the completion. Some servers change it with every chunk.
         pub id: String,
         /// What this is: `chat.completion.chunk`.
-        pub object: ObjectKind,
+        pub object: ObjectKind as WhenSet,
         /// When the completion was made, in seconds since 1970. Zero if the server did not say.
         pub created: i64,
         /// The model that answers.

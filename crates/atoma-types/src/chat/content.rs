@@ -132,7 +132,7 @@ impl Content {
         for part in parts {
             match part {
                 ContentPart::Text(piece) if piece.extra.is_empty() => {
-                    self.last_text_mut().push_str(&piece.text)
+                    self.last_text_mut().push_str(&piece.text);
                 }
                 part => {
                     let all = self.parts_mut();

@@ -44,6 +44,7 @@ object! {
 
 open_enum! {
     /// Who speaks. A message that does not say so is the assistant's.
+    #[derive(Default)]
     pub enum Role {
         /// Instructions to the model.
         System = "system",
@@ -52,6 +53,7 @@ open_enum! {
         /// The person or program that asks.
         User = "user",
         /// The model.
+        #[default]
         Assistant = "assistant",
         /// The result of a tool call.
         Tool = "tool",
@@ -134,12 +136,6 @@ pub(crate) fn reasoning<'a>(
     written
         .map(Cow::Borrowed)
         .or_else(|| content.map(Content::thinking).filter(|text| !text.is_empty()))
-}
-
-impl Default for Role {
-    fn default() -> Self {
-        Self::Assistant
-    }
 }
 
 #[cfg(test)]

@@ -155,40 +155,44 @@ impl ChatCompletionRequest {
 }
 
 macro_rules! setters {
-    ($( $field:ident: $ty:ty ),* $(,)?) => {
+    ($( $field:ident: $ty:ty $(as $given:ty)?; )*) => {
         /// Setters: one for each member, of its name.
         impl ChatCompletionRequest {
-            $(
-                #[doc = concat!("Sets [`", stringify!($field), "`](#structfield.", stringify!($field), ").")]
-                #[must_use]
-                pub fn $field(mut self, $field: impl Into<$ty>) -> Self {
-                    self.$field = Some($field.into());
-                    self
-                }
-            )*
+            $( setters!(@one $field: $ty $(as $given)?); )*
+        }
+    };
+    (@one $field:ident: $ty:ty) => {
+        setters!(@one $field: $ty as $ty);
+    };
+    (@one $field:ident: $ty:ty as $given:ty) => {
+        #[doc = concat!("Sets [`", stringify!($field), "`](#structfield.", stringify!($field), ").")]
+        #[must_use]
+        pub fn $field(mut self, $field: $given) -> Self {
+            self.$field = Some($field.into());
+            self
         }
     };
 }
 
 setters! {
-    frequency_penalty: f32,
-    function_call: Value,
-    logprobs: bool,
-    max_completion_tokens: u32,
-    max_tokens: u32,
-    n: u32,
-    parallel_tool_calls: bool,
-    presence_penalty: f32,
-    response_format: ResponseFormat,
-    seed: i64,
-    service_tier: String,
-    stream: bool,
-    stream_options: StreamOptions,
-    temperature: f32,
-    tool_choice: ToolChoice,
-    top_logprobs: u32,
-    top_p: f32,
-    user: String,
+    frequency_penalty: f32;
+    function_call: Value as impl Into<Value>;
+    logprobs: bool;
+    max_completion_tokens: u32;
+    max_tokens: u32;
+    n: u32;
+    parallel_tool_calls: bool;
+    presence_penalty: f32;
+    response_format: ResponseFormat as impl Into<ResponseFormat>;
+    seed: i64;
+    service_tier: String as impl Into<String>;
+    stream: bool;
+    stream_options: StreamOptions;
+    temperature: f32;
+    tool_choice: ToolChoice;
+    top_logprobs: u32;
+    top_p: f32;
+    user: String as impl Into<String>;
 }
 
 /// Setters of the members that are lists.
@@ -296,10 +300,8 @@ mod tests {
         let wire = json!({"model": "m", "messages": [{"role": "user", "content": "Hello!"}],
             "stop": "\n", "temperature": null, "max_tokens": 5.0, "guided_json": {"type": "object"}});
         let read: ChatCompletionRequest = from_value(wire).unwrap();
-        let meant = request()
-            .stop(["\n"])
-            .max_tokens(5_u32)
-            .member("guided_json", json!({"type": "object"}));
+        let meant =
+            request().stop(["\n"]).max_tokens(5).member("guided_json", json!({"type": "object"}));
         assert_eq!(read, meant);
     }
 }

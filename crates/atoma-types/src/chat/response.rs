@@ -27,7 +27,7 @@ object! {
         /// The name of the completion.
         pub id: String,
         /// What this is: `chat.completion`.
-        pub object: ObjectKind,
+        pub object: ObjectKind as WhenSet,
         /// When it was made, in seconds since 1970. Zero if the server did not say.
         pub created: i64,
         /// The model that answered.
@@ -83,12 +83,14 @@ open_enum! {
 
 open_enum! {
     /// What an object says it is.
+    #[derive(Default)]
     pub enum ObjectKind {
         /// A whole answer.
         ChatCompletion = "chat.completion",
         /// A piece of a streamed answer.
         ChatCompletionChunk = "chat.completion.chunk",
         /// Nothing: the member is absent or empty.
+        #[default]
         Unspecified = "",
     }
 }
@@ -154,12 +156,6 @@ impl ChatCompletionResponse {
         let extras =
             std::iter::once(&self.extra).chain(self.choices.iter().map(|choice| &choice.extra));
         usage::find(self.usage.as_ref(), extras)
-    }
-}
-
-impl Default for ObjectKind {
-    fn default() -> Self {
-        Self::Unspecified
     }
 }
 

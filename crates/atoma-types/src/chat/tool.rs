@@ -88,8 +88,10 @@ object! {
 
 open_enum! {
     /// What a tool is. Absent on the wire means [`ToolKind::Function`].
+    #[derive(Default)]
     pub enum ToolKind {
         /// A function of the caller.
+        #[default]
         Function = "function",
     }
 }
@@ -173,12 +175,6 @@ impl ToolCall {
             return Ok(json!({}));
         }
         serde_json::from_str(&self.function.arguments).map_err(ReadError::new)
-    }
-}
-
-impl Default for ToolKind {
-    fn default() -> Self {
-        Self::Function
     }
 }
 

@@ -105,8 +105,9 @@ mod tests {
         calls.map(|call| (call.id, call.function.name, call.function.arguments)).collect()
     }
 
-    fn fragment(index: Value, id: Value, name: Value, arguments: Value) -> Value {
-        json!({"index": index, "id": id, "function": {"name": name, "arguments": arguments}})
+    fn fragment(index: &Value, id: &str, name: &str, arguments: &str) -> Value {
+        let or_null = |text: &str| if text.is_empty() { Value::Null } else { text.into() };
+        json!({"index": index, "id": or_null(id), "function": {"name": or_null(name), "arguments": arguments}})
     }
 
     #[test]
@@ -201,10 +202,9 @@ mod tests {
             ),
         ];
         for (name, fragments, wanted) in cases {
-            let wire = fragments.iter().map(|(index, id, name, arguments)| {
-                let or_null = |text: &str| if text.is_empty() { Value::Null } else { text.into() };
-                fragment(index.clone(), or_null(id), or_null(name), json!(arguments))
-            });
+            let wire = fragments
+                .iter()
+                .map(|(index, id, name, arguments)| fragment(index, id, name, arguments));
             let found = calls(wire.collect());
             let found: Vec<_> =
                 found.iter().map(|(id, name, arguments)| (&**id, &**name, &**arguments)).collect();
@@ -214,8 +214,7 @@ mod tests {
 
     #[test]
     fn growth_is_bounded() {
-        let many = (0..1000)
-            .map(|index| fragment(json!(index), json!(index.to_string()), json!("f"), json!("{}")));
+        let many = (0..1000).map(|index| fragment(&json!(index), &index.to_string(), "f", "{}"));
         assert_eq!(calls(many.collect()).len(), MOST_CALLS);
     }
 }

@@ -141,16 +141,13 @@ mod tests {
             (request().presence_penalty(3.0), "presence_penalty must be from -2 to 2"),
             (request().top_p(1.01), "top_p must be from 0 to 1"),
             (request().logit_bias([("7", 101.0)]), "logit_bias.7 must be from -100 to 100"),
-            (request().n(0_u32), "n must be at least 1"),
-            (request().max_tokens(0_u32), "max_tokens must be at least 1"),
-            (request().max_completion_tokens(0_u32), "max_completion_tokens must be at least 1"),
+            (request().n(0), "n must be at least 1"),
+            (request().max_tokens(0), "max_tokens must be at least 1"),
+            (request().max_completion_tokens(0), "max_completion_tokens must be at least 1"),
             (request().stop(["a"; 5]), "stop must have at most 4 texts"),
-            (request().logprobs(true).top_logprobs(21_u32), "top_logprobs must be from 0 to 20"),
-            (request().top_logprobs(1_u32), "top_logprobs needs logprobs to be true"),
-            (
-                request().n(1_u32).member("n", 2),
-                "n is set twice: as a field and as an extra member",
-            ),
+            (request().logprobs(true).top_logprobs(21), "top_logprobs must be from 0 to 20"),
+            (request().top_logprobs(1), "top_logprobs needs logprobs to be true"),
+            (request().n(1).member("n", 2), "n is set twice: as a field and as an extra member"),
         ] {
             let error = request.validate().unwrap_err();
             assert_eq!(error.to_string(), format!("invalid request: {text}"));
@@ -162,7 +159,7 @@ mod tests {
         for request in [
             request().temperature(0.0),
             request().temperature(2.0).frequency_penalty(-2.0).presence_penalty(2.0).top_p(0.0),
-            request().logprobs(true).top_logprobs(20_u32).stop(["a"; 4]).n(1_u32),
+            request().logprobs(true).top_logprobs(20).stop(["a"; 4]).n(1),
             request().logit_bias([("1", -100.0), ("2", 100.0)]),
             request().message(ChatCompletionMessage::tool("call_0", "")),
             request().member("temperature", 9),

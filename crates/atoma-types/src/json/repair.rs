@@ -241,7 +241,7 @@ impl<'a> Path<'a> {
                     depth += 1;
                 }
                 Container::Array { objects } => {
-                    positions[depth.checked_sub(1)?] = objects.saturating_sub(1)
+                    positions[depth.checked_sub(1)?] = objects.saturating_sub(1);
                 }
             }
         }
