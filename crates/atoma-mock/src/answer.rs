@@ -22,7 +22,7 @@ use crate::speech::{Said, ToolCall};
 ///
 /// Faults (`cut_…`, `reset_…`, `error_…`, `silent_…`, `stall_…`) exclude one another: the last one
 /// set counts. One that is to come after more events or bytes than the answer has never comes. A JSON
-/// document counts as one event.
+/// document counts as one event; keep-alive comments are not counted.
 ///
 /// ```
 /// use atoma_mock::Answer;
@@ -179,6 +179,16 @@ impl Answer {
     /// Stalls after `bytes` bytes of the body.
     pub fn stall_after_bytes(self, bytes: usize) -> Self {
         self.fault(After::Bytes(bytes), Then::Stall)
+    }
+
+    /// Holds the answer back after `events` events, with keep-alive comments meanwhile, until the
+    /// server is told to go on by [`MockServer::release`](crate::MockServer::release).
+    ///
+    /// So a test can look at what a client does with half an answer, without a sleep. A fault set for
+    /// the same place comes after the release.
+    pub fn hold_after_events(mut self, events: usize) -> Self {
+        self.quirks.hold_after = Some(events);
+        self
     }
 
     /// Ends a stream with `data: [DONE]`, as OpenAI does and the proxy does not.

@@ -10,7 +10,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::connection::{HangUp, Line};
 use crate::flow::{Flow, Step};
-use crate::server::Exchange;
+use crate::shared::Exchange;
 
 /// The thin skin around a flow: waits, comments and hangs up as its steps say.
 pub(crate) struct ScriptedBody {
@@ -20,6 +20,7 @@ pub(crate) struct ScriptedBody {
     keep_alive: Option<Duration>,
     pause: Option<Pause>,
     sleep: Option<Pin<Box<Sleep>>>,
+    held: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     line: Arc<Line>,
     exchange: Exchange,
 }
@@ -39,7 +40,17 @@ impl ScriptedBody {
         line: Arc<Line>,
         exchange: Exchange,
     ) -> Self {
-        Self { flow, length, sent: 0, keep_alive, pause: None, sleep: None, line, exchange }
+        Self {
+            flow,
+            length,
+            sent: 0,
+            keep_alive,
+            pause: None,
+            sleep: None,
+            held: None,
+            line,
+            exchange,
+        }
     }
 
     fn send(&mut self, bytes: Bytes) -> Frame<Bytes> {
@@ -83,6 +94,11 @@ impl Body for ScriptedBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         loop {
+            if self.held.as_mut().is_some_and(|held| held.as_mut().poll(context).is_ready()) {
+                self.held = None;
+                self.pause = None;
+                self.sleep = None;
+            }
             if let Some(pause) = self.pause {
                 match ready!(self.poll_pause(pause, context)) {
                     Some(comment) => return Poll::Ready(Some(Ok(self.send(comment)))),
@@ -98,6 +114,10 @@ impl Body for ScriptedBody {
                 }
                 Step::Pause(pause) => {
                     self.pause = Some(Pause { until: Instant::now().checked_add(pause), comments });
+                }
+                Step::Hold => {
+                    self.held = Some(Box::pin(self.exchange.released()));
+                    self.pause = Some(Pause { until: None, comments });
                 }
                 Step::Silence => self.pause = Some(Pause { until: None, comments }),
                 Step::Stall => self.pause = Some(Pause { until: None, comments: None }),

@@ -20,7 +20,7 @@ use crate::body::ScriptedBody;
 use crate::flow::{Flow, Step};
 use crate::quirks::HeadTiming;
 use crate::request::ReceivedRequest;
-use crate::server::{Exchange, Shared};
+use crate::shared::{Exchange, Shared};
 
 /// Serves one connection until either side ends it.
 pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
@@ -116,7 +116,7 @@ async fn receive(request: Request<Incoming>) -> Option<ReceivedRequest> {
 async fn speak(mut stream: TcpStream, mut flow: Flow, mut exchange: Exchange) {
     let (mut reader, mut writer) = stream.split();
     let end = tokio::select! {
-        end = write(&mut writer, &mut flow) => end,
+        end = write(&mut writer, &mut flow, &exchange) => end,
         () = until_closed(&mut reader) => return,
     };
     exchange.finish();
@@ -126,12 +126,17 @@ async fn speak(mut stream: TcpStream, mut flow: Flow, mut exchange: Exchange) {
     }
 }
 
-async fn write(writer: &mut (impl AsyncWrite + Unpin), flow: &mut Flow) -> io::Result<Step> {
+async fn write(
+    writer: &mut (impl AsyncWrite + Unpin),
+    flow: &mut Flow,
+    exchange: &Exchange,
+) -> io::Result<Step> {
     loop {
         match flow.next() {
             Step::Send(bytes) => writer.write_all(&bytes).await?,
             Step::Flush => tokio::task::yield_now().await,
             Step::Pause(pause) => sleep(pause).await,
+            Step::Hold => exchange.released().await,
             Step::Silence | Step::Stall => pending().await,
             end @ (Step::End | Step::Close | Step::Reset) => return Ok(end),
         }

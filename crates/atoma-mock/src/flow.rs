@@ -16,6 +16,8 @@ pub(crate) enum Step {
     Flush,
     /// Send nothing but keep-alive comments for so long.
     Pause(Duration),
+    /// Send nothing but keep-alive comments until the server is told to go on.
+    Hold,
     /// Send nothing but keep-alive comments for ever.
     Silence,
     /// Send nothing for ever.
@@ -72,6 +74,7 @@ pub(crate) struct Flow {
     pieces_of: Option<usize>,
     per_event_write: bool,
     fault: Option<Fault>,
+    hold_after: Option<usize>,
     done: bool,
     steps: VecDeque<Step>,
     events: usize,
@@ -88,6 +91,7 @@ impl Flow {
             pieces_of: quirks.pieces_of,
             per_event_write: quirks.per_event_write,
             fault: quirks.fault.clone(),
+            hold_after: quirks.hold_after,
             done: quirks.done && stream,
             steps: VecDeque::new(),
             events: 0,
@@ -116,6 +120,10 @@ impl Flow {
 
     /// Plans the next event, or the end.
     fn plan(&mut self) {
+        if self.hold_after == Some(self.events) {
+            self.hold_after = None;
+            return self.steps.push_back(Step::Hold);
+        }
         if self.fault.as_ref().is_some_and(|fault| fault.after == After::Events(self.events)) {
             return self.fail();
         }
@@ -226,6 +234,7 @@ mod tests {
                 Step::Send(bytes) => course.push(String::from_utf8_lossy(bytes).trim().to_owned()),
                 Step::Pause(pause) => course.push(format!("{}ms", pause.as_millis())),
                 Step::Flush => course.push("|".to_owned()),
+                Step::Hold => course.push("Hold".to_owned()),
                 last => {
                     course.push(format!("{last:?}"));
                     assert_eq!(flow.next(), step, "the last step is repeated");
@@ -262,6 +271,8 @@ mod tests {
                 r#"data: {"error":7} data: [DONE] End"#,
             ),
             ("last fault counts", usual().cut_after_events(0).reset_after_events(1), "aa Reset"),
+            ("hold", usual().hold_after_events(1), "aa Hold bb cc End"),
+            ("hold, cut", usual().hold_after_events(1).cut_after_events(1), "aa Hold End"),
             ("pace", usual().pace(ms(5)), "aa 5ms bb 5ms cc End"),
             ("thinks", usual().thinks_for(ms(9)), "9ms aa bb cc End"),
             ("pieces", usual().in_pieces_of(1), "a | a | b | b | c | c | End"),

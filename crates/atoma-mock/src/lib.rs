@@ -12,6 +12,7 @@ mod request;
 mod respond;
 mod schema;
 mod server;
+mod shared;
 mod signature;
 mod speech;
 mod tokens;

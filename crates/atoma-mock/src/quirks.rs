@@ -7,6 +7,7 @@ use serde_json::Value;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Quirks {
     pub(crate) fault: Option<Fault>,
+    pub(crate) hold_after: Option<usize>,
     pub(crate) done: bool,
     pub(crate) unsigned: bool,
     pub(crate) without_finish_reason: bool,

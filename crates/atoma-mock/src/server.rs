@@ -1,23 +1,24 @@
-use std::collections::VecDeque;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::answer::Answer;
 use crate::connection;
-use crate::proxy::{Rules, Verdict, judge};
+use crate::proxy::Rules;
 use crate::request::ReceivedRequest;
-use crate::respond::{self, Outgoing, Tempo};
+use crate::respond::Tempo;
+use crate::shared::Shared;
 
 /// An Atoma server on loopback, for as long as this value lives.
 ///
-/// Dropping it closes the port and every connection and ends all its tasks.
+/// Dropping it closes the port and every connection and ends all its tasks: as soon as the runtime
+/// comes to it, or before `drop` returns if the server has a thread of its own.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -48,6 +49,7 @@ impl MockServer {
     }
 
     /// Starts a server on a free port, on a thread of its own: for synchronous tests and programs.
+    /// It keeps real time, whatever the clock of a runtime around it does.
     ///
     /// # Panics
     ///
@@ -79,6 +81,13 @@ impl MockServer {
     pub fn always(&self, answer: Answer) -> &Self {
         self.shared.script().always = Some(answer);
         self
+    }
+
+    /// Lets one answer go on that is held back by
+    /// [`hold_after_events`](Answer::hold_after_events): the first that waits, or else the next that
+    /// would wait.
+    pub fn release(&self) {
+        self.shared.gate.add_permits(1);
     }
 
     /// The requests so far, in the order in which they were wholly received.
@@ -223,11 +232,9 @@ impl MockServerBuilder {
     ///
     /// If the port cannot be bound, for instance because another program has it.
     pub async fn try_start(self) -> io::Result<MockServer> {
-        let (listener, shared) = self.bind().await?;
-        let (stop, stopped) = oneshot::channel();
-        let address = listener.local_addr()?;
-        tokio::spawn(accept(listener, Arc::clone(&shared), stopped));
-        Ok(MockServer { address, shared, stop: Some(stop), thread: None })
+        let (server, serving) = self.bind()?;
+        tokio::spawn(serving);
+        Ok(server)
     }
 
     /// Starts the server on a thread of its own, for synchronous tests and programs.
@@ -241,25 +248,25 @@ impl MockServerBuilder {
 
     fn on_a_thread(self) -> io::Result<MockServer> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (listener, shared) = runtime.block_on(self.bind())?;
-        let (stop, stopped) = oneshot::channel();
-        let address = listener.local_addr()?;
-        let serving = accept(listener, Arc::clone(&shared), stopped);
-        let thread = thread::Builder::new()
-            .name("atoma-mock".to_owned())
-            .spawn(move || runtime.block_on(serving))?;
-        Ok(MockServer { address, shared, stop: Some(stop), thread: Some(thread) })
+        let (mut server, serving) = {
+            let _inside = runtime.enter();
+            self.bind()?
+        };
+        let thread = thread::Builder::new().name("atoma-mock".to_owned());
+        server.thread = Some(thread.spawn(move || runtime.block_on(serving))?);
+        Ok(server)
     }
 
-    async fn bind(self) -> io::Result<(TcpListener, Arc<Shared>)> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).await?;
-        let shared = Shared {
-            rules: self.rules,
-            tempo: self.tempo,
-            script: Mutex::default(),
-            state: watch::Sender::default(),
-        };
-        Ok((listener, Arc::new(shared)))
+    /// The server, and the future that serves. It ends when the server is dropped.
+    fn bind(self) -> io::Result<(MockServer, impl Future<Output = ()> + Send + use<>)> {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, self.port))?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let listener = TcpListener::from_std(listener)?;
+        let shared = Arc::new(Shared::new(self.rules, self.tempo));
+        let (stop, stopped) = oneshot::channel();
+        let serving = accept(listener, Arc::clone(&shared), stopped);
+        Ok((MockServer { address, shared, stop: Some(stop), thread: None }, serving))
     }
 }
 
@@ -277,108 +284,6 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, mut stopped: oneshot
             },
             Some(_) = connections.join_next() => {}
             _ = &mut stopped => return,
-        }
-    }
-}
-
-/// What all connections of a server share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    rules: Rules,
-    tempo: Tempo,
-    script: Mutex<Script>,
-    state: watch::Sender<ServerState>,
-}
-
-#[derive(Debug, Default)]
-struct Script {
-    queue: VecDeque<Answer>,
-    always: Option<Answer>,
-    requests: Vec<ReceivedRequest>,
-}
-
-impl Shared {
-    /// Notes a request and decides what to answer.
-    pub(crate) fn decide(self: &Arc<Self>, request: ReceivedRequest) -> (Outgoing, Exchange) {
-        let verdict = judge(&self.rules, &request);
-        let (answer, number) = {
-            let mut script = self.script();
-            script.requests.push(request);
-            (script.take(&verdict), script.requests.len())
-        };
-        self.state.send_modify(|state| state.requests += 1);
-        let exchange = Exchange { shared: Arc::clone(self), over: false };
-        let outgoing = match (answer, verdict) {
-            (None, Verdict::Plain(plain)) => respond::plain(plain, self.tempo),
-            (answer, verdict) => {
-                let answer = answer.unwrap_or_else(Answer::usual);
-                respond::scripted(&answer, &verdict, self.tempo, number, now())
-            }
-        };
-        (outgoing, exchange)
-    }
-
-    /// Counts a connection as open until the guard is dropped.
-    pub(crate) fn opened(self: &Arc<Self>) -> Open {
-        self.state.send_modify(|state| {
-            state.connections += 1;
-            state.open_connections += 1;
-        });
-        Open(Arc::clone(self))
-    }
-
-    fn script(&self) -> MutexGuard<'_, Script> {
-        self.script.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Script {
-    /// The answer due to a request; `None`: the proxy or the model speaks for itself.
-    fn take(&mut self, verdict: &Verdict) -> Option<Answer> {
-        let due = self.queue.front().or(self.always.as_ref())?;
-        let passes = matches!(verdict, Verdict::Chat(_));
-        if !passes && !respond::speaks_for_the_server(due) {
-            return None;
-        }
-        self.queue.pop_front().or_else(|| self.always.clone())
-    }
-}
-
-/// Seconds since the Unix epoch.
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
-/// An open connection.
-pub(crate) struct Open(Arc<Shared>);
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.state.send_modify(|state| state.open_connections -= 1);
-    }
-}
-
-/// One answer on its way: finished, or abandoned when dropped before.
-#[derive(Debug)]
-pub(crate) struct Exchange {
-    shared: Arc<Shared>,
-    over: bool,
-}
-
-impl Exchange {
-    /// Counts the answer as given to its end; the second time nothing happens.
-    pub(crate) fn finish(&mut self) {
-        if !self.over {
-            self.over = true;
-            self.shared.state.send_modify(|state| state.finished += 1);
-        }
-    }
-}
-
-impl Drop for Exchange {
-    fn drop(&mut self) {
-        if !self.over {
-            self.shared.state.send_modify(|state| state.abandoned += 1);
         }
     }
 }
