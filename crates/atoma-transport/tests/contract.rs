@@ -1,0 +1,167 @@
+//! The contract suite: kept by the honest transports, and broken noticeably by the others.
+
+use atoma_transport::testing::{LoopbackServer, ManualTimer, ScriptedTransport, contract};
+use atoma_transport::{
+    Body, ErrorKind, Request, RequestSent, Response, Retry, RetryBudget, RetryConfig, Timed,
+    Timeouts, Transport, TransportError, transport_fn,
+};
+use bytes::Bytes;
+use contract::{ContractServer, Scene};
+use http_body::Body as _;
+use std::{future::poll_fn, pin::Pin};
+
+fn scripted() -> (ScriptedTransport, ManualTimer) {
+    let timer = ManualTimer::new();
+    (ScriptedTransport::new([]).timer(timer.clone()), timer)
+}
+
+/// Checks a transport that sends through `server`, and says which promise it broke.
+fn broken<T: Transport>(wrap: impl FnOnce(ScriptedTransport) -> T) -> String {
+    let (server, timer) = scripted();
+    let transport = wrap(server.clone());
+    let outcome = timer.run(contract::check(&transport, &server, &timer));
+    outcome.map_or_else(|broken| broken.to_string(), |()| "none".into())
+}
+
+#[test]
+fn the_scripted_transport_keeps_it() {
+    assert_eq!(broken(|server| server), "none");
+}
+
+#[test]
+fn time_outs_leave_it_whole() {
+    let timed = |server| Timed::new(server, ManualTimer::new(), Timeouts::default());
+    assert_eq!(broken(timed), "none");
+}
+
+#[test]
+fn a_retry_layer_that_is_switched_off_leaves_it_whole() {
+    let off = |server| Retry::new(server, ManualTimer::new()).config(RetryConfig::none());
+    assert_eq!(broken(off), "none");
+}
+
+#[test]
+fn retrying_breaks_it() {
+    let (server, timer) = scripted();
+    // Each retry is refused by the empty script, so the first status that is retried breaks it.
+    let retry = Retry::new(server.clone(), timer.clone()).budget(RetryBudget::default());
+    let broken = timer.run(contract::check(&retry, &server, &timer)).unwrap_err();
+    assert!(broken.to_string().contains("exactly one exchange"), "{broken}");
+}
+
+#[test]
+fn an_error_for_a_status_breaks_it() {
+    let said = broken(|server| {
+        through(server, |response| async move {
+            if response.status().is_server_error() {
+                return Err(TransportError::new(ErrorKind::Other, RequestSent::Maybe));
+            }
+            Ok(response)
+        })
+    });
+    assert!(said.contains("any status is Ok"), "{said}");
+}
+
+#[test]
+fn reading_the_body_first_breaks_it() {
+    let said = broken(|server| {
+        through(server, |response| async move {
+            let (head, mut body) = response.into_parts();
+            let mut all = Vec::new();
+            while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+                all.extend_from_slice(&frame?.into_data().unwrap());
+            }
+            Ok(Response::from_parts(head, Body::from(all)))
+        })
+    });
+    assert!(said.contains("the head is handed on before the body"), "{said}");
+}
+
+#[test]
+fn keeping_the_exchange_alive_breaks_it() {
+    let said = broken(|server| {
+        through(server, |response| async move {
+            if response.body().is_end_stream() {
+                return Ok(response);
+            }
+            let (head, body) = response.into_parts();
+            let body = Box::leak(Box::new(body));
+            Ok(Response::from_parts(head, Body::new(body)))
+        })
+    });
+    assert!(said.contains("dropping the body ends the exchange"), "{said}");
+}
+
+#[test]
+fn taking_a_cut_for_an_end_breaks_it() {
+    struct Deaf(Body);
+
+    impl http_body::Body for Deaf {
+        type Data = Bytes;
+        type Error = TransportError;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            cx: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, TransportError>>> {
+            Pin::new(&mut self.0).poll_frame(cx).map(|frame| frame?.ok().map(Ok))
+        }
+    }
+
+    let said = broken(|server| {
+        through(
+            server,
+            |response| async move { Ok(response.map(|body| Body::streamed(Deaf(body)))) },
+        )
+    });
+    assert!(said.contains("a body that breaks off ends in an error"), "{said}");
+}
+
+#[test]
+fn a_careless_error_breaks_it() {
+    let careless = |sent| {
+        broken(move |server: ScriptedTransport| {
+            transport_fn(move |request| {
+                let exchange = server.send(request);
+                async move {
+                    exchange
+                        .await
+                        .map_err(|error| TransportError::new(error.kind(), sent).with_source(error))
+                }
+            })
+        })
+    };
+    let said = careless(RequestSent::No);
+    assert!(said.contains("says that the request may have been sent"), "{said}");
+    let said = careless(RequestSent::Maybe);
+    assert!(said.contains("says that nothing was sent"), "{said}");
+}
+
+/// Sends through `server` and hands on what `change` makes of the response.
+fn through<F, R>(server: ScriptedTransport, change: F) -> impl Transport
+where
+    F: Fn(Response) -> R + Clone + Send + Sync + 'static,
+    R: Future<Output = Result<Response, TransportError>> + Send + 'static,
+{
+    transport_fn(move |request: Request| {
+        let (exchange, change) = (server.send(request), change.clone());
+        async move { change(exchange.await?).await }
+    })
+}
+
+#[test]
+fn the_loopback_server_answers_plain_sockets() {
+    use std::io::{Read, Write};
+    let server = LoopbackServer::start().unwrap();
+    let uri = server.play(Scene::Answer(429, vec![Bytes::from_static(b"slow down")]));
+    let authority = uri.authority().unwrap().as_str();
+    let mut socket = std::net::TcpStream::connect(authority).unwrap();
+    let request = format!("POST {} HTTP/1.1\r\ncontent-length: 2\r\n\r\n{{}}", uri.path());
+    socket.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 429 "), "{answer}");
+    assert!(answer.ends_with("content-length: 9\r\n\r\nslow down"), "{answer}");
+    let [received] = &server.received()[..] else { panic!() };
+    assert_eq!((received.uri().path(), &received.body()[..]), (uri.path(), &b"{}"[..]));
+}

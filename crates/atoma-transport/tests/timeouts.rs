@@ -1,0 +1,252 @@
+//! `Timed` over a scripted transport and a clock that stands still.
+
+use atoma_transport::testing::{Exchange, ManualTimer, ScriptedTransport};
+use atoma_transport::{
+    Body, Deadline, ErrorKind, Phase, Request, RequestSent, Response, Timed, Timeouts, Timer,
+    Transport, TransportError,
+};
+use bytes::Bytes;
+use http_body::{Body as _, Frame};
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn timed(
+    timeouts: Timeouts,
+    exchange: Exchange,
+) -> (Timed<ScriptedTransport>, ScriptedTransport, ManualTimer) {
+    let timer = ManualTimer::new();
+    let server = ScriptedTransport::new([exchange]).timer(timer.clone());
+    (Timed::new(server.clone(), timer.clone(), timeouts), server, timer)
+}
+
+/// Reads the body to its end: what came, and the error it ended in.
+async fn read(body: &mut Body) -> (String, Option<TransportError>) {
+    let mut all = Vec::new();
+    while let Some(frame) = next(body).await {
+        match frame {
+            Ok(frame) => all.extend_from_slice(&frame.into_data().unwrap()),
+            Err(error) => return (String::from_utf8(all).unwrap(), Some(error)),
+        }
+    }
+    (String::from_utf8(all).unwrap(), None)
+}
+
+async fn next(body: &mut Body) -> Option<Result<Frame<Bytes>, TransportError>> {
+    poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await
+}
+
+fn call(
+    timeouts: Timeouts,
+    exchange: Exchange,
+) -> (Result<Response, TransportError>, ScriptedTransport, ManualTimer) {
+    let (transport, server, timer) = timed(timeouts, exchange);
+    (timer.run(transport.send(Request::default())), server, timer)
+}
+
+#[test]
+fn the_first_time_out_to_pass_is_the_one_named() {
+    let none = Timeouts::none;
+    let table = [
+        ("head", none().head(2 * SECOND), Phase::Head, 2),
+        ("total", none().total(3 * SECOND), Phase::Total, 3),
+        ("head before total", none().head(2 * SECOND).total(3 * SECOND), Phase::Head, 2),
+        ("total before head", none().head(4 * SECOND).total(3 * SECOND), Phase::Total, 3),
+        ("both at once", none().head(3 * SECOND).total(3 * SECOND), Phase::Total, 3),
+        ("an endless head", none().head(Duration::MAX).total(3 * SECOND), Phase::Total, 3),
+    ];
+    for (name, timeouts, phase, after) in table {
+        let (outcome, server, timer) = call(timeouts, Exchange::never());
+        let error = outcome.unwrap_err();
+        assert_eq!(
+            (error.timeout_phase(), timer.elapsed()),
+            (Some(phase), after * SECOND),
+            "{name}"
+        );
+        assert_eq!(error.request_sent(), RequestSent::Maybe, "{name}");
+        assert_eq!((server.in_flight(), timer.waiters()), (0, 0), "{name}");
+    }
+}
+
+#[test]
+fn a_head_in_time_stops_its_clock() {
+    let exchange = Exchange::respond(200).head_after(SECOND).pause(60 * SECOND).body("late");
+    let (outcome, _, timer) = call(Timeouts::none().head(2 * SECOND), exchange);
+    let mut response = outcome.unwrap();
+    assert_eq!(timer.waiters(), 0);
+    let (text, error) = timer.run(read(response.body_mut()));
+    assert_eq!((text.as_str(), error.is_none()), ("late", true));
+}
+
+#[test]
+fn silence_in_the_body_is_bounded_and_what_came_before_is_kept() {
+    let exchange = Exchange::respond(200).body("a").pause(9 * SECOND).body("b").stall();
+    let (outcome, server, timer) = call(Timeouts::none().idle(10 * SECOND), exchange);
+    let mut response = outcome.unwrap();
+    let (text, error) = timer.run(read(response.body_mut()));
+    assert_eq!((text.as_str(), timer.elapsed()), ("ab", 19 * SECOND));
+    let error = error.unwrap();
+    assert_eq!(error.timeout_phase(), Some(Phase::Idle));
+    assert_eq!(error.to_string(), "timed out: the answer stopped coming");
+    assert_eq!((server.live_bodies(), timer.waiters()), (0, 0), "the exchange is over at once");
+    assert!(timer.run(next(response.body_mut())).is_none(), "fused");
+    assert!(response.body().is_end_stream());
+    assert_eq!(response.body().size_hint().exact(), Some(0));
+}
+
+/// Row 80: a byte now and then keeps the idle clock quiet for ever, but not the total one.
+#[test]
+fn the_total_bounds_a_body_that_trickles() {
+    let exchange = (0..100).fold(Exchange::respond(200), |e, _| e.pause(9 * SECOND).body("x"));
+    let timeouts = Timeouts::none().idle(10 * SECOND).total(100 * SECOND);
+    let (outcome, _, timer) = call(timeouts, exchange);
+    let (text, error) = timer.run(read(outcome.unwrap().body_mut()));
+    assert_eq!((text.len(), timer.elapsed()), (11, 100 * SECOND));
+    assert_eq!(error.unwrap().timeout_phase(), Some(Phase::Total));
+}
+
+#[test]
+fn the_total_bounds_a_body_that_never_lets_its_reader_wait() {
+    #[derive(Debug)]
+    struct Flood(ManualTimer);
+
+    impl http_body::Body for Flood {
+        type Data = Bytes;
+        type Error = TransportError;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
+            self.0.advance(SECOND);
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"x")))))
+        }
+    }
+
+    let timer = ManualTimer::new();
+    let flood = timer.clone();
+    let server = atoma_transport::transport_fn(move |_| {
+        std::future::ready(Ok(http::Response::new(Body::streamed(Flood(flood.clone())))))
+    });
+    let transport = Timed::new(server, timer.clone(), Timeouts::none().total(100 * SECOND));
+    let mut response = timer.run(transport.send(Request::default())).unwrap();
+    let (_, error) = timer.run(read(response.body_mut()));
+    assert_eq!(error.unwrap().timeout_phase(), Some(Phase::Total));
+    assert!(timer.elapsed() < 200 * SECOND);
+}
+
+/// Row 115: a reader may leave a stream alone for as long as it likes.
+#[test]
+fn only_waiting_for_the_server_counts_as_silence() {
+    let exchange = Exchange::respond(200).body("a").body("b").pause(SECOND).body("c");
+    let (outcome, _, timer) = call(Timeouts::none().idle(10 * SECOND), exchange);
+    let mut response = outcome.unwrap();
+    assert!(timer.run(next(response.body_mut())).unwrap().is_ok());
+    timer.advance(3600 * SECOND);
+    let (text, error) = timer.run(read(response.body_mut()));
+    assert_eq!((text.as_str(), error.is_none()), ("bc", true));
+}
+
+#[test]
+fn a_long_body_does_not_cost_a_timer_per_frame() {
+    let exchange = (0..1000).fold(Exchange::respond(200), |e, _| e.pause(SECOND / 10).body("x"));
+    let (transport, _, timer) = timed(Timeouts::default(), exchange);
+    let before = timer.sleeps();
+    let mut response = timer.run(transport.send(Request::default())).unwrap();
+    let (text, error) = timer.run(read(response.body_mut()));
+    assert_eq!((text.len(), error.is_none()), (1000, true));
+    let pauses = 1000;
+    assert!(timer.sleeps() - before - pauses < 5, "{}", timer.sleeps());
+}
+
+#[test]
+fn without_time_outs_a_body_passes_through_and_no_timer_is_used() {
+    for timeouts in [Timeouts::none(), Timeouts::none().connect(SECOND).head(SECOND)] {
+        let (outcome, _, timer) = call(timeouts, Exchange::respond(200).body("a").stall());
+        let mut response = outcome.unwrap();
+        let mut first = Box::pin(next(response.body_mut()));
+        let polled = first.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop()));
+        assert!(polled.is_ready());
+        assert_eq!((timer.sleeps(), timer.waiters()), (0, 0));
+    }
+}
+
+#[test]
+fn the_body_ends_as_the_one_below_does() {
+    let exchange = Exchange::respond(200).body("a").break_off("connection reset");
+    let (outcome, server, timer) = call(Timeouts::default(), exchange);
+    let mut response = outcome.unwrap();
+    let (text, error) = timer.run(read(response.body_mut()));
+    assert_eq!((text.as_str(), error.map(|error| error.kind())), ("a", Some(ErrorKind::Body)));
+    assert!(timer.run(next(response.body_mut())).is_none());
+    assert_eq!((server.live_bodies(), timer.waiters()), (0, 0));
+}
+
+#[test]
+fn dropping_a_timed_exchange_drops_the_one_below() {
+    let (transport, server, timer) = timed(Timeouts::default(), Exchange::never());
+    let mut exchange = transport.send(Request::default());
+    let polled = exchange.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop()));
+    assert!(polled.is_pending());
+    assert_eq!((server.in_flight(), timer.waiters()), (1, 1));
+    drop(exchange);
+    assert_eq!((server.in_flight(), timer.waiters()), (0, 0));
+
+    server.push(Exchange::respond(200).stall());
+    let response = timer.run(transport.send(Request::default())).unwrap();
+    assert_eq!(server.live_bodies(), 1);
+    drop(response);
+    assert_eq!(server.live_bodies(), 0);
+}
+
+#[test]
+fn a_call_may_bring_its_own_and_the_transport_below_sees_what_is_in_force() {
+    let own = Timeouts::none().connect(SECOND).total(5 * SECOND);
+    for (given, in_force) in [(None, Timeouts::default()), (Some(own), own)] {
+        let (transport, server, timer) = timed(Timeouts::default(), Exchange::respond(200));
+        let mut request = Request::default();
+        if let Some(given) = given {
+            request.extensions_mut().insert(given);
+        }
+        timer.run(transport.send(request)).unwrap();
+        let seen = server.requests().remove(0);
+        assert_eq!(seen.extensions().get(), Some(&in_force));
+        let deadline = timer.now() + in_force.total.unwrap();
+        assert_eq!(seen.extensions().get(), Some(&Deadline(deadline)));
+    }
+}
+
+#[test]
+fn a_deadline_that_is_there_goes_before_the_total() {
+    let (transport, _, timer) = timed(Timeouts::none().total(SECOND), Exchange::never());
+    let mut request = Request::default();
+    request.extensions_mut().insert(Deadline(timer.now() + 8 * SECOND));
+    let error = timer.run(transport.send(request)).unwrap_err();
+    assert_eq!((error.timeout_phase(), timer.elapsed()), (Some(Phase::Total), 8 * SECOND));
+}
+
+/// Row 118.
+#[test]
+fn times_beyond_every_clock_do_not_overflow() {
+    let max = Duration::MAX;
+    let timeouts = Timeouts::none().connect(max).head(max).idle(max).total(max);
+    let exchange = Exchange::respond(200).head_after(SECOND).pause(SECOND).body("a");
+    let (outcome, server, timer) = call(timeouts, exchange);
+    let (text, error) = timer.run(read(outcome.unwrap().body_mut()));
+    assert_eq!((text.as_str(), error.is_none()), ("a", true));
+    assert!(server.requests()[0].extensions().get::<Deadline>().is_none());
+}
+
+#[test]
+fn the_defaults_are_the_documented_ones() {
+    let seconds = |seconds| Some(seconds * SECOND);
+    let timeouts = Timeouts::default();
+    assert_eq!((timeouts.connect, timeouts.head), (seconds(10), None));
+    assert_eq!((timeouts.idle, timeouts.total), (seconds(120), seconds(600)));
+    assert_eq!(timeouts.connect(None).idle(None).total(None), Timeouts::none());
+}
