@@ -135,3 +135,69 @@ impl Origin {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server() -> Uri {
+        Uri::from_static("https://api.test/v1")
+    }
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port() {
+        let budget = RetryBudget::default();
+        budget.withdraw(&server(), false).unwrap().spend();
+        for (uri, tokens) in [
+            ("https://api.test/v1", 95),
+            ("https://API.test:443/other?path", 95),
+            ("https://user@api.test/", 95),
+            ("http://api.test/v1", 100),
+            ("https://api.test:444/v1", 100),
+            ("https://api2.test/v1", 100),
+            ("/v1", 100),
+        ] {
+            assert_eq!(budget.tokens(&Uri::from_static(uri)), tokens, "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_retry_that_never_begins_is_not_paid_for() {
+        let budget = RetryBudget::default();
+        let withdrawal = budget.clone().withdraw(&server(), true).unwrap();
+        assert_eq!(budget.tokens(&server()), 90);
+        drop(withdrawal);
+        assert_eq!(budget.tokens(&server()), 100);
+        budget.withdraw(&server(), true).unwrap().spend();
+        assert_eq!(budget.tokens(&server()), 90);
+    }
+
+    #[test]
+    fn successes_fill_the_bucket_and_no_more() {
+        let budget = RetryBudget::default();
+        while let Some(withdrawal) = budget.withdraw(&server(), true) {
+            withdrawal.spend();
+        }
+        assert_eq!(budget.tokens(&server()), 0);
+        (0..5).for_each(|_| budget.deposit(&server()));
+        assert!(budget.withdraw(&server(), true).is_none());
+        assert!(budget.withdraw(&server(), false).is_some());
+        (0..200).for_each(|_| budget.deposit(&server()));
+        assert_eq!(budget.tokens(&server()), 100);
+        assert!(budget.lock().is_empty(), "a full bucket needs no memory");
+    }
+
+    #[test]
+    fn threads_that_share_it_get_no_more_than_it_holds() {
+        let budget = RetryBudget::default();
+        let pay = || {
+            let paid = (0..50).filter_map(|_| budget.withdraw(&server(), false));
+            paid.map(Withdrawal::spend).count()
+        };
+        let paid = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(pay)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum::<usize>()
+        });
+        assert_eq!((paid, budget.tokens(&server())), (20, 0));
+    }
+}
