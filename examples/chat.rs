@@ -1,2 +1,42 @@
-//! placeholder
-fn main() {}
+//! An answer, token by token.
+//!
+//! Run: `cargo run --example chat`
+//!
+//! Without a key it starts a mock of Atoma on loopback and talks to that. With
+//! `ATOMASDK_BEARER_AUTH` set it asks `https://api.atoma.network`; with `ATOMASDK_SERVER_URL` as
+//! well, that server.
+//!
+//! You should see a greeting appear word by word, then the number of tokens it took.
+
+use atoma::{ChatCompletionMessage, ChatCompletionRequest, Client};
+use atoma_mock::MockServer;
+use std::{error::Error, io::Write, time::Duration};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let mock = MockServer::builder().pace(Duration::from_millis(40)).start().await;
+    let client = match std::env::var_os("ATOMASDK_BEARER_AUTH") {
+        Some(_) => Client::from_env()?,
+        None => Client::builder().api_key("any").server_url(mock.url()).build()?,
+    };
+
+    let request = ChatCompletionRequest::new(
+        "meta-llama/Llama-3.3-70B-Instruct",
+        [
+            ChatCompletionMessage::system("You are a helpful AI assistant"),
+            ChatCompletionMessage::user("Hello!"),
+        ],
+    )
+    .temperature(0.7)
+    .max_completion_tokens(4096);
+
+    let mut chunks = client.chat().stream(request).await?;
+    while let Some(chunk) = chunks.try_next().await? {
+        print!("{}", chunk.text());
+        std::io::stdout().flush()?;
+        if let Some(usage) = chunk.usage() {
+            println!("\n({} tokens)", usage.total_tokens);
+        }
+    }
+    Ok(())
+}

@@ -1,1 +1,46 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod api_key;
+#[cfg(feature = "blocking")]
+pub mod blocking;
+mod builder;
+mod call;
+mod chat;
+mod client;
+mod clock;
+mod error;
+mod events;
+mod outcome;
+mod reply;
+mod server_url;
+mod sniff;
+mod stream;
+
+pub use api_key::{ApiKey, ApiKeyProvider};
+pub use builder::ClientBuilder;
+pub use call::{Call, Operation};
+pub use chat::{Chat, CreateChatCompletion, StreamChatCompletion};
+pub use client::Client;
+pub use error::Error;
+pub use reply::Reply;
+pub use stream::ChatCompletionStream;
+
+/// The models of the API, from `atoma-types`.
+pub use atoma_types as types;
+#[doc(no_inline)]
+pub use atoma_types::{
+    ApiError, ChatCompletionChunk, ChatCompletionMessage, ChatCompletionRequest,
+    ChatCompletionResponse, ChatCompletionToolsParam, ContentPart, FinishReason, ResponseFormat,
+    Role, StreamOptions, ToolCall, ToolChoice, Usage,
+};
+
+/// The transport layer, from `atoma-transport`: for another transport, timer or retry policy.
+pub use atoma_transport as transport;
+#[doc(no_inline)]
+pub use atoma_transport::{
+    Attempts, BackoffStrategy, RetryConfig, RetryConnectionErrors, Timeouts, transport_fn,
+};
+
+/// The result of a call.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

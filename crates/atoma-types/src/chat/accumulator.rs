@@ -90,6 +90,12 @@ impl ChatCompletionAccumulator {
         self.chunks
     }
 
+    /// How many choices were seen.
+    #[must_use]
+    pub fn choices(&self) -> usize {
+        self.choices.len()
+    }
+
     /// Whether there is a choice, and every choice seen has a finish reason.
     #[must_use]
     pub fn all_finished(&self) -> bool {

@@ -1,0 +1,146 @@
+use crate::{Error, error::redact};
+use atoma_transport::{
+    BoxError, ErrorKind, Request, RequestSent, Response, ResponseFuture, Transport, TransportError,
+};
+use http::{HeaderValue, header::AUTHORIZATION};
+use secrecy::{ExposeSecret, SecretString};
+use std::{fmt, future::Future, pin::Pin, sync::Arc};
+
+/// A bearer token; it shows itself nowhere and is wiped from memory when dropped.
+///
+/// ```
+/// let key = atoma::ApiKey::new("sk-secret")?;
+/// assert_eq!(format!("{key:?}"), "ApiKey");
+/// # Ok::<(), atoma::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct ApiKey(Arc<SecretString>);
+
+impl ApiKey {
+    /// Checks that `key` can stand in a header: not empty, visible ASCII only.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_config`] if it cannot; the text never repeats the key.
+    pub fn new(key: impl Into<String>) -> Result<Self, Error> {
+        let key = SecretString::from(key.into());
+        let exposed = key.expose_secret();
+        if exposed.is_empty() {
+            return Err(Error::config("the API key is empty"));
+        }
+        if !exposed.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Error::config(
+                "the API key holds a space, a line end or another character that no key has: \
+                 was it read from a file with a trailing newline?",
+            ));
+        }
+        Ok(Self(Arc::new(key)))
+    }
+
+    /// The header's value, marked as sensitive.
+    fn bearer(&self) -> Result<HeaderValue, http::header::InvalidHeaderValue> {
+        let mut value = HeaderValue::try_from(format!("Bearer {}", self.0.expose_secret()))?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+
+    /// `text` without this key in it, should a server have echoed it.
+    pub(crate) fn redact<'a>(&self, text: &'a [u8]) -> std::borrow::Cow<'a, [u8]> {
+        redact(text, self.0.expose_secret().as_bytes())
+    }
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiKey")
+    }
+}
+
+/// Names the key anew for each attempt of each call: from a vault, a file that rotates, a login.
+///
+/// Closures that return a future are providers; see
+/// [`ClientBuilder::api_key_provider`](crate::ClientBuilder::api_key_provider).
+pub trait ApiKeyProvider: Send + Sync + 'static {
+    /// The key for the attempt about to be sent.
+    fn api_key(&self) -> Pin<Box<dyn Future<Output = Result<ApiKey, BoxError>> + Send>>;
+}
+
+impl<F, R> ApiKeyProvider for F
+where
+    F: Fn() -> R + Send + Sync + 'static,
+    R: Future<Output = Result<ApiKey, BoxError>> + Send + 'static,
+{
+    fn api_key(&self) -> Pin<Box<dyn Future<Output = Result<ApiKey, BoxError>> + Send>> {
+        Box::pin(self())
+    }
+}
+
+/// Where the key comes from.
+#[derive(Clone)]
+pub(crate) enum Credentials {
+    Key(ApiKey),
+    Provider(Arc<dyn ApiKeyProvider>),
+    None,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Key(_) => "Key",
+            Self::Provider(_) => "Provider",
+            Self::None => "None",
+        })
+    }
+}
+
+/// Puts the bearer token on each attempt; stands inside the retries, so that each asks anew.
+#[derive(Debug)]
+pub(crate) struct Authorize<T> {
+    inner: Arc<T>,
+    credentials: Credentials,
+}
+
+impl<T: Transport> Authorize<T> {
+    pub(crate) fn new(inner: T, credentials: Credentials) -> Self {
+        Self { inner: Arc::new(inner), credentials }
+    }
+}
+
+impl<T: Transport> Transport for Authorize<T> {
+    fn send(&self, mut request: Request) -> ResponseFuture {
+        if request.headers().contains_key(AUTHORIZATION) {
+            return self.inner.send(request);
+        }
+        match &self.credentials {
+            Credentials::None => self.inner.send(request),
+            Credentials::Key(key) => match key.bearer() {
+                Ok(value) => {
+                    request.headers_mut().insert(AUTHORIZATION, value);
+                    let (sent, key) = (self.inner.send(request), key.clone());
+                    Box::pin(async move { sent.await.map(|response| remember(response, key)) })
+                }
+                Err(error) => Box::pin(std::future::ready(Err(no_key(error)))),
+            },
+            Credentials::Provider(provider) => {
+                let (key, inner) = (provider.api_key(), Arc::clone(&self.inner));
+                Box::pin(async move {
+                    let key = key.await.map_err(no_key)?;
+                    request.headers_mut().insert(AUTHORIZATION, key.bearer().map_err(no_key)?);
+                    inner.send(request).await.map(|response| remember(response, key))
+                })
+            }
+        }
+    }
+}
+
+/// Leaves the key with the response, so that errors can be cleansed of it.
+fn remember(mut response: Response, key: ApiKey) -> Response {
+    response.extensions_mut().insert(key);
+    response
+}
+
+fn no_key(source: impl Into<BoxError>) -> TransportError {
+    TransportError::new(ErrorKind::Request, RequestSent::No)
+        .with_detail("the provider of the API key failed")
+        .with_source(source)
+}

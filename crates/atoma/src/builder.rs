@@ -1,0 +1,282 @@
+use crate::{
+    ApiKey, ApiKeyProvider, Client, Error,
+    api_key::{Authorize, Credentials},
+    client::{Inner, KEY_VARIABLE, Limits, URL_VARIABLE},
+    error::is_final,
+    server_url::{DEFAULT_SERVER_URL, ServerUrl},
+};
+use atoma_transport::{Retry, RetryConfig, Timed, Timeouts, Timer, Transport};
+use atoma_types::ApiError;
+use http::{HeaderMap, HeaderName, HeaderValue, header::USER_AGENT};
+use std::{fmt, sync::Arc, time::Duration};
+
+/// Makes a [`Client`]; nothing can fail before [`build`](Self::build), which checks it all.
+#[derive(Default)]
+pub struct ClientBuilder {
+    key: Option<Key>,
+    server_url: Option<String>,
+    allow_http: bool,
+    headers: Vec<(String, String)>,
+    user_agent: Option<String>,
+    timeouts: Timeouts,
+    stream_timeouts: Option<Timeouts>,
+    retries: Option<RetryConfig>,
+    transport: Option<Arc<dyn Transport>>,
+    timer: Option<Arc<dyn Timer>>,
+    limits: Limits,
+}
+
+enum Key {
+    Text(String),
+    Provider(Arc<dyn ApiKeyProvider>),
+    None,
+}
+
+impl ClientBuilder {
+    /// The key of your Atoma account, sent as a bearer token. Required, unless one of
+    /// [`api_key_provider`](Self::api_key_provider), [`without_api_key`](Self::without_api_key) is
+    /// called.
+    #[must_use]
+    pub fn api_key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(Key::Text(key.into()));
+        self
+    }
+
+    /// Asks `provider` for the key before each attempt of each call.
+    ///
+    /// ```
+    /// use atoma::{ApiKey, Client};
+    ///
+    /// let builder = Client::builder().api_key_provider(|| async {
+    ///     let key = "read from a vault";
+    ///     Ok(ApiKey::new(key.replace(' ', "-"))?)
+    /// });
+    /// ```
+    #[must_use]
+    pub fn api_key_provider(mut self, provider: impl ApiKeyProvider) -> Self {
+        self.key = Some(Key::Provider(Arc::new(provider)));
+        self
+    }
+
+    /// Sends no key: for a server of your own that asks for none.
+    #[must_use]
+    pub fn without_api_key(mut self) -> Self {
+        self.key = Some(Key::None);
+        self
+    }
+
+    /// The key and the server from the environment, as [`Client::from_env`] reads them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_config`] if `ATOMASDK_BEARER_AUTH` is not set or either is not text.
+    pub fn from_env(mut self) -> Result<Self, Error> {
+        let key = variable(KEY_VARIABLE)?.ok_or_else(|| {
+            Error::config(format!("no API key: set the environment variable {KEY_VARIABLE}"))
+        })?;
+        self.server_url = variable(URL_VARIABLE)?.or(self.server_url);
+        Ok(self.api_key(key))
+    }
+
+    /// The server, with a path prefix if it has one. Default `https://api.atoma.network`.
+    ///
+    /// The endpoint's path is appended (`/v1/chat/completions`); a prefix that ends in `/v1`, as
+    /// other SDKs write it, is not doubled. Plain `http://` is for this machine only, unless
+    /// [`allow_http`](Self::allow_http) is set.
+    #[must_use]
+    pub fn server_url(mut self, url: impl Into<String>) -> Self {
+        self.server_url = Some(url.into());
+        self
+    }
+
+    /// Lets `http://` go to other machines too, where anyone on the way can read the key. Default
+    /// false.
+    #[must_use]
+    pub fn allow_http(mut self, allow: bool) -> Self {
+        self.allow_http = allow;
+        self
+    }
+
+    /// A header for every request. A later one of the same name wins, and so does one of the call.
+    #[must_use]
+    pub fn default_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// The `User-Agent`. Default `atoma-rust/` and this crate's version.
+    #[must_use]
+    pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
+        self.user_agent = Some(user_agent.into());
+        self
+    }
+
+    /// Time-outs of unary calls. Default [`Timeouts::default`]: 10 s to connect, 120 s between two
+    /// pieces of the body, 600 s in all.
+    #[must_use]
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    /// Time-outs of streams. Default: 10 s to connect, 300 s until the first event, 120 s between
+    /// two events, no total.
+    ///
+    /// `head` is for the head and again for the first event; `idle` counts events, not bytes:
+    /// keep-alive comments do not reset it.
+    #[must_use]
+    pub fn stream_timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.stream_timeouts = Some(timeouts);
+        self
+    }
+
+    /// When and how failed calls are tried again. Default [`RetryConfig::default`];
+    /// [`RetryConfig::none`] switches retries off.
+    #[must_use]
+    pub fn retries(mut self, retries: RetryConfig) -> Self {
+        self.retries = Some(retries);
+        self
+    }
+
+    /// Another transport in place of hyper's. Retries, time-outs and the key stay around it.
+    #[must_use]
+    pub fn transport(mut self, transport: impl Transport) -> Self {
+        self.transport = Some(Arc::new(transport));
+        self
+    }
+
+    /// Another clock in place of Tokio's: for another runtime, or a test.
+    #[must_use]
+    pub fn timer(mut self, timer: impl Timer) -> Self {
+        self.timer = Some(Arc::new(timer));
+        self
+    }
+
+    /// The most bytes that a whole answer may have. Default 32 MiB.
+    #[must_use]
+    pub fn max_response_size(mut self, bytes: usize) -> Self {
+        self.limits.response = bytes;
+        self
+    }
+
+    /// The most bytes that one event of a stream may have. Default 4 MiB.
+    #[must_use]
+    pub fn max_event_size(mut self, bytes: usize) -> Self {
+        self.limits.event = bytes;
+        self
+    }
+
+    /// Checks everything and makes the client.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_config`], and the text says what to do: no key or a malformed one, a malformed
+    /// URL, `http://` to another machine, a malformed header or proxy, retries that cannot be, no
+    /// trusted certificates.
+    pub fn build(self) -> Result<Client, Error> {
+        let credentials = match self.key {
+            Some(Key::Text(key)) => Credentials::Key(ApiKey::new(key)?),
+            Some(Key::Provider(provider)) => Credentials::Provider(provider),
+            Some(Key::None) => Credentials::None,
+            None => {
+                return Err(Error::config(
+                    "no API key: call api_key, or without_api_key if the server asks for none",
+                ));
+            }
+        };
+        let url = self.server_url.as_deref().unwrap_or(DEFAULT_SERVER_URL);
+        let server_url = ServerUrl::parse(url, self.allow_http)?;
+        let mut headers = HeaderMap::new();
+        for (name, value) in &self.headers {
+            let (name, value) = header(name, value)?;
+            headers.insert(name, value);
+        }
+        let user_agent =
+            self.user_agent.as_deref().unwrap_or(concat!("atoma-rust/", env!("CARGO_PKG_VERSION")));
+        headers.entry(USER_AGENT).or_insert(header("user-agent", user_agent)?.1);
+
+        let retries = self.retries.unwrap_or_default();
+        retries.validate().map_err(|error| Error::config(error.to_string()))?;
+        let timer = match self.timer {
+            Some(timer) => timer,
+            None => default_timer()?,
+        };
+        let transport = match self.transport {
+            Some(transport) => transport,
+            None => default_transport()?,
+        };
+        let timed = Timed::new(transport, Arc::clone(&timer), Timeouts::none());
+        let transport = Retry::new(Authorize::new(timed, credentials), Arc::clone(&timer))
+            .config(retries)
+            .refusal_check(|_, body| ApiError::from_body(body).as_ref().is_some_and(is_final));
+        Ok(Client::from_parts(Inner {
+            transport: Arc::new(transport),
+            timer,
+            server_url,
+            allow_http: self.allow_http,
+            headers,
+            timeouts: self.timeouts,
+            stream_timeouts: self.stream_timeouts.unwrap_or_else(stream_timeouts),
+            limits: self.limits,
+        }))
+    }
+}
+
+/// Generous enough for a model that thinks for minutes.
+fn stream_timeouts() -> Timeouts {
+    Timeouts::default().head(Duration::from_secs(300)).idle(Duration::from_secs(120)).total(None)
+}
+
+/// A header by its parts, checked; the value is marked as sensitive, since it may be a key.
+pub(crate) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Error> {
+    let name = HeaderName::try_from(name)
+        .map_err(|_| Error::config(format!("{name:?} cannot be the name of a header")))?;
+    let mut value = HeaderValue::try_from(value).map_err(|_| {
+        Error::config(format!("the value of the header {name} has a line end or control character"))
+    })?;
+    value.set_sensitive(true);
+    Ok((name, value))
+}
+
+fn variable(name: &str) -> Result<Option<String>, Error> {
+    match std::env::var(name) {
+        Ok(value) => Ok(Some(value).filter(|value| !value.trim().is_empty())),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(_)) => {
+            Err(Error::config(format!("the environment variable {name} is not text")))
+        }
+    }
+}
+
+#[cfg(feature = "hyper")]
+fn default_timer() -> Result<Arc<dyn Timer>, Error> {
+    Ok(Arc::new(atoma_transport::TokioTimer))
+}
+
+#[cfg(not(feature = "hyper"))]
+fn default_timer() -> Result<Arc<dyn Timer>, Error> {
+    Err(Error::config("no timer: call timer, or switch the feature `hyper` on"))
+}
+
+#[cfg(feature = "hyper")]
+fn default_transport() -> Result<Arc<dyn Transport>, Error> {
+    let transport =
+        atoma_transport::HyperTransport::new().map_err(|error| Error::config(error.to_string()))?;
+    Ok(Arc::new(transport))
+}
+
+#[cfg(not(feature = "hyper"))]
+fn default_transport() -> Result<Arc<dyn Transport>, Error> {
+    Err(Error::config("no transport: call transport, or switch the feature `hyper` on"))
+}
+
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder")
+            .field("timeouts", &self.timeouts)
+            .field("stream_timeouts", &self.stream_timeouts)
+            .field("retries", &self.retries)
+            .field("transport", &self.transport)
+            .finish_non_exhaustive()
+    }
+}

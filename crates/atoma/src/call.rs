@@ -1,0 +1,192 @@
+use crate::{Client, Error, Result, builder::header, outcome, reply::Head, server_url::ServerUrl};
+use atoma_transport::{Body, Request, RetryConfig, Timeouts};
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue, Method, Uri,
+    header::{ACCEPT, CONTENT_TYPE},
+};
+use std::{
+    fmt,
+    future::{Future, IntoFuture},
+    pin::Pin,
+    time::Duration,
+};
+
+/// A call that is not sent yet: set what it shall do otherwise than the client, then await it.
+///
+/// Nothing happens before it is awaited. Dropping the future ends the call and closes its
+/// connection at once.
+///
+/// ```
+/// # async fn run(client: atoma::Client, request: atoma::ChatCompletionRequest) -> atoma::Result<()> {
+/// use atoma::RetryConfig;
+/// use std::time::Duration;
+///
+/// let reply = client
+///     .chat()
+///     .create(request)
+///     .timeout(Duration::from_secs(30))
+///     .retries(RetryConfig::none())
+///     .header("x-trace", "42")
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a call is sent when it is awaited"]
+pub struct Call<O> {
+    client: Client,
+    operation: O,
+    options: Options,
+}
+
+/// What a [`Call`] does once it is awaited; one for each method of the API.
+pub trait Operation: Send + Sized + 'static {
+    /// What the call resolves to.
+    type Output: Send + 'static;
+
+    #[doc(hidden)]
+    fn run(self, prepared: Prepared) -> impl Future<Output = Result<Self::Output>> + Send;
+}
+
+#[derive(Default)]
+struct Options {
+    retries: Option<RetryConfig>,
+    timeouts: Option<Timeouts>,
+    total: Option<Duration>,
+    server_url: Option<String>,
+    headers: Vec<(String, String)>,
+}
+
+impl<O: Operation> Call<O> {
+    pub(crate) fn new(client: Client, operation: O) -> Self {
+        Self { client, operation, options: Options::default() }
+    }
+
+    /// Retries of this call, in place of the client's. [`RetryConfig::none`] sends it once.
+    pub fn retries(mut self, retries: RetryConfig) -> Self {
+        self.options.retries = Some(retries);
+        self
+    }
+
+    /// How long the whole call may take: all attempts, the waits between them, and the answer to
+    /// its end, also where it streams. The client's other time-outs stay.
+    pub fn timeout(mut self, total: Duration) -> Self {
+        self.options.total = Some(total);
+        self
+    }
+
+    /// The time-outs of this call, in place of the client's.
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.options.timeouts = Some(timeouts);
+        self
+    }
+
+    /// The server of this call, in place of the client's. The key goes there.
+    pub fn server_url(mut self, url: impl Into<String>) -> Self {
+        self.options.server_url = Some(url.into());
+        self
+    }
+
+    /// A header of this call; it wins over the client's of the same name. An `Idempotency-Key` is
+    /// the same on all attempts.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.options.headers.push((name.into(), value.into()));
+        self
+    }
+
+    pub(crate) async fn run(self) -> Result<O::Output> {
+        let Self { client, operation, options } = self;
+        operation.run(Prepared { client, options }).await
+    }
+}
+
+impl<O: Operation> IntoFuture for Call<O> {
+    type Output = Result<O::Output>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
+
+impl<O: fmt::Debug> fmt::Debug for Call<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").field("operation", &self.operation).finish_non_exhaustive()
+    }
+}
+
+/// A client and the options of one call, for an [`Operation`] to send with.
+#[allow(missing_debug_implementations)]
+pub struct Prepared {
+    client: Client,
+    options: Options,
+}
+
+/// The head of a 2xx, its body, and what is needed to read it.
+pub(crate) struct Answer {
+    pub(crate) client: Client,
+    pub(crate) head: Head,
+    pub(crate) key: Option<crate::ApiKey>,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) body: Body,
+}
+
+impl Prepared {
+    /// Posts `body` to `path` and waits for the head of a 2xx; any other status is an error.
+    ///
+    /// For an event stream the time-out between two pieces of the body is left to the reader,
+    /// which counts events.
+    pub(crate) async fn post(
+        self,
+        path: &str,
+        body: Bytes,
+        accept: &'static str,
+    ) -> Result<Answer> {
+        let streams = accept == EVENT_STREAM;
+        let timeouts = self.timeouts(streams);
+        let mut request = Request::new(body);
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.uri(path)?;
+        *request.headers_mut() = self.headers(accept)?;
+        request.extensions_mut().insert(if streams { timeouts.idle(None) } else { timeouts });
+        if let Some(retries) = self.options.retries {
+            retries.validate().map_err(|error| Error::config(error.to_string()))?;
+            request.extensions_mut().insert(retries);
+        }
+        let response = self.client.inner().transport.send(request).await?;
+        let (head, key, body) = outcome::accept(response).await?;
+        Ok(Answer { client: self.client, head, key, timeouts, body })
+    }
+
+    fn uri(&self, path: &str) -> Result<Uri> {
+        let client = self.client.inner();
+        match &self.options.server_url {
+            Some(url) => ServerUrl::parse(url, client.allow_http)?.join(path),
+            None => client.server_url.join(path),
+        }
+    }
+
+    fn headers(&self, accept: &'static str) -> Result<HeaderMap> {
+        let mut headers = self.client.inner().headers.clone();
+        headers.insert(ACCEPT, HeaderValue::from_static(accept));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+        for (name, value) in &self.options.headers {
+            let (name, value) = header(name, value)?;
+            headers.insert(name, value);
+        }
+        Ok(headers)
+    }
+
+    fn timeouts(&self, streams: bool) -> Timeouts {
+        let client = self.client.inner();
+        let usual = if streams { client.stream_timeouts } else { client.timeouts };
+        let timeouts = self.options.timeouts.unwrap_or(usual);
+        match self.options.total {
+            Some(total) => timeouts.total(total),
+            None => timeouts,
+        }
+    }
+}
+
+pub(crate) const JSON: &str = "application/json";
+pub(crate) const EVENT_STREAM: &str = "text/event-stream";

@@ -1,0 +1,449 @@
+use atoma_transport::{Attempts, ErrorKind, RequestSent, TransportError};
+use atoma_types::{ApiError, ChatCompletionResponse, InvalidRequest};
+use http::StatusCode;
+use std::{borrow::Cow, fmt, time::Duration};
+
+/// Why a call gave no answer, or not a whole one.
+///
+/// Ask it what you need to know to act; match on nothing. An error told inside a stream answers
+/// the same questions as one told by an HTTP status.
+///
+/// | question | method |
+/// |---|---|
+/// | did I build it wrong? | [`is_config`](Self::is_config), [`is_invalid_request`](Self::is_invalid_request) |
+/// | did the server refuse, and how? | [`status`](Self::status), [`api`](Self::api), [`request_id`](Self::request_id) |
+/// | is it worth trying again, and when? | [`is_retryable`](Self::is_retryable), [`retry_after`](Self::retry_after) |
+/// | may it have cost money? | [`may_have_been_processed`](Self::may_have_been_processed) |
+/// | what was tried? | [`attempts`](Self::attempts) |
+/// | what had arrived? | [`is_truncated`](Self::is_truncated), [`partial`](Self::partial) |
+/// | was it the network? | [`is_connect`](Self::is_connect), [`is_timeout`](Self::is_timeout), [`is_certificate`](Self::is_certificate), [`transport`](Self::transport) |
+///
+/// Display is one short line of this level only; causes are in
+/// [`source`](std::error::Error::source). No key, header or body is ever in either.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: Kind,
+    head: Head,
+    partial: Option<ChatCompletionResponse>,
+}
+
+/// What is known of the exchange.
+#[derive(Default)]
+struct Head {
+    status: Option<StatusCode>,
+    request_id: Option<String>,
+    retry_after: Option<Duration>,
+    attempts: Attempts,
+}
+
+enum Kind {
+    /// The client was built wrong.
+    Config(Cow<'static, str>),
+    /// The request can never be right.
+    InvalidRequest(InvalidRequest),
+    /// The request is for another method, or a header is malformed.
+    Misuse(Cow<'static, str>),
+    /// No answer, or a body that broke off.
+    Transport(TransportError),
+    /// A status outside 2xx.
+    Refused(Option<ApiError>),
+    /// A 2xx whose body says that it failed after all.
+    Told(ApiError),
+    /// A 2xx with something else than an answer.
+    Unexpected { what: &'static str, excerpt: String, source: Option<Source> },
+    /// The stream ended before the answer did.
+    Truncated { stray: String },
+    /// No event for too long.
+    Stalled { first: bool, limit: Duration },
+    /// The answer is larger than the client's limits.
+    Limit(Cow<'static, str>),
+}
+
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
+impl Error {
+    pub(crate) fn config(why: impl Into<Cow<'static, str>>) -> Self {
+        Self::from_kind(Kind::Config(why.into()))
+    }
+
+    pub(crate) fn misuse(why: impl Into<Cow<'static, str>>) -> Self {
+        Self::from_kind(Kind::Misuse(why.into()))
+    }
+
+    pub(crate) fn refused(api: Option<ApiError>) -> Self {
+        Self::from_kind(Kind::Refused(api))
+    }
+
+    pub(crate) fn told(api: ApiError) -> Self {
+        Self::from_kind(Kind::Told(api))
+    }
+
+    pub(crate) fn unexpected(what: &'static str, body: &[u8]) -> Self {
+        Self::from_kind(Kind::Unexpected { what, excerpt: excerpt(body), source: None })
+    }
+
+    pub(crate) fn unreadable(source: impl Into<Source>, body: &[u8]) -> Self {
+        let what = "the answer cannot be read";
+        let source = Some(source.into());
+        Self::from_kind(Kind::Unexpected { what, excerpt: excerpt(body), source })
+    }
+
+    pub(crate) fn truncated(stray: &[u8]) -> Self {
+        Self::from_kind(Kind::Truncated { stray: excerpt(stray) })
+    }
+
+    pub(crate) fn stalled(first: bool, limit: Duration) -> Self {
+        Self::from_kind(Kind::Stalled { first, limit })
+    }
+
+    pub(crate) fn limit(what: impl Into<Cow<'static, str>>) -> Self {
+        Self::from_kind(Kind::Limit(what.into()))
+    }
+
+    fn from_kind(kind: Kind) -> Self {
+        Self(Box::new(Inner { kind, head: Head::default(), partial: None }))
+    }
+
+    /// Adds what the response's head told.
+    pub(crate) fn with_head(mut self, head: &crate::reply::Head) -> Self {
+        let now = std::time::SystemTime::now();
+        self.0.head = Head {
+            status: Some(head.status),
+            request_id: head.request_id().map(str::to_owned),
+            retry_after: atoma_transport::retry_after(&head.headers, now),
+            attempts: head.attempts.clone(),
+        };
+        self
+    }
+
+    pub(crate) fn with_partial(mut self, partial: ChatCompletionResponse) -> Self {
+        self.0.partial = Some(partial);
+        self
+    }
+
+    /// The client was built wrong: a bad URL, key, header or option. The text says what to do.
+    pub fn is_config(&self) -> bool {
+        matches!(self.0.kind, Kind::Config(_))
+    }
+
+    /// The request was refused before anything was sent: the text names the member, or the method
+    /// that should have been called.
+    pub fn is_invalid_request(&self) -> bool {
+        matches!(self.0.kind, Kind::InvalidRequest(_) | Kind::Misuse(_))
+    }
+
+    /// The server answered and refused: by a status outside 2xx, or by an error inside a 200.
+    pub fn is_refused(&self) -> bool {
+        matches!(self.0.kind, Kind::Refused(_) | Kind::Told(_))
+    }
+
+    /// What the server said of its refusal, if it could be read.
+    pub fn api(&self) -> Option<&ApiError> {
+        match &self.0.kind {
+            Kind::Refused(api) => api.as_ref(),
+            Kind::Told(api) => Some(api),
+            _ => None,
+        }
+    }
+
+    /// The refusing status; for an error told inside a 200, the status it stands for if it says
+    /// one (`"code": 429`), else none.
+    pub fn status(&self) -> Option<StatusCode> {
+        match &self.0.kind {
+            Kind::Told(api) => status_told(api),
+            _ => self.0.head.status,
+        }
+    }
+
+    /// The server's name for the request (`x-request-id`), if an answer came with one.
+    pub fn request_id(&self) -> Option<&str> {
+        self.0.head.request_id.as_deref()
+    }
+
+    /// How long the server asks to wait before the next try (`Retry-After`, `retry-after-ms`).
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.head.retry_after
+    }
+
+    /// How often the request was sent, how long that took, and what each try met.
+    pub fn attempts(&self) -> &Attempts {
+        match &self.0.kind {
+            Kind::Transport(error) if error.attempts().count > 0 => error.attempts(),
+            _ => &self.0.head.attempts,
+        }
+    }
+
+    /// The same request may well succeed if sent again later.
+    ///
+    /// It says nothing of the price: see [`may_have_been_processed`](Self::may_have_been_processed).
+    /// Never true for an exhausted quota or balance, a bad key, or a request that can never be
+    /// right.
+    pub fn is_retryable(&self) -> bool {
+        match &self.0.kind {
+            Kind::Refused(api) => {
+                let status = self.0.head.status.map_or(0, |status| status.as_u16());
+                is_retryable_refusal(status, api.as_ref())
+            }
+            Kind::Told(api) => {
+                let status = status_told(api).map_or(500, |status| status.as_u16());
+                is_retryable_refusal(status, Some(api))
+            }
+            Kind::Transport(error) => error.is_transient() || error.kind() == ErrorKind::Body,
+            Kind::Truncated { .. } | Kind::Stalled { .. } => true,
+            Kind::Config(_)
+            | Kind::InvalidRequest(_)
+            | Kind::Misuse(_)
+            | Kind::Unexpected { .. }
+            | Kind::Limit(_) => false,
+        }
+    }
+
+    /// The server may have worked on the request, and billed it.
+    ///
+    /// False only where that is certain: nothing was sent, or a 4xx refused it.
+    pub fn may_have_been_processed(&self) -> bool {
+        match &self.0.kind {
+            Kind::Config(_) | Kind::InvalidRequest(_) | Kind::Misuse(_) => false,
+            Kind::Transport(error) => error.request_sent() == RequestSent::Maybe,
+            Kind::Refused(_) => self.0.head.status.is_none_or(|status| !is_plain_refusal(status)),
+            _ => true,
+        }
+    }
+
+    /// The answer had begun and did not come to its end; [`partial`](Self::partial) has what came.
+    pub fn is_truncated(&self) -> bool {
+        match &self.0.kind {
+            Kind::Truncated { .. } => true,
+            Kind::Transport(error) => error.kind() == ErrorKind::Body,
+            _ => false,
+        }
+    }
+
+    /// What of the answer had arrived before the error; only streams have it.
+    ///
+    /// Nothing received is lost: text, reasoning, tool calls and usage as far as they came.
+    pub fn partial(&self) -> Option<&ChatCompletionResponse> {
+        self.0.partial.as_ref()
+    }
+
+    /// Takes the partial answer out of the error.
+    pub fn into_partial(self) -> Option<ChatCompletionResponse> {
+        self.0.partial
+    }
+
+    /// Some phase took longer than it may.
+    pub fn is_timeout(&self) -> bool {
+        match &self.0.kind {
+            Kind::Stalled { .. } => true,
+            Kind::Transport(error) => error.is_timeout(),
+            _ => false,
+        }
+    }
+
+    /// No connection could be opened: name, TCP, proxy, TLS or certificate.
+    pub fn is_connect(&self) -> bool {
+        self.transport().is_some_and(TransportError::is_connect)
+    }
+
+    /// The server's certificate is not to be trusted.
+    pub fn is_certificate(&self) -> bool {
+        self.transport().is_some_and(TransportError::is_certificate)
+    }
+
+    /// The answer, or one event of it, is larger than the client's limits.
+    pub fn is_limit(&self) -> bool {
+        matches!(self.0.kind, Kind::Limit(_))
+            || self.transport().is_some_and(TransportError::is_limit)
+    }
+
+    /// A 2xx that is no answer: another content type, an empty or unreadable body.
+    pub fn is_unexpected_answer(&self) -> bool {
+        matches!(self.0.kind, Kind::Unexpected { .. })
+    }
+
+    /// The beginning of an unexpected answer, at most 200 characters, without control characters.
+    ///
+    /// Not part of Display: it is whatever a server, or something before it, chose to send.
+    pub fn excerpt(&self) -> Option<&str> {
+        match &self.0.kind {
+            Kind::Unexpected { excerpt, .. } | Kind::Truncated { stray: excerpt } => {
+                Some(excerpt.as_str()).filter(|excerpt| !excerpt.is_empty())
+            }
+            _ => None,
+        }
+    }
+
+    /// The transport's error, if it was one.
+    pub fn transport(&self) -> Option<&TransportError> {
+        match &self.0.kind {
+            Kind::Transport(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0.kind {
+            Kind::Config(why) | Kind::Misuse(why) | Kind::Limit(why) => f.write_str(why),
+            Kind::InvalidRequest(_) => f.write_str("the request is not valid"),
+            Kind::Transport(error) if error.kind() == ErrorKind::Body => {
+                f.write_str("the answer broke off")
+            }
+            Kind::Transport(_) => f.write_str("the request got no answer"),
+            Kind::Refused(api) => {
+                f.write_str("the server refused the request")?;
+                if let Some(status) = self.0.head.status {
+                    write!(f, ": {status}")?;
+                    if status.is_redirection() {
+                        f.write_str(" (redirects are not followed, the key must not travel)")?;
+                    }
+                }
+                api.as_ref().map_or(Ok(()), |api| told(f, ": ", api))
+            }
+            Kind::Told(api) => {
+                f.write_str("the server failed while answering")?;
+                told(f, ": ", api)
+            }
+            Kind::Unexpected { what, .. } => f.write_str(what),
+            Kind::Truncated { .. } => f.write_str("the stream ended before the answer did"),
+            Kind::Stalled { first: true, limit } => {
+                write!(f, "the answer did not begin within {limit:?}")
+            }
+            Kind::Stalled { first: false, limit } => {
+                write!(f, "the answer stopped: nothing new for {limit:?}")
+            }
+        }?;
+        let attempts = self.attempts();
+        if attempts.count > 1 {
+            write!(f, " (after {attempts})")?;
+        }
+        Ok(())
+    }
+}
+
+fn told(f: &mut fmt::Formatter<'_>, separator: &str, api: &ApiError) -> fmt::Result {
+    let text = api.to_string();
+    if text.is_empty() { Ok(()) } else { write!(f, "{separator}{}", excerpt(text.as_bytes())) }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Error");
+        debug.field("message", &format_args!("{self}"));
+        if let Some(status) = self.status() {
+            debug.field("status", &status);
+        }
+        if let Some(request_id) = self.request_id() {
+            debug.field("request_id", &request_id);
+        }
+        debug.field("attempts", self.attempts());
+        debug.field("has_partial", &self.0.partial.is_some());
+        if let Some(source) = std::error::Error::source(self) {
+            debug.field("source", &source);
+        }
+        debug.finish()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.0.kind {
+            Kind::InvalidRequest(error) => Some(error),
+            Kind::Transport(error) => Some(error),
+            Kind::Unexpected { source, .. } => source.as_deref().map(|source| source as _),
+            _ => None,
+        }
+    }
+}
+
+impl From<InvalidRequest> for Error {
+    fn from(error: InvalidRequest) -> Self {
+        Self::from_kind(Kind::InvalidRequest(error))
+    }
+}
+
+impl From<TransportError> for Error {
+    fn from(error: TransportError) -> Self {
+        Self::from_kind(Kind::Transport(error))
+    }
+}
+
+/// The status an error inside a 200 stands for.
+fn status_told(api: &ApiError) -> Option<StatusCode> {
+    let spelled = |name| api.extra.get(name).and_then(serde_json::Value::as_u64);
+    let code = api.code.as_deref().and_then(|code| code.parse().ok());
+    let number = code.or_else(|| spelled("status_code")).or_else(|| spelled("status"))?;
+    StatusCode::from_u16(u16::try_from(number).ok()?).ok().filter(|status| status.as_u16() >= 400)
+}
+
+/// A refusal before any work: 4xx, but for those that stand for a lost or late answer.
+fn is_plain_refusal(status: StatusCode) -> bool {
+    status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT
+}
+
+fn is_retryable_refusal(status: u16, api: Option<&ApiError>) -> bool {
+    if api.is_some_and(is_final) {
+        return false;
+    }
+    // Atoma: a stack of compute units is being bought; the text is all that tells it apart.
+    let try_again = || api.is_some_and(|api| api.message.contains("Please retry"));
+    match status {
+        408 | 409 | 423 | 425 | 429 | 500 | 502 | 503 | 504 => true,
+        400 => try_again(),
+        505 | 511 => false,
+        status => status > 504,
+    }
+}
+
+/// Whether waiting is of no use: quota, balance and authorisation do not mend themselves.
+pub(crate) fn is_final(api: &ApiError) -> bool {
+    const FINAL: [&str; 9] = [
+        "insufficient_quota",
+        "billing_hard_limit_reached",
+        "billing_not_active",
+        "insufficient_balance",
+        "insufficient_credits",
+        "balance_error",
+        "fiat_payments_only",
+        "auth_error",
+        "invalid_api_key",
+    ];
+    let named = |name: &Option<String>| {
+        name.as_ref().is_some_and(|name| FINAL.iter().any(|word| name.eq_ignore_ascii_case(word)))
+    };
+    named(&api.code) || named(&api.kind)
+}
+
+/// At most 200 characters of `body` on one line, controls replaced.
+fn excerpt(body: &[u8]) -> String {
+    const LIMIT: usize = 200;
+    let text = String::from_utf8_lossy(&body[..body.len().min(4 * LIMIT)]);
+    let mut line: String = text
+        .trim()
+        .chars()
+        .take(LIMIT)
+        .map(|char| if char.is_control() { ' ' } else { char })
+        .collect();
+    if text.trim().chars().nth(LIMIT).is_some() || body.len() > 4 * LIMIT {
+        line.push('…');
+    }
+    line
+}
+
+/// `text` with each occurrence of `secret` replaced.
+pub(crate) fn redact<'a>(text: &'a [u8], secret: &[u8]) -> Cow<'a, [u8]> {
+    let find = |text: &[u8]| text.windows(secret.len()).position(|window| window == secret);
+    if secret.is_empty() || secret.len() > text.len() || find(text).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let (mut cleansed, mut rest) = (Vec::with_capacity(text.len()), text);
+    while let Some(at) = find(rest) {
+        cleansed.extend_from_slice(&rest[..at]);
+        cleansed.extend_from_slice(b"[key]");
+        rest = &rest[at + secret.len()..];
+    }
+    cleansed.extend_from_slice(rest);
+    Cow::Owned(cleansed)
+}

@@ -1,0 +1,159 @@
+//! What the events of a chat stream mean; pure, so that stream and unary answer share it.
+
+use crate::{ApiKey, Error};
+use atoma_sse::{Decoder, Event, Limits};
+use atoma_types::{
+    ApiError, ChatCompletionAccumulator, ChatCompletionChunk, ChatCompletionResponse, ChunkReader,
+};
+
+/// Reads the events of one answer in order, and knows whether it is whole.
+#[derive(Debug)]
+pub(crate) struct Events {
+    reader: ChunkReader,
+    answer: ChatCompletionAccumulator,
+    key: Option<ApiKey>,
+    /// The number of choices asked for.
+    choices: u32,
+    done: bool,
+    /// The last data that was no JSON: it may say why the stream ended.
+    stray: Vec<u8>,
+}
+
+/// What an event said.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "a box would cost each chunk an allocation")]
+pub(crate) enum Said {
+    /// A piece of the answer.
+    Chunk(ChatCompletionChunk),
+    /// Nothing that matters: a comment in disguise, an empty object.
+    Nothing,
+    /// `[DONE]`.
+    Done,
+}
+
+impl Events {
+    pub(crate) fn new(choices: u32, key: Option<ApiKey>) -> Self {
+        Self {
+            reader: ChunkReader::new(),
+            answer: ChatCompletionAccumulator::new(),
+            key,
+            choices,
+            done: false,
+            stray: Vec::new(),
+        }
+    }
+
+    /// A decoder for such a stream: some servers write `error: {…}` as a field of its own.
+    pub(crate) fn decoder(event_limit: usize) -> Decoder {
+        let limits = Limits::new().line(event_limit).event(event_limit);
+        Decoder::with_limits(limits).accept_error_field(true)
+    }
+
+    pub(crate) fn read(&mut self, event: &Event<'_>) -> Result<Said, Error> {
+        self.read_data(event.data(), event.name() == "error")
+    }
+
+    /// Reads the data of one event; `is_error` if the event's name says so.
+    pub(crate) fn read_data(&mut self, data: &str, is_error: bool) -> Result<Said, Error> {
+        let bytes = data.as_bytes();
+        match bytes.first() {
+            Some(b'{') if !is_error => self.chunk(bytes),
+            // Some gateways send their keep-alive comments as data.
+            None | Some(b':') => Ok(Said::Nothing),
+            _ => self.other(data.trim(), is_error),
+        }
+    }
+
+    /// Reads a whole JSON object that came where a stream was asked for.
+    pub(crate) fn read_json(&mut self, json: &[u8]) -> Result<Said, Error> {
+        let said = self.chunk(json)?;
+        if matches!(said, Said::Nothing) {
+            return Err(Error::unexpected("the answer holds no completion", &self.cleansed(json)));
+        }
+        self.done = true;
+        Ok(said)
+    }
+
+    /// `[DONE]` was seen, or every choice has its finish reason.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.answer.chunks() > 0 && (self.done || self.answer.all_finished())
+    }
+
+    /// A chunk was seen.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.answer.chunks() > 0
+    }
+
+    /// Every choice asked for is finished: at most the usage is still to come.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.done || (self.answer.all_finished() && self.answer.choices() >= self.choices as usize)
+    }
+
+    /// Ends the answer: whole, or an error with what there is.
+    pub(crate) fn end(&mut self) -> Result<(), Error> {
+        if self.is_complete() {
+            return Ok(());
+        }
+        let stray = std::mem::take(&mut self.stray);
+        Err(Error::truncated(&self.cleansed(&stray)))
+    }
+
+    /// The answer as far as it came; none before the first chunk.
+    pub(crate) fn partial(&self) -> Option<ChatCompletionResponse> {
+        (self.answer.chunks() > 0).then(|| self.answer.response())
+    }
+
+    pub(crate) fn into_response(self) -> ChatCompletionResponse {
+        self.answer.into_response()
+    }
+
+    /// `text` without the key, should the server have echoed it.
+    pub(crate) fn cleansed<'a>(&self, text: &'a [u8]) -> std::borrow::Cow<'a, [u8]> {
+        match &self.key {
+            Some(key) => key.redact(text),
+            None => text.into(),
+        }
+    }
+
+    fn chunk(&mut self, json: &[u8]) -> Result<Said, Error> {
+        let chunk = self
+            .reader
+            .read(json)
+            .map_err(|error| Error::unreadable(error, &self.cleansed(json)))?;
+        if chunk.error().is_some() {
+            return Err(self.told(json));
+        }
+        if chunk.choices.is_empty() && chunk.id.is_empty() && chunk.usage().is_none() {
+            return Ok(Said::Nothing);
+        }
+        self.answer.push(&chunk);
+        Ok(Said::Chunk(chunk))
+    }
+
+    fn other(&mut self, data: &str, is_error: bool) -> Result<Said, Error> {
+        if data.eq_ignore_ascii_case("[done]") {
+            self.done = true;
+            return Ok(Said::Done);
+        }
+        if is_error || data.starts_with(['[', '{']) {
+            if let Some(api) = ApiError::from_body(&self.cleansed(data.as_bytes())) {
+                return Err(Error::told(api));
+            }
+        }
+        if data.starts_with('{') {
+            return self.chunk(data.as_bytes());
+        }
+        self.stray = data.as_bytes()[..data.len().min(1024)].to_vec();
+        Ok(Said::Nothing)
+    }
+
+    /// The error that `json` tells, read again without the key in it.
+    fn told(&self, json: &[u8]) -> Error {
+        let json = self.cleansed(json);
+        let in_chunk = || ChatCompletionChunk::from_slice(&json).ok()?.error().cloned();
+        match in_chunk().or_else(|| ApiError::from_body(&json)) {
+            Some(api) => Error::told(api),
+            None => Error::unexpected("the answer is an error of an unknown form", &json),
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! From a response to an answer or an error.
+
+use crate::{
+    ApiKey, Error, Reply, Result,
+    call::Answer,
+    events::{Events, Said},
+    reply::Head,
+    sniff::{Looks, looks, trimmed},
+};
+use atoma_transport::{Body, Response};
+use atoma_types::{ApiError, ChatCompletionResponse};
+use bytes::{Bytes, BytesMut};
+use http_body::Body as _;
+use std::{future::poll_fn, pin::Pin};
+
+/// The most of a refusing body that is read.
+const REFUSAL_LIMIT: usize = 64 << 10;
+
+/// Splits a 2xx into its parts; any other status becomes the error it stands for.
+pub(crate) async fn accept(response: Response) -> Result<(Head, Option<ApiKey>, Body)> {
+    let (mut parts, mut body) = response.into_parts();
+    let key = parts.extensions.remove::<ApiKey>();
+    let attempts = parts.extensions.remove().unwrap_or_default();
+    let head =
+        Head { status: parts.status, headers: cleansed(parts.headers, key.as_ref()), attempts };
+    if head.status.is_success() {
+        return Ok((head, key, body));
+    }
+    let refusal = beginning(&mut body, REFUSAL_LIMIT).await;
+    let refusal = key.as_ref().map_or((&refusal[..]).into(), |key| key.redact(&refusal));
+    Err(Error::refused(ApiError::from_body(&refusal)).with_head(&head))
+}
+
+/// Reads the whole body of a unary answer.
+pub(crate) async fn completion(answer: Answer) -> Result<Reply<ChatCompletionResponse>> {
+    let Answer { client, head, key, body, .. } = answer;
+    let limit = client.inner().limits.response;
+    let completion = async {
+        let raw = whole(body, limit).await?;
+        let response = read_completion(&raw, key, client.inner().limits.event)?;
+        Ok((response, raw))
+    };
+    match completion.await {
+        Ok((response, raw)) => Ok(Reply::new(response, head, raw)),
+        Err(error) => Err(Error::with_head(error, &head)),
+    }
+}
+
+/// A completion out of a body: JSON, or the event stream of a server that streams regardless.
+fn read_completion(
+    body: &[u8],
+    key: Option<ApiKey>,
+    event_limit: usize,
+) -> Result<ChatCompletionResponse> {
+    let mut events = Events::new(1, key);
+    let json = trimmed(body);
+    match looks(json, false) {
+        Looks::Json => {
+            let response = ChatCompletionResponse::from_slice(json)
+                .map_err(|error| Error::unreadable(error, &events.cleansed(json)))?;
+            let has_answer = !response.choices.is_empty() || !response.id.is_empty();
+            if has_answer && response.error.is_none() {
+                return Ok(response);
+            }
+            let cleansed = events.cleansed(json);
+            match ApiError::from_body(&cleansed) {
+                Some(api) if response.error.is_some() || !response.extra.is_empty() => {
+                    Err(Error::told(api))
+                }
+                _ if has_answer || mentions_choices(json) => Ok(response),
+                _ => Err(Error::unexpected("the answer holds no completion", &cleansed)),
+            }
+        }
+        Looks::Events => {
+            let mut decoder = Events::decoder(event_limit);
+            let mut input = body;
+            loop {
+                match decoder.decode(&mut input) {
+                    Ok(Some(event)) => match events.read(&event) {
+                        Ok(Said::Done) => break,
+                        Ok(_) => {}
+                        Err(error) => return Err(with_partial(error, &events)),
+                    },
+                    Ok(None) => break,
+                    Err(_) => return Err(with_partial(too_large(event_limit), &events)),
+                }
+            }
+            if let Some(unfinished) = decoder.finish() {
+                let _ = read_unfinished(&mut events, unfinished.data());
+            }
+            match events.end() {
+                Ok(()) => Ok(events.into_response()),
+                Err(error) => Err(with_partial(error, &events)),
+            }
+        }
+        Looks::Unclear if json.is_empty() => Err(Error::unexpected("the answer is empty", b"")),
+        Looks::Unclear | Looks::Other => {
+            Err(Error::unexpected("the answer is not JSON", &events.cleansed(json)))
+        }
+    }
+}
+
+/// The block that the end of a stream left without its blank line.
+///
+/// The standard drops it. A `[DONE]` or a whole JSON object cannot have been cut, though, and
+/// servers that forget the last blank line exist; anything else is dropped.
+pub(crate) fn read_unfinished(events: &mut Events, data: &str) -> Result<Said> {
+    let data = data.trim();
+    if data.eq_ignore_ascii_case("[done]") || is_whole_json(data) {
+        events.read_data(data, false)
+    } else {
+        Ok(Said::Nothing)
+    }
+}
+
+/// Reads a body to its end.
+pub(crate) async fn whole(mut body: Body, limit: usize) -> Result<Bytes> {
+    let over = || Error::limit(format!("the answer is larger than {limit} bytes"));
+    if body.size_hint().lower() > limit as u64 {
+        return Err(over());
+    }
+    let mut first = Bytes::new();
+    let mut joined = BytesMut::new();
+    while let Some(frame) = next_frame(&mut body).await {
+        let Ok(data) = frame?.into_data() else { continue };
+        if first.len() + joined.len() + data.len() > limit {
+            return Err(over());
+        }
+        if joined.is_empty() && first.is_empty() {
+            first = data;
+            continue;
+        }
+        if joined.is_empty() {
+            joined.extend_from_slice(&std::mem::take(&mut first));
+        }
+        joined.extend_from_slice(&data);
+    }
+    Ok(if joined.is_empty() { first } else { joined.freeze() })
+}
+
+pub(crate) fn too_large(limit: usize) -> Error {
+    Error::limit(format!("an event of the answer is larger than {limit} bytes"))
+}
+
+fn with_partial(error: Error, events: &Events) -> Error {
+    match events.partial() {
+        Some(partial) => error.with_partial(partial),
+        None => error,
+    }
+}
+
+/// At most `limit` bytes of a body; an error while reading it is not worth hiding the status for.
+async fn beginning(body: &mut Body, limit: usize) -> Vec<u8> {
+    let mut read = Vec::new();
+    while let Some(Ok(frame)) = next_frame(body).await {
+        let Ok(data) = frame.into_data() else { continue };
+        read.extend_from_slice(&data[..data.len().min(limit - read.len())]);
+        if read.len() == limit {
+            break;
+        }
+    }
+    read
+}
+
+async fn next_frame(
+    body: &mut Body,
+) -> Option<std::result::Result<http_body::Frame<Bytes>, atoma_transport::TransportError>> {
+    poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await
+}
+
+/// Headers without the key, should the server have echoed it.
+fn cleansed(mut headers: http::HeaderMap, key: Option<&ApiKey>) -> http::HeaderMap {
+    if let Some(key) = key {
+        for value in headers.values_mut() {
+            if let std::borrow::Cow::Owned(cleansed) = key.redact(value.as_bytes()) {
+                if let Ok(cleansed) = http::HeaderValue::from_bytes(&cleansed) {
+                    *value = cleansed;
+                }
+            }
+        }
+    }
+    headers
+}
+
+fn is_whole_json(data: &str) -> bool {
+    data.starts_with('{') && serde_json::from_str::<serde::de::IgnoredAny>(data).is_ok()
+}
+
+fn mentions_choices(json: &[u8]) -> bool {
+    serde_json::from_slice::<serde_json::Value>(json)
+        .is_ok_and(|value| value.get("choices").is_some())
+}

@@ -1,0 +1,126 @@
+use crate::Error;
+use http::{Uri, uri::Scheme};
+use std::{fmt, net::IpAddr};
+
+/// Where the API lives: scheme, host, port and a path prefix, checked once.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct ServerUrl {
+    scheme_and_authority: String,
+    /// Empty or starting with a slash; never ends with one.
+    prefix: String,
+}
+
+/// What is used where no server is named.
+pub(crate) const DEFAULT_SERVER_URL: &str = "https://api.atoma.network";
+
+impl ServerUrl {
+    /// Checks `url`; plain HTTP passes only for this machine, or where `allow_http` is set.
+    pub(crate) fn parse(url: &str, allow_http: bool) -> Result<Self, Error> {
+        let bad = |why: &str| Error::config(format!("the server URL {why}"));
+        let uri: Uri = url.trim().parse().map_err(|_| {
+            bad("is not a URL: it has to look like https://api.atoma.network or http://localhost:8000")
+        })?;
+        let authority = uri
+            .authority()
+            .ok_or_else(|| bad("has no host: it has to start with https:// or http://"))?;
+        if authority.as_str().contains('@') {
+            return Err(bad("holds a user name or password: pass the key with api_key instead"));
+        }
+        if authority.host().is_empty() {
+            return Err(bad("has no host"));
+        }
+        if uri.query().is_some() || url.contains('#') {
+            return Err(bad("has a query or fragment: only a path prefix is possible"));
+        }
+        if uri.scheme() == Some(&Scheme::HTTP) {
+            if !allow_http && !is_loopback(authority.host()) {
+                return Err(bad(
+                    "is plain http:// to another machine, which would show the key to the network: \
+                     use https://, or allow_http(true) if the network is yours",
+                ));
+            }
+        } else if uri.scheme() != Some(&Scheme::HTTPS) {
+            return Err(bad("has to start with https:// or http://"));
+        }
+        Ok(Self {
+            scheme_and_authority: format!("{}://{authority}", uri.scheme_str().unwrap_or("https")),
+            prefix: uri.path().trim_end_matches('/').to_owned(),
+        })
+    }
+
+    /// The URL of an endpoint, whose `path` starts with `/v1/`.
+    ///
+    /// A prefix that ends in `/v1` already, as users of other SDKs write it, is not doubled.
+    pub(crate) fn join(&self, path: &str) -> Result<Uri, Error> {
+        let path = match path.strip_prefix("/v1") {
+            Some(rest) if self.prefix.ends_with("/v1") => rest,
+            _ => path,
+        };
+        format!("{}{}{path}", self.scheme_and_authority, self.prefix)
+            .parse()
+            .map_err(|_| Error::config("the server URL has a path that cannot be joined"))
+    }
+}
+
+impl fmt::Debug for ServerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.scheme_and_authority, self.prefix)
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    match bare.parse::<IpAddr>() {
+        Ok(address) => address.is_loopback(),
+        Err(_) => host.eq_ignore_ascii_case("localhost") || host.ends_with(".localhost"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn joins_keep_the_prefix() {
+        let cases = [
+            ("https://api.atoma.network", "https://api.atoma.network/v1/chat/completions"),
+            ("https://api.atoma.network/", "https://api.atoma.network/v1/chat/completions"),
+            ("https://gateway.test/atoma", "https://gateway.test/atoma/v1/chat/completions"),
+            ("https://gateway.test/atoma//", "https://gateway.test/atoma/v1/chat/completions"),
+            ("http://localhost:8000/v1", "http://localhost:8000/v1/chat/completions"),
+            ("http://localhost:8000/v1/", "http://localhost:8000/v1/chat/completions"),
+            ("http://127.0.0.2:1", "http://127.0.0.2:1/v1/chat/completions"),
+            ("http://[::1]:8000", "http://[::1]:8000/v1/chat/completions"),
+            (" https://api.atoma.network ", "https://api.atoma.network/v1/chat/completions"),
+        ];
+        for (url, joined) in cases {
+            let server = ServerUrl::parse(url, false).unwrap();
+            assert_eq!(server.join("/v1/chat/completions").unwrap(), joined, "{url}");
+        }
+    }
+
+    #[test]
+    fn bad_ones_are_refused_with_a_reason() {
+        let cases = [
+            ("", "not a URL"),
+            ("api.atoma.network", "has no host"),
+            ("/v1", "has no host"),
+            ("ftp://api.atoma.network", "https:// or http://"),
+            ("https://", "not a URL"),
+            ("https://user:secret@api.atoma.network", "user name or password"),
+            ("https://api.atoma.network?key=1", "query or fragment"),
+            ("https://api.atoma.network/#create", "query or fragment"),
+            ("http://api.atoma.network", "allow_http"),
+            ("http://192.168.0.7:8000", "allow_http"),
+            ("http://localhost.evil.test", "allow_http"),
+        ];
+        for (url, reason) in cases {
+            let error = ServerUrl::parse(url, false).unwrap_err();
+            assert!(error.is_config(), "{url}");
+            let text = error.to_string();
+            assert!(text.contains(reason), "{url}: {text}");
+            assert!(!text.contains("secret") && !text.contains('\n'), "{text}");
+        }
+        assert!(ServerUrl::parse("http://192.168.0.7:8000", true).is_ok());
+    }
+}

@@ -1,0 +1,83 @@
+//! What a body is, by its first bytes: servers and what stands before them mislabel.
+
+/// What a body looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Looks {
+    /// An event stream.
+    Events,
+    /// A JSON object or array.
+    Json,
+    /// A page, or plain text.
+    Other,
+    /// More bytes are needed to tell.
+    Unclear,
+}
+
+/// The names that a line of an event stream may begin with, `error` beyond the standard.
+const FIELDS: [&[u8]; 6] = [b"data", b"event", b"id", b"retry", b"error", b":"];
+
+/// Judges by the first bytes of a body; `labelled` if its type is `text/event-stream`.
+///
+/// Under the right label everything is an event stream that is not plainly JSON or markup.
+pub(crate) fn looks(beginning: &[u8], labelled: bool) -> Looks {
+    let text = trimmed(beginning);
+    match text.first() {
+        None => Looks::Unclear,
+        Some(b'{' | b'[') => Looks::Json,
+        Some(b'<') => Looks::Other,
+        Some(_) if labelled => Looks::Events,
+        Some(_) if FIELDS.iter().any(|field| begins_line(text, field)) => Looks::Events,
+        Some(_) if FIELDS.iter().any(|field| field.starts_with(text)) => Looks::Unclear,
+        Some(_) => Looks::Other,
+    }
+}
+
+/// `body` without a byte-order mark and leading white space.
+pub(crate) fn trimmed(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_start()
+}
+
+/// Whether a content type is `text/event-stream`, with or without parameters.
+pub(crate) fn is_event_stream(headers: &http::HeaderMap) -> bool {
+    let Some(Ok(label)) = headers.get(http::header::CONTENT_TYPE).map(|label| label.to_str())
+    else {
+        return false;
+    };
+    let essence = label.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("text/event-stream")
+}
+
+fn begins_line(text: &[u8], field: &[u8]) -> bool {
+    text.strip_prefix(field)
+        .is_some_and(|rest| field == b":" || matches!(rest.first(), Some(b':' | b'\n' | b'\r')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_are_told_apart() {
+        use Looks::{Events, Json, Other, Unclear};
+        let cases: [(&str, &[u8], bool, Looks); 15] = [
+            ("nothing yet", b"", true, Unclear),
+            ("blank lines", b"\r\n\n ", false, Unclear),
+            ("a completion", b"\n{\"id\"", false, Json),
+            ("a completion under the stream's label", b"{\"id\"", true, Json),
+            ("a list of errors", b"[{", false, Json),
+            ("a page", b"<!DOCTYPE html>", true, Other),
+            ("a page under another label", b"  <html>", false, Other),
+            ("data", b"data: {", false, Events),
+            ("a comment", b": keep-alive", false, Events),
+            ("a mark, then an event", b"\xef\xbb\xbfevent: x", false, Events),
+            ("half a field's name", b"dat", false, Unclear),
+            ("half a field's name, labelled", b"dat", true, Events),
+            ("text that begins like a field", b"database is down", false, Other),
+            ("plain text", b"upstream error", false, Other),
+            ("an unknown field, labelled", b"foo: bar", true, Events),
+        ];
+        for (name, bytes, labelled, expected) in cases {
+            assert_eq!(looks(bytes, labelled), expected, "{name}");
+        }
+    }
+}
