@@ -28,6 +28,15 @@ fn the_scripted_transport_keeps_it() {
     assert_eq!(broken(|server| server), "none");
 }
 
+#[cfg(feature = "hyper")]
+#[tokio::test]
+async fn the_hyper_transport_keeps_it_over_loopback() {
+    use atoma_transport::{HyperTransport, Proxy, TokioTimer};
+    let server = LoopbackServer::start().unwrap();
+    let transport = HyperTransport::builder().proxy(Proxy::none()).build().unwrap();
+    contract::check(&transport, &server, &TokioTimer).await.unwrap();
+}
+
 #[test]
 fn time_outs_leave_it_whole() {
     let timed = |server| Timed::new(server, ManualTimer::new(), Timeouts::default());
