@@ -203,7 +203,7 @@ impl ClientBuilder {
         };
         let transport = match self.transport {
             Some(transport) => transport,
-            None => default_transport()?,
+            None => default_transport(&server_url)?,
         };
         let timed = Timed::new(transport, Arc::clone(&timer), Timeouts::none());
         let transport = Retry::new(Authorize::new(timed, credentials), Arc::clone(&timer))
@@ -266,7 +266,7 @@ fn default_transport() -> Result<Arc<dyn Transport>, Error> {
 }
 
 #[cfg(not(feature = "hyper"))]
-fn default_transport() -> Result<Arc<dyn Transport>, Error> {
+fn default_transport(_: &ServerUrl) -> Result<Arc<dyn Transport>, Error> {
     Err(Error::config("no transport: call transport, or switch the feature `hyper` on"))
 }
 

@@ -48,6 +48,11 @@ impl ServerUrl {
         })
     }
 
+    #[cfg_attr(not(feature = "hyper"), allow(dead_code, reason = "only TLS asks"))]
+    pub(crate) fn is_https(&self) -> bool {
+        self.scheme_and_authority.starts_with("https:")
+    }
+
     /// The URL of an endpoint, whose `path` starts with `/v1/`.
     ///
     /// A prefix that ends in `/v1` already, as users of other SDKs write it, is not doubled.
