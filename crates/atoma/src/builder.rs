@@ -259,9 +259,12 @@ fn default_timer() -> Result<Arc<dyn Timer>, Error> {
 }
 
 #[cfg(feature = "hyper")]
-fn default_transport() -> Result<Arc<dyn Transport>, Error> {
-    let transport =
-        atoma_transport::HyperTransport::new().map_err(|error| Error::config(error.to_string()))?;
+fn default_transport(server_url: &ServerUrl) -> Result<Arc<dyn Transport>, Error> {
+    let failed = |error: atoma_transport::ConfigError| Error::config(error.to_string());
+    let transport = atoma_transport::HyperTransport::new().map_err(failed)?;
+    if server_url.is_https() {
+        transport.read_roots().map_err(failed)?;
+    }
     Ok(Arc::new(transport))
 }
 

@@ -1,4 +1,6 @@
-use crate::{Chat, ClientBuilder, Error, server_url::ServerUrl};
+#[cfg(feature = "hyper")]
+use crate::Error;
+use crate::{Chat, ClientBuilder, server_url::ServerUrl};
 use atoma_transport::{Timeouts, Timer, Transport};
 use http::HeaderMap;
 use std::{fmt, sync::Arc};
