@@ -5,7 +5,7 @@ use crate::{
     error::is_final,
     server_url::{DEFAULT_SERVER_URL, ServerUrl},
 };
-use atoma_transport::{Retry, RetryConfig, Timed, Timeouts, Timer, Transport};
+use atoma_transport::{Retry, RetryConfig, RetryEvent, Timed, Timeouts, Timer, Transport};
 use atoma_types::ApiError;
 use http::{HeaderMap, HeaderName, HeaderValue, header::USER_AGENT};
 use std::{fmt, sync::Arc, time::Duration};
@@ -21,6 +21,7 @@ pub struct ClientBuilder {
     timeouts: Timeouts,
     stream_timeouts: Option<Timeouts>,
     retries: Option<RetryConfig>,
+    on_retry: Option<Arc<dyn Fn(&RetryEvent) + Send + Sync>>,
     transport: Option<Arc<dyn Transport>>,
     timer: Option<Arc<dyn Timer>>,
     limits: Limits,
@@ -138,6 +139,19 @@ impl ClientBuilder {
         self
     }
 
+    /// Calls `hook` each time a retry has been decided on, before its wait begins: to log or count.
+    ///
+    /// ```
+    /// let builder = atoma::Client::builder().on_retry(|event| {
+    ///     eprintln!("attempt {} failed, the next in {:?}", event.attempt, event.wait);
+    /// });
+    /// ```
+    #[must_use]
+    pub fn on_retry(mut self, hook: impl Fn(&RetryEvent) + Send + Sync + 'static) -> Self {
+        self.on_retry = Some(Arc::new(hook));
+        self
+    }
+
     /// Another transport in place of hyper's. Retries, time-outs and the key stay around it.
     #[must_use]
     pub fn transport(mut self, transport: impl Transport) -> Self {
@@ -206,9 +220,12 @@ impl ClientBuilder {
             None => default_transport(&server_url)?,
         };
         let timed = Timed::new(transport, Arc::clone(&timer), Timeouts::none());
-        let transport = Retry::new(Authorize::new(timed, credentials), Arc::clone(&timer))
+        let mut transport = Retry::new(Authorize::new(timed, credentials), Arc::clone(&timer))
             .config(retries)
             .refusal_check(|_, body| ApiError::from_body(body).as_ref().is_some_and(is_final));
+        if let Some(hook) = self.on_retry {
+            transport = transport.on_retry(move |event| hook(event));
+        }
         Ok(Client::from_parts(Inner {
             transport: Arc::new(transport),
             timer,

@@ -39,7 +39,8 @@ pub use atoma_types::{
 pub use atoma_transport as transport;
 #[doc(no_inline)]
 pub use atoma_transport::{
-    Attempts, BackoffStrategy, RetryConfig, RetryConnectionErrors, Timeouts, transport_fn,
+    Attempts, BackoffStrategy, RetryConfig, RetryConnectionErrors, RetryEvent, Timeouts,
+    transport_fn,
 };
 
 /// The result of a call.
