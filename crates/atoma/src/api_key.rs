@@ -1,4 +1,4 @@
-use crate::{Error, error::redact};
+use crate::{Error, text::redact};
 use atoma_transport::{
     BoxError, ErrorKind, Request, RequestSent, Response, ResponseFuture, Transport, TransportError,
 };

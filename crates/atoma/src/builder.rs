@@ -2,7 +2,7 @@ use crate::{
     ApiKey, ApiKeyProvider, Client, Error,
     api_key::{Authorize, Credentials},
     client::{Inner, KEY_VARIABLE, Limits, URL_VARIABLE},
-    error::is_final,
+    refusal::is_final,
     server_url::{DEFAULT_SERVER_URL, ServerUrl},
 };
 use atoma_transport::{Retry, RetryConfig, RetryEvent, Timed, Timeouts, Timer, Transport};

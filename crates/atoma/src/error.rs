@@ -1,3 +1,7 @@
+use crate::{
+    refusal::{is_plain_refusal, is_retryable, status_told},
+    text::excerpt,
+};
 use atoma_transport::{Attempts, ErrorKind, RequestSent, TransportError};
 use atoma_types::{ApiError, ChatCompletionResponse, InvalidRequest};
 use http::StatusCode;
@@ -183,11 +187,11 @@ impl Error {
         match &self.0.kind {
             Kind::Refused(api) => {
                 let status = self.0.head.status.map_or(0, |status| status.as_u16());
-                is_retryable_refusal(status, api.as_ref())
+                is_retryable(status, api.as_ref())
             }
             Kind::Told(api) => {
                 let status = status_told(api).map_or(500, |status| status.as_u16());
-                is_retryable_refusal(status, Some(api))
+                is_retryable(status, Some(api))
             }
             Kind::Transport(error) => error.is_transient() || error.kind() == ErrorKind::Body,
             Kind::Truncated { .. } | Kind::Stalled { .. } => true,
@@ -368,82 +372,4 @@ impl From<TransportError> for Error {
     fn from(error: TransportError) -> Self {
         Self::from_kind(Kind::Transport(error))
     }
-}
-
-/// The status an error inside a 200 stands for.
-fn status_told(api: &ApiError) -> Option<StatusCode> {
-    let spelled = |name| api.extra.get(name).and_then(serde_json::Value::as_u64);
-    let code = api.code.as_deref().and_then(|code| code.parse().ok());
-    let number = code.or_else(|| spelled("status_code")).or_else(|| spelled("status"))?;
-    StatusCode::from_u16(u16::try_from(number).ok()?).ok().filter(|status| status.as_u16() >= 400)
-}
-
-/// A refusal before any work: 4xx, but for those that stand for a lost or late answer.
-fn is_plain_refusal(status: StatusCode) -> bool {
-    status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT
-}
-
-fn is_retryable_refusal(status: u16, api: Option<&ApiError>) -> bool {
-    if api.is_some_and(is_final) {
-        return false;
-    }
-    // Atoma: a stack of compute units is being bought; the text is all that tells it apart.
-    let try_again = || api.is_some_and(|api| api.message.contains("Please retry"));
-    match status {
-        408 | 409 | 423 | 425 | 429 | 500 | 502 | 503 | 504 => true,
-        400 => try_again(),
-        505 | 511 => false,
-        status => status > 504,
-    }
-}
-
-/// Whether waiting is of no use: quota, balance and authorisation do not mend themselves.
-pub(crate) fn is_final(api: &ApiError) -> bool {
-    const FINAL: [&str; 9] = [
-        "insufficient_quota",
-        "billing_hard_limit_reached",
-        "billing_not_active",
-        "insufficient_balance",
-        "insufficient_credits",
-        "balance_error",
-        "fiat_payments_only",
-        "auth_error",
-        "invalid_api_key",
-    ];
-    let named = |name: &Option<String>| {
-        name.as_ref().is_some_and(|name| FINAL.iter().any(|word| name.eq_ignore_ascii_case(word)))
-    };
-    named(&api.code) || named(&api.kind)
-}
-
-/// At most 200 characters of `body` on one line, controls replaced.
-fn excerpt(body: &[u8]) -> String {
-    const LIMIT: usize = 200;
-    let text = String::from_utf8_lossy(&body[..body.len().min(4 * LIMIT)]);
-    let mut line: String = text
-        .trim()
-        .chars()
-        .take(LIMIT)
-        .map(|char| if char.is_control() { ' ' } else { char })
-        .collect();
-    if text.trim().chars().nth(LIMIT).is_some() || body.len() > 4 * LIMIT {
-        line.push('…');
-    }
-    line
-}
-
-/// `text` with each occurrence of `secret` replaced.
-pub(crate) fn redact<'a>(text: &'a [u8], secret: &[u8]) -> Cow<'a, [u8]> {
-    let find = |text: &[u8]| text.windows(secret.len()).position(|window| window == secret);
-    if secret.is_empty() || secret.len() > text.len() || find(text).is_none() {
-        return Cow::Borrowed(text);
-    }
-    let (mut cleansed, mut rest) = (Vec::with_capacity(text.len()), text);
-    while let Some(at) = find(rest) {
-        cleansed.extend_from_slice(&rest[..at]);
-        cleansed.extend_from_slice(b"[key]");
-        rest = &rest[at + secret.len()..];
-    }
-    cleansed.extend_from_slice(rest);
-    Cow::Owned(cleansed)
 }

@@ -12,10 +12,12 @@ mod clock;
 mod error;
 mod events;
 mod outcome;
+mod refusal;
 mod reply;
 mod server_url;
 mod sniff;
 mod stream;
+mod text;
 
 pub use api_key::{ApiKey, ApiKeyProvider};
 pub use builder::ClientBuilder;

@@ -108,7 +108,7 @@ mod tests {
     fn bad_ones_are_refused_with_a_reason() {
         let cases = [
             ("", "not a URL"),
-            ("api.atoma.network", "has no host"),
+            ("api.atoma.network", "https:// or http://"),
             ("/v1", "has no host"),
             ("ftp://api.atoma.network", "https:// or http://"),
             ("https://", "not a URL"),
