@@ -16,7 +16,10 @@ use std::{
 ///
 /// The [`Timeouts`] in a request's extensions replace the defaults given here. The ones in force
 /// are left in the extensions, with the [`Deadline`], for the transport below: `connect` is its
-/// business. An error is [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) with the phase; the
+/// business. A total given only as a default here bounds each attempt of a [`Retry`](crate::Retry)
+/// layer above; in a request's extensions, all of them together.
+///
+/// An error is [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) with the phase; the
 /// request may then have been sent, unless the deadline had passed before it was handed down.
 ///
 /// The body costs one sleep in all, not one per frame. With neither an idle nor a total time-out it
@@ -138,8 +141,9 @@ struct TimedBody {
     /// When the reader first found nothing after the last frame.
     silent_since: Option<Instant>,
     unclocked_frames: u8,
-    /// Armed for the end of some earlier silence, perhaps; it is only replaced when it fires.
-    sleep: Option<Sleep>,
+    /// With the instant it is armed for. That may be the end of an earlier silence, since it is
+    /// replaced only when it fires.
+    sleep: Option<(Instant, Sleep)>,
 }
 
 impl TimedBody {
@@ -187,14 +191,16 @@ impl http_body::Body for TimedBody {
             return Poll::Ready(frame);
         }
 
-        let mut now = this.timer.now();
-        let silent_since = *this.silent_since.get_or_insert(now);
+        let silent_since = *this.silent_since.get_or_insert_with(|| this.timer.now());
         let Some((end, phase)) = this.end(silent_since) else { return Poll::Pending };
-        while now < end {
-            let sleep = this.sleep.get_or_insert_with(|| this.timer.sleep_until(end));
+        loop {
+            let arm = || (end, this.timer.sleep_until(end));
+            let (armed_for, sleep) = this.sleep.get_or_insert_with(arm);
             ready!(sleep.as_mut().poll(cx));
+            if *armed_for >= end {
+                break;
+            }
             this.sleep = None;
-            now = this.timer.now();
         }
         this.fail(phase)
     }

@@ -1,3 +1,5 @@
+#[cfg(feature = "tokio")]
+use std::task::{Context, Poll};
 use std::{fmt, future::Future, pin::Pin, time::Instant};
 
 /// A wait, as [`Timer::sleep_until`] returns it.
@@ -5,8 +7,8 @@ pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send + Sync + 'static>>;
 
 /// The clock, passed in: what the time is, and how to wait.
 ///
-/// [`TokioTimer`] is the usual one; the manual timer of `atoma_transport::testing` moves only when
-/// told to. Only the difference between two instants is ever used, never the time of day, so a
+/// `TokioTimer` (feature `tokio`) is the usual one; the manual timer of `atoma_transport::testing`
+/// moves only when told to. Only the difference between two instants is ever used, never the time of day, so a
 /// change of the system's clock has no effect.
 ///
 /// ```
@@ -52,7 +54,9 @@ impl<T: Timer + ?Sized> Timer for std::sync::Arc<T> {
 
 /// Tokio's clock: real, or paused with `tokio::time::pause` in tests.
 ///
-/// Its sleeps must be polled inside a Tokio runtime whose time driver is on.
+/// Its sleeps must be polled inside a Tokio runtime whose time driver is on. One that is polled in
+/// another runtime than before goes on there. Outside every runtime a sleep cannot wait, and is over
+/// at once: whatever needed the runtime then fails with an error of its own.
 #[cfg(feature = "tokio")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TokioTimer;
@@ -64,7 +68,30 @@ impl Timer for TokioTimer {
     }
 
     fn sleep_until(&self, deadline: Instant) -> Sleep {
-        // Created inside the future: `tokio::time::sleep_until` itself panics outside a runtime.
-        Box::pin(async move { tokio::time::sleep_until(deadline.into()).await })
+        Box::pin(TokioSleep { deadline, begun: None })
+    }
+}
+
+/// Begun when it is first polled: `tokio::time::sleep_until` itself panics outside a runtime.
+#[cfg(feature = "tokio")]
+struct TokioSleep {
+    deadline: Instant,
+    begun: Option<(tokio::runtime::Id, Pin<Box<tokio::time::Sleep>>)>,
+}
+
+#[cfg(feature = "tokio")]
+impl Future for TokioSleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return Poll::Ready(()) };
+        let deadline = self.deadline.into();
+        match &mut self.begun {
+            Some((id, sleep)) if *id == runtime.id() => sleep.as_mut().poll(cx),
+            begun => {
+                let sleep = Box::pin(tokio::time::sleep_until(deadline));
+                begun.insert((runtime.id(), sleep)).1.as_mut().poll(cx)
+            }
+        }
     }
 }

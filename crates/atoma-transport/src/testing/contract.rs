@@ -12,12 +12,17 @@
 //! A transport that opens connections is checked against a [`LoopbackServer`], inside its runtime
 //! and with that runtime's clock:
 //!
-//! ```ignore
-//! #[tokio::test]
-//! async fn it_keeps_the_contract() {
-//!     let server = LoopbackServer::start().unwrap();
-//!     contract::check(&MyTransport::new(), &server, &TokioTimer).await.unwrap();
-//! }
+//! ```no_run
+//! # #[cfg(feature = "tokio")]
+//! # async fn in_a_tokio_test(
+//! #     transport: impl atoma_transport::Transport,
+//! # ) -> Result<(), Box<dyn std::error::Error>> {
+//! use atoma_transport::{TokioTimer, testing::{LoopbackServer, contract}};
+//!
+//! let server = LoopbackServer::start()?;
+//! contract::check(&transport, &server, &TokioTimer).await?;
+//! # Ok(())
+//! # }
 //! ```
 //!
 //! [`LoopbackServer`]: super::LoopbackServer
