@@ -52,11 +52,11 @@ use target::Target;
 /// followed, nothing is decompressed, and heads that leave in doubt where a body ends are refused.
 ///
 /// ```no_run
-/// use atoma_transport::{HyperTransport, Request, Transport};
+/// use atoma_transport::{HyperTransport, Transport};
 ///
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 /// let transport = HyperTransport::new()?;
-/// let request = Request::get("https://api.atoma.network/v1/models").body("".into())?;
+/// let request = http::Request::get("https://api.atoma.network/v1/models").body("".into())?;
 /// let response = transport.send(request).await?;
 /// println!("{}", response.status());
 /// # Ok(())

@@ -1,0 +1,229 @@
+//! Heads and bodies, good and bad.
+
+use crate::support::{OK, Server, builder, get, next, post, read, transport, within};
+use atoma_transport::{ErrorKind, RequestSent, Transport, TransportError};
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+async fn exchange(answer: impl Into<Vec<u8>>) -> Result<(u16, String), TransportError> {
+    let server = Server::answering_once(answer).await;
+    let response = within(transport().send(get(server.url("/v1?x=1")))).await?;
+    let status = response.status().as_u16();
+    Ok((status, within(read(response.into_body())).await?))
+}
+
+#[tokio::test]
+async fn the_request_is_written_as_it_is_meant() {
+    let server = Server::start(|mut peer| async move {
+        let request = peer.request().await.unwrap();
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", request.len());
+        peer.write(head + &request).await;
+    })
+    .await;
+    let mut request = post(server.url("/v1/chat?x=1"), "{\"a\":1}");
+    request.headers_mut().insert("authorization", "Bearer key".parse().unwrap());
+    let response = within(transport().send(request)).await.unwrap();
+    let seen = within(read(response.into_body())).await.unwrap();
+    let mut lines: Vec<_> = seen.split("\r\n").collect();
+    assert_eq!(lines[0], "POST /v1/chat?x=1 HTTP/1.1");
+    lines[1..4].sort_unstable();
+    let host = format!("host: {}", server.address);
+    assert_eq!(
+        lines[1..],
+        ["authorization: Bearer key", "content-length: 7", &host, "", "{\"a\":1}"]
+    );
+}
+
+#[tokio::test]
+async fn good_answers_are_read() {
+    let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+    for (name, answer, status, body) in [
+        ("a length", OK.to_owned(), 200, "ok"),
+        ("chunks", format!("{chunked}2\r\nab\r\n3;x=y\r\ncde\r\n0\r\n\r\n"), 200, "abcde"),
+        ("until it closes", "HTTP/1.1 200 OK\r\n\r\nto the end".into(), 200, "to the end"),
+        ("HTTP/1.0", "HTTP/1.0 200 OK\r\n\r\nold".into(), 200, "old"),
+        ("no reason phrase", "HTTP/1.1 200\r\ncontent-length: 2\r\n\r\nok".into(), 200, "ok"),
+        ("bare line feeds", "HTTP/1.1 200 OK\ncontent-length: 2\n\nok".into(), 200, "ok"),
+        (
+            "interim responses",
+            format!(
+                "HTTP/1.1 100 Continue\r\n\r\n{}{OK}",
+                "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(3)
+            ),
+            200,
+            "ok",
+        ),
+        ("not found", "HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\nno".into(), 404, "no"),
+        (
+            "moved",
+            "HTTP/1.1 302 Found\r\nlocation: /x\r\ncontent-length: 0\r\n\r\n".into(),
+            302,
+            "",
+        ),
+    ] {
+        let (got, text) = exchange(answer).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!((got, text.as_str()), (status, body), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn odd_header_bytes_are_handed_on() {
+    let answer = b"HTTP/1.1 200 OK\r\nx-latin: caf\xe9\r\ncontent-length: 0\r\n\r\n";
+    let server = Server::answering_once(*answer).await;
+    let response = within(transport().send(get(server.url("/")))).await.unwrap();
+    assert_eq!(response.headers()["x-latin"].as_bytes(), b"caf\xe9");
+}
+
+#[tokio::test]
+async fn bad_heads_are_errors_of_their_kind() {
+    use ErrorKind::{Connection, Encoding, Limit, Protocol, Tls};
+    let many = "x: y\r\n".repeat(101);
+    let interim = "HTTP/1.1 102 Processing\r\n\r\n".repeat(10_000);
+    for (name, answer, kind) in [
+        ("nothing", String::new(), Connection),
+        ("half a head", "HTTP/1.1 200 OK\r\ncontent-le".into(), Connection),
+        ("garbage", "garbage\r\n\r\n".into(), Protocol),
+        ("a banner", "SSH-2.0-OpenSSH_9.6\r\n".into(), Protocol),
+        ("HTTP/2.0", "HTTP/2.0 200 OK\r\n\r\n".into(), Protocol),
+        ("status 99", "HTTP/1.1 099 Low\r\n\r\n".into(), Protocol),
+        ("status 2000", "HTTP/1.1 2000 High\r\n\r\n".into(), Protocol),
+        ("status 999", "HTTP/1.1 999 Odd\r\ncontent-length: 0\r\n\r\n".into(), Protocol),
+        ("an upgrade", "HTTP/1.1 101 Switching\r\nupgrade: x\r\n\r\n".into(), Protocol),
+        ("a space before the colon", "HTTP/1.1 200 OK\r\nx : y\r\n\r\n".into(), Protocol),
+        ("a folded line", "HTTP/1.1 200 OK\r\nx: y\r\n z\r\n\r\n".into(), Protocol),
+        ("a NUL", "HTTP/1.1 200 OK\r\nx: y\0z\r\n\r\n".into(), Protocol),
+        (
+            "two lengths that differ",
+            "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nok".into(),
+            Protocol,
+        ),
+        ("a negative length", "HTTP/1.1 200 OK\r\ncontent-length: -2\r\n\r\nok".into(), Protocol),
+        (
+            "gzip, chunked",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n".into(),
+            Protocol,
+        ),
+        ("gzip", "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\n".into(), Protocol),
+        (
+            "content in gzip",
+            "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\n\r\nxx".into(),
+            Encoding,
+        ),
+        ("101 headers", format!("HTTP/1.1 200 OK\r\n{many}\r\n"), Limit),
+        (
+            "a head of 1 MiB",
+            format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "y".repeat(1 << 20)),
+            Limit,
+        ),
+        ("a flood of interim responses", interim, Limit),
+        ("TLS", "\u{15}\u{3}\u{3}\0\u{2}\u{2}F".into(), Tls),
+    ] {
+        let error = exchange(answer).await.expect_err(name);
+        assert_eq!(error.kind(), kind, "{name}: {error}");
+        assert_eq!(error.request_sent(), RequestSent::Maybe, "{name}");
+        assert_eq!(error.is_transient(), kind == Connection, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_head_just_within_its_limit_is_read() {
+    let head =
+        format!("HTTP/1.1 200 OK\r\nx: {}\r\ncontent-length: 2\r\n\r\nok", "y".repeat(60_000));
+    assert_eq!(exchange(head.clone()).await.unwrap(), (200, "ok".into()));
+
+    let server = Server::answering_once(head).await;
+    let small = builder().max_head_size(32 * 1024).build().unwrap();
+    let error = within(small.send(get(server.url("/")))).await.unwrap_err();
+    assert!(error.is_limit());
+    assert_eq!(error.to_string(), "the answer is over a limit: its head");
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_first_is_not_believed() {
+    let server = Server::start(|mut peer| async move {
+        peer.write(OK).await;
+        peer.until_closed().await;
+    })
+    .await;
+    let (transport, mut kinds) = (transport(), Vec::new());
+    for _ in 0..20 {
+        match within(transport.send(get(server.url("/")))).await {
+            // Read together with what follows the request, it cannot be told from an answer.
+            Ok(response) => assert_eq!(response.status(), 200),
+            Err(error) => kinds.push((error.kind(), error.request_sent())),
+        }
+    }
+    assert!(kinds.iter().all(|kind| *kind == (ErrorKind::Protocol, RequestSent::No)), "{kinds:?}");
+}
+
+#[tokio::test]
+async fn broken_bodies_yield_what_came_and_one_error() {
+    use ErrorKind::{Body, Limit};
+    let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n";
+    let extension = "x".repeat(40_000);
+    let trailers = "x: y\r\n".repeat(20_000);
+    for (name, answer, kind) in [
+        ("short of its length", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok".into(), Body),
+        ("cut in a chunk", format!("{chunked}9\r\nab"), Body),
+        ("without its last chunk", chunked.to_owned(), Body),
+        ("a size that is none", format!("{chunked}zz\r\n"), Body),
+        ("a size that overflows", format!("{chunked}fffffffffffffffff\r\n"), Body),
+        ("a size of 2^64 - 1, then nothing", format!("{chunked}ffffffffffffffff\r\nab"), Body),
+        ("a chunk without its end", format!("{chunked}2\r\nokok"), Body),
+        ("long extensions", format!("{chunked}2;{extension}\r\nok\r\n"), Limit),
+        ("many trailers", format!("{chunked}0\r\n{trailers}\r\n"), Limit),
+    ] {
+        let server = Server::answering_once(answer).await;
+        let response = within(transport().send(get(server.url("/")))).await.expect(name);
+        let mut body = response.into_body();
+        assert_eq!(within(next(&mut body)).await.unwrap().unwrap(), "ok", "{name}");
+        let error = loop {
+            match within(next(&mut body)).await.unwrap() {
+                Ok(piece) => assert!(piece.len() < 10, "{name}"),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!((error.kind(), error.request_sent()), (kind, RequestSent::Maybe), "{name}");
+        assert!(within(next(&mut body)).await.is_none(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_reset_in_the_body_is_an_error() {
+    let read_on = Arc::new(Notify::new());
+    let gate = read_on.clone();
+    let server = Server::start(move |mut peer| {
+        let gate = gate.clone();
+        async move {
+            peer.request().await;
+            peer.write("HTTP/1.1 200 OK\r\n\r\nok").await;
+            gate.notified().await;
+            peer.reset();
+        }
+    })
+    .await;
+    let mut body = within(transport().send(get(server.url("/")))).await.unwrap().into_body();
+    assert_eq!(within(next(&mut body)).await.unwrap().unwrap(), "ok");
+    read_on.notify_one();
+    let error = within(next(&mut body)).await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Body);
+    assert!(within(next(&mut body)).await.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_early_refusal_is_read_while_the_request_is_still_being_written() {
+    for round in 0..20 {
+        let server = Server::start(|mut peer| async move {
+            peer.read().await;
+            peer.write(
+                "HTTP/1.1 413 Too Large\r\nconnection: close\r\ncontent-length: 3\r\n\r\nbig",
+            )
+            .await;
+            // Closed with bytes unread, so that the kernel resets the connection.
+        })
+        .await;
+        let request = post(server.url("/"), vec![b'x'; 32 << 20]);
+        let response = within(transport().send(request)).await.unwrap();
+        assert_eq!(response.status(), 413, "round {round}");
+    }
+}

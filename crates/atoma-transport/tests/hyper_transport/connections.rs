@@ -1,0 +1,297 @@
+//! When a connection is used again, and when not.
+
+use crate::support::{OK, Server, builder, get, next, post, read, transport, within};
+use atoma_transport::{ErrorKind, RequestSent, Sleep, Timer, Transport};
+use futures::FutureExt;
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+use tokio::sync::Notify;
+
+const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+
+#[tokio::test]
+async fn a_hundred_and_one_exchanges_take_one_connection() {
+    for (name, answer) in [
+        ("content-length", OK.to_owned()),
+        ("chunked", format!("{CHUNKED}2\r\nok\r\n0\r\n\r\n")),
+        ("trailers", format!("{CHUNKED}2\r\nok\r\n0\r\nx-sum: 1\r\n\r\n")),
+    ] {
+        let server = Server::answering(answer).await;
+        let transport = transport();
+        for _ in 0..101 {
+            let response = within(transport.send(post(server.url("/"), "{}"))).await.unwrap();
+            assert_eq!(within(read(response.into_body())).await.unwrap(), "ok", "{name}");
+        }
+        assert_eq!((server.accepted(), server.requests()), (1, 101), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_empty_answer_frees_its_connection_at_once() {
+    for answer in [
+        "HTTP/1.1 204 No Content\r\n\r\n",
+        "HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+    ] {
+        let server = Server::answering(answer).await;
+        let transport = transport();
+        let mut held = Vec::new();
+        for _ in 0..3 {
+            let response = within(transport.send(get(server.url("/")))).await.unwrap();
+            assert!(http_body::Body::is_end_stream(response.body()));
+            held.push(response);
+        }
+        assert_eq!(server.accepted(), 1, "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_head_request_frees_its_connection() {
+    let server = Server::answering("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n").await;
+    let transport = transport();
+    for _ in 0..2 {
+        let request = http::Request::head(server.url("/")).body("".into()).unwrap();
+        let response = within(transport.send(request)).await.unwrap();
+        assert_eq!(read(response.into_body()).await.unwrap(), "");
+    }
+    assert_eq!(server.accepted(), 1);
+}
+
+#[tokio::test]
+async fn the_last_byte_of_a_known_length_frees_the_connection() {
+    let server = Server::answering(OK).await;
+    let transport = transport();
+    for _ in 0..2 {
+        let mut body = within(transport.send(get(server.url("/")))).await.unwrap().into_body();
+        assert_eq!(next(&mut body).await.unwrap().unwrap(), "ok");
+        assert!(http_body::Body::is_end_stream(&body));
+        drop(body);
+    }
+    assert_eq!(server.accepted(), 1);
+}
+
+#[tokio::test]
+async fn a_last_chunk_that_comes_late_frees_the_connection() {
+    let late = Arc::new(Notify::new());
+    let gate = late.clone();
+    let server = Server::start(move |mut peer| {
+        let gate = gate.clone();
+        async move {
+            while peer.request().await.is_some() {
+                peer.write(format!("{CHUNKED}2\r\nok\r\n")).await;
+                gate.notified().await;
+                peer.write("0\r\n\r\n").await;
+            }
+        }
+    })
+    .await;
+    let transport = transport();
+    for _ in 0..3 {
+        let mut body = within(transport.send(get(server.url("/")))).await.unwrap().into_body();
+        assert_eq!(within(next(&mut body)).await.unwrap().unwrap(), "ok");
+        assert!(!http_body::Body::is_end_stream(&body));
+        late.notify_one();
+        assert!(within(next(&mut body)).await.is_none());
+        assert!(within(next(&mut body)).await.is_none());
+    }
+    assert_eq!(server.accepted(), 1);
+}
+
+#[tokio::test]
+async fn some_answers_end_their_connection() {
+    for (name, answer) in [
+        ("close", "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok"),
+        ("HTTP/1.0", "HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\nok"),
+        (
+            "two lengths",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ncontent-length: 9\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        ),
+        ("bytes past the end", "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n"),
+    ] {
+        let server = Server::answering(answer).await;
+        let transport = transport();
+        for _ in 0..2 {
+            let response = within(transport.send(get(server.url("/")))).await.unwrap();
+            assert_eq!(within(read(response.into_body())).await.unwrap(), "ok", "{name}");
+        }
+        within(server.until_closed(2)).await;
+        assert_eq!(server.accepted(), 2, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_the_server_has_closed_is_replaced_unseen() {
+    let server = Server::answering_once(OK).await;
+    let transport = transport();
+    for _ in 0..5 {
+        let response = within(transport.send(post(server.url("/"), "{}"))).await.unwrap();
+        assert_eq!(within(read(response.into_body())).await.unwrap(), "ok");
+    }
+    assert_eq!((server.accepted(), server.requests()), (5, 5));
+}
+
+#[tokio::test]
+async fn an_answer_to_nothing_is_not_given_to_the_next_request() {
+    let stray = Arc::new(Notify::new());
+    let (gate, sent) = (stray.clone(), Arc::new(Notify::new()));
+    let done = sent.clone();
+    let server = Server::start(move |mut peer| {
+        let (gate, done) = (gate.clone(), done.clone());
+        async move {
+            peer.request().await;
+            peer.write(OK).await;
+            if peer.number == 0 {
+                gate.notified().await;
+                peer.write("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nstray").await;
+                done.notify_one();
+            }
+            peer.until_closed().await;
+        }
+    })
+    .await;
+    let transport = transport();
+    let response = within(transport.send(get(server.url("/")))).await.unwrap();
+    assert_eq!(read(response.into_body()).await.unwrap(), "ok");
+    stray.notify_one();
+    within(sent.notified()).await;
+    let response = within(transport.send(get(server.url("/")))).await.unwrap();
+    assert_eq!(read(response.into_body()).await.unwrap(), "ok");
+    assert_eq!(server.accepted(), 2);
+}
+
+#[tokio::test]
+async fn a_connection_closed_under_a_written_request_is_an_error_that_says_so() {
+    let server = Server::start(|mut peer| async move {
+        peer.request().await;
+        if peer.number == 0 {
+            peer.write(OK).await;
+            peer.request().await;
+        }
+    })
+    .await;
+    let transport = transport();
+    let response = within(transport.send(get(server.url("/")))).await.unwrap();
+    read(response.into_body()).await.unwrap();
+    let error = within(transport.send(get(server.url("/")))).await.unwrap_err();
+    assert_eq!((error.kind(), error.request_sent()), (ErrorKind::Connection, RequestSent::Maybe));
+    assert!(error.is_transient());
+    assert_eq!(server.accepted(), 1);
+}
+
+#[tokio::test]
+async fn clones_share_connections_and_servers_do_not() {
+    let (one, two) = (Server::answering(OK).await, Server::answering(OK).await);
+    let transport = transport();
+    for _ in 0..3 {
+        for server in [&one, &two] {
+            let response = within(transport.clone().send(get(server.url("/")))).await.unwrap();
+            read(response.into_body()).await.unwrap();
+        }
+    }
+    assert_eq!((one.accepted(), two.accepted()), (1, 1));
+}
+
+#[tokio::test]
+async fn only_so_many_connections_idle() {
+    let server = Server::answering(OK).await;
+    let transport = builder().pool_max_idle(2).build().unwrap();
+    let mut open = Vec::new();
+    for _ in 0..5 {
+        open.push(within(transport.send(get(server.url("/")))).await.unwrap().into_body());
+    }
+    assert_eq!(server.accepted(), 5);
+    for body in open {
+        read(body).await.unwrap();
+    }
+    within(server.until_closed(3)).await;
+
+    let none = builder().pool_max_idle(0).build().unwrap();
+    for _ in 0..2 {
+        read(none.send(get(server.url("/"))).await.unwrap().into_body()).await.unwrap();
+    }
+    assert_eq!(server.accepted(), 7);
+}
+
+/// A clock that stands until it is set.
+#[derive(Clone, Debug)]
+struct Clock(Arc<Mutex<Instant>>);
+
+impl Clock {
+    fn advance(&self, by: Duration) {
+        *self.0.lock().unwrap() += by;
+    }
+}
+
+impl Timer for Clock {
+    fn now(&self) -> Instant {
+        *self.0.lock().unwrap()
+    }
+
+    fn sleep_until(&self, _: Instant) -> Sleep {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn a_connection_idles_only_so_long() {
+    let server = Server::answering(OK).await;
+    let clock = Clock(Arc::new(Mutex::new(Instant::now())));
+    let transport = builder().timer(clock.clone()).build().unwrap();
+    for (wait, accepted) in [(0, 1), (44, 1), (44, 1), (45, 2), (1, 2)] {
+        clock.advance(Duration::from_secs(wait));
+        let response = within(transport.send(get(server.url("/")))).await.unwrap();
+        read(response.into_body()).await.unwrap();
+        assert_eq!(server.accepted(), accepted, "after {wait} s more");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_to_one_server_is_closed_in_time_by_exchanges_with_another() {
+    let (left, used) = (Server::answering(OK).await, Server::answering(OK).await);
+    let clock = Clock(Arc::new(Mutex::new(Instant::now())));
+    let transport = builder().timer(clock.clone()).build().unwrap();
+    read(transport.send(get(left.url("/"))).await.unwrap().into_body()).await.unwrap();
+    for _ in 0..3 {
+        clock.advance(Duration::from_secs(30));
+        read(transport.send(get(used.url("/"))).await.unwrap().into_body()).await.unwrap();
+    }
+    within(left.until_closed(1)).await;
+    assert_eq!(used.accepted(), 1);
+}
+
+#[test]
+fn a_connection_stays_with_its_runtime() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (serving, first, second) = (runtime(), runtime(), runtime());
+    let server = serving.block_on(Server::answering(OK));
+    let url = server.url("/");
+    let thread = std::thread::spawn(move || {
+        serving.block_on(async { within(server.until_closed(2)).await });
+        server.accepted()
+    });
+
+    let transport = transport();
+    let exchange = || async {
+        let response = within(transport.send(get(&url))).await.unwrap();
+        assert_eq!(within(read(response.into_body())).await.unwrap(), "ok");
+    };
+    // The first runtime lives on, but nobody drives it while the second one is used.
+    first.block_on(exchange());
+    second.block_on(exchange());
+    drop(first);
+    second.block_on(exchange());
+    drop(transport);
+    drop(second);
+    assert_eq!(thread.join().unwrap(), 2);
+}
+
+#[test]
+fn without_a_runtime_there_is_an_error() {
+    let error = transport().send(get("http://127.0.0.1:9/")).now_or_never();
+    let error = error.expect("at once").unwrap_err();
+    assert_eq!((error.kind(), error.request_sent()), (ErrorKind::Other, RequestSent::No));
+    assert!(!error.is_transient());
+    assert_eq!(error.to_string(), "the transport failed: there is no Tokio runtime");
+}

@@ -1,0 +1,241 @@
+//! Proxies: asked rightly, believed only as far as they deserve, never gone around.
+
+use crate::support::{OK, Peer, Server, builder, get, read, within};
+use atoma_transport::{
+    ErrorKind, HyperTransport, HyperTransportBuilder, Proxy, RequestSent, Transport, TransportError,
+};
+use std::net::SocketAddr;
+use tokio::{
+    io::{AsyncReadExt, copy_bidirectional},
+    net::TcpStream,
+};
+
+fn via(proxy: Proxy) -> HyperTransportBuilder {
+    HyperTransport::builder().proxy(proxy)
+}
+
+async fn exchange(transport: &HyperTransport, url: &str) -> Result<String, TransportError> {
+    within(async { read(transport.send(get(url)).await?.into_body()).await }).await
+}
+
+async fn onward(mut peer: Peer<TcpStream>, to: SocketAddr) {
+    let mut server = TcpStream::connect(to).await.unwrap();
+    let _ = copy_bidirectional(&mut peer.stream, &mut server).await;
+}
+
+#[tokio::test]
+async fn a_forward_proxy_reads_the_whole_url_and_its_credentials() {
+    let proxy = Server::start(|mut peer| async move {
+        while let Some(request) = peer.request().await {
+            assert!(request.starts_with("GET http://api.test/v1?x=1 HTTP/1.1\r\n"), "{request}");
+            assert!(request.contains("\r\nhost: api.test\r\n"), "{request}");
+            assert!(
+                request.contains("\r\nproxy-authorization: Basic dXNlcjpwYSBzcw==\r\n"),
+                "{request}"
+            );
+            peer.write(OK).await;
+        }
+    })
+    .await;
+    let url = format!("http://user:pa%20ss@{}", proxy.address);
+    let transport = via(Proxy::all(url)).build().unwrap();
+    for _ in 0..3 {
+        assert_eq!(exchange(&transport, "http://api.test/v1?x=1").await.unwrap(), "ok");
+    }
+    assert_eq!(proxy.accepted(), 1);
+}
+
+#[tokio::test]
+async fn a_proxys_refusal_carries_its_status() {
+    for (answer, transient, told) in [
+        ("HTTP/1.1 407 Auth\r\ncontent-length: 0\r\n\r\n", false, "wants other credentials (407)"),
+        ("HTTP/1.1 403 No\r\n\r\n", false, "refused (403 Forbidden)"),
+        ("HTTP/1.1 302 Found\r\nlocation: http://x/\r\n\r\n", false, "refused (302 Found)"),
+        ("HTTP/1.1 502 Bad\r\n\r\n", true, "could not reach the server (502 Bad Gateway)"),
+        ("HTTP/1.1 503 Busy\r\n\r\n", true, "could not reach the server (503 Service Unavailable)"),
+        ("SSH-2.0-OpenSSH\r\n", false, "does not answer in HTTP"),
+        ("", true, "gave no answer"),
+        ("HTTP/1.1 200 OK\r\n\r\n\x16\x03\x03", false, "spoke before the server could"),
+    ] {
+        let proxy = Server::answering_once(answer).await;
+        let url = format!("http://user:secret@{}", proxy.address);
+        let transport = via(Proxy::all(url)).build().unwrap();
+        let error = exchange(&transport, "https://api.test/").await.unwrap_err();
+        assert_eq!((error.kind(), error.request_sent()), (ErrorKind::Proxy, RequestSent::No));
+        assert_eq!(error.is_transient(), transient, "{told}");
+        assert_eq!(error.detail().unwrap(), format!("{} {told}", proxy.address));
+        assert!(!format!("{error:?}{transport:?}").contains("secret"));
+    }
+
+    let long = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "y".repeat(20_000));
+    let proxy = Server::answering_once(long).await;
+    let transport = via(Proxy::all(proxy.url(""))).build().unwrap();
+    let error = exchange(&transport, "https://api.test/").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Proxy);
+    assert!(!error.is_transient());
+}
+
+#[tokio::test]
+async fn a_tunnel_is_asked_for_with_credentials_that_go_no_further() {
+    let proxy = Server::start(|mut peer| async move {
+        let request = peer.request().await.unwrap();
+        assert!(request.starts_with("CONNECT api.test:443 HTTP/1.1\r\n"), "{request}");
+        assert!(request.contains("host: api.test:443\r\n"), "{request}");
+        assert!(request.contains("proxy-authorization: Basic dXNlcjpzZWNyZXQ=\r\n"), "{request}");
+        peer.write("HTTP/1.1 200 Connection established\r\n\r\n").await;
+        let mut hello = Vec::new();
+        let _ = peer.stream.read_buf(&mut hello).await;
+        assert_eq!(hello.first(), Some(&0x16), "TLS begins");
+        peer.closed();
+    })
+    .await;
+    let transport = via(Proxy::all(format!("user:secret@{}", proxy.address))).build().unwrap();
+    let error = exchange(&transport, "https://api.test/").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Tls);
+    within(proxy.until_closed(1)).await;
+}
+
+#[tokio::test]
+async fn a_forward_proxys_407_is_the_proxys() {
+    let proxy = Server::answering_once("HTTP/1.1 407 Auth\r\ncontent-length: 0\r\n\r\n").await;
+    let transport = via(Proxy::all(proxy.url(""))).build().unwrap();
+    let error = exchange(&transport, "http://api.test/").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Proxy);
+    assert!(!error.is_transient());
+}
+
+#[tokio::test]
+async fn a_proxy_that_cannot_be_reached_is_named() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let transport = via(Proxy::all(format!("http://{address}"))).build().unwrap();
+    let error = exchange(&transport, "https://api.test/").await.unwrap_err();
+    assert_eq!(error.to_string(), format!("the proxy failed: {address}"));
+    assert!(error.is_transient());
+}
+
+/// A SOCKS 5 proxy that wants `login` and connects every name to `to`.
+async fn socks(login: Option<&'static str>, reply: u8, to: SocketAddr) -> Server {
+    Server::start(move |mut peer| async move {
+        let mut greeting = [0; 3];
+        peer.stream.read_exact(&mut greeting).await.unwrap();
+        if let Some(login) = login {
+            if greeting[2] != 2 {
+                peer.write([5, 0xff]).await;
+                return;
+            }
+            peer.write([5, 2]).await;
+            let mut given = vec![0; login.len() + 2];
+            peer.stream.read_exact(&mut given).await.unwrap();
+            let (user, pass) = login.split_once(':').unwrap();
+            let wanted =
+                [&[1, user.len() as u8], user.as_bytes(), &[pass.len() as u8], pass.as_bytes()];
+            let is_right = given == wanted.concat();
+            peer.write([1, u8::from(!is_right)]).await;
+            if !is_right {
+                return;
+            }
+        } else {
+            peer.write([5, 0]).await;
+        }
+        let mut head = [0; 5];
+        peer.stream.read_exact(&mut head).await.unwrap();
+        assert_eq!(head[..4], [5, 1, 0, 3], "a name, for the proxy to look up");
+        let mut name = vec![0; usize::from(head[4]) + 2];
+        peer.stream.read_exact(&mut name).await.unwrap();
+        assert!(name.starts_with(b"api.test"));
+        peer.write([5, reply, 0, 1, 0, 0, 0, 0, 0, 0]).await;
+        if reply == 0 {
+            onward(peer, to).await;
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_socks_proxy_passes_bytes_on_or_says_why_not() {
+    let server = Server::answering(OK).await;
+    for (name, login, url_login, reply, wanted) in [
+        ("open", None, "", 0, Ok(())),
+        ("with a login", Some("me:pw"), "me:pw@", 0, Ok(())),
+        ("wrong password", Some("me:pw"), "me:no@", 0, Err(false)),
+        ("login missing", Some("me:pw"), "", 0, Err(false)),
+        ("not allowed", None, "", 2, Err(false)),
+        ("host unreachable", None, "", 4, Err(true)),
+        ("refused", None, "", 5, Err(true)),
+    ] {
+        let proxy = socks(login, reply, server.address).await;
+        let url = format!("socks5h://{url_login}{}", proxy.address);
+        let transport = via(Proxy::all(url)).build().unwrap();
+        match (exchange(&transport, "http://api.test/").await, wanted) {
+            (Ok(body), Ok(())) => assert_eq!(body, "ok", "{name}"),
+            (Err(error), Err(transient)) => {
+                assert_eq!(error.kind(), ErrorKind::Proxy, "{name}");
+                assert_eq!(error.is_transient(), transient, "{name}: {error}");
+                assert!(error.to_string().contains(&proxy.address.to_string()), "{error}");
+            }
+            (got, _) => panic!("{name}: {got:?}"),
+        }
+    }
+    let short = Server::answering_once([5]).await;
+    let short_reply = Server::start(|mut peer| async move {
+        peer.read().await;
+        peer.write([5]).await;
+    });
+    drop(short);
+    let proxy = short_reply.await;
+    let transport = via(Proxy::all(format!("socks5h://{}", proxy.address))).build().unwrap();
+    let error = exchange(&transport, "http://api.test/").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Proxy);
+    assert!(error.is_transient(), "{error}");
+}
+
+#[tokio::test]
+async fn some_servers_are_reached_directly() {
+    let server = Server::answering(OK).await;
+    let proxy = Server::answering(OK.replace("ok", "no")).await;
+    for list in ["127.0.0.0/8", "127.0.0.1", "x.test, 127.0.0.1 ,y.test", "*"] {
+        let given = Proxy::all(proxy.url("")).no_proxy(list);
+        let transport = via(given).build().unwrap();
+        assert_eq!(exchange(&transport, &server.url("/")).await.unwrap(), "ok", "{list}");
+    }
+    let transport = via(Proxy::all(proxy.url(""))).build().unwrap();
+    assert_eq!(exchange(&transport, &server.url("/")).await.unwrap(), "no");
+    let https_only = via(Proxy::none().https(proxy.url(""))).build().unwrap();
+    assert_eq!(exchange(&https_only, &server.url("/")).await.unwrap(), "ok");
+    assert_eq!(exchange(&builder().build().unwrap(), &server.url("/")).await.unwrap(), "ok");
+}
+
+#[test]
+fn a_mistyped_proxy_is_an_error_when_the_transport_is_built() {
+    for url in [
+        "",
+        "http://",
+        "http:// secret.example",
+        "http://user:secret@",
+        "http://user:secret@:3128",
+        "http://user:secret@host:port",
+        "http://user:secret@host:99999",
+        "http://user:secret@host:0",
+        "http://user:secret@host:",
+        "http://user:sec ret@host:1",
+        "ftp://user:secret@host",
+        "socks4://user:secret@host",
+        "socks6://user:secret@host",
+        "htp://secret",
+        "http:///secret",
+        "/secret",
+        "http://host/secret",
+        "http://host?secret",
+    ] {
+        for proxy in [Proxy::all(url), Proxy::none().http(url), Proxy::none().https(url)] {
+            let error = via(proxy).build().expect_err(url);
+            assert!(error.is_proxy(), "{url}");
+            let text = format!("{error} {error:?}");
+            assert!(!text.contains("secret") && !text.contains("sec ret"), "{text}");
+        }
+    }
+    let text = format!("{:?}", via(Proxy::all("http://user:secret@host")));
+    assert!(!text.contains("secret"), "{text}");
+}

@@ -1,0 +1,110 @@
+//! Requests that go nowhere, and servers that cannot be reached.
+
+use crate::support::{OK, Server, builder, get, read, transport, within};
+use atoma_transport::{ErrorKind, RequestSent, Resolver, Resolving, Transport};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+use tokio::net::TcpListener;
+
+#[tokio::test]
+async fn a_request_that_cannot_be_sent_is_refused() {
+    let transport = transport();
+    for url in ["/v1", "ftp://127.0.0.1/", "http://user:secret@127.0.0.1/", "http://127.0.0.1:0/"] {
+        let error = transport.send(get(url)).await.unwrap_err();
+        assert_eq!((error.kind(), error.request_sent()), (ErrorKind::Request, RequestSent::No));
+        assert!(!error.is_transient());
+        assert!(!format!("{error}{error:?}").contains("secret"));
+    }
+    let connect = http::Request::connect("http://127.0.0.1:9/").body("".into()).unwrap();
+    assert_eq!(transport.send(connect).await.unwrap_err().kind(), ErrorKind::Request);
+}
+
+#[tokio::test]
+async fn a_refused_connection_is_worth_another_try() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let error = within(transport().send(get(format!("http://{address}/?key=secret")))).await;
+    let error = error.unwrap_err();
+    assert_eq!((error.kind(), error.request_sent()), (ErrorKind::Connect, RequestSent::No));
+    assert!(error.is_transient());
+    assert_eq!(error.to_string(), format!("could not connect: {address}"));
+    assert!(!format!("{error:?}").contains("secret"));
+}
+
+/// Answers each question as told, and counts.
+#[derive(Clone, Debug)]
+struct Told {
+    answer: Result<Vec<SocketAddr>, (io::ErrorKind, &'static str)>,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Told {
+    fn new(answer: Result<Vec<SocketAddr>, (io::ErrorKind, &'static str)>) -> Self {
+        Self { answer, asked: Arc::default() }
+    }
+}
+
+impl Resolver for Told {
+    fn resolve(&self, host: &str, port: u16) -> Resolving {
+        assert_eq!((host, port), ("name.test", 80));
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let answer = self.answer.clone().map_err(|(kind, text)| io::Error::new(kind, text));
+        Box::pin(async move { answer })
+    }
+}
+
+#[tokio::test]
+async fn a_name_without_an_address_is_named() {
+    let text = "failed to lookup address information: Name or service not known";
+    let again = "failed to lookup address information: Temporary failure in name resolution";
+    for (answer, transient, asked, told) in [
+        (Err((io::ErrorKind::NotFound, "x")), false, 2, "no address is known for name.test"),
+        (Err((io::ErrorKind::Other, text)), false, 2, "no address is known for name.test"),
+        (Err((io::ErrorKind::Other, again)), true, 1, "the name lookup of name.test failed"),
+        (Ok(Vec::new()), false, 1, "name.test has no address"),
+    ] {
+        let resolver = Told::new(answer);
+        let transport = builder().resolver(resolver.clone()).build().unwrap();
+        let error = within(transport.send(get("http://name.test/"))).await.unwrap_err();
+        assert_eq!((error.kind(), error.request_sent()), (ErrorKind::Connect, RequestSent::No));
+        assert_eq!(error.is_transient(), transient, "{told}");
+        assert_eq!(error.detail(), Some(told));
+        assert_eq!(resolver.asked.load(Ordering::SeqCst), asked, "{told}");
+    }
+}
+
+#[tokio::test]
+async fn the_first_address_that_answers_serves() {
+    let server = Server::answering(OK).await;
+    let port = server.address.port();
+    #[derive(Debug)]
+    struct DeadFirst;
+    impl Resolver for DeadFirst {
+        fn resolve(&self, _: &str, port: u16) -> Resolving {
+            let addresses = ["127.0.0.77", "127.0.0.78", "127.0.0.1"];
+            let addresses = addresses.map(|ip| SocketAddr::new(ip.parse().unwrap(), port)).to_vec();
+            Box::pin(async move { Ok(addresses) })
+        }
+    }
+    let transport = builder().resolver(DeadFirst).build().unwrap();
+    let response = within(transport.send(get(format!("http://many.test:{port}/")))).await.unwrap();
+    assert_eq!(read(response.into_body()).await.unwrap(), "ok");
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_before_the_request_is_written_or_after_is_told_apart() {
+    let server = Server::start(|peer| async move { peer.reset() }).await;
+    let transport = transport();
+    for _ in 0..20 {
+        let error = within(transport.send(get(server.url("/")))).await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Connection | ErrorKind::Connect), "{error}");
+        assert!(error.is_transient());
+    }
+}
