@@ -4,7 +4,7 @@ use serde::de::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::wire::{Codec, ErrorMember, Read, object};
-use crate::{Extra, ObjectKind, json};
+use crate::{Extra, json};
 
 object! {
     /// What a server says when it refuses a request, or when something goes wrong inside a stream.
@@ -62,20 +62,21 @@ impl ApiError {
     #[must_use]
     pub fn from_body(body: &[u8]) -> Option<Self> {
         match json::from_slice::<Value>(body) {
-            Ok(Value::String(text)) => from_text(&text),
             Ok(value @ (Value::Object(_) | Value::Array(_))) => from_value(value),
-            Ok(_) | Err(_) => from_text(&String::from_utf8_lossy(body)),
+            _ => match serde_json::from_slice::<Value>(body) {
+                Ok(Value::String(text)) => from_text(&text),
+                Ok(_) => None,
+                Err(_) => from_text(&String::from_utf8_lossy(body)),
+            },
         }
     }
 
     /// Finds the error that an answer without content tells in members of its own.
-    pub(crate) fn told_by(extra: &mut Extra, object: &ObjectKind) -> Option<Box<Self>> {
+    pub(crate) fn told_by(extra: &mut Extra) -> Option<Box<Self>> {
         if extra.is_empty() {
             return None;
         }
-        let mut members: serde_json::Map<String, Value> =
-            extra.iter().map(|(name, value)| (name.to_owned(), value.clone())).collect();
-        members.insert("object".to_owned(), object.as_str().into());
+        let members = extra.iter().map(|(name, value)| (name.to_owned(), value.clone())).collect();
         let error = from_value(Value::Object(members))?;
         extra.remove("error");
         Some(Box::new(error))
@@ -86,6 +87,7 @@ impl ApiError {
         if self.message.is_empty() {
             let found = MESSAGES.iter().find_map(|name| message_in(self.extra.get(name)?));
             self.message = found.unwrap_or_default();
+            self.settle();
         }
         let says_something = !self.message.is_empty() || self.code.is_some() || self.kind.is_some();
         says_something.then_some(self)
@@ -119,7 +121,8 @@ impl Codec<Option<Box<ApiError>>> for ErrorMember {
             return Ok(Read::Null);
         }
         let error = match &value {
-            Value::String(text) => from_text(text),
+            Value::String(text) if text.trim().is_empty() => None,
+            Value::String(text) => Some(ApiError { message: text.clone(), ..ApiError::default() }),
             Value::Object(_) => ApiError::deserialize(&value).ok().and_then(ApiError::with_message),
             _ => None,
         };
@@ -174,6 +177,7 @@ impl ApiError {
         } else if self.kind.is_none() {
             self.kind = Some(text);
         }
+        self.settle();
     }
 }
 
@@ -185,15 +189,18 @@ fn speaks_of_an_error(members: &serde_json::Map<String, Value>) -> bool {
     !is_denied && !has_choices
 }
 
-/// Keeps what stands beside `error`: a request id, a trace.
+/// Keeps what stands beside `error`: a request id, a trace. The error's own members beat them.
 fn keep_neighbours(error: &mut ApiError, members: serde_json::Map<String, Value>) {
+    let own = std::mem::take(&mut error.extra);
     for (name, value) in members {
-        let said =
-            matches!(name.as_str(), "error" | "message" | "code" | "type" | "param" | "object");
-        if !said && !error.extra.contains(&name) {
-            error.extra.insert(name, value);
+        if !matches!(name.as_str(), "error" | "message" | "code" | "type" | "param" | "object") {
+            error.extra.push(name, value);
         }
     }
+    for (name, value) in own.iter() {
+        error.extra.push(name.to_owned(), value.clone());
+    }
+    error.extra.settle(|_| false);
 }
 
 /// The message that a value holds: text, an object with a message, or a list of either.
@@ -221,11 +228,12 @@ fn dotted(path: &[Value]) -> String {
     steps.join(".")
 }
 
-/// Reads an error told by plain text. Markup and bytes that are no text tell nothing.
+/// Reads an error told by plain text. Markup, broken JSON and bytes that are no text tell nothing.
 fn from_text(text: &str) -> Option<ApiError> {
     let text = text.trim().trim_start_matches('\u{feff}');
     let is_binary = |c: char| c == '\u{fffd}' || (c.is_control() && !c.is_whitespace());
-    if text.is_empty() || text.starts_with(['<', '{', '[']) || text.contains(is_binary) {
+    let is_markup = ["<", "{", "[{", "[\""].iter().any(|start| text.starts_with(start));
+    if text.is_empty() || is_markup || text.contains(is_binary) {
         return None;
     }
     Some(ApiError { message: text.chars().take(LONGEST_TEXT).collect(), ..ApiError::default() })

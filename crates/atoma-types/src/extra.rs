@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ const MOST_MERGED: usize = 128;
 /// The members of an object that this crate has no field for, in the order they came.
 ///
 /// They are kept when an object is read and written back when it is written, so nothing a server says is lost.
-/// An empty `Extra` costs no allocation.
+/// An empty `Extra` costs no allocation. Two are equal if they have the same members, in whatever order.
 ///
 /// ```
 /// use atoma_types::ChatCompletionResponse;
@@ -18,7 +18,7 @@ const MOST_MERGED: usize = 128;
 /// assert_eq!(response.extra.get("provider").unwrap(), "DeepInfra");
 /// # Ok::<(), atoma_types::ReadError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Extra {
     members: Vec<(String, Value)>,
 }
@@ -98,6 +98,10 @@ impl Extra {
         }
     }
 
+    fn by_name(&self) -> BTreeMap<&str, &Value> {
+        self.iter().collect()
+    }
+
     /// Adds a member while an object is being read. Repeated names are sorted out by [`Extra::settle`].
     pub(crate) fn push(&mut self, name: String, value: Value) {
         self.members.push((name, value));
@@ -123,6 +127,18 @@ impl Extra {
             }
         }
         self.members = settled;
+    }
+}
+
+impl PartialEq for Extra {
+    fn eq(&self, other: &Self) -> bool {
+        if self.members.len() != other.members.len() {
+            return false;
+        }
+        if self.is_empty() {
+            return true;
+        }
+        self.members == other.members || self.by_name() == other.by_name()
     }
 }
 

@@ -81,6 +81,7 @@ impl ChatCompletionAccumulator {
         let mut response = self.response;
         response.object = ObjectKind::ChatCompletion;
         response.choices = self.choices.into_iter().map(ChoiceSoFar::into_choice).collect();
+        response.settle();
         response
     }
 
@@ -124,8 +125,8 @@ impl ChatCompletionAccumulator {
         if let Some(usage) = chunk.usage() {
             response.usage = Some(usage.into_owned());
         }
-        if let Some(error) = chunk.error() {
-            response.error = Some(Box::new(error.clone()));
+        if let Some(error) = &chunk.error {
+            response.error = Some(error.clone());
         }
         response.extra.merge(&chunk.extra);
     }
@@ -162,6 +163,9 @@ impl ChoiceSoFar {
         }
         if let Some(reason) = &new.stop_reason {
             self.choice.stop_reason = Some(reason.clone());
+        }
+        if let Some(error) = &new.error {
+            self.choice.error = Some(error.clone());
         }
         if let Some(logprobs) = &new.logprobs {
             let known = self.choice.logprobs.get_or_insert_default();
@@ -205,6 +209,9 @@ impl ChoiceSoFar {
         message.tool_calls = self.calls.into_calls();
         message.reasoning = self.is_reasoning.then(|| self.reasoning.clone());
         message.reasoning_content = self.is_reasoning_content.then_some(self.reasoning);
+        message.settle();
+        self.choice.extra.remove("delta");
+        self.choice.settle();
         self.choice
     }
 }

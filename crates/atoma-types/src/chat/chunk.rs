@@ -126,7 +126,7 @@ impl ChatCompletionChunk {
     pub(crate) fn settled(mut self) -> Self {
         let says_nothing = self.id.is_empty() && self.choices.is_empty() && self.usage.is_none();
         if self.error.is_none() && says_nothing {
-            self.error = ApiError::told_by(&mut self.extra, &self.object);
+            self.error = ApiError::told_by(&mut self.extra);
         }
         self
     }
@@ -175,14 +175,15 @@ impl From<ChatCompletionResponse> for ChatCompletionChunk {
 }
 
 impl From<ChatCompletionChoice> for ChatCompletionChunkChoice {
-    fn from(choice: ChatCompletionChoice) -> Self {
+    fn from(mut choice: ChatCompletionChoice) -> Self {
+        choice.extra.remove("message");
         Self {
             index: choice.index,
             delta: choice.message.into(),
             finish_reason: choice.finish_reason,
             stop_reason: choice.stop_reason,
             logprobs: choice.logprobs,
-            error: None,
+            error: choice.error,
             extra: choice.extra,
         }
     }

@@ -44,7 +44,8 @@ object! {
         pub signature: Option<String>,
         /// The BLAKE2b-256 hash of the answer without this member and `signature`, in base64.
         pub response_hash: Option<String>,
-        /// What went wrong, where a server says so under a status of success. It beats the choices.
+        /// What went wrong, where a server says so under a status of success. It beats the choices. See also
+        /// [`ChatCompletionResponse::error`].
         pub error: Option<Box<ApiError>> as ErrorMember,
     }
 }
@@ -62,6 +63,8 @@ object! {
         pub stop_reason: Option<StopReason>,
         /// The log probabilities of the tokens, if the request asked for them.
         pub logprobs: Option<Box<Logprobs>>,
+        /// What went wrong with this answer.
+        pub error: Option<Box<ApiError>> as ErrorMember,
     }
 }
 
@@ -121,7 +124,7 @@ impl ChatCompletionResponse {
         let says_nothing =
             response.id.is_empty() && response.choices.is_empty() && response.usage.is_none();
         if response.error.is_none() && says_nothing {
-            response.error = ApiError::told_by(&mut response.extra, &response.object);
+            response.error = ApiError::told_by(&mut response.extra);
         }
         Ok(response)
     }
@@ -148,6 +151,13 @@ impl ChatCompletionResponse {
     #[must_use]
     pub fn tool_calls(&self) -> &[ToolCall] {
         self.message().map(|message| message.tool_calls.as_slice()).unwrap_or_default()
+    }
+
+    /// What went wrong, said of the whole or of a choice.
+    #[must_use]
+    pub fn error(&self) -> Option<&ApiError> {
+        let in_choices = || self.choices.iter().find_map(|choice| choice.error.as_deref());
+        self.error.as_deref().or_else(in_choices)
     }
 
     /// How many tokens it took, also where a server says so in a member of its own (`x_groq.usage`) or in the choice.

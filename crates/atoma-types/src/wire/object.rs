@@ -58,6 +58,15 @@ macro_rules! object {
                         _ => false,
                     }
                 }
+
+                /// Sorts out the extra members: none is repeated, none has the name of a field that is set.
+                pub(crate) fn settle(&mut self) {
+                    if !self.extra.is_empty() {
+                        let mut extra = std::mem::take(&mut self.extra);
+                        extra.settle(|name| self.is_set(name));
+                        self.extra = extra;
+                    }
+                }
             }
 
             impl Codec<$name> for Plain {
@@ -72,11 +81,7 @@ macro_rules! object {
                             Member::Other(name) => object.extra.push(name, map.next_value()?),
                         }
                     }
-                    if !object.extra.is_empty() {
-                        let mut extra = std::mem::take(&mut object.extra);
-                        extra.settle(|name| object.is_set(name));
-                        object.extra = extra;
-                    }
+                    object.settle();
                     Ok(Read::Known(object))
                 }
 

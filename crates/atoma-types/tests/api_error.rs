@@ -1,0 +1,175 @@
+//! Errors in every shape seen of real servers.
+
+use atoma_types::ApiError;
+
+/// Name, body, code, kind, message.
+type Case = (&'static str, &'static str, Option<&'static str>, Option<&'static str>, &'static str);
+
+const CASES: &[Case] = &[
+    (
+        "Atoma",
+        r#"{"error":{"code":"AUTH_ERROR","message":"Authentication failed"}}"#,
+        Some("AUTH_ERROR"),
+        None,
+        "Authentication failed",
+    ),
+    (
+        "OpenAI",
+        r#"{"error":{"message":"m","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}"#,
+        Some("insufficient_quota"),
+        Some("insufficient_quota"),
+        "m",
+    ),
+    ("a number for a code", r#"{"error":{"message":"m","code":400}}"#, Some("400"), None, "m"),
+    ("a string", r#"{"error":"m"}"#, None, None, "m"),
+    ("a string and a kind", r#"{"error":"m","error_type":"validation"}"#, None, None, "m"),
+    (
+        "a name and a message",
+        r#"{"status":404,"error":"Not Found","message":"m"}"#,
+        None,
+        Some("Not Found"),
+        "m",
+    ),
+    ("a flag", r#"{"error":true,"message":"m"}"#, None, None, "m"),
+    ("flat", r#"{"code":20013,"message":"m","data":null}"#, Some("20013"), None, "m"),
+    (
+        "flat, older vLLM",
+        r#"{"object":"error","message":"m","type":"BadRequestError","param":null,"code":400}"#,
+        Some("400"),
+        Some("BadRequestError"),
+        "m",
+    ),
+    ("details", r#"{"code":400,"details":"m"}"#, Some("400"), None, "m"),
+    ("FastAPI", r#"{"detail":"m"}"#, None, None, "m"),
+    (
+        "FastAPI, a list",
+        r#"{"detail":[{"loc":["body","n",0],"msg":"m"},{"loc":[],"msg":"k"}]}"#,
+        None,
+        None,
+        "body.n.0: m; k",
+    ),
+    ("FastAPI, an object", r#"{"detail":{"error":"x","message":"m"}}"#, None, None, "m"),
+    (
+        "RFC 9457",
+        r#"{"type":"about:blank","title":"Bad","status":400,"detail":"m"}"#,
+        None,
+        Some("about:blank"),
+        "m",
+    ),
+    (
+        "RFC 9457, a title only",
+        r#"{"type":"about:blank","title":"m","status":400}"#,
+        None,
+        Some("about:blank"),
+        "m",
+    ),
+    ("a list of errors", r#"{"errors":[{"message":"m"},{"message":"k"}]}"#, None, None, "m; k"),
+    ("a list of texts", r#"{"errors":["m","k"]}"#, None, None, "m; k"),
+    (
+        "Google",
+        r#"[{"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED"}}]"#,
+        Some("429"),
+        None,
+        "m",
+    ),
+    ("a list inside", r#"{"error":[{"message":"m","code":1}]}"#, Some("1"), None, "m"),
+    ("msg", r#"{"code":1,"msg":"m"}"#, Some("1"), None, "m"),
+    ("Amazon", r#"{"__type":"x","Message":"m"}"#, None, None, "m"),
+    (
+        "OAuth",
+        r#"{"error":"invalid_token","error_description":"m"}"#,
+        None,
+        Some("invalid_token"),
+        "m",
+    ),
+    (
+        "a wrapper with more",
+        r#"{"type":"error","error":{"type":"overloaded_error","message":"m"},"request_id":"r"}"#,
+        None,
+        Some("overloaded_error"),
+        "m",
+    ),
+    ("a JSON string", r#""m""#, None, None, "m"),
+    ("text that opens like JSON", "404 page not found", None, None, "404 page not found"),
+    ("text that opens with a mark", "[worker 3] no model", None, None, "[worker 3] no model"),
+    ("text", " File Not Found\n", None, None, "File Not Found"),
+    (
+        "a message of another type",
+        r#"{"error":{"message":{"text":"x"},"code":"c"}}"#,
+        Some("c"),
+        None,
+        "",
+    ),
+    ("blank lines before", "\n\n{\"error\":{\"message\":\"m\"}}", None, None, "m"),
+];
+
+#[test]
+fn each_shape_is_read() {
+    for (name, body, code, kind, message) in CASES {
+        let error = ApiError::from_body(body.as_bytes()).expect(name);
+        assert_eq!(error.message, *message, "{name}");
+        assert_eq!((error.code.as_deref(), error.kind.as_deref()), (*code, *kind), "{name}");
+        assert!(!error.to_string().is_empty(), "{name}");
+        let written = serde_json::to_vec(&error).unwrap();
+        assert_eq!(serde_json::from_slice::<ApiError>(&written).unwrap(), error, "{name}");
+    }
+}
+
+#[test]
+fn what_tells_nothing_is_none() {
+    for body in [
+        "",
+        "  \n",
+        "<html><body>502</body></html>",
+        "<!DOCTYPE html>",
+        "{}",
+        "[]",
+        "null",
+        "7",
+        "true",
+        "{\"a\":1}",
+        "{\"error\":null}",
+        "{\"error\":{}}",
+        "{\"error\":\"\"}",
+        "{\"error\":false,\"message\":\"ok\"}",
+        "\u{0}\u{1}",
+        "{\"error\":{\"mess",
+        r#"{"id":"c","choices":[{"message":{"content":"a"}}]}"#,
+    ] {
+        assert_eq!(ApiError::from_body(body.as_bytes()), None, "{body}");
+    }
+    assert_eq!(ApiError::from_body(b"\x1f\x8b\x08\x00\xff\xfe"), None);
+}
+
+#[test]
+fn unknown_members_stay_reachable() {
+    let body = br#"{"error":{"message":"m","metadata":{"raw":"rate-limited upstream"},"failed_generation":"<tool>"},"user_id":"u"}"#;
+    let error = ApiError::from_body(body).unwrap();
+    assert_eq!(error.extra.get("metadata").unwrap()["raw"], "rate-limited upstream");
+    assert_eq!(error.extra.get("failed_generation").unwrap(), "<tool>");
+    assert_eq!(error.extra.get("user_id").unwrap(), "u");
+}
+
+#[test]
+fn it_is_shown_on_one_short_line() {
+    for (body, shown) in [
+        (
+            r#"{"error":{"code":"AUTH_ERROR","message":"Authentication failed"}}"#,
+            "AUTH_ERROR, Authentication failed",
+        ),
+        (r#"{"error":{"type":"kind","message":"a\n\n b\tc\u0007"}}"#, "kind, a b c"),
+        (r#"{"error":{"message":"m"}}"#, "m"),
+        (r#"{"error":{"code":"c"}}"#, "c"),
+    ] {
+        assert_eq!(ApiError::from_body(body.as_bytes()).unwrap().to_string(), shown);
+    }
+    let endless = format!(r#"{{"error":{{"message":"{}"}}}}"#, "日".repeat(100_000));
+    assert!(ApiError::from_body(endless.as_bytes()).unwrap().to_string().len() < 600);
+    assert_eq!(ApiError::default().to_string(), "unknown error");
+}
+
+#[test]
+fn plain_text_is_cut_where_it_is_too_long() {
+    let error = ApiError::from_body("é".repeat(9000).as_bytes()).unwrap();
+    assert_eq!(error.message.chars().count(), 500);
+}

@@ -1,0 +1,403 @@
+//! What real servers send, and what it has to come to: the corpus of cases, and further ones of the same kinds.
+//!
+//! Run with `--nocapture` to see the score.
+
+mod support;
+
+use atoma_types::{
+    ApiError, ChatCompletionChunk, ChatCompletionMessage, ChatCompletionRequest,
+    ChatCompletionResponse, FinishReason,
+};
+use serde_json::{Value, json};
+use support::{Outcome, read_body, read_stream};
+
+const CORPUS: &str = include_str!("fixtures/tolerance.jsonl");
+
+#[test]
+fn every_case_of_the_corpus_comes_to_what_is_wanted() {
+    let mut wrong = Vec::new();
+    let mut judged = 0;
+    for line in CORPUS.lines() {
+        let case: Value = serde_json::from_str(line).unwrap();
+        judged += 1;
+        if let Err(reason) = judge(&case) {
+            wrong.push(format!("{}: {reason}", case["id"]));
+        }
+    }
+    println!("{}/{judged}", judged - wrong.len());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn judge(case: &Value) -> Result<(), String> {
+    let raw = case["raw"].as_str().unwrap();
+    let expect = &case["expect"];
+    let is_json = case["content_type"] == "application/json";
+    let outcome = match case["kind"].as_str().unwrap() {
+        "error" => return judge_error(ApiError::from_body(raw.as_bytes()), expect),
+        "sse" if is_json => {
+            let response = read_body(raw).response;
+            let chunk = ChatCompletionChunk::from(response.clone());
+            same("chunk", &chunk.text(), &response.text())?;
+            read_body(raw)
+        }
+        "sse" => read_stream(raw),
+        _ => read_body(raw),
+    };
+    judge_answer(&outcome, expect)
+}
+
+fn judge_error(error: Option<ApiError>, expect: &Value) -> Result<(), String> {
+    let message = error.as_ref().map(|error| error.message.as_str());
+    same("message", &json!(message), &expect["message"])?;
+    same("code", &json!(error.and_then(|error| error.code)), &expect["code"])
+}
+
+fn judge_answer(outcome: &Outcome, expect: &Value) -> Result<(), String> {
+    let response = &outcome.response;
+    let judged = |member: &str| !expect[member].is_null();
+    if judged("text") {
+        same("text", &json!(response.text()), &expect["text"])?;
+    }
+    if judged("reasoning") {
+        let reasoning = response.message().and_then(ChatCompletionMessage::reasoning);
+        same("reasoning", &json!(reasoning), &expect["reasoning"])?;
+    }
+    if expect["error"] == false {
+        let finish = response.finish_reason().map(FinishReason::as_str);
+        same("finish", &json!(finish), &expect["finish"])?;
+    }
+    let calls = response.tool_calls().iter();
+    let calls: Vec<_> =
+        calls.map(|call| json!([call.function.name, call.function.arguments])).collect();
+    same("tools", &json!(calls), &expect["tools"])?;
+    if judged("usage") {
+        let usage = response.usage().ok_or("no usage")?;
+        let usage = json!([usage.prompt_tokens, usage.completion_tokens, usage.total_tokens]);
+        same("usage", &usage, &expect["usage"])?;
+    }
+    same("truncated", &json!(outcome.truncated), &expect["truncated"])?;
+    let failed = outcome.error.is_some() || outcome.truncated;
+    same("error", &json!(failed), &expect["error"])?;
+    if judged("message") {
+        judge_error(outcome.error.clone(), expect)?;
+    }
+    Ok(())
+}
+
+fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: &T, wanted: &T) -> Result<(), String> {
+    if found == wanted { Ok(()) } else { Err(format!("{what} is {found:?}, not {wanted:?}")) }
+}
+
+/// A stream of one choice that finishes well, with these deltas.
+fn stream(deltas: &[Value]) -> ChatCompletionResponse {
+    let mut events: Vec<Value> =
+        deltas.iter().map(|delta| json!({"choices": [{"index": 0, "delta": delta}]})).collect();
+    events.push(json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}));
+    stream_of(&events)
+}
+
+fn stream_of(events: &[Value]) -> ChatCompletionResponse {
+    let raw: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+    read_stream(&raw).response
+}
+
+/// Name, deltas, text, reasoning.
+#[test]
+fn deltas_of_every_kind_say_what_they_mean() {
+    let cases: &[(&str, &[Value], &str, Option<&str>)] = &[
+        ("null content", &[json!({"content": null}), json!({"content": "a"})], "a", None),
+        ("no content", &[json!({"role": "assistant"}), json!({"content": "a"})], "a", None),
+        ("null delta", &[Value::Null, json!({"content": "a"})], "a", None),
+        ("content as an empty list", &[json!({"content": []}), json!({"content": "a"})], "a", None),
+        ("content as one part", &[json!({"content": {"type": "text", "text": "a"}})], "a", None),
+        ("content as strings", &[json!({"content": ["a", "b"]})], "ab", None),
+        ("content as a number", &[json!({"content": 1}), json!({"content": 2})], "12", None),
+        (
+            "content as an unknown value",
+            &[json!({"content": true}), json!({"content": "a"})],
+            "a",
+            None,
+        ),
+        (
+            "text and parts by turns",
+            &[
+                json!({"content": "a"}),
+                json!({"content": [{"type": "text", "text": "b"}]}),
+                json!({"content": "c"}),
+            ],
+            "abc",
+            None,
+        ),
+        (
+            "thinking in pieces",
+            &[
+                json!({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "x"}]}]}),
+                json!({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "y"}]}]}),
+                json!({"content": "a"}),
+            ],
+            "a",
+            Some("xy"),
+        ),
+        (
+            "thinking as a string",
+            &[
+                json!({"content": [{"type": "thinking", "thinking": "x"}, {"type": "text", "text": "a"}]}),
+            ],
+            "a",
+            Some("x"),
+        ),
+        (
+            "twins that change",
+            &[
+                json!({"reasoning": "x"}),
+                json!({"reasoning_content": "y"}),
+                json!({"content": "a"}),
+            ],
+            "a",
+            Some("xy"),
+        ),
+        (
+            "one twin empty",
+            &[json!({"reasoning": "x", "reasoning_content": ""}), json!({"content": "a"})],
+            "a",
+            Some("x"),
+        ),
+        (
+            "one twin null",
+            &[json!({"reasoning": null, "reasoning_content": "x"}), json!({"content": "a"})],
+            "a",
+            Some("x"),
+        ),
+        ("reasoning of another type", &[json!({"reasoning": {"a": 1}, "content": "a"})], "a", None),
+        ("tool calls null", &[json!({"content": "a", "tool_calls": null})], "a", None),
+        ("tool calls of another type", &[json!({"content": "a", "tool_calls": ""})], "a", None),
+        ("an unknown role", &[json!({"role": "model", "content": "a"})], "a", None),
+        ("a role of another type", &[json!({"role": {"a": 1}, "content": "a"})], "a", None),
+        ("a refusal of another type", &[json!({"refusal": [1], "content": "a"})], "a", None),
+    ];
+    for (name, deltas, text, reasoning) in cases {
+        let response = stream(deltas);
+        assert_eq!(response.text(), *text, "{name}");
+        assert_eq!(response.message().unwrap().reasoning().as_deref(), *reasoning, "{name}");
+    }
+}
+
+/// Name, the body of a response: the text is "a" in each, and written and read again it is the same.
+#[test]
+fn an_answer_is_never_lost_for_what_stands_beside_it() {
+    let good = json!({"id": "c", "object": "chat.completion", "created": 1, "model": "m",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "a"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}});
+    let cases = [
+        ("id a number", "/id", json!(7)),
+        ("id null", "/id", json!(null)),
+        ("id an object", "/id", json!({"a": 1})),
+        ("object unknown", "/object", json!("text_completion")),
+        ("object null", "/object", json!(null)),
+        ("created a float", "/created", json!(1.7e9)),
+        ("created with a fraction", "/created", json!(1_700_000_000.123)),
+        ("created a string", "/created", json!("1700000000")),
+        ("created a date", "/created", json!("2024-01-01T00:00:00Z")),
+        ("created negative", "/created", json!(-1)),
+        ("created huge", "/created", json!(1e300)),
+        ("created beyond i64", "/created", json!(u64::MAX)),
+        ("model null", "/model", json!(null)),
+        ("model a number", "/model", json!(4)),
+        ("model an object", "/model", json!({"name": "m"})),
+        ("index a string", "/choices/0/index", json!("0")),
+        ("index a float", "/choices/0/index", json!(0.0)),
+        ("index negative", "/choices/0/index", json!(-1)),
+        ("index huge", "/choices/0/index", json!(u64::MAX)),
+        ("index beyond any integer", "/choices/0/index", json!(1e300)),
+        ("index null", "/choices/0/index", json!(null)),
+        ("index a boolean", "/choices/0/index", json!(false)),
+        ("finish reason a number", "/choices/0/finish_reason", json!(1)),
+        ("finish reason an object", "/choices/0/finish_reason", json!({"reason": "stop"})),
+        ("finish reason empty", "/choices/0/finish_reason", json!("")),
+        ("usage a list", "/usage", json!([])),
+        ("usage a string", "/usage", json!("none")),
+        ("usage null", "/usage", json!(null)),
+        ("a count null", "/usage/completion_tokens", json!(null)),
+        ("a count a float", "/usage/completion_tokens", json!(2.0)),
+        ("a count a string", "/usage/completion_tokens", json!("2")),
+        ("a count negative", "/usage/completion_tokens", json!(-2)),
+        ("a count an object", "/usage/completion_tokens", json!({})),
+        ("role unknown", "/choices/0/message/role", json!("model")),
+        ("role null", "/choices/0/message/role", json!(null)),
+    ];
+    for (name, place, value) in cases {
+        let mut wire = good.clone();
+        *wire.pointer_mut(place).unwrap() = value;
+        check(name, &wire);
+    }
+    let additions = [
+        ("logprobs a list", "/choices/0", "logprobs", json!([])),
+        (
+            "logprobs of the older form",
+            "/choices/0",
+            "logprobs",
+            json!({"tokens": ["a"], "token_logprobs": [null]}),
+        ),
+        ("logprobs of another type", "/choices/0", "logprobs", json!({"content": "none"})),
+        ("stop reason an object", "/choices/0", "stop_reason", json!({"a": 1})),
+        ("stop reason as in the OpenAPI", "/choices/0", "stop_reason", json!({"Int": 1})),
+        ("tool calls an empty list", "/choices/0/message", "tool_calls", json!([])),
+        ("tool calls with a null", "/choices/0/message", "tool_calls", json!([null])),
+        ("tool calls of numbers", "/choices/0/message", "tool_calls", json!([1, 2])),
+        (
+            "one tool call alone",
+            "/choices/0/message",
+            "tool_calls",
+            json!({"id": "x", "function": {"name": "f"}}),
+        ),
+        (
+            "a call without a function",
+            "/choices/0/message",
+            "tool_calls",
+            json!([{"id": "x", "function": null}]),
+        ),
+        (
+            "a function call of before",
+            "/choices/0/message",
+            "function_call",
+            json!({"name": "f", "arguments": "{}"}),
+        ),
+        ("refusal empty", "/choices/0/message", "refusal", json!("")),
+        ("a delta beside the message", "/choices/0", "delta", json!({})),
+        ("error null", "", "error", json!(null)),
+        ("error false", "", "error", json!(false)),
+        ("error empty", "", "error", json!({})),
+        ("a tier of another type", "", "service_tier", json!(1)),
+        ("a fingerprint of another type", "", "system_fingerprint", json!(["x"])),
+        ("a signature of another type", "", "signature", json!({})),
+        ("members of a vendor", "", "x_vendor", json!({"deep": [{"er": null}]})),
+        ("a vendor's null", "", "kv_transfer_params", json!(null)),
+    ];
+    for (name, place, member, value) in additions {
+        let mut wire = good.clone();
+        wire.pointer_mut(place).unwrap()[member] = value;
+        check(name, &wire);
+    }
+}
+
+fn check(name: &str, wire: &Value) {
+    let response = ChatCompletionResponse::from_slice(wire.to_string().as_bytes()).unwrap();
+    assert_eq!(response.text(), "a", "{name}");
+    assert!(response.error.is_none(), "{name}");
+    let written = serde_json::to_vec(&response).unwrap();
+    assert_eq!(ChatCompletionResponse::from_slice(&written).unwrap(), response, "{name}");
+}
+
+/// Name, the text of a body: it is read as text "a".
+#[test]
+fn flawed_text_is_read_where_its_meaning_is_plain() {
+    for (name, json) in [
+        ("a repeated key", r#"{"id":"x","id":"c","choices":[{"message":{"content":"a"}}]}"#),
+        (
+            "a repeated key, null at last",
+            r#"{"id":"c","id":null,"choices":[{"message":{"content":"a","content":null}}]}"#,
+        ),
+        (
+            "a repeated key, unreadable at last",
+            r#"{"id":"c","id":{},"choices":[{"message":{"content":"a"}}]}"#,
+        ),
+        (
+            "a repeated unknown key",
+            r#"{"id":"c","x":1,"x":2,"choices":[{"message":{"content":"a"}}]}"#,
+        ),
+        ("choices twice", r#"{"id":"c","choices":[],"choices":[{"message":{"content":"a"}}]}"#),
+        (
+            "choices, then none",
+            r#"{"id":"c","choices":[{"message":{"content":"a"}}],"choices":[]}"#,
+        ),
+        ("a choice that is null", r#"{"id":"c","choices":[null,{"message":{"content":"a"}}]}"#),
+        ("a choice that is text", r#"{"id":"c","choices":["x",{"message":{"content":"a"}}]}"#),
+        ("a choice without a list", r#"{"id":"c","choices":{"message":{"content":"a"}}}"#),
+        ("a delta for a message", r#"{"id":"c","choices":[{"delta":{"content":"a"}}]}"#),
+        ("NaN", r#"{"id":"c","x":NaN,"choices":[{"message":{"content":"a"}}]}"#),
+        ("minus infinity", r#"{"id":"c","x":-Infinity,"choices":[{"message":{"content":"a"}}]}"#),
+        (
+            "a number too great",
+            r#"{"id":"c","created":1e999,"choices":[{"message":{"content":"a"}}]}"#,
+        ),
+        (
+            "half a pair beside",
+            r#"{"id":"c","x":"\ud83d","choices":[{"message":{"content":"a"}}]}"#,
+        ),
+        (
+            "a raw tab beside",
+            "{\"id\":\"c\",\"x\":\"\t\",\"choices\":[{\"message\":{\"content\":\"a\"}}]}",
+        ),
+        ("an escaped name", r#"{"id":"c","choices":[{"message":{"\u0063ontent":"a"}}]}"#),
+        (
+            "a byte order mark",
+            "\u{feff}{\"id\":\"c\",\"choices\":[{\"message\":{\"content\":\"a\"}}]}",
+        ),
+        (
+            "[DONE] after it",
+            "{\"id\":\"c\",\"choices\":[{\"message\":{\"content\":\"a\"}}]}\n\ndata: [DONE]\n\n",
+        ),
+    ] {
+        let response = ChatCompletionResponse::from_slice(json.as_bytes()).expect(name);
+        assert_eq!((response.id.as_str(), response.text().as_ref()), ("c", "a"), "{name}");
+    }
+}
+
+#[test]
+fn usage_and_finish_reason_survive_what_comes_later() {
+    let usage = |tokens| json!({"prompt_tokens": 1, "completion_tokens": tokens, "total_tokens": tokens + 1});
+    let response = stream_of(&[
+        json!({"choices": [{"delta": {"content": "a"}}], "usage": usage(1)}),
+        json!({"choices": [{"delta": {}, "finish_reason": "stop", "stop_reason": 7}], "usage": usage(2)}),
+        json!({"choices": [{"delta": {}, "finish_reason": null, "stop_reason": null}], "usage": null}),
+        json!({"choices": [{"delta": {}, "finish_reason": ""}]}),
+    ]);
+    assert_eq!(response.finish_reason().unwrap().as_str(), "stop");
+    assert_eq!(response.usage().unwrap().completion_tokens, 2);
+    assert!(response.choices[0].stop_reason.is_some());
+}
+
+#[test]
+fn usage_inside_a_choice_or_a_vendors_member_is_found_in_a_stream() {
+    let usage = json!({"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7});
+    for chunk in [
+        json!({"choices": [{"delta": {}, "finish_reason": "stop", "usage": usage}]}),
+        json!({"choices": [{"delta": {}, "finish_reason": "stop"}], "x_groq": {"usage": usage}}),
+        json!({"choices": [{"delta": {}, "finish_reason": "stop"}], "usage": usage}),
+    ] {
+        assert_eq!(stream_of(&[chunk]).usage.unwrap().total_tokens, 7);
+    }
+}
+
+#[test]
+fn choices_come_in_any_order_and_interleaved() {
+    let piece =
+        |index: i64, text: &str| json!({"choices": [{"index": index, "delta": {"content": text}}]});
+    let response =
+        stream_of(&[piece(2, "c"), piece(0, "a"), piece(1, "b"), piece(2, "C"), piece(0, "A")]);
+    let texts: Vec<_> = response.choices.iter().map(|choice| choice.message.text()).collect();
+    assert_eq!(texts, ["aA", "b", "cC"]);
+}
+
+#[test]
+fn what_a_stream_says_of_a_tool_call_goes_back_with_the_next_request() {
+    let response = stream(&[
+        json!({"reasoning_details": [{"text": "x"}], "tool_calls": [
+        {"index": 0, "id": "call_1", "extra_content": {"google": {"thought_signature": "sig"}},
+         "function": {"name": "f", "arguments": "{}"}}]}),
+        json!({"reasoning_details": [{"text": "y"}]}),
+    ]);
+    let request = ChatCompletionRequest::new(
+        "m",
+        [response.message().unwrap().clone(), ChatCompletionMessage::tool("call_1", "done")],
+    );
+    let wire = serde_json::to_value(&request).unwrap();
+    assert_eq!(
+        wire["messages"][0],
+        json!({
+            "role": "assistant", "content": "", "reasoning_details": [{"text": "x"}, {"text": "y"}],
+            "tool_calls": [{"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"},
+                "extra_content": {"google": {"thought_signature": "sig"}}}],
+        })
+    );
+}
