@@ -79,10 +79,7 @@ impl http_body::Body for Body {
     type Data = Bytes;
     type Error = TransportError;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> PolledFrame {
         match &mut self.0 {
             Inner::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Inner::Streamed(body) => body.as_mut().poll_frame(cx),
@@ -115,6 +112,9 @@ impl fmt::Debug for Body {
     }
 }
 
+/// What polling a body of this crate's own gives.
+pub(crate) type PolledFrame = Poll<Option<Result<Frame<Bytes>, TransportError>>>;
+
 struct Foreign<B>(Pin<Box<B>>);
 
 impl<B> http_body::Body for Foreign<B>
@@ -125,10 +125,7 @@ where
     type Data = Bytes;
     type Error = TransportError;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> PolledFrame {
         self.0.as_mut().poll_frame(cx).map_err(|error| {
             match error.into().downcast::<TransportError>() {
                 Ok(error) => *error,

@@ -1,9 +1,9 @@
 use crate::{
     Body, Deadline, Phase, Request, RequestSent, Response, ResponseFuture, Sleep, Timeouts, Timer,
-    Transport, TransportError,
+    Transport, TransportError, body::PolledFrame,
 };
 use bytes::Bytes;
-use http_body::{Frame, SizeHint};
+use http_body::SizeHint;
 use std::{
     future::Future,
     pin::Pin,
@@ -154,7 +154,7 @@ impl TimedBody {
         Some((end, if self.deadline == Some(end) { Phase::Total } else { Phase::Idle }))
     }
 
-    fn fail(&mut self, phase: Phase) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
+    fn fail(&mut self, phase: Phase) -> PolledFrame {
         self.body = None;
         self.sleep = None;
         Poll::Ready(Some(Err(TransportError::timeout(phase, RequestSent::Maybe))))
@@ -175,10 +175,7 @@ impl http_body::Body for TimedBody {
     type Data = Bytes;
     type Error = TransportError;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> PolledFrame {
         let this = &mut *self;
         let Some(body) = &mut this.body else { return Poll::Ready(None) };
         if let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) {

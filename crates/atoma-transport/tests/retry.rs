@@ -358,6 +358,24 @@ fn an_outage_uses_up_the_budget_and_then_meets_each_call_once() {
     assert!(line.ends_with("503 Service Unavailable; no retries left for this server"), "{line}");
 }
 
+/// Row 117: a thousand calls in flight when the server goes down.
+#[test]
+fn a_storm_of_calls_is_not_made_worse() {
+    let exchanges = (0..2000).map(|_| Exchange::respond(503).head_after(SECOND));
+    let timer = ManualTimer::new();
+    let server = ScriptedTransport::new(exchanges).timer(timer.clone());
+    let client = retry(&server, &timer);
+    let calls = futures::future::join_all((0..1000).map(|_| client.send(request())));
+    let responses = timer.run(calls);
+    assert_eq!(server.requests().len(), 1000 + 20);
+    let exhausted =
+        |response: &&Result<Response, _>| attempts(response.as_ref().unwrap()).budget_exhausted;
+    // 20 calls or fewer got a retry; the last attempt of a call needs no budget.
+    assert!(responses.iter().filter(exhausted).count() >= 980);
+    drop(responses);
+    assert_eq!((server.live_bodies(), timer.waiters()), (0, 0));
+}
+
 #[test]
 fn an_origin_in_trouble_does_not_cost_another_its_retries() {
     let server = ScriptedTransport::new((0..200).map(|_| Exchange::respond(503)));

@@ -58,7 +58,7 @@ impl ManualTimer {
 
     /// Moves the clock to the next instant that someone waits for; `false` if nobody does.
     pub fn advance_to_next(&self) -> bool {
-        let Some(next) = self.next() else { return false };
+        let Some(next) = self.next_due() else { return false };
         self.move_to(next);
         true
     }
@@ -91,7 +91,7 @@ impl ManualTimer {
     }
 
     /// The next instant that someone waits for.
-    pub fn next(&self) -> Option<Instant> {
+    pub fn next_due(&self) -> Option<Instant> {
         self.lock().waiting.keys().next().map(|(instant, _)| *instant)
     }
 

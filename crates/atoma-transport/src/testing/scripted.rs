@@ -1,7 +1,7 @@
 use super::contract::{ContractServer, Scene};
 use crate::{
     Body, BoxError, ErrorKind, Request, RequestSent, ResponseFuture, Sleep, Timer, Transport,
-    TransportError,
+    TransportError, body::PolledFrame,
 };
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, Uri};
@@ -283,10 +283,7 @@ impl http_body::Body for ScriptedBody {
     type Data = Bytes;
     type Error = TransportError;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> PolledFrame {
         loop {
             if let Some(pause) = &mut self.pause {
                 ready!(pause.as_mut().poll(cx));
