@@ -291,7 +291,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0.kind {
             Kind::Config(why) | Kind::Misuse(why) | Kind::Limit(why) => f.write_str(why),
-            Kind::InvalidRequest(_) => f.write_str("the request is not valid"),
+            Kind::InvalidRequest(error) => error.fmt(f),
             Kind::Transport(error) if error.kind() == ErrorKind::Body => {
                 f.write_str("the answer broke off")
             }
@@ -354,7 +354,6 @@ impl fmt::Debug for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0.kind {
-            Kind::InvalidRequest(error) => Some(error),
             Kind::Transport(error) => Some(error),
             Kind::Unexpected { source, .. } => source.as_deref().map(|source| source as _),
             _ => None,
