@@ -130,8 +130,14 @@ impl TransportError {
     }
 
     /// Remembers the attempts of which this error ended the last.
+    ///
+    /// If any of them may have reached the server, the request [may have been
+    /// sent](Self::request_sent), although the last one was not.
     #[must_use]
     pub fn with_attempts(mut self, attempts: Attempts) -> Self {
+        if attempts.failed.iter().any(|attempt| attempt.request_sent == RequestSent::Maybe) {
+            self.0.request_sent = RequestSent::Maybe;
+        }
         self.0.attempts = attempts;
         self
     }
@@ -141,7 +147,7 @@ impl TransportError {
         self.0.kind
     }
 
-    /// Whether the server may have seen the request.
+    /// Whether the server may have seen the request, in any attempt.
     pub fn request_sent(&self) -> RequestSent {
         self.0.request_sent
     }

@@ -105,6 +105,20 @@ fn the_last_error_keeps_its_cause_and_tells_of_all_attempts() {
 }
 
 #[test]
+fn a_call_was_sent_if_any_of_its_attempts_was() {
+    let server = ScriptedTransport::new([
+        Exchange::respond(500),
+        Exchange::fail(refused()),
+        Exchange::fail(refused()),
+    ]);
+    let timer = ManualTimer::new();
+    let error = timer.run(retry(&server, &timer).send(request())).unwrap_err();
+    assert_eq!((error.kind(), error.request_sent()), (ErrorKind::Connect, RequestSent::Maybe));
+    let sent: Vec<_> = error.attempts().failed.iter().map(|failed| failed.request_sent).collect();
+    assert_eq!(sent, [RequestSent::Maybe, RequestSent::No, RequestSent::No]);
+}
+
+#[test]
 fn what_may_have_been_billed_is_not_sent_again_unless_asked_for() {
     for (states, sent) in [
         (RetryConnectionErrors::Never, 1),

@@ -1,4 +1,4 @@
-use crate::ErrorKind;
+use crate::{ErrorKind, RequestSent};
 use http::StatusCode;
 use std::{fmt, time::Duration};
 
@@ -32,6 +32,8 @@ pub struct AttemptNumber(pub u32);
 pub struct FailedAttempt {
     /// What it met.
     pub cause: FailedBy,
+    /// Whether the server may have seen this try, and billed it.
+    pub request_sent: RequestSent,
     /// The server's name for this request (`x-request-id`), if an answer came with one.
     pub request_id: Option<String>,
     /// How long this try took.

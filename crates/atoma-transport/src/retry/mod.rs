@@ -267,16 +267,17 @@ impl<T: Transport> Call<T> {
     ) {
         let now = self.retry.timer.now();
         self.attempts.elapsed = now.saturating_duration_since(self.began);
-        let (cause, request_id) = match outcome {
+        let (cause, request_sent, request_id) = match outcome {
             Ok(response) if response.status().is_success() => return,
             Ok(response) => {
                 let id = response.headers().get("x-request-id").and_then(|id| id.to_str().ok());
-                (FailedBy::Status(response.status()), id.map(str::to_owned))
+                (FailedBy::Status(response.status()), RequestSent::Maybe, id.map(str::to_owned))
             }
-            Err(error) => (FailedBy::Transport(error.kind()), None),
+            Err(error) => (FailedBy::Transport(error.kind()), error.request_sent(), None),
         };
         let elapsed = now.saturating_duration_since(began);
-        self.attempts.failed.push(FailedAttempt { cause, request_id, elapsed, wait });
+        let failed = FailedAttempt { cause, request_sent, request_id, elapsed, wait };
+        self.attempts.failed.push(failed);
     }
 
     fn announce(&self, wait: Duration) {
