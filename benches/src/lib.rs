@@ -1,1 +1,14 @@
-//! Corpora and instruments of the benches.
+//! Corpora, contenders and records of the benches.
+//!
+//! Everything measured is generated in code, the same on every machine. Each bench first checks
+//! that a contender gets the right answer, and writes what it measured under `target/atoma-bench`,
+//! one JSON object a line.
+
+pub mod clients;
+pub mod corpora;
+pub mod decoders;
+pub mod memory;
+pub mod record;
+pub mod rounds;
+pub mod server;
+pub mod traffic;

@@ -82,17 +82,33 @@ impl Block {
     }
 
     /// More of the value of a `data` field.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn append_data(&mut self, value: &[u8], limit: usize) -> Result<(), DecodeError> {
         if value.len() > limit - self.data.len() {
             return Err(DecodeError::event_too_long(limit));
         }
-        append(&mut self.data, value, limit);
+        self.extend_data(value, limit);
         Ok(())
+    }
+
+    /// The same where there is known to be room.
+    #[inline(always)]
+    pub(crate) fn extend_data(&mut self, value: &[u8], limit: usize) {
+        append(&mut self.data, value, limit);
+    }
+
+    /// How much more data the event may have.
+    #[inline(always)]
+    pub(crate) fn data_room(&self, limit: usize) -> usize {
+        limit - self.data.len()
     }
 
     pub(crate) fn set_name(&mut self, value: &[u8], limit: usize) -> Result<(), DecodeError> {
         self.stage = Stage::Open;
+        if value == Event::MESSAGE.as_bytes() {
+            self.name.clear();
+            return Ok(());
+        }
         set_text(&mut self.name, value, limit)
     }
 
@@ -127,7 +143,7 @@ impl Block {
     #[inline]
     pub(crate) fn event(&mut self, limit: usize) -> Result<Event<'_>, DecodeError> {
         let data = text(&self.data, &mut self.replaced, limit)?;
-        Ok(Event::new(data).with_name(&self.name).with_id(&self.id))
+        Ok(Event { name: &self.name, data, id: &self.id })
     }
 
     /// An event that is one `data` line and nothing else, straight from the input.
@@ -138,7 +154,7 @@ impl Block {
         limit: usize,
     ) -> Result<Event<'a>, DecodeError> {
         let data = text(data, &mut self.replaced, limit)?;
-        Ok(Event::new(data).with_id(&self.id))
+        Ok(Event { name: "", data, id: &self.id })
     }
 
     pub(crate) fn id(&self) -> &str {
@@ -164,7 +180,10 @@ pub(crate) fn append(buffer: &mut Vec<u8>, bytes: &[u8], limit: usize) {
     if bytes.len() > buffer.capacity() - buffer.len() {
         grow(buffer, bytes.len(), limit);
     }
-    buffer.extend_from_slice(bytes);
+    match bytes {
+        [byte] => buffer.push(*byte),
+        _ => buffer.extend_from_slice(bytes),
+    }
 }
 
 #[cold]

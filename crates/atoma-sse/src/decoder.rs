@@ -1,8 +1,8 @@
-use alloc::vec::Vec;
-use core::mem;
+mod cut;
 
-use crate::block::{Block, append};
-use crate::line::{self, Field, LONGEST_NAME};
+use self::cut::CutLine;
+use crate::block::Block;
+use crate::line::{self, Field};
 use crate::{DecodeError, Event, Limits, OwnedEvent, Unfinished};
 
 /// An incremental decoder of `text/event-stream`.
@@ -34,13 +34,7 @@ pub struct Decoder {
     limits: Limits,
     accepts_error_field: bool,
     block: Block,
-    /// The bytes so far of a line that the input cut.
-    line_length: usize,
-    /// Its field name, or the byte order mark, as far as it goes.
-    head: [u8; LONGEST_NAME],
-    head_length: usize,
-    /// Its value, unless the field is `data`.
-    value: Vec<u8>,
+    cut: CutLine,
     retry: Option<u64>,
 }
 
@@ -84,15 +78,20 @@ impl Decoder {
         let found = match self.advance(input) {
             Ok(found) => found,
             Err(error) => {
-                self.block.skip();
-                self.position = Position::Ignored;
+                self.skip_event();
                 return Err(error);
             }
         };
         match found {
             Found::Nothing => Ok(None),
-            Found::Whole(data) => self.block.lend(data, self.limits.event).map(Some),
-            Found::Gathered => self.block.event(self.limits.event).map(Some),
+            Found::Whole(data) => match self.block.lend(data, self.limits.event) {
+                Ok(event) => Ok(Some(event)),
+                Err(error) => Err(error),
+            },
+            Found::Gathered => match self.block.event(self.limits.event) {
+                Ok(event) => Ok(Some(event)),
+                Err(error) => Err(error),
+            },
         }
     }
 
@@ -101,8 +100,14 @@ impl Decoder {
     /// # Errors
     ///
     /// As [`decode`](Self::decode).
+    #[inline]
     pub fn decode_owned(&mut self, input: &mut &[u8]) -> Result<Option<OwnedEvent>, DecodeError> {
-        Ok(self.decode(input)?.map(|event| event.to_owned()))
+        // Not `?` and `map`: the event would travel through memory twice.
+        match self.decode(input) {
+            Ok(Some(event)) => Ok(Some(event.to_owned())),
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Ends the stream, and tells whether an event was cut off: one that had begun with a `data`,
@@ -114,12 +119,13 @@ impl Decoder {
     /// browser connects again.
     pub fn finish(&mut self) -> Option<Unfinished> {
         let cut = match self.position {
-            Position::Name => Field::could_begin(&self.head[..self.head_length]),
+            Position::Name => Field::could_begin(self.cut.name()),
             Position::Colon(field) | Position::Value(field) => field != Field::Retry,
+            Position::Data => true,
             _ => false,
         };
         self.position = Position::default();
-        self.head_length = 0;
+        self.cut.clear();
         self.block.finish(cut)
     }
 
@@ -145,12 +151,15 @@ enum Position {
     LineStart,
     /// At the start of a line, after a CR: a LF would belong to it.
     AfterCr,
+    /// In the value of a `data` field, behind the space.
+    Data,
+    /// In a comment, an unknown field, or a block that is passed over.
+    Ignored,
     Name,
     /// Behind the colon, where one space is dropped.
     Colon(Field),
+    /// In the value of a field other than `data`, behind the space.
     Value(Field),
-    /// In a comment, an unknown field, or a block that is passed over.
-    Ignored,
 }
 
 enum Found<'i> {
@@ -170,6 +179,13 @@ impl Decoder {
             self.resume(input)?;
         }
         loop {
+            if let Some(b'\n' | b'\r') = input.first() {
+                *input = self.pass_line_end(input);
+                if self.block.end() {
+                    return Ok(Found::Gathered);
+                }
+                continue;
+            }
             let Some(end) = line::find_end(input) else {
                 if !input.is_empty() {
                     self.begin_line(input)?;
@@ -182,13 +198,6 @@ impl Decoder {
                 self.begin_line(line)?;
             }
             let rest = self.pass_line_end(&input[end..]);
-            if line.is_empty() {
-                *input = rest;
-                if self.block.end() {
-                    return Ok(Found::Gathered);
-                }
-                continue;
-            }
             if let Some(value) = line.strip_prefix(b"data:") {
                 let value = line::without_space(value);
                 if self.block.is_empty() && matches!(rest.first(), Some(b'\n' | b'\r')) {
@@ -249,127 +258,6 @@ impl Decoder {
                 self.retry = line::milliseconds(value).or(self.retry);
                 Ok(())
             }
-        }
-    }
-}
-
-/// The lines that the input cuts.
-impl Decoder {
-    /// Goes on where the last input ended, up to the start of a line or the end of the input.
-    fn resume(&mut self, input: &mut &[u8]) -> Result<(), DecodeError> {
-        if self.position == Position::StreamStart && !self.pass_byte_order_mark(input)? {
-            return Ok(());
-        }
-        if self.position == Position::AfterCr {
-            if !input.is_empty() {
-                *input = input.strip_prefix(b"\n").unwrap_or(input);
-                self.position = Position::LineStart;
-            }
-            return Ok(());
-        }
-        let end = line::find_end(input);
-        let (part, rest) = input.split_at(end.unwrap_or(input.len()));
-        self.continue_line(part)?;
-        *input = rest;
-        if end.is_some() {
-            self.end_line()?;
-            self.position = Position::LineStart;
-            *input = self.pass_line_end(rest);
-        }
-        Ok(())
-    }
-
-    /// Takes a leading byte order mark (Encoding Standard, "UTF-8 decode"). True if the bytes that
-    /// looked like one have turned out to begin a line.
-    fn pass_byte_order_mark(&mut self, input: &mut &[u8]) -> Result<bool, DecodeError> {
-        const MARK: &[u8] = b"\xEF\xBB\xBF";
-        while let Some((first, rest)) = input.split_first() {
-            if *first != MARK[self.head_length] {
-                let matched = &MARK[..mem::take(&mut self.head_length)];
-                self.position = Position::LineStart;
-                return match matched {
-                    [] => Ok(false),
-                    _ => self.begin_line(matched).map(|()| true),
-                };
-            }
-            *input = rest;
-            self.head_length += 1;
-            if self.head_length == MARK.len() {
-                self.position = Position::LineStart;
-                break;
-            }
-        }
-        Ok(false)
-    }
-
-    /// Takes the first part of a line whose end is not in sight.
-    fn begin_line(&mut self, part: &[u8]) -> Result<(), DecodeError> {
-        self.line_length = 0;
-        self.head_length = 0;
-        self.position = if self.block.is_skipped() { Position::Ignored } else { Position::Name };
-        self.continue_line(part)
-    }
-
-    fn continue_line(&mut self, mut part: &[u8]) -> Result<(), DecodeError> {
-        if self.block.is_skipped() {
-            return Ok(());
-        }
-        let allowed = self.limits.line - self.line_length;
-        let too_long = part.len() > allowed;
-        if too_long {
-            part = &part[..allowed];
-        }
-        self.line_length += part.len();
-        if self.position == Position::Name {
-            part = self.continue_name(part)?;
-        }
-        if let (Position::Colon(field), Some(_)) = (self.position, part.first()) {
-            part = line::without_space(part);
-            self.position = Position::Value(field);
-        }
-        match self.position {
-            Position::Value(Field::Data) => self.block.append_data(part, self.limits.event)?,
-            Position::Value(_) => append(&mut self.value, part, self.limits.line),
-            _ => {}
-        }
-        if too_long { Err(DecodeError::line_too_long(self.limits.line)) } else { Ok(()) }
-    }
-
-    /// Collects the field's name. Gives back what comes behind its colon.
-    fn continue_name<'i>(&mut self, part: &'i [u8]) -> Result<&'i [u8], DecodeError> {
-        for (index, &byte) in part.iter().enumerate() {
-            if byte == b':' {
-                let head = self.head;
-                let field = self.field_named(&head[..self.head_length])?;
-                self.value.clear();
-                self.position = field.map_or(Position::Ignored, Position::Colon);
-                return Ok(&part[index + 1..]);
-            }
-            if self.head_length == LONGEST_NAME {
-                self.position = Position::Ignored;
-                break;
-            }
-            self.head[self.head_length] = byte;
-            self.head_length += 1;
-        }
-        Ok(&[])
-    }
-
-    fn end_line(&mut self) -> Result<(), DecodeError> {
-        let head = self.head;
-        match self.position {
-            Position::Name => match self.field_named(&head[..self.head_length])? {
-                Some(field) => self.apply(field, b""),
-                None => Ok(()),
-            },
-            Position::Colon(Field::Data) | Position::Value(Field::Data) => Ok(()),
-            Position::Colon(field) | Position::Value(field) => {
-                let value = mem::take(&mut self.value);
-                let applied = self.apply(field, &value);
-                self.value = value;
-                applied
-            }
-            _ => Ok(()),
         }
     }
 }

@@ -14,15 +14,16 @@ use core::fmt;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Event<'a> {
-    name: &'a str,
-    data: &'a str,
-    id: &'a str,
+    /// Empty for `message`.
+    pub(crate) name: &'a str,
+    pub(crate) data: &'a str,
+    pub(crate) id: &'a str,
 }
 
 impl<'a> Event<'a> {
     /// An event of the default type, [`MESSAGE`](Self::MESSAGE), without an id.
     pub const fn new(data: &'a str) -> Self {
-        Self { name: Self::MESSAGE, data, id: "" }
+        Self { name: "", data, id: "" }
     }
 
     /// The type of an event whose block has no `event` field, or an empty one.
@@ -30,8 +31,8 @@ impl<'a> Event<'a> {
 
     /// Sets the event's type. An empty name means [`MESSAGE`](Self::MESSAGE).
     #[must_use]
-    pub const fn with_name(mut self, name: &'a str) -> Self {
-        self.name = if name.is_empty() { Self::MESSAGE } else { name };
+    pub fn with_name(mut self, name: &'a str) -> Self {
+        self.name = if name == Self::MESSAGE { "" } else { name };
         self
     }
 
@@ -44,7 +45,7 @@ impl<'a> Event<'a> {
 
     /// The event's type: the block's last `event` field, or `message`. Never empty.
     pub const fn name(&self) -> &'a str {
-        self.name
+        if self.name.is_empty() { Self::MESSAGE } else { self.name }
     }
 
     /// The values of the block's `data` fields, joined by line feeds. It holds no carriage return,
@@ -60,13 +61,17 @@ impl<'a> Event<'a> {
     }
 
     /// Copies the event: one allocation of the exact size, none for an empty event.
+    #[inline]
     pub fn to_owned(&self) -> OwnedEvent {
-        let name = if self.name == Self::MESSAGE { "" } else { self.name };
-        let mut text = String::with_capacity(self.data.len() + name.len() + self.id.len());
+        let name_at = self.data.len();
+        let id_at = name_at + self.name.len();
+        let mut text = String::with_capacity(id_at + self.id.len());
         text.push_str(self.data);
-        text.push_str(name);
-        text.push_str(self.id);
-        OwnedEvent { name_at: self.data.len(), id_at: self.data.len() + name.len(), text }
+        if text.capacity() > name_at {
+            text.push_str(self.name);
+            text.push_str(self.id);
+        }
+        OwnedEvent { text, name_at, id_at }
     }
 }
 
@@ -90,7 +95,7 @@ pub struct OwnedEvent {
 impl OwnedEvent {
     /// The same event, borrowed.
     pub fn as_event(&self) -> Event<'_> {
-        Event::new(self.data()).with_name(&self.text[self.name_at..self.id_at]).with_id(self.id())
+        Event { name: &self.text[self.name_at..self.id_at], data: self.data(), id: self.id() }
     }
 
     /// The event's type; see [`Event::name`].

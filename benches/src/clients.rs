@@ -1,0 +1,145 @@
+//! The whole clients measured: ours, the peers, and the floors: hyper by hand, with no limit,
+//! time-out or check.
+
+use std::fmt;
+use std::future::Future;
+use std::hint::black_box;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::time::Duration;
+
+use crate::memory;
+use crate::traffic::Mode;
+
+mod floor;
+mod ours;
+#[cfg(feature = "peers")]
+mod peers;
+
+pub use floor::Chunk as FloorChunk;
+
+/// What goes wrong in a client, told and no more.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// A call under way.
+pub type Call<'a> = Pin<Box<dyn Future<Output = Result<(), Error>> + 'a>>;
+
+/// A client of chat completions.
+pub trait Client {
+    /// Streams one answer into `tally`, to the end of the body.
+    fn stream<'a>(&'a mut self, mode: Mode, tally: &'a mut Tally) -> Call<'a>;
+
+    /// Reads one whole answer into `tally`.
+    fn unary<'a>(&'a mut self, tally: &'a mut Tally) -> Call<'a>;
+}
+
+/// Who takes part.
+#[derive(Clone, Copy)]
+pub struct Contender {
+    /// The name, as in the results.
+    pub name: &'static str,
+    /// Makes a client of the server at that address.
+    pub open: fn(SocketAddr) -> Result<Box<dyn Client>, Error>,
+}
+
+/// The name of the floor that ratios are taken to.
+pub const FLOOR: &str = "floor: hyper, memchr, serde_json";
+/// The name of ours.
+pub const OURS: &str = "atoma";
+
+/// All that take part, in the order of the results.
+pub fn contenders() -> Vec<Contender> {
+    #[cfg_attr(not(feature = "peers"), expect(unused_mut))]
+    let mut contenders = vec![
+        Contender { name: FLOOR, open: floor::spawned },
+        Contender { name: "floor, connection driven inline", open: floor::inline },
+        Contender { name: OURS, open: ours::open },
+    ];
+    #[cfg(feature = "peers")]
+    contenders.extend(peers::PEERS);
+    contenders
+}
+
+/// The one of that name.
+pub fn contender(name: &str) -> Option<Contender> {
+    contenders().into_iter().find(|contender| contender.name == name)
+}
+
+/// What a client found in a stream.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// The number of pieces of text that were not empty.
+    pub events: usize,
+    /// The length of all of them.
+    pub length: usize,
+    /// The text itself, if it is to be kept.
+    pub text: Option<String>,
+    /// How many bytes the process grew by while the reader held still.
+    pub growth: Option<i64>,
+    hold_after: Option<usize>,
+    before: u64,
+}
+
+impl Tally {
+    /// Counts, and keeps the text to be compared.
+    pub fn keeping() -> Self {
+        Self { text: Some(String::new()), ..Self::default() }
+    }
+
+    /// Counts, and has the reader hold still for a while after so many pieces.
+    pub fn holding(after: usize) -> Self {
+        Self { hold_after: Some(after), before: memory::anonymous(), ..Self::default() }
+    }
+
+    /// Adds a piece of text; true if the reader shall now hold still and then stop.
+    pub fn add(&mut self, text: &str) -> bool {
+        if text.is_empty() {
+            return false;
+        }
+        self.events += 1;
+        self.length += black_box(text).len();
+        if let Some(kept) = &mut self.text {
+            kept.push_str(text);
+        }
+        self.hold_after == Some(self.events)
+    }
+
+    /// Holds still for three seconds.
+    pub async fn hold(&mut self) {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        self.growth = Some(memory::anonymous() as i64 - self.before as i64);
+    }
+
+    /// Checks that nothing was lost and nothing was added.
+    ///
+    /// # Errors
+    ///
+    /// Says what differs.
+    pub fn check(&self, mode: Mode) -> Result<(), Error> {
+        let wanted = mode.text();
+        let (events, length) = (self.events, self.length);
+        if events != mode.events() || length != wanted.len() {
+            let (wanted_events, wanted) = (mode.events(), wanted.len());
+            let found = format!("{events} events and {length} bytes of text");
+            return Err(format!("{found}, not {wanted_events} and {wanted}").into());
+        }
+        match &self.text {
+            Some(text) if *text != wanted => Err("the text is another".into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Contender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// A request as all of them send it.
+fn request_body(model: &str, streams: bool) -> String {
+    format!(
+        "{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello!\"}}],\
+         \"stream\":{streams}}}"
+    )
+}

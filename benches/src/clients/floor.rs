@@ -1,0 +1,200 @@
+//! The least that can be done over hyper.
+
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::{Body as _, Incoming};
+use hyper::client::conn::http1::{Connection, SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use serde::Deserialize;
+use tokio::net::TcpStream;
+
+use super::{Call, Client, Error, Tally, request_body};
+use crate::traffic::Mode;
+
+/// A chunk with the members that everybody wants, owned.
+#[derive(Debug, Deserialize)]
+#[allow(dead_code, missing_docs)]
+pub struct Chunk {
+    pub id: String,
+    pub object: String,
+    pub created: u64,
+    pub model: String,
+    pub choices: Vec<Choice>,
+}
+
+/// What is new in one answer.
+#[derive(Debug, Deserialize)]
+#[allow(dead_code, missing_docs)]
+pub struct Choice {
+    pub index: u32,
+    pub delta: Delta,
+    pub finish_reason: Option<String>,
+}
+
+/// What to add to a message.
+#[derive(Debug, Deserialize)]
+#[allow(dead_code, missing_docs)]
+pub struct Delta {
+    pub role: Option<String>,
+    pub content: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[allow(dead_code)]
+pub(super) struct Response {
+    id: String,
+    object: String,
+    created: u64,
+    model: String,
+    pub(super) choices: Vec<WholeChoice>,
+    usage: Usage,
+}
+
+#[derive(Debug, Deserialize)]
+#[allow(dead_code)]
+pub(super) struct WholeChoice {
+    index: u32,
+    pub(super) message: Delta,
+    finish_reason: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[allow(dead_code)]
+pub(super) struct Usage {
+    prompt_tokens: u64,
+    completion_tokens: u64,
+    total_tokens: u64,
+}
+
+/// The connection in a task of its own, as hyper's own client has it.
+pub(super) fn spawned(address: SocketAddr) -> Result<Box<dyn Client>, Error> {
+    Ok(Box::new(Floor { address, driver: Driver::Spawned, open: None }))
+}
+
+/// The connection driven by the task that reads from it.
+pub(super) fn inline(address: SocketAddr) -> Result<Box<dyn Client>, Error> {
+    Ok(Box::new(Floor { address, driver: Driver::Inline(None), open: None }))
+}
+
+struct Floor {
+    address: SocketAddr,
+    driver: Driver,
+    open: Option<SendRequest<Full<Bytes>>>,
+}
+
+enum Driver {
+    Spawned,
+    Inline(Option<Pin<Box<Connection<TokioIo<TcpStream>, Full<Bytes>>>>>),
+}
+
+impl Floor {
+    async fn send(&mut self, model: &str, streams: bool) -> Result<Incoming, Error> {
+        let body = Full::new(Bytes::from(request_body(model, streams)));
+        let request = http::Request::post("/v1/chat/completions")
+            .header("host", self.address.to_string())
+            .header("authorization", "Bearer key")
+            .header("content-type", "application/json")
+            .body(body)?;
+        let sender = match &mut self.open {
+            Some(sender) => sender,
+            none => {
+                let stream = TcpStream::connect(self.address).await?;
+                stream.set_nodelay(true)?;
+                let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+                match &mut self.driver {
+                    Driver::Spawned => drop(tokio::spawn(connection)),
+                    Driver::Inline(slot) => *slot = Some(Box::pin(connection)),
+                }
+                none.insert(sender)
+            }
+        };
+        let mut answer = std::pin::pin!(sender.send_request(request));
+        let driver = &mut self.driver;
+        let answer = poll_fn(|cx| driver.alternate(cx, |cx| answer.as_mut().poll(cx))).await?;
+        Ok(answer.into_body())
+    }
+
+    async fn frame(&mut self, body: &mut Incoming) -> Option<Result<Bytes, hyper::Error>> {
+        let driver = &mut self.driver;
+        let frame =
+            poll_fn(|cx| driver.alternate(cx, |cx| Pin::new(&mut *body).poll_frame(cx))).await?;
+        Some(frame.map(|frame| frame.into_data().unwrap_or_default()))
+    }
+}
+
+impl Driver {
+    /// Polls `wanted`, and the connection if it lacks something and no task drives that.
+    fn alternate<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut wanted: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        if let Poll::Ready(found) = wanted(cx) {
+            return Poll::Ready(found);
+        }
+        let Self::Inline(Some(connection)) = self else { return Poll::Pending };
+        let _ = connection.as_mut().poll(cx);
+        wanted(cx)
+    }
+}
+
+impl Client for Floor {
+    fn stream<'a>(&'a mut self, mode: Mode, tally: &'a mut Tally) -> Call<'a> {
+        Box::pin(async move {
+            let mut body = self.send(mode.name(), true).await?;
+            let mut rest = Vec::new();
+            while let Some(frame) = self.frame(&mut body).await {
+                let frame = frame?;
+                let mut bytes = &frame[..];
+                while let Some(end) = memchr::memchr(b'\n', bytes) {
+                    let (line, after) = (&bytes[..end], &bytes[end + 1..]);
+                    bytes = after;
+                    let is_held = if rest.is_empty() {
+                        read_line(line, tally)?
+                    } else {
+                        rest.extend_from_slice(line);
+                        let is_held = read_line(&rest, tally)?;
+                        rest.clear();
+                        is_held
+                    };
+                    if is_held {
+                        tally.hold().await;
+                        return Ok(());
+                    }
+                }
+                rest.extend_from_slice(bytes);
+            }
+            Ok(())
+        })
+    }
+
+    fn unary<'a>(&'a mut self, tally: &'a mut Tally) -> Call<'a> {
+        Box::pin(async move {
+            let mut body = self.send(Mode::Unary.name(), false).await?;
+            let mut whole = Vec::new();
+            while let Some(frame) = self.frame(&mut body).await {
+                whole.extend_from_slice(&frame?);
+            }
+            let response: Response = serde_json::from_slice(&whole)?;
+            for choice in &response.choices {
+                tally.add(choice.message.content.as_deref().unwrap_or_default());
+            }
+            Ok(())
+        })
+    }
+}
+
+fn read_line(line: &[u8], tally: &mut Tally) -> Result<bool, Error> {
+    let Some(data) = line.strip_prefix(b"data: ") else { return Ok(false) };
+    if data == b"[DONE]" {
+        return Ok(false);
+    }
+    let chunk: Chunk = serde_json::from_slice(data)?;
+    let text = chunk.choices.first().and_then(|choice| choice.delta.content.as_deref());
+    Ok(tally.add(text.unwrap_or_default()))
+}

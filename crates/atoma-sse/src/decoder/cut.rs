@@ -1,0 +1,199 @@
+//! The lines that the input cuts: what of them has been read is kept here, field by field, so that
+//! no byte is looked at twice and a comment leaves nothing behind.
+
+use alloc::vec::Vec;
+use core::mem;
+
+use super::{Decoder, Position};
+use crate::DecodeError;
+use crate::block::append;
+use crate::line::{self, Field, LONGEST_NAME};
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct CutLine {
+    /// How many more bytes the line may have, and in `data` how many the event may.
+    room: usize,
+    /// The field's name, or the byte order mark, as far as it goes.
+    head: [u8; LONGEST_NAME],
+    head_length: usize,
+    /// The value of a field other than `data`.
+    value: Vec<u8>,
+}
+
+impl CutLine {
+    pub(super) fn name(&self) -> &[u8] {
+        &self.head[..self.head_length]
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.head_length = 0;
+        self.value.clear();
+    }
+}
+
+impl Decoder {
+    /// Goes on where the last input ended, up to the start of a line or the end of the input.
+    #[inline(always)]
+    pub(super) fn resume(&mut self, input: &mut &[u8]) -> Result<(), DecodeError> {
+        if !matches!(self.position, Position::Data | Position::Ignored) {
+            return self.resume_elsewhere(input);
+        }
+        let end = line::find_end(input);
+        let part = &input[..end.unwrap_or(input.len())];
+        if part.len() > self.cut.room {
+            return Err(self.too_long());
+        }
+        self.cut.room -= part.len();
+        if self.position == Position::Data {
+            self.block.extend_data(part, self.limits.event);
+        }
+        *input = &input[part.len()..];
+        if end.is_some() {
+            self.position = Position::LineStart;
+            *input = self.pass_line_end(input);
+        }
+        Ok(())
+    }
+
+    /// Takes the first part of a line whose end is not in sight, or beyond the limit.
+    pub(super) fn begin_line(&mut self, part: &[u8]) -> Result<(), DecodeError> {
+        if self.block.is_skipped() {
+            self.skip_event();
+            return Ok(());
+        }
+        self.cut.clear();
+        self.cut.room = self.limits.line;
+        self.position = Position::Name;
+        self.continue_line(part)
+    }
+
+    /// Passes over the rest of the line and of its event, however long they are.
+    #[cold]
+    pub(super) fn skip_event(&mut self) {
+        self.block.skip();
+        self.position = Position::Ignored;
+        self.cut.room = usize::MAX;
+    }
+
+    /// Which of the limits leaves no more room.
+    #[cold]
+    fn too_long(&self) -> DecodeError {
+        if self.position == Position::Data
+            && self.block.data_room(self.limits.event) <= self.cut.room
+        {
+            DecodeError::event_too_long(self.limits.event)
+        } else {
+            DecodeError::line_too_long(self.limits.line)
+        }
+    }
+
+    #[inline(never)]
+    fn resume_elsewhere(&mut self, input: &mut &[u8]) -> Result<(), DecodeError> {
+        if self.position == Position::StreamStart && !self.pass_byte_order_mark(input)? {
+            return Ok(());
+        }
+        if self.position == Position::AfterCr {
+            if !input.is_empty() {
+                *input = input.strip_prefix(b"\n").unwrap_or(input);
+                self.position = Position::LineStart;
+            }
+            return Ok(());
+        }
+        let end = line::find_end(input);
+        let (part, rest) = input.split_at(end.unwrap_or(input.len()));
+        self.continue_line(part)?;
+        *input = rest;
+        if end.is_some() {
+            self.end_line()?;
+            self.position = Position::LineStart;
+            *input = self.pass_line_end(rest);
+        }
+        Ok(())
+    }
+
+    /// Takes a leading byte order mark (Encoding Standard, "UTF-8 decode"). True if the bytes that
+    /// looked like one have turned out to begin a line.
+    fn pass_byte_order_mark(&mut self, input: &mut &[u8]) -> Result<bool, DecodeError> {
+        const MARK: &[u8] = b"\xEF\xBB\xBF";
+        while let Some((first, rest)) = input.split_first() {
+            let matched = self.cut.head_length;
+            if *first != MARK[matched] {
+                self.position = Position::LineStart;
+                if matched > 0 {
+                    self.begin_line(&MARK[..matched])?;
+                }
+                return Ok(matched > 0);
+            }
+            *input = rest;
+            self.cut.head_length += 1;
+            if self.cut.head_length == MARK.len() {
+                self.position = Position::LineStart;
+                break;
+            }
+        }
+        Ok(false)
+    }
+
+    fn continue_line(&mut self, part: &[u8]) -> Result<(), DecodeError> {
+        let (mut part, excess) = part.split_at(part.len().min(self.cut.room));
+        self.cut.room -= part.len();
+        if self.position == Position::Name {
+            part = self.continue_name(part)?;
+        }
+        if let (Position::Colon(field), Some(_)) = (self.position, part.first()) {
+            part = line::without_space(part);
+            self.position = match field {
+                Field::Data => Position::Data,
+                other => Position::Value(other),
+            };
+        }
+        match self.position {
+            Position::Data => {
+                self.block.append_data(part, self.limits.event)?;
+                let data_room = self.block.data_room(self.limits.event);
+                self.cut.room = self.cut.room.min(data_room);
+            }
+            Position::Value(_) => append(&mut self.cut.value, part, self.limits.line),
+            _ => {}
+        }
+        if excess.is_empty() { Ok(()) } else { Err(self.too_long()) }
+    }
+
+    /// Collects the field's name. Gives back what comes behind its colon.
+    fn continue_name<'i>(&mut self, part: &'i [u8]) -> Result<&'i [u8], DecodeError> {
+        for (index, &byte) in part.iter().enumerate() {
+            if byte == b':' {
+                let head = self.cut.head;
+                let field = self.field_named(&head[..self.cut.head_length])?;
+                self.position = field.map_or(Position::Ignored, Position::Colon);
+                return Ok(&part[index + 1..]);
+            }
+            if self.cut.head_length == LONGEST_NAME {
+                self.position = Position::Ignored;
+                break;
+            }
+            self.cut.head[self.cut.head_length] = byte;
+            self.cut.head_length += 1;
+        }
+        Ok(&[])
+    }
+
+    fn end_line(&mut self) -> Result<(), DecodeError> {
+        match self.position {
+            Position::Name => {
+                let head = self.cut.head;
+                match self.field_named(&head[..self.cut.head_length])? {
+                    Some(field) => self.apply(field, b""),
+                    None => Ok(()),
+                }
+            }
+            Position::Colon(field) | Position::Value(field) => {
+                let value = mem::take(&mut self.cut.value);
+                let applied = self.apply(field, &value);
+                self.cut.value = value;
+                applied
+            }
+            _ => Ok(()),
+        }
+    }
+}
