@@ -1,0 +1,1 @@
+//! Rows 114–118: the caller and the runtime.

@@ -1,0 +1,1 @@
+//! Rows 1–23: name, connection, proxy.

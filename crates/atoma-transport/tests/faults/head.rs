@@ -1,0 +1,1 @@
+//! Rows 39–63: the head over HTTP/1.

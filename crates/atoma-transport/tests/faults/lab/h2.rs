@@ -1,0 +1,1 @@
+//! A server that speaks HTTP/2, well or badly.

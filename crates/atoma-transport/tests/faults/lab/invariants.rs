@@ -1,0 +1,61 @@
+//! What holds whatever happened: each row is held to it.
+
+use super::CANARY;
+use atoma::Error;
+use std::{error::Error as _, fmt, net::SocketAddr};
+
+/// An error tells of its attempts and gives no secret away, on one short line for each cause.
+#[track_caller]
+pub fn of_error(error: &Error) {
+    no_secret(error);
+    assert!(!error.to_string().contains(CANARY), "a secret in Display");
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(one) = cause {
+        let text = one.to_string();
+        assert!(!text.contains(CANARY), "a secret in a cause");
+        assert!(!text.contains('\n') && text.len() <= 400, "not one short line: {text:?}");
+        cause = one.source();
+    }
+    if error.is_config() || error.is_invalid_request() {
+        return;
+    }
+    let attempts = error.attempts();
+    assert!(attempts.count >= 1, "no attempt is told of: {error:?}");
+    assert!(!attempts.elapsed.is_zero() || error.source().is_none(), "no time is told of");
+    assert!(attempts.failed.len() <= attempts.count as usize, "{attempts:?}");
+    if error.partial().is_none() && error.transport().is_some() {
+        assert_eq!(attempts.failed.len(), attempts.count as usize, "{attempts:?}");
+    }
+}
+
+/// The key is in no rendering of `value`.
+#[track_caller]
+pub fn no_secret(value: &impl fmt::Debug) {
+    assert!(!format!("{value:?} {value:#?}").contains(CANARY), "a secret in Debug");
+}
+
+/// No socket of this machine is connected to `server`, nor half closed by it: state 01 and 08 of
+/// the kernel's table. Closing shows at once.
+pub fn no_socket_to(server: SocketAddr) {
+    let Ok(table) = std::fs::read_to_string("/proc/net/tcp") else { return };
+    let port = format!(":{:04X}", server.port());
+    let left = table.lines().skip(1).filter(|line| {
+        let mut columns = line.split_ascii_whitespace().skip(2);
+        let is_to = columns.next().is_some_and(|remote| remote.ends_with(&port));
+        is_to && matches!(columns.next(), Some("01" | "08"))
+    });
+    assert_eq!(left.collect::<Vec<_>>(), Vec::<&str>::new(), "sockets were left behind");
+}
+
+/// No task is left on this runtime.
+pub async fn no_task() {
+    // A task that has just ended is counted until its thread has put it away.
+    let metrics = tokio::runtime::Handle::current().metrics();
+    for _ in 0..1_000 {
+        if metrics.num_alive_tasks() == 0 {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("{} tasks were left behind", metrics.num_alive_tasks());
+}

@@ -1,0 +1,223 @@
+//! The fault lab: a server that does exactly what it is told, a client before it, and the promises
+//! that hold whatever happens between them.
+//!
+//! ```ignore
+//! let lab = serve([Script::on_request().write(STREAM).write(event("Hel")).half_close()]).start().await;
+//! let outcome = lab.stream().await;
+//! outcome.is([Truncated, Retryable, MayBeBilled]).after("Hel").attempts(1).connections(1);
+//! lab.healthy().await;
+//! ```
+//!
+//! When its scripts are used up, the server answers as it should. Nothing here sleeps: a server
+//! waits at a [`Gate`], a test waits for an event, and time-outs run on a clock that the test moves.
+
+pub mod answers;
+pub mod h2;
+pub mod invariants;
+mod outcome;
+pub mod proxy;
+mod script;
+mod server;
+pub mod tls;
+
+pub use outcome::{Is, Outcome};
+pub use script::{Gate, Script};
+pub use server::{Event, Io, Log, Peer, Server, Wrap};
+
+use atoma::{
+    ChatCompletionMessage, ChatCompletionRequest, ChatCompletionStream, Client, ClientBuilder,
+};
+use atoma_transport::{
+    BackoffStrategy, HyperTransport, HyperTransportBuilder, Proxy, RetryConfig,
+    testing::ManualTimer,
+};
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    task::Poll,
+    time::{Duration, Instant},
+};
+
+/// The key of the lab's clients. It must not be found in any text.
+pub const CANARY: &str = "sk-canary-5e1f0c9a7b";
+
+/// A server with these scripts, one for each connection in order; [`Setup::start`] starts it.
+pub fn serve(scripts: impl IntoIterator<Item = Script>) -> Setup {
+    Setup {
+        scripts: scripts.into_iter().collect(),
+        scheme: "http",
+        host: "127.0.0.1",
+        wrap: None,
+        clock: None,
+        transport: Box::new(|builder| builder),
+        client: Box::new(|builder| builder),
+    }
+}
+
+/// A lab before it starts.
+pub struct Setup {
+    scripts: Vec<Script>,
+    scheme: &'static str,
+    host: &'static str,
+    wrap: Option<Wrap>,
+    clock: Option<ManualTimer>,
+    transport: Box<dyn FnOnce(HyperTransportBuilder) -> HyperTransportBuilder>,
+    client: Box<dyn FnOnce(ClientBuilder) -> ClientBuilder>,
+}
+
+/// A server, a client before it, and their clock.
+pub struct Lab {
+    pub server: Server,
+    pub client: Client,
+    /// Below the client; it shares its connections.
+    pub transport: HyperTransport,
+    clock: Option<ManualTimer>,
+}
+
+impl Setup {
+    /// Puts a clock that only the test moves under all time-outs; see [`Lab::expires_after`].
+    pub fn manual_clock(mut self) -> Self {
+        self.clock = Some(ManualTimer::new());
+        self
+    }
+
+    /// Changes the transport.
+    pub fn transport(
+        mut self,
+        change: impl FnOnce(HyperTransportBuilder) -> HyperTransportBuilder + 'static,
+    ) -> Self {
+        self.transport = Box::new(change);
+        self
+    }
+
+    /// Changes the client.
+    pub fn client(mut self, change: impl FnOnce(ClientBuilder) -> ClientBuilder + 'static) -> Self {
+        self.client = Box::new(change);
+        self
+    }
+
+    /// Speaks something else than bare TCP, under this scheme and host name.
+    pub fn over(mut self, scheme: &'static str, host: &'static str, wrap: Wrap) -> Self {
+        (self.scheme, self.host, self.wrap) = (scheme, host, Some(wrap));
+        self
+    }
+
+    pub async fn start(self) -> Lab {
+        let server = Server::start(self.scripts, self.wrap).await;
+        let transport = HyperTransport::builder().proxy(Proxy::none());
+        let url = format!("{}://{}:{}", self.scheme, self.host, server.address.port());
+        let client = Client::builder().api_key(CANARY).server_url(url).retries(quick_retries());
+        let (transport, client) = match &self.clock {
+            Some(clock) => (transport.timer(clock.clone()), client.timer(clock.clone())),
+            None => (transport, client),
+        };
+        let transport = (self.transport)(transport).build().expect("the lab's transport");
+        let client = (self.client)(client.transport(transport.clone()));
+        let client = client.build().expect("the lab's client");
+        Lab { server, client, transport, clock: self.clock }
+    }
+}
+
+/// Three attempts with a millisecond between them.
+pub fn quick_retries() -> RetryConfig {
+    let moment = Duration::from_millis(1);
+    let backoff = BackoffStrategy::default().initial_interval(moment).max_interval(moment);
+    RetryConfig::default().backoff(backoff)
+}
+
+/// What the lab's calls ask.
+pub fn request() -> ChatCompletionRequest {
+    ChatCompletionRequest::new("lab-model", [ChatCompletionMessage::user("Hello?")])
+}
+
+impl Lab {
+    /// Asks for a stream and reads it to its end.
+    pub async fn stream(&self) -> Outcome {
+        let log = self.server.log();
+        within(Outcome::of_stream(log, self.client.chat().stream(request()))).await
+    }
+
+    /// Asks for a whole answer.
+    pub async fn unary(&self) -> Outcome {
+        let log = self.server.log();
+        within(Outcome::of_unary(log, self.client.chat().create(request()))).await
+    }
+
+    /// Asks for a stream, and leaves it to the test to read it.
+    pub async fn open(&self) -> atoma::Result<ChatCompletionStream> {
+        within(self.client.chat().stream(request()).into_future()).await
+    }
+
+    /// Reads a stream that [`open`](Self::open) began to its end; `read` is what came before.
+    pub async fn rest_of(&self, stream: ChatCompletionStream, read: &str) -> Outcome {
+        within(Outcome::of_rest(self.server.log(), stream, read)).await
+    }
+
+    /// The clock of [`Setup::manual_clock`].
+    pub fn clock(&self) -> &ManualTimer {
+        self.clock.as_ref().expect("this lab has no manual clock")
+    }
+
+    /// Runs `future`, which must end when the clock is moved by `time`, once the server has come to
+    /// a halt: not before, and without another move.
+    pub async fn expires_after<F: Future>(&self, time: Duration, future: F) -> F::Output {
+        const MOMENT: Duration = Duration::from_millis(1);
+        let mut future = pin!(future);
+        let mut halted = pin!(self.server.wait_for(Log::has_halted));
+        within(poll_fn(|cx| {
+            let early = future.as_mut().poll(cx).is_ready();
+            assert!(!early, "it ended before the server had come to a halt");
+            halted.as_mut().poll(cx)
+        }))
+        .await;
+        assert!(settle(&mut future).await.is_none(), "it ended without the clock");
+        self.clock().advance(time - MOMENT);
+        assert!(settle(&mut future).await.is_none(), "it ended too early");
+        self.clock().advance(MOMENT);
+        settle(&mut future).await.expect("it should have ended by now")
+    }
+
+    /// The next calls on the same client succeed, and then nothing is left behind: no connection,
+    /// no task, no sleep.
+    pub async fn healthy(self) {
+        let before = self.server.log().accepted();
+        self.unary().await.ok(answers::GOOD);
+        self.stream().await.ok(answers::GOOD);
+        let opened = self.server.log().accepted() - before;
+        assert!(opened <= 1, "the client does not use its connections again: {opened} were opened");
+        self.closes().await;
+    }
+
+    /// The end of the lab: what [`healthy`](Self::healthy) says of what is left behind.
+    pub async fn closes(self) {
+        let Self { server, client, transport, clock } = self;
+        invariants::no_secret(&client);
+        invariants::no_secret(&transport);
+        drop((client, transport));
+        invariants::no_socket_to(server.address);
+        within(server.shut_down()).await;
+        invariants::no_task().await;
+        if let Some(clock) = clock {
+            assert_eq!(clock.waiters(), 0, "a sleep was left behind");
+        }
+    }
+}
+
+/// Fails instead of hanging.
+pub async fn within<T>(future: impl Future<Output = T>) -> T {
+    let began = Instant::now();
+    let outcome = tokio::time::timeout(Duration::from_secs(30), future).await;
+    outcome.unwrap_or_else(|_| panic!("hangs: nothing for {:?}", began.elapsed()))
+}
+
+/// Gives the network its chance to tell `future` of everything it knows.
+pub async fn settle<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+    for _ in 0..8 {
+        let polled = poll_fn(|cx| Poll::Ready(std::pin::Pin::new(&mut *future).poll(cx))).await;
+        if let Poll::Ready(output) = polled {
+            return Some(output);
+        }
+        tokio::task::yield_now().await;
+    }
+    None
+}

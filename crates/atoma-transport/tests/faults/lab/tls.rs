@@ -1,0 +1,1 @@
+//! Certificates made at test time, and a server that speaks TLS.

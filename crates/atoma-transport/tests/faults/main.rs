@@ -1,0 +1,19 @@
+//! The 118 faults that a transport can meet, each provoked and its outcome asserted.
+//!
+//! `FAULTS.md` beside this folder lists them by row; `row_NNN_…` is the test of row NNN.
+
+mod body;
+mod caller;
+mod connect;
+mod head;
+mod http2;
+#[allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "each row uses a part of what the rows share"
+)]
+mod lab;
+mod ledger;
+mod status;
+mod tls;

@@ -1,0 +1,1 @@
+//! Rows 107–113: status and headers.
