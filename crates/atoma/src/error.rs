@@ -299,7 +299,10 @@ impl fmt::Display for Error {
             Kind::Refused(api) => {
                 f.write_str("the server refused the request")?;
                 if let Some(status) = self.0.head.status {
-                    write!(f, ": {status}")?;
+                    write!(f, ": {}", status.as_u16())?;
+                    if let Some(reason) = status.canonical_reason() {
+                        write!(f, " {reason}")?;
+                    }
                     if status.is_redirection() {
                         f.write_str(" (redirects are not followed, the key must not travel)")?;
                     }
