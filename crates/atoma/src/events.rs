@@ -1,6 +1,6 @@
 //! What the events of a chat stream mean; pure, so that stream and unary answer share it.
 
-use crate::{ApiKey, Error};
+use crate::{ApiKey, Error, outcome::unreadable};
 use atoma_sse::{Decoder, Event, Limits};
 use atoma_types::{
     ApiError, ChatCompletionAccumulator, ChatCompletionChunk, ChatCompletionResponse, ChunkReader,
@@ -119,7 +119,7 @@ impl Events {
         let chunk = self
             .reader
             .read(json)
-            .map_err(|error| Error::unreadable(error, &self.cleansed(json)))?;
+            .map_err(|error| unreadable(error, &self.cleansed(json)))?;
         if chunk.error().is_some() {
             return Err(self.told(json));
         }

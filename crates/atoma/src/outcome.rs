@@ -5,10 +5,10 @@ use crate::{
     call::Answer,
     events::{Events, Said},
     reply::Head,
-    sniff::{Looks, looks, trimmed},
+    sniff::{Looks, is_event_stream, looks, trimmed},
 };
 use atoma_transport::{Body, Response};
-use atoma_types::{ApiError, ChatCompletionResponse};
+use atoma_types::{ApiError, ChatCompletionResponse, ReadError};
 use bytes::{Bytes, BytesMut};
 use http_body::Body as _;
 use std::{future::poll_fn, pin::Pin};
@@ -37,7 +37,8 @@ pub(crate) async fn completion(answer: Answer) -> Result<Reply<ChatCompletionRes
     let limit = client.inner().limits.response;
     let completion = async {
         let raw = whole(body, limit).await?;
-        let response = read_completion(&raw, key, client.inner().limits.event)?;
+        let labelled = is_event_stream(&head.headers);
+        let response = read_completion(&raw, labelled, key, client.inner().limits.event)?;
         Ok((response, raw))
     };
     match completion.await {
@@ -49,54 +50,63 @@ pub(crate) async fn completion(answer: Answer) -> Result<Reply<ChatCompletionRes
 /// A completion out of a body: JSON, or the event stream of a server that streams regardless.
 fn read_completion(
     body: &[u8],
+    labelled: bool,
     key: Option<ApiKey>,
     event_limit: usize,
 ) -> Result<ChatCompletionResponse> {
     let mut events = Events::new(1, key);
     let json = trimmed(body);
-    match looks(json, false) {
-        Looks::Json => {
-            let response = ChatCompletionResponse::from_slice(json)
-                .map_err(|error| Error::unreadable(error, &events.cleansed(json)))?;
-            let has_answer = !response.choices.is_empty() || !response.id.is_empty();
-            if has_answer && response.error.is_none() {
-                return Ok(response);
-            }
-            let cleansed = events.cleansed(json);
-            match ApiError::from_body(&cleansed) {
-                Some(api) if response.error.is_some() || !response.extra.is_empty() => {
-                    Err(Error::told(api))
-                }
-                _ if has_answer || mentions_choices(json) => Ok(response),
-                _ => Err(Error::unexpected("the answer holds no completion", &cleansed)),
-            }
-        }
-        Looks::Events => {
-            let mut decoder = Events::decoder(event_limit);
-            let mut input = body;
-            loop {
-                match decoder.decode(&mut input) {
-                    Ok(Some(event)) => match events.read(&event) {
-                        Ok(Said::Done) => break,
-                        Ok(_) => {}
-                        Err(error) => return Err(with_partial(error, &events)),
-                    },
-                    Ok(None) => break,
-                    Err(_) => return Err(with_partial(too_large(event_limit), &events)),
-                }
-            }
-            if let Some(unfinished) = decoder.finish() {
-                let _ = read_unfinished(&mut events, unfinished.data());
-            }
-            match events.end() {
-                Ok(()) => Ok(events.into_response()),
-                Err(error) => Err(with_partial(error, &events)),
-            }
-        }
+    match looks(json, labelled) {
+        Looks::Json => read_json(json, &events),
+        Looks::Events => match read_events(body, &mut events, event_limit) {
+            Ok(()) => Ok(events.into_response()),
+            Err(error) => Err(with_partial(error, &events)),
+        },
         Looks::Unclear if json.is_empty() => Err(Error::unexpected("the answer is empty", b"")),
         Looks::Unclear | Looks::Other => {
             Err(Error::unexpected("the answer is not JSON", &events.cleansed(json)))
         }
+    }
+}
+
+fn read_json(json: &[u8], events: &Events) -> Result<ChatCompletionResponse> {
+    let cleansed = events.cleansed(json);
+    let response = match ChatCompletionResponse::from_slice(json) {
+        Ok(response) => response,
+        Err(error) => return Err(unreadable(error, &cleansed)),
+    };
+    let has_answer = !response.choices.is_empty() || !response.id.is_empty();
+    if has_answer && response.error.is_none() {
+        return Ok(response);
+    }
+    match ApiError::from_body(&cleansed) {
+        Some(api) if response.error.is_some() || !response.extra.is_empty() => {
+            Err(Error::told(api))
+        }
+        _ if has_answer || mentions_choices(json) => Ok(response),
+        _ => Err(Error::unexpected("the answer holds no completion", &cleansed)),
+    }
+}
+
+/// Reads all events of a body.
+fn read_events(mut body: &[u8], events: &mut Events, event_limit: usize) -> Result<()> {
+    let mut decoder = Events::decoder(event_limit);
+    while let Some(event) = decoder.decode(&mut body).map_err(|_| too_large(event_limit))? {
+        if let Said::Done = events.read(&event)? {
+            return events.end();
+        }
+    }
+    if let Some(unfinished) = decoder.finish() {
+        read_unfinished(events, unfinished.data())?;
+    }
+    events.end()
+}
+
+/// What cannot be read as an answer: a list that tells an error, or nothing known.
+pub(crate) fn unreadable(error: ReadError, json: &[u8]) -> Error {
+    match ApiError::from_body(json) {
+        Some(api) if json.starts_with(b"[") => Error::told(api),
+        _ => Error::unreadable(error, json),
     }
 }
 
