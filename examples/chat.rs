@@ -4,24 +4,22 @@
 //!
 //! Without a key it starts a mock of Atoma on loopback and talks to that. With
 //! `ATOMASDK_BEARER_AUTH` set it asks `https://api.atoma.network`; with `ATOMASDK_SERVER_URL` as
-//! well, that server.
+//! well, that server. `ATOMASDK_MODEL` names another model. So do all examples here that do not
+//! say otherwise.
 //!
 //! You should see a greeting appear word by word, then the number of tokens it took.
 
-use atoma::{ChatCompletionMessage, ChatCompletionRequest, Client};
-use atoma_mock::MockServer;
-use std::{error::Error, io::Write, time::Duration};
+mod support;
+
+use atoma::{ChatCompletionMessage, ChatCompletionRequest};
+use std::{error::Error, io::Write};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let mock = MockServer::builder().pace(Duration::from_millis(40)).start().await;
-    let client = match std::env::var_os("ATOMASDK_BEARER_AUTH") {
-        Some(_) => Client::from_env()?,
-        None => Client::builder().api_key("any").server_url(mock.url()).build()?,
-    };
+    let (client, _mock) = support::client().await?;
 
     let request = ChatCompletionRequest::new(
-        "meta-llama/Llama-3.3-70B-Instruct",
+        support::model("meta-llama/Llama-3.3-70B-Instruct"),
         [
             ChatCompletionMessage::system("You are a helpful AI assistant"),
             ChatCompletionMessage::user("Hello!"),

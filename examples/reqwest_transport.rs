@@ -1,0 +1,94 @@
+//! The client over a `reqwest::Client` that you have already.
+//!
+//! Run: `cargo run --example reqwest_transport --features reqwest`
+//!
+//! You should see a count to ten, number by number, carried by reqwest. No key is needed; see `chat`
+//! for how to talk to a real server.
+
+use atoma::{
+    ChatCompletionMessage, ChatCompletionRequest, Client, ClientBuilder,
+    transport::{Body, ErrorKind, Request, RequestSent, ResponseFuture, Transport, TransportError},
+};
+use atoma_mock::MockServer;
+use std::{env, error::Error, io::Write, time::Duration};
+
+/// Sends each request through reqwest.
+#[derive(Debug)]
+struct ReqwestTransport(reqwest::Client);
+
+impl Transport for ReqwestTransport {
+    fn send(&self, request: Request) -> ResponseFuture {
+        let client = self.0.clone();
+        Box::pin(async move {
+            let request = reqwest::Request::try_from(request).map_err(no_answer)?;
+            let response = client.execute(request).await.map_err(no_answer)?;
+            Ok(http::Response::<reqwest::Body>::from(response).map(Body::new))
+        })
+    }
+}
+
+/// Only where there was no connection is it certain that nothing was sent.
+fn no_answer(error: reqwest::Error) -> TransportError {
+    let (kind, sent) = match () {
+        () if error.is_builder() => (ErrorKind::Request, RequestSent::No),
+        () if error.is_connect() => (ErrorKind::Connect, RequestSent::No),
+        () => (ErrorKind::Connection, RequestSent::Maybe),
+    };
+    TransportError::new(kind, sent).with_source(error.without_url())
+}
+
+/// Redirects and retries would break the contract: the key must not travel, and a completion costs
+/// money. The client does its own.
+fn reqwest_client() -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .connect_timeout(Duration::from_secs(10))
+        .build()
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    use_ring();
+    let mock = MockServer::builder().pace(Duration::from_millis(40)).start().await;
+    let builder = match env::var_os("ATOMASDK_BEARER_AUTH") {
+        Some(_) => ClientBuilder::default().from_env()?,
+        None => Client::builder().api_key("any").server_url(mock.url()),
+    };
+    let client = builder.transport(ReqwestTransport(reqwest_client()?)).build()?;
+
+    let request = ChatCompletionRequest::new(
+        env::var("ATOMASDK_MODEL").unwrap_or("meta-llama/Llama-3.3-70B-Instruct".to_owned()),
+        [ChatCompletionMessage::user("Count to ten.")],
+    );
+    let mut chunks = client.chat().stream(request).await?;
+    while let Some(chunk) = chunks.try_next().await? {
+        print!("{}", chunk.text());
+        std::io::stdout().flush()?;
+    }
+    println!();
+    Ok(())
+}
+
+/// reqwest was built without a crypto provider, to spare the examples a second one.
+fn use_ring() {
+    // An error says that there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use atoma_transport::{
+        TokioTimer,
+        testing::{LoopbackServer, contract},
+    };
+
+    #[tokio::test]
+    async fn it_keeps_the_contract() {
+        use_ring();
+        let server = LoopbackServer::start().unwrap();
+        let transport = ReqwestTransport(reqwest_client().unwrap());
+        contract::check(&transport, &server, &TokioTimer).await.unwrap();
+    }
+}

@@ -1,0 +1,71 @@
+//! What is tried again, when, and what is not: a completion costs money.
+//!
+//! Run: `cargo run --example retries`
+//!
+//! You should see a call succeed at its third attempt, having waited as the server asked; then one
+//! that is sent only once because it was told so, one that would have to wait too long, and two
+//! that no attempt could help. It always talks to a mock, which fails to order.
+
+use atoma::{
+    BackoffStrategy, ChatCompletionMessage, ChatCompletionRequest, Client, Error, RetryConfig,
+};
+use atoma_mock::{Answer, MockServer};
+use std::time::Duration;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mock = MockServer::start().await;
+    let busy = Answer::error(429, "TOO_MANY_REQUESTS", "Too many requests");
+    let down = Answer::error(503, "SERVICE_UNAVAILABLE", "Service unavailable");
+
+    // The defaults are three attempts, and half a second doubling up to eight between them.
+    let retries = RetryConfig::default().max_attempts(4).backoff(
+        BackoffStrategy::default()
+            .initial_interval(Duration::from_millis(200))
+            .max_elapsed_time(Duration::from_secs(30)),
+    );
+    let client =
+        Client::builder().api_key("any").server_url(mock.url()).retries(retries).build()?;
+    let request = ChatCompletionRequest::new(
+        "meta-llama/Llama-3.3-70B-Instruct",
+        [ChatCompletionMessage::user("Count to 3.")],
+    );
+
+    mock.answer(down.clone()).answer(busy.clone().header("retry-after", "1"));
+    let reply = client.chat().create(request.clone()).await?;
+    println!("A server that is down, then busy, then well: {}", reply.text());
+    println!("  {}", reply.attempts());
+    for attempt in &reply.attempts().failed {
+        println!("  {}, then a wait of {:.1?}", attempt.cause, attempt.wait.unwrap_or_default());
+    }
+
+    mock.answer(down);
+    let once = client.chat().create(request.clone()).retries(RetryConfig::none());
+    tell("Retries switched off for one call", once.await.err());
+
+    mock.answer(busy.header("retry-after", "3600"));
+    tell(
+        "Asked to wait for longer than a minute",
+        client.chat().create(request.clone()).await.err(),
+    );
+
+    mock.answer(Answer::error(402, "BALANCE_ERROR", "Insufficient balance"));
+    tell("No balance", client.chat().create(request.clone()).await.err());
+
+    // The answer had begun: sending again would pay for it twice.
+    mock.answer(Answer::text("one two three").reset_after_events(2));
+    let begun = client.chat().stream(request).await?.collect().await;
+    tell("A connection lost in the middle of an answer", begun.err());
+    Ok(())
+}
+
+fn tell(what: &str, error: Option<Error>) {
+    let Some(error) = error else { return println!("\n{what}: it worked") };
+    println!("\n{what}: {error}");
+    println!("  attempts: {}", error.attempts().count);
+    println!("  worth trying again: {}", error.is_retryable());
+    if let Some(wait) = error.retry_after() {
+        println!("  not before: {wait:?}");
+    }
+    println!("  may have been billed: {}", error.may_have_been_processed());
+}

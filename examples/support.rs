@@ -1,0 +1,21 @@
+//! What the examples share: whom they talk to.
+
+use atoma::Client;
+use atoma_mock::MockServer;
+use std::{env, time::Duration};
+
+/// A client of the server that the environment names; without a key, of a mock on loopback, which
+/// runs for as long as it is held.
+pub(crate) async fn client() -> atoma::Result<(Client, Option<MockServer>)> {
+    if env::var_os("ATOMASDK_BEARER_AUTH").is_some() {
+        return Ok((Client::from_env()?, None));
+    }
+    let mock = MockServer::builder().pace(Duration::from_millis(40)).start().await;
+    let client = Client::builder().api_key("any").server_url(mock.url()).build()?;
+    Ok((client, Some(mock)))
+}
+
+/// The model that `ATOMASDK_MODEL` names, for servers that have others; else `usual`.
+pub(crate) fn model(usual: &str) -> String {
+    env::var("ATOMASDK_MODEL").unwrap_or_else(|_| usual.to_owned())
+}
