@@ -37,7 +37,7 @@ fn without_a_runtime_it_does_not_wait_and_does_not_panic() {
 #[test]
 fn a_wait_begun_in_a_runtime_that_is_gone_ends_in_another() {
     let first = runtime();
-    let mut sleep = first.block_on(async { TokioTimer.sleep_until(TokioTimer.now() + SECOND) });
+    let mut sleep = TokioTimer.sleep_until(TokioTimer.now() + SECOND);
     let polled = first.block_on(poll_fn(|cx| Poll::Ready(sleep.as_mut().poll(cx))));
     assert!(polled.is_pending());
     drop(first);
