@@ -295,6 +295,9 @@ impl fmt::Display for Error {
             Kind::Transport(error) if error.kind() == ErrorKind::Body => {
                 f.write_str("the answer broke off")
             }
+            Kind::Transport(error) if error.is_timeout() && self.0.partial.is_some() => {
+                f.write_str("the answer was not whole in time")
+            }
             Kind::Transport(_) => f.write_str("the request got no answer"),
             Kind::Refused(api) => {
                 f.write_str("the server refused the request")?;
