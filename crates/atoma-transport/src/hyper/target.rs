@@ -103,7 +103,7 @@ mod tests {
     }
 
     fn request(uri: &str) -> Request {
-        Request::builder().uri(uri).body(Bytes::from_static(b"{}")).unwrap()
+        http::Request::builder().uri(uri).body(Bytes::from_static(b"{}")).unwrap()
     }
 
     #[test]

@@ -6,7 +6,7 @@ use rustls::{
     ClientConfig, ConfigBuilder, RootCertStore,
     client::WantsClientCert,
     crypto::CryptoProvider,
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, TrustAnchor, pem::PemObject},
     sign::{CertifiedKey, SingleCertAndKey},
 };
 use std::sync::{Arc, OnceLock};
@@ -136,16 +136,14 @@ impl Tls {
             }
         }
         let mut store = checked(&self.roots)?;
-        #[cfg(feature = "webpki-roots")]
         if !self.only_custom_roots {
-            store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+            store.extend(compiled_in().iter().cloned());
         }
         if store.is_empty() {
             return Err(ConfigError::tls(
                 "no root certificates: enable `platform-verifier` or `webpki-roots`, or give some",
             ));
         }
-        store.roots.shrink_to_fit();
         Ok(versions(provider)?.with_root_certificates(store))
     }
 
@@ -183,6 +181,14 @@ fn platform_verifier(
     };
     #[cfg(not(target_os = "android"))]
     return Verifier::new_with_extra_roots(extra, provider);
+}
+
+/// Mozilla's roots, where they are compiled in.
+fn compiled_in() -> &'static [TrustAnchor<'static>] {
+    #[cfg(feature = "webpki-roots")]
+    return webpki_roots::TLS_SERVER_ROOTS;
+    #[cfg(not(feature = "webpki-roots"))]
+    return &[];
 }
 
 fn checked(roots: &[CertificateDer<'static>]) -> Result<RootCertStore, ConfigError> {

@@ -209,3 +209,113 @@ impl std::fmt::Display for HeadTooLarge {
 }
 
 impl std::error::Error for HeadTooLarge {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicUsize;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_wake_up_while_polling_stays_inside() {
+        let (wire, count) = (Wire::new(), Arc::new(Count::default()));
+        let (inner, task) = (Waker::from(wire.clone()), Waker::from(count.clone()));
+        let woken = || count.0.load(Ordering::SeqCst);
+
+        inner.wake_by_ref();
+        assert_eq!(woken(), 0, "no task yet");
+        wire.enter(&task);
+        inner.wake_by_ref();
+        inner.wake_by_ref();
+        assert_eq!(woken(), 0);
+        assert!(wire.leave());
+        wire.enter(&task);
+        assert!(!wire.leave());
+        inner.wake_by_ref();
+        assert_eq!(woken(), 1);
+    }
+
+    #[test]
+    fn the_last_task_is_woken_and_none_is_kept() {
+        let (first, second) = (Arc::new(Count::default()), Arc::new(Count::default()));
+        let wire = Wire::new();
+        for count in [&first, &second] {
+            wire.enter(&Waker::from(count.clone()));
+            wire.leave();
+        }
+        Waker::from(wire.clone()).wake();
+        assert_eq!((first.0.load(Ordering::SeqCst), second.0.load(Ordering::SeqCst)), (0, 1));
+        wire.rest();
+        assert_eq!((Arc::strong_count(&first), Arc::strong_count(&second)), (1, 1));
+    }
+
+    /// Reads zeros without end; takes no writes.
+    struct Broken;
+
+    impl AsyncRead for Broken {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buf: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            buf.put_slice(&[0; 10]);
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Broken {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn a_failed_write_waits_for_what_is_to_be_read() {
+        let wire = Wire::new();
+        let mut stream = Wired::new(Broken, wire.clone());
+        let mut stream = Pin::new(&mut stream);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(stream.as_mut().poll_write(&mut cx, b"x").is_pending());
+        assert!(stream.as_mut().poll_flush(&mut cx).is_pending());
+        assert!(stream.as_mut().poll_shutdown(&mut cx).is_ready());
+        assert!(!wire.is_written());
+    }
+
+    #[test]
+    fn a_head_has_only_so_many_bytes() {
+        let wire = Wire::new();
+        let mut stream = Wired::new(Broken, wire.clone());
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut read = || {
+            let mut bytes = [0; 16];
+            let read = Pin::new(&mut stream).poll_read(&mut cx, &mut ReadBuf::new(&mut bytes));
+            matches!(read, Poll::Ready(Ok(())))
+        };
+        wire.begin(15);
+        assert_eq!([read(), read(), read()], [true, true, false]);
+        wire.begin(15);
+        assert!(read());
+        wire.head_arrived();
+        assert!((0..10).all(|_| read()));
+    }
+}

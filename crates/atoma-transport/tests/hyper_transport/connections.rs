@@ -288,6 +288,37 @@ fn a_connection_stays_with_its_runtime() {
 }
 
 #[test]
+fn a_runtime_that_ends_ends_its_exchanges() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (serving, first, second) = (runtime(), runtime(), runtime());
+    let server = serving.block_on(Server::start(|mut peer| async move {
+        peer.request().await;
+        peer.write("HTTP/1.1 200 OK\r\n\r\nok").await;
+        peer.until_closed().await;
+    }));
+    let url = server.url("/");
+    let (done, stop) = tokio::sync::oneshot::channel::<()>();
+    let thread = std::thread::spawn(move || serving.block_on(stop));
+
+    let transport = transport();
+    let mut body = first.block_on(async {
+        let mut body = within(transport.send(get(&url))).await.unwrap().into_body();
+        assert_eq!(within(next(&mut body)).await.unwrap().unwrap(), "ok");
+        body
+    });
+    drop(first);
+    second.block_on(async {
+        let error = within(next(&mut body)).await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Body);
+        assert!(within(next(&mut body)).await.is_none());
+        let mut body = within(transport.send(get(&url))).await.unwrap().into_body();
+        assert_eq!(within(next(&mut body)).await.unwrap().unwrap(), "ok");
+    });
+    drop(done);
+    let _ = thread.join().unwrap();
+}
+
+#[test]
 fn without_a_runtime_there_is_an_error() {
     let error = transport().send(get("http://127.0.0.1:9/")).now_or_never();
     let error = error.expect("at once").unwrap_err();

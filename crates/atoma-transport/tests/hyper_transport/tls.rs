@@ -296,3 +296,35 @@ async fn tls_goes_through_a_proxy_that_speaks_tls_itself() {
     }
     assert_eq!((proxy.accepted(), server.accepted()), (1, 1));
 }
+
+#[cfg(all(target_os = "linux", feature = "platform-verifier", not(feature = "webpki-roots")))]
+#[test]
+fn a_machine_without_roots_says_so_when_they_are_read() {
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "tls::on_a_machine_without_roots"])
+        .env("SSL_CERT_FILE", "/dev/null")
+        .env("SSL_CERT_DIR", "/dev/null")
+        .output()
+        .unwrap();
+    let output = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success() && output.contains("1 passed"), "{output}");
+}
+
+#[tokio::test]
+#[ignore = "run by the test above, in an environment of its own"]
+async fn on_a_machine_without_roots() {
+    let transport = builder().build().unwrap();
+    let error = transport.read_roots().unwrap_err();
+    assert!(error.is_tls());
+    assert_eq!(error.to_string(), "this machine has no root certificates to trust");
+
+    let server = Server::answering(OK).await;
+    assert_eq!(exchange(&transport, &server.url("/")).await.unwrap(), "ok");
+    let error = exchange(&transport, &format!("https://{}/", server.address)).await.unwrap_err();
+    assert_eq!((error.kind(), error.request_sent()), (ErrorKind::Tls, RequestSent::No));
+    assert!(!error.is_transient());
+
+    let authority = authority("ours");
+    let own = builder().root_certificates_pem(authority.pem().as_bytes()).build().unwrap();
+    own.read_roots().unwrap();
+}
