@@ -2,11 +2,10 @@ use crate::{
     ApiKey, ApiKeyProvider, Client, Error,
     api_key::{Authorize, Credentials},
     client::{Inner, KEY_VARIABLE, Limits, URL_VARIABLE},
-    refusal::is_final,
+    refusal::{is_final, told_by},
     server_url::{DEFAULT_SERVER_URL, ServerUrl},
 };
 use atoma_transport::{Retry, RetryConfig, RetryEvent, Timed, Timeouts, Timer, Transport};
-use atoma_types::ApiError;
 use http::{HeaderMap, HeaderName, HeaderValue, header::USER_AGENT};
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -222,7 +221,7 @@ impl ClientBuilder {
         let timed = Timed::new(transport, Arc::clone(&timer), Timeouts::none());
         let mut transport = Retry::new(Authorize::new(timed, credentials), Arc::clone(&timer))
             .config(retries)
-            .refusal_check(|_, body| ApiError::from_body(body).as_ref().is_some_and(is_final));
+            .refusal_check(|_, body| told_by(body).as_ref().is_some_and(is_final));
         if let Some(hook) = self.on_retry {
             transport = transport.on_retry(move |event| hook(event));
         }

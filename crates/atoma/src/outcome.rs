@@ -4,6 +4,7 @@ use crate::{
     ApiKey, Error, Reply, Result,
     call::Answer,
     events::{Events, Said},
+    refusal::told_by,
     reply::Head,
     sniff::{Looks, is_event_stream, looks, trimmed},
 };
@@ -28,7 +29,7 @@ pub(crate) async fn accept(response: Response) -> Result<(Head, Option<ApiKey>, 
     }
     let refusal = beginning(&mut body, REFUSAL_LIMIT).await;
     let refusal = key.as_ref().map_or((&refusal[..]).into(), |key| key.redact(&refusal));
-    Err(Error::refused(ApiError::from_body(&refusal)).with_head(&head))
+    Err(Error::refused(told_by(&refusal)).with_head(&head))
 }
 
 /// Reads the whole body of a unary answer.

@@ -1,7 +1,25 @@
 //! What a refusal means: whether to try again, and what an error inside a 200 stands for.
 
+use crate::{
+    events::Events,
+    sniff::{Looks, looks},
+};
 use atoma_types::ApiError;
 use http::StatusCode;
+
+/// What the body of a refusal tells; gateways may send it as an event of the stream asked for.
+pub(crate) fn told_by(body: &[u8]) -> Option<ApiError> {
+    if looks(body, false) == Looks::Events {
+        let mut decoder = Events::decoder(body.len());
+        let mut rest = body;
+        while let Ok(Some(event)) = decoder.decode(&mut rest) {
+            if event.data().starts_with('{') {
+                return ApiError::from_body(event.data().as_bytes());
+            }
+        }
+    }
+    ApiError::from_body(body)
+}
 
 /// The status an error inside a 200 stands for.
 pub(crate) fn status_told(api: &ApiError) -> Option<StatusCode> {
@@ -90,6 +108,21 @@ mod tests {
         ];
         for (status, body, expected) in cases {
             assert_eq!(is_retryable(status, Some(&error(body))), expected, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_may_be_told_by_an_event() {
+        let message = |body: &[u8]| told_by(body).map(|error| error.message);
+        let cases = [
+            ("data: {\"error\":{\"message\":\"no\"}}\n\n", Some("no")),
+            (": hi\n\nevent: error\ndata: {\"message\":\"no\"}\n\ndata: [DONE]\n\n", Some("no")),
+            ("error: it broke", Some("error: it broke")),
+            ("id", Some("id")),
+            ("", None),
+        ];
+        for (body, expected) in cases {
+            assert_eq!(message(body.as_bytes()).as_deref(), expected, "{body}");
         }
     }
 
