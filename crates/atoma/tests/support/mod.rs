@@ -1,0 +1,110 @@
+//! What the tests share: a server on loopback that plays scripts of bytes and gates, and clients for it.
+
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+pub(crate) mod server;
+
+use atoma::{
+    ChatCompletionMessage, ChatCompletionRequest, ChatCompletionResponse, Client, ClientBuilder,
+    RetryConfig,
+    transport::{HyperTransport, Proxy},
+};
+use serde_json::{Value, json};
+
+/// A client of `url`, whatever the environment says of proxies.
+pub(crate) fn builder(url: impl Into<String>) -> ClientBuilder {
+    let transport = HyperTransport::builder().proxy(Proxy::none()).build().unwrap();
+    Client::builder().api_key("sk-test").server_url(url).transport(transport)
+}
+
+/// A client that sends each request once.
+pub(crate) fn client(url: impl Into<String>) -> Client {
+    builder(url).retries(RetryConfig::none()).build().unwrap()
+}
+
+pub(crate) fn request() -> ChatCompletionRequest {
+    ChatCompletionRequest::new("m", [ChatCompletionMessage::user("Hello!")])
+}
+
+/// A chunk of choice 0 with this text.
+pub(crate) fn chunk(text: &str) -> Value {
+    json!({
+        "id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m",
+        "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": null}],
+    })
+}
+
+/// The chunk that finishes choice 0.
+pub(crate) fn last_chunk() -> Value {
+    json!({
+        "id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m",
+        "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}],
+    })
+}
+
+/// A whole answer, as a unary call gets it.
+pub(crate) fn completion(text: &str) -> Value {
+    json!({
+        "id": "c1", "object": "chat.completion", "created": 1, "model": "m",
+        "choices": [{
+            "index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop",
+        }],
+    })
+}
+
+/// One event of a stream.
+pub(crate) fn event(data: impl std::fmt::Display) -> String {
+    format!("data: {data}\n\n")
+}
+
+/// The stream of an answer that says "hello", whole, with `[DONE]`.
+pub(crate) fn hello_stream() -> String {
+    [chunk("he"), chunk("llo"), last_chunk(), json!("[DONE]")]
+        .iter()
+        .map(|data| event(data.as_str().map_or_else(|| data.to_string(), str::to_owned)))
+        .collect()
+}
+
+/// What a stream came to.
+#[derive(Debug)]
+pub(crate) struct Read {
+    /// The text of the chunks, put together here.
+    pub(crate) text: String,
+    pub(crate) chunks: usize,
+    /// The answer so far, by the stream or its error.
+    pub(crate) answer: Option<ChatCompletionResponse>,
+    pub(crate) error: Option<atoma::Error>,
+}
+
+/// Reads a stream to its end, and checks that it stays there.
+pub(crate) async fn read(opened: atoma::Result<atoma::ChatCompletionStream>) -> Read {
+    let mut stream = match opened {
+        Ok(stream) => stream,
+        Err(error) => {
+            let answer = error.partial().cloned();
+            return Read { text: String::new(), chunks: 0, answer, error: Some(error) };
+        }
+    };
+    let (mut text, mut chunks, mut error) = (String::new(), 0, None);
+    while let Some(item) = stream.next().await {
+        assert!(error.is_none(), "something came after the error");
+        match item {
+            Ok(chunk) => {
+                chunks += 1;
+                text.push_str(&chunk.text());
+            }
+            Err(told) => error = Some(told),
+        }
+    }
+    assert!(stream.next().await.is_none() && futures::stream::FusedStream::is_terminated(&stream));
+    let answer = match &error {
+        Some(error) => error.partial().cloned(),
+        None => stream.partial(),
+    };
+    Read { text, chunks, answer, error }
+}
+
+/// The error and all its causes, one line each.
+pub(crate) fn chain(error: &dyn std::error::Error) -> Vec<String> {
+    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect()
+}

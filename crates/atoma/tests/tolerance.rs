@@ -1,0 +1,152 @@
+//! What servers really send, and what it has to come to for the caller: each case over loopback, through the client.
+//!
+//! `cargo test -p atoma --test tolerance -- --nocapture` shows the score.
+
+mod support;
+
+use atoma::ChatCompletionResponse;
+use serde_json::{Value, json};
+use support::{
+    client, read, request,
+    server::{Script, Server, pieces_of, whole},
+};
+
+/// Cases from public reports of servers.
+const CORPUS: &str = include_str!("fixtures/tolerance.jsonl");
+/// Further cases of the same kinds.
+const MORE: &str = include_str!("fixtures/tolerance-more.jsonl");
+
+/// A completion without a choice is an answer to `create`; a stream of nothing is no success.
+const ONLY_CREATE: [&str; 1] = ["B06"];
+
+/// What a call came to, however it was made.
+struct Outcome {
+    answer: Option<ChatCompletionResponse>,
+    error: Option<atoma::Error>,
+}
+
+#[tokio::test]
+async fn every_case_of_the_corpus() {
+    score("corpus", CORPUS).await;
+}
+
+#[tokio::test]
+async fn every_further_case() {
+    score("more", MORE).await;
+}
+
+async fn score(name: &str, cases: &str) {
+    let (mut right, mut all, mut wrong) = (0, 0, Vec::new());
+    for line in cases.lines() {
+        let case: Value = serde_json::from_str(line).unwrap();
+        let reasons = failures(&case).await;
+        all += 1;
+        right += usize::from(reasons.is_empty());
+        wrong.extend(reasons.iter().map(|reason| format!("{}: {reason}", text_of(&case["id"]))));
+    }
+    println!("{name}: {right}/{all}");
+    assert!(wrong.is_empty(), "{right}/{all}\n{}", wrong.join("\n"));
+}
+
+/// Serves a case in each way to each method that it concerns, and tells what went wrong.
+async fn failures(case: &Value) -> Vec<String> {
+    let raw = text_of(&case["raw"]).as_bytes();
+    let status = u16::try_from(case["status"].as_u64().unwrap()).unwrap();
+    let label = text_of(&case["content_type"]);
+    let servings: [(&str, Script); 3] = [
+        ("whole", whole(status, label, raw)),
+        ("7 bytes at a time", pieces_of(status, label, raw.chunks(7))),
+        ("line by line", pieces_of(status, label, raw.split_inclusive(|byte| *byte == b'\n'))),
+    ];
+    let mut wrong = Vec::new();
+    for (serving, script) in servings {
+        for method in ["stream", "create"] {
+            let only = match ONLY_CREATE.contains(&text_of(&case["id"])) {
+                true => Some("create"),
+                false => case["only"].as_str(),
+            };
+            if only.is_some_and(|only| only != method) {
+                continue;
+            }
+            let server = Server::start([script.clone()]).await;
+            let outcome = call(&server, method).await;
+            let judged = judge(&outcome, &case["expect"]);
+            let sent = server.log().requests.len();
+            let judged = judged.and_then(|()| same("requests", &sent, &1));
+            if let Err(reason) = judged {
+                wrong.push(format!("{method}, {serving}: {reason}"));
+            }
+        }
+    }
+    wrong
+}
+
+async fn call(server: &Server, method: &str) -> Outcome {
+    let chat = client(server.url()).chat();
+    if method == "create" {
+        return match chat.create(request()).await {
+            Ok(reply) => Outcome { answer: Some(reply.into_inner()), error: None },
+            Err(error) => Outcome { answer: error.partial().cloned(), error: Some(error) },
+        };
+    }
+    let read = read(chat.stream(request()).await).await;
+    let together = read.answer.as_ref().map_or("".into(), |answer| answer.text());
+    assert_eq!(read.text, together, "the chunks and the answer put together");
+    Outcome { answer: read.answer, error: read.error }
+}
+
+fn judge(outcome: &Outcome, expect: &Value) -> Result<(), String> {
+    let Outcome { answer, error } = outcome;
+    let shown = error.as_ref().map(support_chain);
+    same("error", &json!(error.is_some()), &expect["error"])
+        .map_err(|reason| format!("{reason} ({shown:?})"))?;
+    let truncated = error.as_ref().is_some_and(atoma::Error::is_truncated);
+    same("truncated", &json!(truncated), &expect["truncated"])
+        .map_err(|reason| format!("{reason} ({shown:?})"))?;
+    let nothing = ChatCompletionResponse::default();
+    let answer = answer.as_ref().unwrap_or(&nothing);
+    same("text", &json!(answer.text()), &json!(expect["text"].as_str().unwrap_or_default()))?;
+    if !expect["reasoning"].is_null() {
+        let reasoning = answer.message().and_then(|message| message.reasoning());
+        same("reasoning", &json!(reasoning), &expect["reasoning"])?;
+    }
+    let calls = answer.tool_calls().iter();
+    let calls: Vec<_> =
+        calls.map(|call| json!([call.function.name, call.function.arguments])).collect();
+    same("tools", &json!(calls), &expect["tools"])?;
+    let finish = answer.finish_reason().map(|reason| reason.as_str());
+    same("finish", &json!(finish), &expect["finish"])?;
+    if !expect["usage"].is_null() {
+        let usage = answer.usage().ok_or("no usage")?;
+        let usage = json!([usage.prompt_tokens, usage.completion_tokens, usage.total_tokens]);
+        same("usage", &usage, &expect["usage"])?;
+    }
+    error.as_ref().map_or(Ok(()), |error| judge_error(error, expect))
+}
+
+fn judge_error(error: &atoma::Error, expect: &Value) -> Result<(), String> {
+    let api = error.api();
+    same("message", &json!(api.map(|api| &api.message)), &expect["message"])?;
+    same("code", &json!(api.and_then(|api| api.code.as_ref())), &expect["code"])?;
+    if !expect["status"].is_null() {
+        let status = error.status().map(|status| status.as_u16());
+        same("status", &json!(status), &expect["status"])?;
+    }
+    let told = expect["message"].is_string() || !expect["status"].is_null();
+    same("refused", &error.is_refused(), &told)?;
+    let shown = error.to_string();
+    let is_short = shown.len() < 400 && !shown.contains(['\n', '<']);
+    is_short.then_some(()).ok_or(format!("display is {shown:?}"))
+}
+
+fn support_chain(error: &atoma::Error) -> String {
+    support::chain(error).join(": ")
+}
+
+fn text_of(value: &Value) -> &str {
+    value.as_str().unwrap()
+}
+
+fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: &T, wanted: &T) -> Result<(), String> {
+    if found == wanted { Ok(()) } else { Err(format!("{what} is {found:?}, not {wanted:?}")) }
+}
