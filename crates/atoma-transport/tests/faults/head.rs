@@ -1,1 +1,327 @@
-//! Rows 39–63: the head over HTTP/1.
+//! Rows 39–58: the head over HTTP/1.
+
+use crate::lab::{
+    Gate,
+    Is::{self, Limit, MayBeBilled, Refused, Retryable, Timeout, Truncated},
+    Script,
+    answers::{CHUNKED, GOOD, LAST_CHUNK, chunk, completion, event, events, response, whole},
+    quick_retries, serve, within,
+};
+use atoma_transport::{ErrorKind, Phase, RetryConnectionErrors::Always};
+use std::time::Duration;
+
+const LOST: [Is; 2] = [Retryable, MayBeBilled];
+const LATE: [Is; 3] = [Timeout, Retryable, MayBeBilled];
+const NOT_BELIEVED: [Is; 1] = [MayBeBilled];
+const TOO_LARGE: [Is; 2] = [Limit, MayBeBilled];
+
+/// The default time-out for the head of a stream.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Sends each answer, then closes: unary and streaming calls fail alike, at once and for good.
+async fn refused<const N: usize>(kind: ErrorKind, is: [Is; N], answers: &[(&str, &[u8])]) {
+    for (name, answer) in answers {
+        println!("case: {name}");
+        let script = Script::on_request().write(answer.to_vec());
+        let lab = serve([script.clone(), script]).start().await;
+        let outcome = lab.unary().await;
+        outcome.is(is).kind(kind).after("").attempts(1).connections(1).requests(1);
+        let outcome = lab.stream().await;
+        outcome.is(is).kind(kind).after("").attempts(1).connections(2).requests(2);
+        lab.healthy().await;
+    }
+}
+
+/// Sends each answer, whole and good; it is accepted.
+async fn accepted(answers: &[(&str, Vec<u8>)]) {
+    for (name, answer) in answers {
+        println!("case: {name}");
+        let lab = serve([Script::on_request().write(answer.clone())]).start().await;
+        let outcome = lab.unary().await;
+        outcome.ok(GOOD).attempts(1).connections(1);
+        lab.healthy().await;
+    }
+}
+
+#[tokio::test]
+async fn row_039_never_answers() {
+    let silent = Script::on_request().until_closed();
+    let lab = serve([silent.clone()]).manual_clock().start().await;
+    let outcome = lab.expires_after(PATIENCE, lab.stream()).await;
+    outcome.is(LATE).kind(ErrorKind::Timeout(Phase::Head)).attempts(1).connections(1);
+    lab.healthy().await;
+
+    let lab = serve([silent]).manual_clock().start().await;
+    let outcome = lab.expires_after(Duration::from_secs(600), lab.unary()).await;
+    outcome.is(LATE).kind(ErrorKind::Timeout(Phase::Total)).attempts(1).connections(1);
+    lab.healthy().await;
+}
+
+#[tokio::test]
+async fn row_040_half_a_head_and_then_silence() {
+    let half = Script::on_request().write(&CHUNKED[..CHUNKED.len() / 2]);
+    let lab = serve([half.until_closed()]).manual_clock().start().await;
+    let outcome = lab.expires_after(PATIENCE, lab.stream()).await;
+    outcome.is(LATE).kind(ErrorKind::Timeout(Phase::Head)).attempts(1).connections(1);
+    lab.healthy().await;
+}
+
+#[tokio::test]
+async fn row_040_a_head_byte_by_byte() {
+    let gate = Gate::new();
+    let mut slow = Script::on_request();
+    for byte in CHUNKED.bytes() {
+        slow = slow.write(vec![byte]).pass(&gate);
+    }
+    let lab = serve([slow]).manual_clock().start().await;
+    let mut call = Box::pin(lab.stream());
+    for byte in 1..=10 {
+        lab.halts(byte, &mut call).await;
+        lab.clock().advance(Duration::from_secs(29));
+        gate.open();
+    }
+    lab.halts(11, &mut call).await;
+    let outcome = lab.expires_in(PATIENCE - 10 * Duration::from_secs(29), &mut call).await;
+    drop(call);
+    outcome.is(LATE).kind(ErrorKind::Timeout(Phase::Head)).attempts(1).connections(1);
+    (0..CHUNKED.len()).for_each(|_| gate.open());
+    lab.healthy().await;
+}
+
+#[tokio::test]
+async fn row_041_half_a_head_and_then_closed() {
+    let half = Script::on_request().write(&CHUNKED[..CHUNKED.len() / 2]);
+    for ended in [half.clone().half_close(), half.clone().close(), half.reset()] {
+        let lab = serve([ended.clone()]).start().await;
+        let outcome = lab.stream().await;
+        outcome.is(LOST).kind(ErrorKind::Connection).attempts(1).connections(1).requests(1);
+        lab.healthy().await;
+
+        let twice = quick_retries().retry_connection_errors(Always);
+        let lab = serve([ended]).client(|client| client.retries(twice)).start().await;
+        let outcome = lab.stream().await;
+        outcome.ok(GOOD).attempts(2).connections(2).requests(2);
+        lab.healthy().await;
+    }
+}
+
+#[tokio::test]
+async fn row_042_no_http() {
+    refused(
+        ErrorKind::Protocol,
+        NOT_BELIEVED,
+        &[
+            ("garbage", b"\x00\x01\x02\xff\xfe garbage"),
+            ("a line of garbage", b"garbage\r\n\r\n"),
+            ("HTTP/0.9", b"<html>hello</html>\n"),
+            ("a banner", b"SSH-2.0-OpenSSH_9.6\r\n"),
+            ("another protocol", b"220 mail.example ESMTP\r\n"),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn row_043_a_status_line_of_http_2() {
+    let answer = whole(GOOD).replacen("HTTP/1.1", "HTTP/2.0", 1);
+    refused(ErrorKind::Protocol, NOT_BELIEVED, &[("HTTP/2.0", answer.as_bytes())]).await;
+}
+
+#[tokio::test]
+async fn row_044_http_1_0() {
+    let head = "HTTP/1.0 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+    let lab = serve([
+        Script::on_request().write([head, &events(GOOD)].concat()),
+        Script::on_request().write([head, &event("Hel")].concat()),
+    ])
+    .start()
+    .await;
+    lab.stream().await.ok(GOOD).attempts(1).connections(1);
+    let cut = lab.stream().await;
+    cut.is([Truncated, Retryable, MayBeBilled]).after("Hel").attempts(1).connections(2);
+    lab.healthy().await;
+}
+
+#[tokio::test]
+async fn row_044_http_1_0_is_not_used_again() {
+    let answer =
+        whole(GOOD).replacen("HTTP/1.1 200 OK", "HTTP/1.0 200 OK\r\nconnection: keep-alive", 1);
+    let lab = serve([Script::on_request().write(answer).then_good()]).start().await;
+    lab.unary().await.ok(GOOD).connections(1);
+    lab.unary().await.ok(GOOD).attempts(1).connections(2);
+    lab.healthy().await;
+}
+
+#[tokio::test]
+async fn row_045_bare_line_feeds() {
+    let bare = |answer: String| answer.replace("\r\n", "\n").into_bytes();
+    let mixed = whole(GOOD).replacen("\r\n", "\n", 1).into_bytes();
+    accepted(&[("all lines", bare(whole(GOOD))), ("one line", mixed)]).await;
+}
+
+#[tokio::test]
+async fn row_046_a_status_that_is_no_number_of_three_digits() {
+    let with = |status| whole(GOOD).replacen("200 OK", status, 1).into_bytes();
+    let answers = ["099 Low", "99 Low", "2000 High", "-200 OK", "abc", ""].map(|s| (s, with(s)));
+    let answers = answers.each_ref().map(|(name, answer)| (*name, &answer[..]));
+    refused(ErrorKind::Protocol, NOT_BELIEVED, &answers).await;
+}
+
+#[tokio::test]
+async fn row_047_a_status_of_999() {
+    let with = |status| whole(GOOD).replacen("200 OK", status, 1).into_bytes();
+    let answers = ["600 Odd", "999 Odd"].map(|status| (status, with(status)));
+    let answers = answers.each_ref().map(|(name, answer)| (*name, &answer[..]));
+    refused(ErrorKind::Protocol, NOT_BELIEVED, &answers).await;
+}
+
+#[tokio::test]
+async fn row_048_no_reason() {
+    let with = |status| whole(GOOD).replacen("200 OK", status, 1).into_bytes();
+    accepted(&[("a space", with("200 ")), ("no space", with("200"))]).await;
+}
+
+#[tokio::test]
+async fn row_049_interim_answers() {
+    let hints = "HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n".repeat(3);
+    let answer = ["HTTP/1.1 100 Continue\r\n\r\n", &hints, &whole(GOOD)].concat();
+    accepted(&[("100 and three times 103", answer.into_bytes())]).await;
+}
+
+#[tokio::test]
+async fn row_050_interim_answers_without_end() {
+    let flood = Script::on_request().flood("HTTP/1.1 102 Processing\r\n\r\n".repeat(100), 1 << 30);
+    let lab = serve([flood]).start().await;
+    let outcome = lab.stream().await;
+    outcome.is(TOO_LARGE).kind(ErrorKind::Limit).says("its head").attempts(1).connections(1);
+    within(lab.server.wait_for(|log| log.flooded() > 0)).await;
+    let taken = lab.server.log().flooded();
+    assert!(taken < 16 << 20, "{taken} bytes were taken");
+    lab.healthy().await;
+}
+
+#[tokio::test]
+async fn row_050_interim_answers_do_not_restart_the_time_out() {
+    let gate = Gate::new();
+    let processing = "HTTP/1.1 102 Processing\r\n\r\n";
+    let mut slow = Script::on_request();
+    for _ in 0..3 {
+        slow = slow.write(processing).pass(&gate);
+    }
+    let lab = serve([slow.write(processing).until_closed()]).manual_clock().start().await;
+    let mut call = Box::pin(lab.stream());
+    for halt in 1..=3 {
+        lab.halts(halt, &mut call).await;
+        lab.clock().advance(Duration::from_secs(99));
+        gate.open();
+    }
+    lab.halts(4, &mut call).await;
+    let outcome = lab.expires_in(Duration::from_secs(3), &mut call).await;
+    drop(call);
+    outcome.is(LATE).kind(ErrorKind::Timeout(Phase::Head)).attempts(1).connections(1);
+    lab.healthy().await;
+}
+
+#[tokio::test]
+async fn row_051_an_upgrade_nobody_asked_for() {
+    let answer =
+        b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\nxxxx";
+    refused(ErrorKind::Protocol, NOT_BELIEVED, &[("101", answer)]).await;
+}
+
+#[tokio::test]
+async fn row_052_a_head_of_1_mib() {
+    let line = format!("x: {}", "y".repeat(1 << 20));
+    let lines =
+        vec!["x-padding: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"; 15_000];
+    let one = response("200 OK", &[&line], &completion(GOOD));
+    let many = response("200 OK", &lines, &completion(GOOD));
+    let answers = [("one line", one.as_bytes()), ("many lines", many.as_bytes())];
+    refused(ErrorKind::Limit, TOO_LARGE, &answers).await;
+}
+
+#[tokio::test]
+async fn row_053_101_header_lines() {
+    let lines: Vec<String> = (0..101).map(|number| format!("x-{number}: y")).collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let answer = |lines: &[&str]| response("200 OK", lines, &completion(GOOD));
+    let over = answer(&lines);
+    refused(ErrorKind::Limit, TOO_LARGE, &[("102 with the length", over.as_bytes())]).await;
+    accepted(&[("100 with the length", answer(&lines[..99]).into_bytes())]).await;
+}
+
+#[tokio::test]
+async fn row_054_header_values_that_are_not_ascii() {
+    for bytes in [&b"caf\xe9"[..], b"\xff\xfe\x80", "naïve ✓".as_bytes()] {
+        for name in ["x-request-id", "content-type", "retry-after", "server", "x-should-retry"] {
+            let mut answer = format!("HTTP/1.1 200 OK\r\n{name}: ").into_bytes();
+            answer.extend_from_slice(bytes);
+            let body = completion(GOOD);
+            answer.extend_from_slice(
+                format!("\r\ncontent-length: {}\r\n\r\n{body}", body.len()).as_bytes(),
+            );
+            let refusing = [b"HTTP/1.1 404 Not Found", &answer["HTTP/1.1 200 OK".len()..]].concat();
+            let lab = serve([Script::on_request()
+                .write(answer.clone())
+                .request()
+                .write(refusing)
+                .then_good()])
+            .start()
+            .await;
+            lab.unary().await.ok(GOOD).attempts(1).connections(1);
+            lab.unary().await.is([Refused]).status(404).attempts(1).connections(1);
+            lab.healthy().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn row_055_malformed_header_lines() {
+    let lines = [
+        ("a NUL", "x: y\0z"),
+        ("a folded line", "x: y\r\n z"),
+        ("a space before the colon", "x : y"),
+        ("no colon", "xy"),
+        ("a space in the name", "x y: z"),
+    ];
+    let answers = lines.map(|(name, line)| (name, response("200 OK", &[line], &completion(GOOD))));
+    let answers = answers.each_ref().map(|(name, answer)| (*name, answer.as_bytes()));
+    refused(ErrorKind::Protocol, NOT_BELIEVED, &answers).await;
+}
+
+#[tokio::test]
+async fn row_056_lengths_that_cannot_be() {
+    let cases = [
+        ("two that differ", "content-length: 2\r\ncontent-length: 3"),
+        ("a list that differs", "content-length: 2, 3"),
+        ("negative", "content-length: -2"),
+        ("signed", "content-length: +2"),
+        ("no number", "content-length: two"),
+        ("larger than any number", "content-length: 18446744073709551616"),
+    ];
+    let answers =
+        cases.map(|(name, lines)| (name, format!("HTTP/1.1 200 OK\r\n{lines}\r\n\r\n{{}}")));
+    let answers = answers.each_ref().map(|(name, answer)| (*name, answer.as_bytes()));
+    refused(ErrorKind::Protocol, NOT_BELIEVED, &answers).await;
+}
+
+#[tokio::test]
+async fn row_057_a_length_and_a_transfer_coding() {
+    let head = CHUNKED.replacen("transfer", "content-length: 5\r\ntransfer", 1);
+    let answer = [&head, &chunk(&events(GOOD))[..], LAST_CHUNK].concat();
+    let lab = serve([Script::on_request().write(answer).then_good()]).start().await;
+    lab.stream().await.ok(GOOD).attempts(1).connections(1);
+    lab.stream().await.ok(GOOD).attempts(1).connections(2);
+    lab.healthy().await;
+}
+
+#[tokio::test]
+async fn row_058_a_transfer_coding_that_is_not_chunked() {
+    let codings = ["gzip, chunked", "gzip", "identity", "chunked, gzip", "chunked, chunked", "x"];
+    let body = [&chunk(&events(GOOD)), LAST_CHUNK].concat();
+    let answers = codings.map(|coding| {
+        (coding, format!("HTTP/1.1 200 OK\r\ntransfer-encoding: {coding}\r\n\r\n{body}"))
+    });
+    let answers = answers.each_ref().map(|(name, answer)| (*name, answer.as_bytes()));
+    refused(ErrorKind::Protocol, NOT_BELIEVED, &answers).await;
+}

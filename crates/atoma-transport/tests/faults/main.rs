@@ -15,5 +15,6 @@ mod http2;
 )]
 mod lab;
 mod ledger;
+mod reuse;
 mod status;
 mod tls;

@@ -33,7 +33,7 @@ use atoma_transport::{
 };
 use std::{
     future::{Future, poll_fn},
-    pin::pin,
+    pin::{Pin, pin},
     task::Poll,
     time::{Duration, Instant},
 };
@@ -127,7 +127,12 @@ pub fn quick_retries() -> RetryConfig {
 
 /// What the lab's calls ask.
 pub fn request() -> ChatCompletionRequest {
-    ChatCompletionRequest::new("lab-model", [ChatCompletionMessage::user("Hello?")])
+    asking("Hello?")
+}
+
+/// A request that asks `text`.
+pub fn asking(text: &str) -> ChatCompletionRequest {
+    ChatCompletionRequest::new("lab-model", [ChatCompletionMessage::user(text)])
 }
 
 impl Lab {
@@ -139,8 +144,13 @@ impl Lab {
 
     /// Asks for a whole answer.
     pub async fn unary(&self) -> Outcome {
+        self.unary_of(request()).await
+    }
+
+    /// Sends `request` and waits for a whole answer.
+    pub async fn unary_of(&self, request: ChatCompletionRequest) -> Outcome {
         let log = self.server.log();
-        within(Outcome::of_unary(log, self.client.chat().create(request()))).await
+        within(Outcome::of_unary(log, self.client.chat().create(request))).await
     }
 
     /// Asks for a stream, and leaves it to the test to read it.
@@ -158,23 +168,34 @@ impl Lab {
         self.clock.as_ref().expect("this lab has no manual clock")
     }
 
-    /// Runs `future`, which must end when the clock is moved by `time`, once the server has come to
-    /// a halt: not before, and without another move.
-    pub async fn expires_after<F: Future>(&self, time: Duration, future: F) -> F::Output {
-        const MOMENT: Duration = Duration::from_millis(1);
-        let mut future = pin!(future);
-        let mut halted = pin!(self.server.wait_for(Log::has_halted));
+    /// Runs `future` until a script has come to a halt for the `count`th time, and the client has
+    /// read what was sent before. `future` must not be over by then.
+    pub async fn halts<F: Future + Unpin>(&self, count: usize, future: &mut F) {
+        let mut halted = pin!(self.server.wait_for(|log| log.halts() >= count));
         within(poll_fn(|cx| {
-            let early = future.as_mut().poll(cx).is_ready();
+            let early = Pin::new(&mut *future).poll(cx).is_ready();
             assert!(!early, "it ended before the server had come to a halt");
             halted.as_mut().poll(cx)
         }))
         .await;
-        assert!(settle(&mut future).await.is_none(), "it ended without the clock");
+        assert!(settle(future).await.is_none(), "it ended without the clock");
+    }
+
+    /// Runs `future`, which must end when the clock is moved by `time`, once a script has come to a
+    /// halt: not before, and without another move.
+    pub async fn expires_after<F: Future>(&self, time: Duration, future: F) -> F::Output {
+        let mut future = pin!(future);
+        self.halts(1, &mut future).await;
+        self.expires_in(time, &mut future).await
+    }
+
+    /// The same for a future that stands at a halt already.
+    pub async fn expires_in<F: Future + Unpin>(&self, time: Duration, future: &mut F) -> F::Output {
+        const MOMENT: Duration = Duration::from_millis(1);
         self.clock().advance(time - MOMENT);
-        assert!(settle(&mut future).await.is_none(), "it ended too early");
+        assert!(settle(future).await.is_none(), "it ended too early");
         self.clock().advance(MOMENT);
-        settle(&mut future).await.expect("it should have ended by now")
+        settle(future).await.expect("it should have ended by now")
     }
 
     /// The next calls on the same client succeed, and then nothing is left behind: no connection,
@@ -210,14 +231,29 @@ pub async fn within<T>(future: impl Future<Output = T>) -> T {
     outcome.unwrap_or_else(|_| panic!("hangs: nothing for {:?}", began.elapsed()))
 }
 
+/// Lets everything that has arrived be noticed.
+pub async fn arrived() {
+    for _ in 0..8 {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Gives the network its chance to tell `future` of everything it knows.
 pub async fn settle<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
     for _ in 0..8 {
-        let polled = poll_fn(|cx| Poll::Ready(std::pin::Pin::new(&mut *future).poll(cx))).await;
-        if let Poll::Ready(output) = polled {
+        if let Some(output) = turn(future).await {
             return Some(output);
         }
-        tokio::task::yield_now().await;
     }
     None
+}
+
+/// Polls `future` once, and lets the others have their turn.
+pub async fn turn<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+    let polled = poll_fn(|cx| Poll::Ready(Pin::new(&mut *future).poll(cx))).await;
+    tokio::task::yield_now().await;
+    match polled {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
 }

@@ -103,9 +103,9 @@ impl Log {
         self.events().iter().filter_map(text).collect()
     }
 
-    /// Whether the last thing seen is that a script came to a halt.
-    pub fn has_halted(&self) -> bool {
-        matches!(self.events().last(), Some(Event::Halted(_)))
+    /// How often a script came to a halt.
+    pub fn halts(&self) -> usize {
+        self.count(|event| matches!(event, Event::Halted(_)))
     }
 
     fn count(&self, which: impl Fn(&Event) -> bool) -> usize {

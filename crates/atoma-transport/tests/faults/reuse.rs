@@ -1,0 +1,131 @@
+//! Rows 59–63: connections that are used again, and answers that are not for us.
+
+use crate::lab::{
+    Event, Gate,
+    Is::{MayBeBilled, Refused, Retryable},
+    Lab, Script,
+    answers::{GOOD, response, streamed, whole},
+    arrived, asking, quick_retries, serve, turn, within,
+};
+use atoma_transport::{ErrorKind, RetryConnectionErrors::Always};
+use std::iter::repeat_n;
+
+#[tokio::test]
+async fn row_059_closed_while_idle() {
+    for end in [Script::close, Script::reset, Script::half_close] {
+        let gate = Gate::new();
+        let script = Script::on_request().write(whole(GOOD)).pass(&gate);
+        let lab = serve([end(script)]).start().await;
+        lab.unary().await.ok(GOOD).connections(1);
+        gate.open();
+        within(lab.server.wait_for(|log| {
+            let events = log.events();
+            events.contains(&Event::Over(0))
+                || events.ends_with(&[Event::WentOn(0), Event::Halted(0)])
+        }))
+        .await;
+        arrived().await;
+        lab.unary().await.ok(GOOD).attempts(1).connections(2).requests(2);
+        lab.healthy().await;
+    }
+}
+
+#[tokio::test]
+async fn row_060_closed_under_the_request() {
+    for end in [Script::close, Script::reset] {
+        let script = end(Script::on_request().write(whole(GOOD)).bytes(1));
+        let lab = serve([script.clone()]).start().await;
+        lab.unary().await.ok(GOOD).connections(1);
+        let outcome = lab.unary().await;
+        outcome.is([Retryable, MayBeBilled]).kind(ErrorKind::Connection).attempts(1).connections(1);
+        lab.healthy().await;
+
+        let twice = quick_retries().retry_connection_errors(Always);
+        let lab = serve([script]).client(|client| client.retries(twice)).start().await;
+        lab.unary().await.ok(GOOD).connections(1);
+        lab.unary().await.ok(GOOD).attempts(2).connections(2);
+        lab.healthy().await;
+    }
+}
+
+#[tokio::test]
+async fn row_061_refused_while_the_request_is_being_written() {
+    let large = "x".repeat(16 << 20);
+    for (status, then) in [
+        ("413 Too Large", Script::until_closed as fn(Script) -> Script),
+        ("413 Too Large", Script::reset),
+        ("401 Unauthorized", Script::close),
+    ] {
+        let refusal = response(status, &["connection: close"], "{\"error\":{\"message\":\"no\"}}");
+        let lab = serve([then(Script::at_once().bytes(1).write(refusal))]).start().await;
+        let outcome = lab.unary_of(asking(&large)).await;
+        let number = status[..3].parse().unwrap();
+        outcome.is([Refused]).status(number).attempts(1).connections(1).requests(0);
+        lab.healthy().await;
+    }
+}
+
+#[tokio::test]
+async fn row_062_an_answer_before_its_request() {
+    for unasked in
+        [whole("poison"), streamed("poison"), "x".into(), "HTTP/1.1 408 Late\r\n\r\n".into()]
+    {
+        let script = Script::on_request().write([whole(GOOD), unasked].concat()).until_closed();
+        let later = Script::on_request().write(whole(GOOD)).write(whole("poison")).until_closed();
+        let lab = serve([script, later]).start().await;
+        for calls in 1..=2 {
+            lab.unary().await.ok(GOOD).attempts(1).connections(calls);
+            within(lab.server.wait_for(|log| log.halts() >= calls)).await;
+            arrived().await;
+        }
+        lab.healthy().await;
+    }
+}
+
+#[tokio::test]
+async fn row_063_an_answer_to_a_cancelled_request() {
+    let lab = serve(repeat_n(echoing(), 2_000)).start().await;
+    let mut chance = fastrand::Rng::with_seed(63);
+    for call in 0..1_000 {
+        cancelled(&lab, &format!("cancelled {call}"), chance.u32(0..8), chance.bool()).await;
+        let wanted = format!("call {call}");
+        lab.unary_of(asking(&wanted)).await.ok(&wanted).attempts(1);
+    }
+    lab.closes().await;
+}
+
+/// Answers each request with the text it asks.
+fn echoing() -> Script {
+    Script::at_once().run(|peer| {
+        Box::pin(async {
+            while let Some(request) = peer.request().await {
+                let text =
+                    request.split("\"content\":\"").nth(1).and_then(|rest| rest.split('"').next());
+                let text = text.unwrap_or_default();
+                let streams = request.contains("\"stream\":true");
+                let answer = if streams { streamed(text) } else { whole(text) };
+                let (first, rest) = answer.split_at(answer.len() / 2);
+                peer.write(first.as_bytes()).await;
+                tokio::task::yield_now().await;
+                peer.write(rest.as_bytes()).await;
+            }
+        })
+    })
+}
+
+/// Begins a call, and drops it after so many turns of the runtime, if it is not over by then.
+async fn cancelled(lab: &Lab, text: &str, turns: u32, streams: bool) {
+    let mut call = Box::pin(async {
+        if streams {
+            let stream = lab.client.chat().stream(asking(text)).await.unwrap();
+            assert_eq!(stream.collect().await.unwrap().text(), text);
+        } else {
+            assert_eq!(lab.client.chat().create(asking(text)).await.unwrap().text(), text);
+        }
+    });
+    for _ in 0..turns {
+        if turn(&mut call).await.is_some() {
+            return;
+        }
+    }
+}
