@@ -1,7 +1,7 @@
 //! What an error from below means: a kind, whether to try again, and a phrase for the reader.
 
 use super::wire::HeadTooLarge;
-use crate::{BoxError, ErrorKind, RequestSent, TransportError};
+use crate::{BoxError, ErrorKind, Phase, RequestSent, TransportError};
 use http::StatusCode;
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
 use std::{error::Error, io, iter};
@@ -11,9 +11,17 @@ pub(super) fn connect(kind: ErrorKind, place: &str, error: impl Into<BoxError>) 
     let error = error.into();
     let failed = match exhausted(&*error) {
         Some(failed) => failed,
+        None if is_elapsed(&*error) => TransportError::timeout(Phase::Connect, RequestSent::No),
         None => TransportError::new(kind, RequestSent::No).with_detail(place.to_owned()),
     };
     failed.with_source(error)
+}
+
+/// Whether hyper-util gave up on the last address, and not the system.
+fn is_elapsed(error: &(dyn Error + 'static)) -> bool {
+    let errors = chain(error).filter_map(|error| error.downcast_ref::<io::Error>());
+    let mut errors = errors.filter(|error| error.kind() == io::ErrorKind::TimedOut);
+    errors.any(|error| error.raw_os_error().is_none())
 }
 
 /// A name that has no address, or none today.

@@ -40,30 +40,51 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    /// A stream over which `target` can be spoken to. Takes as long as it takes.
+    /// A stream over which `target` can be spoken to.
+    ///
+    /// The caller sees to it that this takes no longer than `timeout`, which is only shared out
+    /// here among the addresses of a name, so that a dead one does not use it up.
     pub(super) async fn connect(
         &self,
         target: &Target,
         route: &Route,
+        timeout: Option<Duration>,
     ) -> Result<Stream, TransportError> {
         let stream = match route {
-            Route::Direct => self.tcp(ErrorKind::Connect, target.host(), target.port()).await?,
-            Route::Forward(server) => return self.proxy(server).await,
-            Route::Tunnel(server) => tunnel(self.proxy(server).await?, target, server).await?,
-            Route::Socks { server, names_here } => self.socks(target, server, *names_here).await?,
+            Route::Direct => {
+                self.tcp(ErrorKind::Connect, target.host(), target.port(), timeout).await?
+            }
+            Route::Forward(server) => return self.proxy(server, timeout).await,
+            Route::Tunnel(server) => {
+                tunnel(self.proxy(server, timeout).await?, target, server).await?
+            }
+            Route::Socks { server, names_here } => {
+                self.socks(target, server, *names_here, timeout).await?
+            }
         };
         if target.https { self.tls.handshake(target.host(), stream).await } else { Ok(stream) }
     }
 
-    async fn proxy(&self, server: &ProxyServer) -> Result<Stream, TransportError> {
-        let stream = self.tcp(ErrorKind::Proxy, &server.host, server.port).await?;
+    async fn proxy(
+        &self,
+        server: &ProxyServer,
+        timeout: Option<Duration>,
+    ) -> Result<Stream, TransportError> {
+        let stream = self.tcp(ErrorKind::Proxy, &server.host, server.port, timeout).await?;
         if server.tls { self.tls.handshake(&server.host, stream).await } else { Ok(stream) }
     }
 
-    async fn tcp(&self, kind: ErrorKind, host: &str, port: u16) -> Result<Stream, TransportError> {
+    async fn tcp(
+        &self,
+        kind: ErrorKind,
+        host: &str,
+        port: u16,
+        timeout: Option<Duration>,
+    ) -> Result<Stream, TransportError> {
         let addresses = Addresses(self.lookup(kind, host, port).await?);
         let mut connector = HttpConnector::new_with_resolver(addresses);
         connector.enforce_http(false);
+        connector.set_connect_timeout(timeout);
         connector.set_nodelay(true);
         connector.set_keepalive(Some(Duration::from_secs(15)));
         connector.set_keepalive_interval(Some(Duration::from_secs(15)));
@@ -110,6 +131,7 @@ impl Connector {
         target: &Target,
         server: &ProxyServer,
         names_here: bool,
+        timeout: Option<Duration>,
     ) -> Result<Stream, TransportError> {
         let host = if names_here {
             let found = self.lookup(ErrorKind::Connect, target.host(), target.port()).await?;
@@ -117,7 +139,7 @@ impl Connector {
         } else {
             target.host().to_owned()
         };
-        let Stream::Plain(stream) = self.proxy(server).await? else {
+        let Stream::Plain(stream) = self.proxy(server, timeout).await? else {
             return Err(TransportError::new(ErrorKind::Proxy, RequestSent::No).permanent());
         };
         let nowhere = Uri::from_static("socks5://proxy.invalid");

@@ -163,7 +163,7 @@ impl Shared {
         let deadline = timeout.and_then(|timeout| self.timer.now().checked_add(timeout));
         let mut late = deadline.map(|deadline| self.timer.sleep_until(deadline));
         let mut connect = pin!(async {
-            let stream = self.connector.connect(target, route).await?;
+            let stream = self.connector.connect(target, route, timeout).await?;
             Connection::open(stream, self.max_head).await
         });
         poll_fn(|cx| {

@@ -1,7 +1,7 @@
 //! Requests that go nowhere, and servers that cannot be reached.
 
 use crate::support::{OK, Server, builder, get, read, transport, within};
-use atoma_transport::{ErrorKind, RequestSent, Resolver, Resolving, Transport};
+use atoma_transport::{ErrorKind, Phase, RequestSent, Resolver, Resolving, Transport};
 use std::{
     io,
     net::SocketAddr,
@@ -9,6 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 use tokio::net::TcpListener;
 
@@ -80,22 +81,60 @@ async fn a_name_without_an_address_is_named() {
     }
 }
 
+/// Finds these addresses for every name.
+#[derive(Debug)]
+struct Found(&'static [[u8; 4]]);
+
+impl Resolver for Found {
+    fn resolve(&self, _: &str, port: u16) -> Resolving {
+        let found = self.0.iter().map(|&ip| SocketAddr::from((ip, port))).collect();
+        Box::pin(async move { Ok(found) })
+    }
+}
+
 #[tokio::test]
 async fn the_first_address_that_answers_serves() {
     let server = Server::answering(OK).await;
-    let port = server.address.port();
-    #[derive(Debug)]
-    struct DeadFirst;
-    impl Resolver for DeadFirst {
-        fn resolve(&self, _: &str, port: u16) -> Resolving {
-            let addresses = ["127.0.0.77", "127.0.0.78", "127.0.0.1"];
-            let addresses = addresses.map(|ip| SocketAddr::new(ip.parse().unwrap(), port)).to_vec();
-            Box::pin(async move { Ok(addresses) })
-        }
-    }
-    let transport = builder().resolver(DeadFirst).build().unwrap();
-    let response = within(transport.send(get(format!("http://many.test:{port}/")))).await.unwrap();
+    let url = format!("http://many.test:{}/", server.address.port());
+    let addresses = Found(&[[127, 0, 0, 77], [127, 0, 0, 78], [127, 0, 0, 1]]);
+    let transport = builder().resolver(addresses).build().unwrap();
+    let response = within(transport.send(get(url))).await.unwrap();
     assert_eq!(read(response.into_body()).await.unwrap(), "ok");
+}
+
+/// A listener whose queue is full: the kernel drops who else wants to connect.
+#[cfg(target_os = "linux")]
+async fn black_hole(address: SocketAddr) -> impl Sized {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(address).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut queued = Vec::new();
+    let connect = || tokio::net::TcpStream::connect(address);
+    while let Ok(stream) = tokio::time::timeout(Duration::from_millis(100), connect()).await {
+        queued.push(stream.unwrap());
+    }
+    (listener, queued)
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_address_that_swallows_everything_does_not_use_up_the_time() {
+    let server = Server::answering(OK).await;
+    let port = server.address.port();
+    let _hole = black_hole(([127, 0, 0, 77], port).into()).await;
+    let url = format!("http://many.test:{port}/");
+
+    let both = builder().resolver(Found(&[[127, 0, 0, 77], [127, 0, 0, 1]]));
+    let transport = both.connect_timeout(Duration::from_millis(600)).build().unwrap();
+    let response = within(transport.send(get(&url))).await.unwrap();
+    assert_eq!(read(response.into_body()).await.unwrap(), "ok");
+
+    let one = builder().resolver(Found(&[[127, 0, 0, 77]]));
+    let transport = one.connect_timeout(Duration::from_millis(100)).build().unwrap();
+    let error = within(transport.send(get(&url))).await.unwrap_err();
+    assert_eq!(error.timeout_phase(), Some(Phase::Connect));
+    assert_eq!(error.request_sent(), RequestSent::No);
 }
 
 #[tokio::test]
