@@ -27,7 +27,7 @@ object! {
 const LONGEST_TEXT: usize = 500;
 
 /// Members that hold the message where `message` does not, best first.
-const MESSAGES: [&str; 11] = [
+const MESSAGES: [&str; 12] = [
     "message",
     "detail",
     "details",
@@ -37,6 +37,7 @@ const MESSAGES: [&str; 11] = [
     "errorMessage",
     "Message",
     "errors",
+    "error",
     "title",
     "reason",
 ];
@@ -64,7 +65,7 @@ impl ApiError {
         match json::from_slice::<Value>(body) {
             Ok(value @ (Value::Object(_) | Value::Array(_))) => from_value(value),
             _ => match serde_json::from_slice::<Value>(body) {
-                Ok(Value::String(text)) => from_text(&text),
+                Ok(Value::String(text)) => Self::from_body(text.as_bytes()),
                 Ok(_) => None,
                 Err(_) => from_text(&String::from_utf8_lossy(body)),
             },

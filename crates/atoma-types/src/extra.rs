@@ -104,6 +104,9 @@ impl Extra {
 
     /// Adds a member while an object is being read. Repeated names are sorted out by [`Extra::settle`].
     pub(crate) fn push(&mut self, name: String, value: Value) {
+        if self.members.is_empty() {
+            self.members.reserve_exact(1);
+        }
         self.members.push((name, value));
     }
 

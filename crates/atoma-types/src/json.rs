@@ -8,6 +8,8 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::error::Category;
 
+use self::repair::{Halves, repair};
+
 /// JSON that could not be read.
 ///
 /// It says where reading stopped, never what stood there. The cause is its [`source`](Error::source).
@@ -66,18 +68,22 @@ impl Error for ReadError {
 
 /// Reads the first JSON value; if it is flawed, once more with its flaws mended.
 pub(crate) fn from_slice<T: for<'de> Deserialize<'de>>(json: &[u8]) -> Result<T, ReadError> {
-    first_value(json).or_else(|error| {
-        if !error.is_mendable() {
-            return Err(error);
-        }
-        first_value(&repair::repair(json, repair::Halves::Replace).json).map_err(|_| error)
-    })
+    let flaw = match std::str::from_utf8(json) {
+        Ok(json) => match first_value(json) {
+            Err(error) if error.is_mendable() => Some(error),
+            read => return read,
+        },
+        Err(_) => None,
+    };
+    first_value(&repair(json, Halves::Replace).json).map_err(|error| flaw.unwrap_or(error))
 }
 
 /// Reads the first JSON value, and ignores what follows it: some servers append `data: [DONE]`.
-pub(crate) fn first_value<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Result<T, ReadError> {
-    let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
-    T::deserialize(&mut serde_json::Deserializer::from_slice(json)).map_err(ReadError::new)
+///
+/// From text and not from bytes, so that its UTF-8 is checked once and not string by string.
+pub(crate) fn first_value<'de, T: Deserialize<'de>>(json: &'de str) -> Result<T, ReadError> {
+    let json = json.strip_prefix('\u{feff}').unwrap_or(json);
+    T::deserialize(&mut serde_json::Deserializer::from_str(json)).map_err(ReadError::new)
 }
 
 #[cfg(test)]

@@ -150,6 +150,7 @@ impl ChatCompletionChunkDelta {
             self.reasoning_content.as_deref(),
             self.reasoning.as_deref(),
             self.content.as_ref(),
+            &self.extra,
         )
     }
 }

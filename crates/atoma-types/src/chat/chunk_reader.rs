@@ -49,17 +49,37 @@ impl ChunkReader {
     ///
     /// The data is no JSON object, or is cut off. The reader is as before, and may go on with the next event.
     pub fn read(&mut self, data: &[u8]) -> Result<ChatCompletionChunk, ReadError> {
-        let mut error = None;
-        if self.held.is_empty() {
-            match json::first_value(data) {
-                Ok(chunk) => return Ok(ChatCompletionChunk::settled(chunk)),
-                Err(flaw) if !flaw.is_mendable() => return Err(flaw),
-                Err(flaw) => error = Some(flaw),
-            }
+        match std::str::from_utf8(data) {
+            Ok(data) => self.read_str(data),
+            Err(_) => self.mend(data, None),
         }
+    }
+
+    /// Reads the data of the next event, known to be UTF-8 already.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub fn read_str(&mut self, data: &str) -> Result<ChatCompletionChunk, ReadError> {
+        if !self.held.is_empty() {
+            return self.mend(data.as_bytes(), None);
+        }
+        match json::first_value(data) {
+            Ok(chunk) => Ok(ChatCompletionChunk::settled(chunk)),
+            Err(flaw) if flaw.is_mendable() => self.mend(data.as_bytes(), Some(flaw)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads data with its flaws mended, and joins what was held with what opens its fields.
+    fn mend(
+        &mut self,
+        data: &[u8],
+        flaw: Option<ReadError>,
+    ) -> Result<ChatCompletionChunk, ReadError> {
         let repaired = repair(data, Halves::TakeOut);
         let chunk: ChatCompletionChunk =
-            json::first_value(&repaired.json).map_err(|second| error.unwrap_or(second))?;
+            json::first_value(&repaired.json).map_err(|error| flaw.unwrap_or(error))?;
         let mut chunk = chunk.settled();
         for (position, choice) in chunk.choices.iter_mut().enumerate() {
             self.join(position, choice, &repaired.halves);

@@ -192,21 +192,19 @@ impl ContentPart {
     /// The text of a thinking part: `{"type": "thinking", "thinking": "…"}`, or a list of text parts in place of the string.
     pub(crate) fn thinking(&self) -> Option<Cow<'_, str>> {
         let Self::Other(value) = self else { return None };
-        if value.get("type")?.as_str()? != "thinking" {
+        if !self.is_thinking() {
             return None;
         }
         match value.get("thinking")? {
             Value::String(text) => Some(Cow::Borrowed(text)),
-            Value::Array(parts) => Some(join(
-                parts.iter().filter_map(|part| part.get("text")?.as_str()).map(Cow::Borrowed),
-            )),
+            Value::Array(parts) => Some(texts_in(parts)),
             _ => None,
         }
     }
 
     /// Adds a later piece of the same thought. False if either part is no thinking, or they are of different forms.
     fn go_on_thinking(&mut self, later: &Self) -> bool {
-        if self.thinking().is_none() || later.thinking().is_none() {
+        if !self.is_thinking() || !later.is_thinking() {
             return false;
         }
         let (Self::Other(all), Self::Other(later)) = (self, later) else { return false };
@@ -216,6 +214,10 @@ impl ContentPart {
             _ => return false,
         }
         true
+    }
+
+    fn is_thinking(&self) -> bool {
+        matches!(self, Self::Other(value) if value.get("type").is_some_and(|kind| kind == "thinking"))
     }
 
     fn from_value(value: Value) -> Self {
@@ -372,6 +374,11 @@ fn without_type(mut value: Value) -> Value {
         members.remove("type");
     }
     value
+}
+
+/// The texts of a list of objects, joined.
+pub(crate) fn texts_in(list: &[Value]) -> Cow<'_, str> {
+    join(list.iter().filter_map(|part| part.get("text")?.as_str()).map(Cow::Borrowed))
 }
 
 /// Joins texts, without an allocation where one is enough.

@@ -2,8 +2,9 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::content::{Content, ContentPart};
+use super::content::{Content, ContentPart, texts_in};
 use super::tool::ToolCall;
+use crate::Extra;
 use crate::open_enum::open_enum;
 use crate::wire::object;
 
@@ -121,21 +122,31 @@ impl ChatCompletionMessage {
     /// The model's reasoning, under whichever name the server sent it, once.
     #[must_use]
     pub fn reasoning(&self) -> Option<Cow<'_, str>> {
-        reasoning(self.reasoning_content.as_deref(), self.reasoning.as_deref(), Some(&self.content))
+        reasoning(
+            self.reasoning_content.as_deref(),
+            self.reasoning.as_deref(),
+            Some(&self.content),
+            &self.extra,
+        )
     }
 }
 
-/// The reasoning of a message or a delta: two fields and a kind of part with one meaning.
+/// The reasoning of a message or a delta: two fields, a kind of part, and a list of OpenRouter's with one meaning.
 pub(crate) fn reasoning<'a>(
     reasoning_content: Option<&'a str>,
     reasoning: Option<&'a str>,
     content: Option<&'a Content>,
+    extra: &'a Extra,
 ) -> Option<Cow<'a, str>> {
     let written =
         [reasoning_content, reasoning].into_iter().flatten().find(|text| !text.is_empty());
-    written
-        .map(Cow::Borrowed)
-        .or_else(|| content.map(Content::thinking).filter(|text| !text.is_empty()))
+    if let Some(text) = written {
+        return Some(Cow::Borrowed(text));
+    }
+    let thinking = content.map(Content::thinking).filter(|text| !text.is_empty());
+    let details =
+        || extra.get("reasoning_details").and_then(Value::as_array).map(|list| texts_in(list));
+    thinking.or_else(details).filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]
@@ -173,6 +184,10 @@ mod tests {
         let empty: ChatCompletionMessage =
             from_value(json!({"reasoning": "r", "reasoning_content": ""})).unwrap();
         assert_eq!(empty.reasoning().as_deref(), Some("r"));
+        let details =
+            json!({"reasoning_details": [{"type": "reasoning.text", "text": "r"}, {"data": "x"}]});
+        let details: ChatCompletionMessage = from_value(details).unwrap();
+        assert_eq!(details.reasoning().as_deref(), Some("r"));
         let none: ChatCompletionMessage =
             from_value(json!({"reasoning": "", "content": "a"})).unwrap();
         assert_eq!(none.reasoning(), None);

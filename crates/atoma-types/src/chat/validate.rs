@@ -3,6 +3,7 @@ use std::ops::RangeInclusive;
 
 use super::message::{ChatCompletionMessage, Role};
 use super::request::ChatCompletionRequest;
+use super::tool::ToolKind;
 
 /// A request that no server can take: which field, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +63,13 @@ pub(crate) fn validate(request: &ChatCompletionRequest) -> Result<(), InvalidReq
         return Err(InvalidRequest::new("stop", "must have at most 4 texts"));
     }
     check_logprobs(request)?;
+    for (place, tool) in request.tools.iter().flatten().enumerate() {
+        if tool.kind == ToolKind::Function && tool.function.name.is_empty() && tool.extra.is_empty()
+        {
+            let field = format!("tools[{place}].function.name");
+            return Err(InvalidRequest::new(field, "is empty: name the function"));
+        }
+    }
     match request.repeated_member() {
         Some(name) => {
             Err(InvalidRequest::new(name, "is set twice: as a field and as an extra member"))
@@ -120,6 +128,7 @@ fn within(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ChatCompletionToolsParam;
 
     fn request() -> ChatCompletionRequest {
         ChatCompletionRequest::new("m", [ChatCompletionMessage::user("Hello!")])
@@ -145,6 +154,10 @@ mod tests {
             (request().max_tokens(0), "max_tokens must be at least 1"),
             (request().max_completion_tokens(0), "max_completion_tokens must be at least 1"),
             (request().stop(["a"; 5]), "stop must have at most 4 texts"),
+            (
+                request().tool(ChatCompletionToolsParam::function("")),
+                "tools[0].function.name is empty: name the function",
+            ),
             (request().logprobs(true).top_logprobs(21), "top_logprobs must be from 0 to 20"),
             (request().top_logprobs(1), "top_logprobs needs logprobs to be true"),
             (request().n(1).member("n", 2), "n is set twice: as a field and as an extra member"),

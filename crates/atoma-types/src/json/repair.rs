@@ -6,7 +6,7 @@
 
 /// The text with its flaws mended.
 pub(crate) struct Repaired {
-    pub(crate) json: Vec<u8>,
+    pub(crate) json: String,
     /// The halves taken out, by their places in order.
     pub(crate) halves: Vec<CutString>,
 }
@@ -61,7 +61,8 @@ pub(crate) fn repair(json: &[u8], halves: Halves) -> Repaired {
     pass.run();
     let mut halves = pass.path.cut;
     halves.sort_unstable_by_key(|string| string.place);
-    Repaired { json: pass.output, halves }
+    let json = String::from_utf8(pass.output).expect("only whole characters of ASCII are replaced");
+    Repaired { json, halves }
 }
 
 struct Pass<'a> {
@@ -179,6 +180,9 @@ fn code_unit(escape: &[u8]) -> Option<u16> {
     u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
+/// How many objects and lists are open where the arguments of a tool call stand, the deepest of the streamed fields.
+const DEEPEST: usize = 7;
+
 /// Where the pass stands.
 #[derive(Default)]
 struct Path<'a> {
@@ -230,6 +234,9 @@ impl<'a> Path<'a> {
 
     /// Which streamed field the value at hand is, if it is one.
     fn place(&self) -> Option<Place> {
+        if self.open.len() > DEEPEST {
+            return None;
+        }
         let Some(Container::Object { naming: false, .. }) = self.open.last() else { return None };
         let mut names: [&[u8]; 5] = [b""; 5];
         let mut positions = [0; 5];
@@ -280,7 +287,7 @@ mod tests {
     use super::*;
 
     fn repaired(json: &str) -> String {
-        String::from_utf8(repair(json.as_bytes(), Halves::Replace).json).unwrap()
+        repair(json.as_bytes(), Halves::Replace).json
     }
 
     #[test]
@@ -314,7 +321,7 @@ mod tests {
         ] {
             assert_eq!(repaired(flawed), mended, "{name}");
         }
-        assert_eq!(repair(b"[\"a\xff\"]", Halves::Replace).json, "[\"a\u{fffd}\"]".as_bytes());
+        assert_eq!(repair(b"[\"a\xff\"]", Halves::Replace).json, "[\"a\u{fffd}\"]");
     }
 
     #[test]
@@ -322,7 +329,7 @@ mod tests {
         let json = r#"{"id":"\ud83d","choices":[null,{"delta":{"content":"\ude42a\ud83d"}},
             {"delta":{"tool_calls":[{"function":{"arguments":"x"}},{"function":{"arguments":"\ud83d"}}]}}]}"#;
         let Repaired { json, halves } = repair(json.as_bytes(), Halves::TakeOut);
-        let value: serde_json::Value = serde_json::from_slice(&json).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!(value["id"], "\u{fffd}");
         assert_eq!(value["choices"][1]["delta"]["content"], "a");
         let content = Place { choice: 0, field: Field::Content, call: 0 };
