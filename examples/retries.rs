@@ -24,20 +24,22 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             .initial_interval(Duration::from_millis(200))
             .max_elapsed_time(Duration::from_secs(30)),
     );
-    let client =
-        Client::builder().api_key("any").server_url(mock.url()).retries(retries).build()?;
+    let client = Client::builder()
+        .api_key("any")
+        .server_url(mock.url())
+        .retries(retries)
+        .on_retry(|event| println!("  ({}: waiting {:.1?})", event.cause, event.wait))
+        .build()?;
     let request = ChatCompletionRequest::new(
         "meta-llama/Llama-3.3-70B-Instruct",
         [ChatCompletionMessage::user("Count to 3.")],
     );
 
+    println!("A server that is down, then busy, then well:");
     mock.answer(down.clone()).answer(busy.clone().header("retry-after", "1"));
     let reply = client.chat().create(request.clone()).await?;
-    println!("A server that is down, then busy, then well: {}", reply.text());
+    println!("  {}", reply.text());
     println!("  {}", reply.attempts());
-    for attempt in &reply.attempts().failed {
-        println!("  {}, then a wait of {:.1?}", attempt.cause, attempt.wait.unwrap_or_default());
-    }
 
     mock.answer(down);
     let once = client.chat().create(request.clone()).retries(RetryConfig::none());
