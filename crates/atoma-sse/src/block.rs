@@ -203,10 +203,27 @@ fn text<'a>(
     replaced: &'a mut String,
     limit: usize,
 ) -> Result<&'a str, DecodeError> {
-    match str::from_utf8(bytes) {
-        Ok(text) => Ok(text),
-        Err(_) if replace(bytes, replaced, limit) => Ok(replaced),
-        Err(_) => Err(DecodeError::event_too_long(limit)),
+    match from_utf8(bytes) {
+        Some(text) => Ok(text),
+        None if replace(bytes, replaced, limit) => Ok(replaced),
+        None => Err(DecodeError::event_too_long(limit)),
+    }
+}
+
+#[cfg(not(feature = "simdutf8"))]
+#[inline(always)]
+fn from_utf8(bytes: &[u8]) -> Option<&str> {
+    str::from_utf8(bytes).ok()
+}
+
+/// Vector instructions pay from a few hundred bytes on.
+#[cfg(feature = "simdutf8")]
+#[inline(always)]
+fn from_utf8(bytes: &[u8]) -> Option<&str> {
+    if bytes.len() < 512 {
+        str::from_utf8(bytes).ok()
+    } else {
+        simdutf8::basic::from_utf8(bytes).ok()
     }
 }
 

@@ -119,7 +119,9 @@ impl Decoder {
     /// browser connects again.
     pub fn finish(&mut self) -> Option<Unfinished> {
         let cut = match self.position {
-            Position::Name => Field::could_begin(self.cut.name()),
+            Position::Name => {
+                [&b"data"[..], b"event", b"id"].iter().any(|name| name.starts_with(self.cut.name()))
+            }
             Position::Colon(field) | Position::Value(field) => field != Field::Retry,
             Position::Data => true,
             _ => false,
@@ -179,18 +181,20 @@ impl Decoder {
             self.resume(input)?;
         }
         loop {
-            if let Some(b'\n' | b'\r') = input.first() {
-                *input = self.pass_line_end(input);
-                if self.block.end() {
-                    return Ok(Found::Gathered);
+            match input.first() {
+                None => return Ok(Found::Nothing),
+                Some(b'\n' | b'\r') => {
+                    *input = self.pass_line_end(input);
+                    if self.block.end() {
+                        return Ok(Found::Gathered);
+                    }
+                    continue;
                 }
-                continue;
+                Some(_) => {}
             }
             let Some(end) = line::find_end(input) else {
-                if !input.is_empty() {
-                    self.begin_line(input)?;
-                    *input = &[];
-                }
+                self.begin_line(input)?;
+                *input = &[];
                 return Ok(Found::Nothing);
             };
             let line = &input[..end];

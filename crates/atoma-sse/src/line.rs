@@ -23,6 +23,12 @@ pub(crate) fn find_end(bytes: &[u8]) -> Option<usize> {
     memchr2(b'\n', b'\r', rest).map(|index| index + 16)
 }
 
+/// The same where the end is probably not among the first bytes.
+#[inline(always)]
+pub(crate) fn find_far_end(bytes: &[u8]) -> Option<usize> {
+    if bytes.len() < 8 { bytes.iter().position(is_end) } else { memchr2(b'\n', b'\r', bytes) }
+}
+
 #[inline(always)]
 fn is_end(byte: &u8) -> bool {
     matches!(byte, b'\n' | b'\r')
@@ -54,23 +60,18 @@ pub(crate) const LONGEST_NAME: usize = 5;
 
 impl Field {
     /// Names are compared byte for byte: case and spaces matter.
+    #[inline]
     pub(crate) fn named(name: &[u8]) -> Option<Self> {
-        NAMES.iter().find(|(known, _)| *known == name).map(|(_, field)| *field)
-    }
-
-    /// Whether a line cut inside its name could have become one of the fields.
-    pub(crate) fn could_begin(start: &[u8]) -> bool {
-        NAMES.iter().any(|(known, _)| known.starts_with(start))
+        match name {
+            b"data" => Some(Self::Data),
+            b"event" => Some(Self::Event),
+            b"id" => Some(Self::Id),
+            b"retry" => Some(Self::Retry),
+            b"error" => Some(Self::Error),
+            _ => None,
+        }
     }
 }
-
-const NAMES: [(&[u8], Field); 5] = [
-    (b"data", Field::Data),
-    (b"event", Field::Event),
-    (b"id", Field::Id),
-    (b"retry", Field::Retry),
-    (b"error", Field::Error),
-];
 
 /// A line's field name and value: parted at the first colon, one space after it dropped. A comment
 /// has an empty name; a line without a colon is a name alone.

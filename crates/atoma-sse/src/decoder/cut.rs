@@ -38,7 +38,7 @@ impl Decoder {
         if !matches!(self.position, Position::Data | Position::Ignored) {
             return self.resume_elsewhere(input);
         }
-        let end = line::find_end(input);
+        let end = line::find_far_end(input);
         let part = &input[..end.unwrap_or(input.len())];
         if part.len() > self.cut.room {
             return Err(self.too_long());
@@ -63,8 +63,19 @@ impl Decoder {
         }
         self.cut.clear();
         self.cut.room = self.limits.line;
-        self.position = Position::Name;
-        self.continue_line(part)
+        match part.strip_prefix(b"data: ") {
+            // The usual line, without collecting its name.
+            Some(value) if part.len() <= self.limits.line => {
+                self.cut.room -= part.len();
+                self.block.begin_data(self.limits.event)?;
+                self.position = Position::Data;
+                self.continue_data(value)
+            }
+            _ => {
+                self.position = Position::Name;
+                self.continue_line(part)
+            }
+        }
     }
 
     /// Passes over the rest of the line and of its event, however long they are.
@@ -134,6 +145,7 @@ impl Decoder {
         Ok(false)
     }
 
+    #[inline(always)]
     fn continue_line(&mut self, part: &[u8]) -> Result<(), DecodeError> {
         let (mut part, excess) = part.split_at(part.len().min(self.cut.room));
         self.cut.room -= part.len();
@@ -148,18 +160,22 @@ impl Decoder {
             };
         }
         match self.position {
-            Position::Data => {
-                self.block.append_data(part, self.limits.event)?;
-                let data_room = self.block.data_room(self.limits.event);
-                self.cut.room = self.cut.room.min(data_room);
-            }
+            Position::Data => self.continue_data(part)?,
             Position::Value(_) => append(&mut self.cut.value, part, self.limits.line),
             _ => {}
         }
         if excess.is_empty() { Ok(()) } else { Err(self.too_long()) }
     }
 
+    /// Takes the first part of a value, and with it the event's limit into account.
+    fn continue_data(&mut self, part: &[u8]) -> Result<(), DecodeError> {
+        self.block.append_data(part, self.limits.event)?;
+        self.cut.room = self.cut.room.min(self.block.data_room(self.limits.event));
+        Ok(())
+    }
+
     /// Collects the field's name. Gives back what comes behind its colon.
+    #[inline(always)]
     fn continue_name<'i>(&mut self, part: &'i [u8]) -> Result<&'i [u8], DecodeError> {
         for (index, &byte) in part.iter().enumerate() {
             if byte == b':' {
