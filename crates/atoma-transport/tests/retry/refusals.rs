@@ -1,0 +1,109 @@
+//! What becomes of a refusal: passed through, read within bounds, or called final.
+
+use super::*;
+
+#[test]
+fn the_last_refusal_is_handed_on_with_its_body_unread_and_its_story() {
+    let server = ScriptedTransport::new([
+        Exchange::respond(500).body("one"),
+        Exchange::respond(502).body("two"),
+        Exchange::respond(503).body("three").stall(),
+    ]);
+    let timer = ManualTimer::new();
+    let response = timer.run(retry(&server, &timer).send(request())).unwrap();
+
+    assert_eq!(response.status(), 503);
+    assert_eq!(server.live_bodies(), 1, "the earlier bodies are gone");
+    let told = attempts(&response);
+    assert_eq!((told.count, told.failed.len()), (3, 3));
+    assert_eq!(told.failed[2].wait, None);
+    let line = told.to_string();
+    assert!(line.starts_with("3 attempts in "), "{line}");
+    let causes = ": 500 Internal Server Error, 502 Bad Gateway, 503 Service Unavailable";
+    assert!(line.ends_with(causes), "{line}");
+}
+
+/// Row 109.
+#[test]
+fn a_wait_too_long_ends_the_call_at_once_and_can_be_read() {
+    let server = ScriptedTransport::new([Exchange::respond(503).header("retry-after", "3600")]);
+    let timer = ManualTimer::new();
+    let response = timer.run(retry(&server, &timer).send(request())).unwrap();
+    let now = std::time::SystemTime::now();
+    assert_eq!(
+        atoma_transport::retry_after(response.headers(), now),
+        Some(Duration::from_secs(3600))
+    );
+    assert_eq!((server.requests().len(), timer.elapsed()), (1, Duration::ZERO));
+}
+
+/// Row 111.
+#[test]
+fn a_refusal_that_is_not_worth_a_retry_passes_through_untouched() {
+    for status in [301, 400, 401, 403, 404, 409, 422, 501, 505] {
+        let server = ScriptedTransport::new([Exchange::respond(status).body("why").stall()]);
+        let timer = ManualTimer::new();
+        let response = timer.run(retry(&server, &timer).send(request())).unwrap();
+        assert_eq!((response.status().as_u16(), server.requests().len()), (status, 1));
+        assert_eq!(attempts(&response).failed.len(), 1);
+        assert_eq!(timer.elapsed(), Duration::ZERO);
+    }
+}
+
+/// Row 108.
+#[test]
+fn a_refusal_the_check_calls_final_is_handed_on_whole() {
+    let server = ScriptedTransport::new([Exchange::respond(429)
+        .header("x-should-retry", "true")
+        .body("insufficient")
+        .body("_quota")]);
+    let timer = ManualTimer::new();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let saw = Arc::clone(&seen);
+    let client = retry(&server, &timer).refusal_check(move |head, body| {
+        saw.lock().unwrap().push((head.status.as_u16(), body.to_vec()));
+        body == b"insufficient_quota"
+    });
+    let mut response = timer.run(client.send(request())).unwrap();
+    assert_eq!(timer.run(text(response.body_mut())).unwrap(), "insufficient_quota");
+    assert_eq!(*seen.lock().unwrap(), [(429, b"insufficient_quota".to_vec())]);
+    assert_eq!(server.requests().len(), 1);
+}
+
+/// Row 110: the body is too large, stalls, or breaks off; the status is never lost to that.
+#[test]
+fn a_refusal_is_read_within_bounds_and_its_status_never_masked() {
+    let endless = (0..200).fold(Exchange::respond(500), |e, _| e.body(vec![b'x'; 1024]));
+    let table = [
+        ("more than is read, and no end", endless.stall(), 64 * 1024, Duration::ZERO),
+        (
+            "one huge piece",
+            Exchange::respond(500).body(vec![b'x'; 1 << 20]),
+            64 * 1024,
+            Duration::ZERO,
+        ),
+        ("a stall", Exchange::respond(500).body("so far").stall(), 6, 5 * SECOND),
+        ("a cut", Exchange::respond(500).body("so far").break_off("reset"), 6, Duration::ZERO),
+        ("empty", Exchange::respond(500), 0, Duration::ZERO),
+    ];
+    for (name, exchange, length, took) in table {
+        let server = ScriptedTransport::new([exchange]);
+        let timer = ManualTimer::new();
+        let client = retry(&server, &timer).refusal_check(|_, _| true);
+        let mut response = timer.run(client.send(request())).unwrap();
+        assert_eq!(response.status(), 500, "{name}");
+        assert_eq!(timer.run(text(response.body_mut())).unwrap().len(), length, "{name}");
+        assert_eq!((timer.elapsed(), server.live_bodies()), (took, 0), "{name}");
+        assert_eq!(timer.waiters(), 0, "{name}");
+    }
+}
+
+#[test]
+fn a_refusal_is_not_read_past_the_deadline() {
+    let server = ScriptedTransport::new([Exchange::respond(500).body("so far").stall()]);
+    let timer = ManualTimer::new();
+    let mut request = request();
+    request.extensions_mut().insert(Timeouts::none().total(2 * SECOND));
+    let response = timer.run(retry(&server, &timer).send(request)).unwrap();
+    assert_eq!((response.status().as_u16(), timer.elapsed()), (500, 2 * SECOND));
+}
