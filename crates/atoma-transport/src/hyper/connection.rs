@@ -26,10 +26,18 @@ const TURNS: usize = 3;
 /// A connection that nobody else drives: no task runs behind it.
 pub(super) struct Connection {
     sender: http1::SendRequest<Once>,
-    driver: Option<http1::Connection<TokioIo<Wired<Stream>>, Once>>,
-    wire: Arc<Wire>,
-    waker: Waker,
+    driver: Driver,
     max_head: usize,
+}
+
+/// hyper's half that reads and writes, and what is needed to poll it from a reader's task.
+struct Driver {
+    /// `None` once the connection has ended.
+    connection: Option<http1::Connection<TokioIo<Wired<Stream>>, Once>>,
+    wire: Arc<Wire>,
+    /// That of `wire`, the only one the connection ever sees.
+    waker: Waker,
+    /// What lay unread on the connection when it ended.
     unread: Bytes,
 }
 
@@ -45,14 +53,15 @@ impl Connection {
     /// Speaks HTTP/1.1 over `stream`. Nothing is sent yet.
     pub(super) async fn open(stream: Stream, max_head: usize) -> Result<Self, TransportError> {
         let wire = Wire::new();
-        let (sender, driver) = http1::Builder::new()
+        let (sender, connection) = http1::Builder::new()
             .max_buf_size(max_head.max(64 * 1024))
             .max_header_size(max_head)
             .handshake(TokioIo::new(Wired::new(stream, wire.clone())))
             .await
             .map_err(|error| classify::head(error, &[], false))?;
         let waker = Waker::from(wire.clone());
-        Ok(Self { sender, driver: Some(driver), wire, waker, max_head, unread: Bytes::new() })
+        let driver = Driver { connection: Some(connection), wire, waker, unread: Bytes::new() };
+        Ok(Self { sender, driver, max_head })
     }
 
     /// Sends `request` and waits for the head of its response.
@@ -62,18 +71,15 @@ impl Connection {
         &mut self,
         request: Request<Once>,
     ) -> Result<Response<Incoming>, SendError> {
-        self.wire.begin(self.max_head);
+        let driver = &mut self.driver;
+        driver.wire.begin(self.max_head);
         let mut response = pin!(self.sender.try_send_request(request));
-        let response = poll_fn(|cx| {
-            drive(&mut self.driver, &mut self.unread, &self.wire, &self.waker, cx, |cx| {
-                response.as_mut().poll(cx)
-            })
-        })
-        .await;
-        self.wire.head_arrived();
+        let response = poll_fn(|cx| driver.poll(cx, |cx| response.as_mut().poll(cx))).await;
+        driver.wire.head_arrived();
         response.map_err(|mut error| {
             let request = error.take_message();
-            let error = classify::head(error.into_error(), &self.unread, self.wire.is_written());
+            let written = driver.wire.is_written();
+            let error = classify::head(error.into_error(), &driver.unread, written);
             match request {
                 Some(request) => SendError::Unsent(Box::new(request), error),
                 None => SendError::Failed(error),
@@ -87,61 +93,59 @@ impl Connection {
         body: &mut Incoming,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        drive(&mut self.driver, &mut self.unread, &self.wire, &self.waker, cx, |cx| {
-            http_body::Body::poll_frame(Pin::new(&mut *body), cx)
-        })
+        self.driver.poll(cx, |cx| http_body::Body::poll_frame(Pin::new(&mut *body), cx))
     }
 
     /// Whether the last exchange is over in both directions and another may follow.
     pub(super) fn is_ready(&self) -> bool {
-        self.driver.is_some() && self.sender.is_ready()
+        self.driver.connection.is_some() && self.sender.is_ready()
     }
 
     /// Looks once whether an idle connection is still good: open, and nothing unasked has come.
     pub(super) fn is_alive(&mut self) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
-        let never = |_: &mut Context<'_>| Poll::<()>::Pending;
-        let _ = drive(&mut self.driver, &mut self.unread, &self.wire, &self.waker, &mut cx, never);
+        let _ = self.driver.poll(&mut cx, |_| Poll::<()>::Pending);
         self.is_ready()
     }
 
     /// Lets go of the task that polled last.
     pub(super) fn rest(&self) {
-        self.wire.rest();
+        self.driver.wire.rest();
     }
 }
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("open", &self.driver.is_some()).finish_non_exhaustive()
+        let open = self.driver.connection.is_some();
+        f.debug_struct("Connection").field("open", &open).finish_non_exhaustive()
     }
 }
 
-/// Polls the connection, then `wanted`, until `wanted` is ready or both have to wait.
-fn drive<T>(
-    driver: &mut Option<http1::Connection<TokioIo<Wired<Stream>>, Once>>,
-    unread: &mut Bytes,
-    wire: &Wire,
-    waker: &Waker,
-    cx: &mut Context<'_>,
-    mut wanted: impl FnMut(&mut Context<'_>) -> Poll<T>,
-) -> Poll<T> {
-    let mut inner = Context::from_waker(waker);
-    for _ in 0..TURNS {
-        wire.enter(cx.waker());
-        let ended = driver.as_mut().is_some_and(|d| Pin::new(d).poll(&mut inner).is_ready());
-        if ended {
-            // Taken apart, it closes the socket and gives up a request it had not begun.
-            *unread = driver.take().map(|driver| driver.into_parts().read_buf).unwrap_or_default();
+impl Driver {
+    /// Polls the connection, then `wanted`, until `wanted` is ready or both have to wait.
+    fn poll<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut wanted: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        let mut inner = Context::from_waker(&self.waker);
+        for _ in 0..TURNS {
+            self.wire.enter(cx.waker());
+            let connection = self.connection.as_mut();
+            if connection.is_some_and(|open| Pin::new(open).poll(&mut inner).is_ready()) {
+                // Taken apart, it closes the socket and gives up a request it had not begun.
+                let ended = self.connection.take().map(http1::Connection::into_parts);
+                self.unread = ended.map(|parts| parts.read_buf).unwrap_or_default();
+            }
+            let result = wanted(&mut inner);
+            let woken = self.wire.leave();
+            if result.is_ready() || !woken {
+                return result;
+            }
         }
-        let result = wanted(&mut inner);
-        let woken = wire.leave();
-        if result.is_ready() || !woken {
-            return result;
-        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
-    cx.waker().wake_by_ref();
-    Poll::Pending
 }
 
 /// The body of a request: one piece, or nothing.
