@@ -204,7 +204,10 @@ impl Decoder {
             let rest = self.pass_line_end(&input[end..]);
             if let Some(value) = line.strip_prefix(b"data:") {
                 let value = line::without_space(value);
-                if self.block.is_empty() && matches!(rest.first(), Some(b'\n' | b'\r')) {
+                if self.block.is_empty()
+                    && matches!(rest.first(), Some(b'\n' | b'\r'))
+                    && value.len() <= self.limits.event
+                {
                     *input = self.pass_line_end(rest);
                     return Ok(Found::Whole(value));
                 }

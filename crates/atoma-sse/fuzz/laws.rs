@@ -1,0 +1,199 @@
+//! The laws a decoder keeps, each a function of arbitrary bytes: the fuzz targets call them, and so
+//! does a test on stable Rust.
+
+use atoma_sse::{DecodeError, Decoder, Encoder, Event, Limits, OwnedEvent, Unfinished};
+
+/// Any bytes decode, under any limits, into text that the format can carry; the input is used up,
+/// and nothing the decoder says is longer than its limits.
+pub fn decode_arbitrary(bytes: &[u8]) {
+    let (limits, stream) = limits_in(bytes);
+    let mut decoder = Decoder::with_limits(limits.both()).accept_error_field(limits.line % 2 == 1);
+    let mut input = stream;
+    loop {
+        let before = input.len();
+        match decoder.decode(&mut input) {
+            Ok(Some(event)) => {
+                assert!(event.data().len() <= limits.event, "data within its limit");
+                assert!(event.name().len() <= limits.line.max(Event::MESSAGE.len()));
+                assert!(event.id().len() <= limits.line);
+                assert!(!event.data().contains('\r'));
+                assert!(!event.name().contains(['\r', '\n']));
+                assert!(!event.id().contains(['\r', '\n', '\0']));
+                assert!(input.len() < before, "an event takes at least its blank line");
+            }
+            Ok(None) => break,
+            Err(error) if error.is_line_too_long() => assert_eq!(error.limit(), limits.line),
+            Err(error) => assert_eq!(error.limit(), limits.event),
+        }
+    }
+    assert!(input.is_empty());
+    let unfinished = decoder.finish();
+    // Malformed bytes become up to three bytes of text each.
+    assert!(unfinished.is_none_or(|left| left.data().len() / 3 <= limits.event));
+    assert!(decoder.finish().is_none(), "a new stream has nothing left over");
+}
+
+/// Whatever the cuts, the events are those that a plain reading of the standard gives.
+pub fn cuts(bytes: &[u8]) {
+    let Some((&pace, stream)) = bytes.split_first() else { return };
+    let wanted = reference(stream);
+    let whole = outcome(Decoder::new(), [stream]);
+    assert_eq!(whole.events, wanted.events);
+    assert_eq!(whole.retry, wanted.retry);
+    assert_eq!(whole.last_event_id, wanted.last_event_id);
+    assert_eq!(whole, outcome(Decoder::new(), pieces(stream, pace)));
+    assert_eq!(whole, outcome(Decoder::new(), stream.chunks(1)));
+}
+
+/// What an encoder writes decodes to the same events.
+pub fn round_trip(bytes: &[u8]) {
+    let Some((&pace, text)) = bytes.split_first() else { return };
+    let text = String::from_utf8_lossy(text);
+    let parts: Vec<&str> = text.split('|').collect();
+    let mut encoder = Encoder::new();
+    let mut stream = String::new();
+    let mut wanted = Vec::new();
+    for (number, parts) in parts.chunks(3).enumerate() {
+        let [data, name, id] = [0, 1, 2].map(|part| parts.get(part).copied().unwrap_or_default());
+        if number % 3 == 1 {
+            encoder.comment(data, &mut stream);
+        }
+        let event = Event::new(data).with_name(name).with_id(id);
+        let length = stream.len();
+        match encoder.encode(&event, &mut stream) {
+            Ok(()) => wanted.push(Ok(event.to_owned())),
+            Err(_) => assert_eq!(stream.len(), length, "a refused event leaves no trace"),
+        }
+    }
+    let outcome = outcome(Decoder::new(), pieces(stream.as_bytes(), pace));
+    assert_eq!(outcome.events, wanted);
+    // A comment may follow the last event; it is no event.
+    assert_eq!(outcome.unfinished, None);
+}
+
+/// Whatever the cuts, the same events go over the limits in the same way, and the events between
+/// them are those of a decoder without limits.
+pub fn limits(bytes: &[u8]) {
+    let (limits, stream) = limits_in(bytes);
+    let decoder = || Decoder::with_limits(limits.both());
+    let whole = outcome(decoder(), [stream]);
+    assert_eq!(whole, outcome(decoder(), pieces(stream, limits.line as u8)));
+    assert_eq!(whole, outcome(decoder(), stream.chunks(1)));
+
+    let unlimited = outcome(Decoder::new(), [stream]);
+    let mut all = unlimited.events.iter().flatten();
+    for event in whole.events.iter().flatten() {
+        // The id of an event that was lost is lost with it.
+        let same =
+            |other: &&OwnedEvent| (other.name(), other.data()) == (event.name(), event.data());
+        assert!(all.find(same).is_some(), "an event within the limits is intact");
+    }
+    if whole.events.iter().all(Result::is_ok) {
+        assert_eq!(whole.events, unlimited.events);
+    }
+}
+
+/// What a decoder said about a stream, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The events, and the limits gone over between them.
+    pub events: Vec<Result<OwnedEvent, DecodeError>>,
+    /// The data of an event that the end cut off.
+    pub unfinished: Option<String>,
+    /// The last event id after the stream.
+    pub last_event_id: String,
+    /// The reconnection time after the stream.
+    pub retry: Option<u64>,
+}
+
+/// Decodes a stream that comes in these pieces.
+pub fn outcome<'a>(mut decoder: Decoder, pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
+    let mut events = Vec::new();
+    for mut input in pieces {
+        while let Some(event) = decoder.decode_owned(&mut input).transpose() {
+            events.push(event);
+        }
+        assert!(input.is_empty(), "None means that the input is used up");
+    }
+    let unfinished = decoder.finish().map(Unfinished::into_data);
+    let last_event_id = decoder.last_event_id().to_owned();
+    Outcome { events, unfinished, last_event_id, retry: decoder.retry() }
+}
+
+/// The standard, word for word and without a thought for speed: the stream is decoded as a whole,
+/// then parted into lines, then read line by line.
+pub fn reference(stream: &[u8]) -> Outcome {
+    let text = String::from_utf8_lossy(stream);
+    let text = text.strip_prefix('\u{FEFF}').unwrap_or(&text);
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let mut lines: Vec<&str> = text.split('\n').collect();
+    // What stands behind the last line end is no line.
+    lines.pop();
+
+    let mut outcome =
+        Outcome { events: Vec::new(), unfinished: None, last_event_id: String::new(), retry: None };
+    let (mut data, mut name, mut id) = (String::new(), String::new(), String::new());
+    for line in lines {
+        if line.is_empty() {
+            outcome.last_event_id.clone_from(&id);
+            if !data.is_empty() {
+                data.pop();
+                let event = Event::new(&data).with_name(&name).with_id(&id);
+                outcome.events.push(Ok(event.to_owned()));
+            }
+            data.clear();
+            name.clear();
+            continue;
+        }
+        let (field, value) = line.split_once(':').unwrap_or((line, ""));
+        let value = value.strip_prefix(' ').unwrap_or(value);
+        match field {
+            "event" => value.clone_into(&mut name),
+            "data" => {
+                data.push_str(value);
+                data.push('\n');
+            }
+            "id" if !value.contains('\0') => value.clone_into(&mut id),
+            "retry" if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) => {
+                outcome.retry = Some(value.parse().unwrap_or(u64::MAX));
+            }
+            _ => {}
+        }
+    }
+    outcome
+}
+
+/// The stream in pieces whose lengths go up and down.
+fn pieces(stream: &[u8], pace: u8) -> Vec<&[u8]> {
+    let mut pieces = Vec::new();
+    let mut rest = stream;
+    let mut length = usize::from(pace) % 7;
+    while !rest.is_empty() {
+        let (piece, behind) = rest.split_at(length.min(rest.len()));
+        pieces.push(piece);
+        rest = behind;
+        length = (length * 5 + usize::from(pace) + 1) % 23;
+    }
+    pieces
+}
+
+struct SmallLimits {
+    line: usize,
+    event: usize,
+}
+
+impl SmallLimits {
+    fn both(&self) -> Limits {
+        Limits::new().line(self.line).event(self.event)
+    }
+}
+
+/// The first two bytes are small limits, the others the stream.
+fn limits_in(bytes: &[u8]) -> (SmallLimits, &[u8]) {
+    match bytes {
+        [line, event, stream @ ..] => {
+            (SmallLimits { line: usize::from(*line), event: usize::from(*event) }, stream)
+        }
+        _ => (SmallLimits { line: 64, event: 64 }, bytes),
+    }
+}
