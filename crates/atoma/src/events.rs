@@ -55,9 +55,8 @@ impl Events {
 
     /// Reads the data of one event; `is_error` if the event's name says so.
     pub(crate) fn read_data(&mut self, data: &str, is_error: bool) -> Result<Said, Error> {
-        let bytes = data.as_bytes();
-        match bytes.first() {
-            Some(b'{') if !is_error => self.chunk(bytes),
+        match data.as_bytes().first() {
+            Some(b'{') if !is_error => self.chunk(data),
             // Some gateways send their keep-alive comments as data.
             None | Some(b':') => Ok(Said::Nothing),
             _ => self.other(data.trim(), is_error),
@@ -66,7 +65,7 @@ impl Events {
 
     /// Reads a whole JSON object that came where a stream was asked for.
     pub(crate) fn read_json(&mut self, json: &[u8]) -> Result<Said, Error> {
-        let said = self.chunk(json)?;
+        let said = self.chunk(&String::from_utf8_lossy(json))?;
         if matches!(said, Said::Nothing) {
             return Err(Error::unexpected("the answer holds no completion", &self.cleansed(json)));
         }
@@ -115,13 +114,13 @@ impl Events {
         }
     }
 
-    fn chunk(&mut self, json: &[u8]) -> Result<Said, Error> {
+    fn chunk(&mut self, json: &str) -> Result<Said, Error> {
         let chunk = self
             .reader
-            .read(json)
-            .map_err(|error| unreadable(error, &self.cleansed(json)))?;
+            .read_str(json)
+            .map_err(|error| unreadable(error, &self.cleansed(json.as_bytes())))?;
         if chunk.error().is_some() {
-            return Err(self.told(json));
+            return Err(self.told(json.as_bytes()));
         }
         if chunk.choices.is_empty() && chunk.id.is_empty() && chunk.usage().is_none() {
             return Ok(Said::Nothing);
@@ -141,7 +140,7 @@ impl Events {
             }
         }
         if data.starts_with('{') {
-            return self.chunk(data.as_bytes());
+            return self.chunk(data);
         }
         self.stray = data.as_bytes()[..data.len().min(1024)].to_vec();
         Ok(Said::Nothing)

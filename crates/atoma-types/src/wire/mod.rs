@@ -14,7 +14,8 @@ use serde::ser::{Serialize, Serializer};
 use serde_json::{Number, Value};
 
 pub(crate) use object::{
-    Key, MemberName, object, read_member, wire_codec, wire_name, write_member,
+    Key, MemberName, Object, append, object, read_in_place, read_member, wire_codec, wire_name,
+    write_member,
 };
 pub(crate) use scalar::{Always, ErrorMember, Index, JsonText, WhenSet};
 
@@ -35,6 +36,15 @@ impl<T> Read<T> {
             Self::Null => Read::Null,
             Self::Unknown(value) => Read::Unknown(value),
         }
+    }
+
+    /// Puts a known value where it belongs. What says nothing erases nothing.
+    pub(crate) fn put<C: Codec<T>>(self, target: &mut T) -> Read<()> {
+        self.map(|value| {
+            if !C::is_absent(&value) || C::is_absent(target) {
+                *target = value;
+            }
+        })
     }
 }
 
@@ -71,6 +81,32 @@ pub(crate) trait Codec<T> {
         Self: Sized,
     {
         deserializer.deserialize_any(AnyValue(PhantomData::<(T, Self)>))
+    }
+
+    /// Reads into a field, as [`Read::put`] does. An object that is large is read where it stays: handing it up
+    /// through every layer costs more than reading it.
+    fn read_into<'de, D: Deserializer<'de>>(
+        deserializer: D,
+        target: &mut T,
+    ) -> Result<Read<()>, D::Error>
+    where
+        Self: Sized,
+    {
+        Self::read(deserializer).map(|read| read.put::<Self>(target))
+    }
+
+    /// Reads an element of a list, and adds it unless it means nothing.
+    fn read_element<'de, D: Deserializer<'de>>(
+        deserializer: D,
+        list: &mut Vec<T>,
+    ) -> Result<(), D::Error>
+    where
+        Self: Sized,
+    {
+        if let Read::Known(element) = Self::read(deserializer)? {
+            list.push(element);
+        }
+        Ok(())
     }
 
     /// Whether the value says nothing, as if its member were not there.

@@ -2,10 +2,12 @@
 
 use std::marker::PhantomData;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Error as _, Serialize, SerializeMap};
+use serde_json::{Number, Value};
 
-use super::{Codec, Lenient, Read, Written};
+use super::{Codec, Read, Written};
 use crate::Extra;
 
 /// Defines a model: a struct with public fields and an `extra`, read member by member and written without what is absent.
@@ -32,7 +34,10 @@ macro_rules! object {
         }
 
         const _: () = {
-            use $crate::wire::{Codec, Key, MemberName, Plain, Read, read_member, wire_codec, wire_name, write_member};
+            use $crate::wire::{
+                Codec, Key, MemberName, Object, Plain, Read, append, read_in_place, read_member, wire_codec, wire_name,
+                write_member,
+            };
 
             #[allow(non_camel_case_types)]
             enum Member {
@@ -69,20 +74,45 @@ macro_rules! object {
                 }
             }
 
-            impl Codec<$name> for Plain {
-                fn object<'de, A: serde::de::MapAccess<'de>>(mut map: A) -> Result<Read<$name>, A::Error> {
-                    let mut object = $name::default();
+            impl Object for $name {
+                fn read_members<'de, A: serde::de::MapAccess<'de>>(&mut self, mut map: A) -> Result<(), A::Error> {
                     while let Some(Key(member)) = map.next_key()? {
                         match member {
                             $( Member::$field => {
                                 let name = wire_name!($field $(, $wire)?);
-                                read_member::<$ty, wire_codec!($($codec)?), A>(&mut map, &mut object.$field, name, &mut object.extra)?;
+                                read_member::<$ty, wire_codec!($($codec)?), A>(&mut map, &mut self.$field, name, &mut self.extra)?;
                             } )*
-                            Member::Other(name) => object.extra.push(name, map.next_value()?),
+                            Member::Other(name) => self.extra.push(name, map.next_value()?),
                         }
                     }
-                    object.settle();
-                    Ok(Read::Known(object))
+                    self.settle();
+                    Ok(())
+                }
+            }
+
+            impl Codec<$name> for Plain {
+                fn read<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Read<$name>, D::Error> {
+                    let mut object = $name::default();
+                    let read = read_in_place(deserializer, &mut object)?;
+                    Ok(read.map(|()| object))
+                }
+
+                fn read_into<'de, D: serde::Deserializer<'de>>(
+                    deserializer: D,
+                    target: &mut $name,
+                ) -> Result<Read<()>, D::Error> {
+                    if <Self as Codec<$name>>::is_absent(target) {
+                        return read_in_place(deserializer, target);
+                    }
+                    let again = <Self as Codec<$name>>::read(deserializer)?;
+                    Ok(again.put::<Self>(target))
+                }
+
+                fn read_element<'de, D: serde::Deserializer<'de>>(
+                    deserializer: D,
+                    list: &mut Vec<$name>,
+                ) -> Result<(), D::Error> {
+                    append(deserializer, list)
                 }
 
                 fn is_absent(value: &$name) -> bool {
@@ -162,7 +192,7 @@ impl<M: MemberName> Visitor<'_> for KeyVisitor<M> {
     }
 }
 
-/// Reads one member into its field, or into `extra` if it means nothing there. What says nothing erases nothing.
+/// Reads one member into its field, or into `extra` if it means nothing there.
 pub(crate) fn read_member<'de, T, C, A>(
     map: &mut A,
     field: &mut T,
@@ -173,13 +203,89 @@ where
     C: Codec<T>,
     A: MapAccess<'de>,
 {
-    match map.next_value::<Lenient<T, C>>()?.0 {
-        Read::Known(value) if C::is_absent(&value) && !C::is_absent(field) => {}
-        Read::Known(value) => *field = value,
-        Read::Null => {}
-        Read::Unknown(value) => extra.push(name.to_owned(), value),
+    if let Read::Unknown(value) = map.next_value_seed(Field::<T, C>(field, PhantomData))? {
+        extra.push(name.to_owned(), value);
     }
     Ok(())
+}
+
+/// A value read into where it stays.
+struct Field<'a, T, C>(&'a mut T, PhantomData<C>);
+
+impl<'de, T, C: Codec<T>> DeserializeSeed<'de> for Field<'_, T, C> {
+    type Value = Read<()>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Read<()>, D::Error> {
+        C::read_into(deserializer, self.0)
+    }
+}
+
+/// What is read member by member.
+pub(crate) trait Object: Default {
+    fn read_members<'de, A: MapAccess<'de>>(&mut self, map: A) -> Result<(), A::Error>;
+}
+
+/// Reads an object into an empty one.
+pub(crate) fn read_in_place<'de, T: Object, D: Deserializer<'de>>(
+    deserializer: D,
+    target: &mut T,
+) -> Result<Read<()>, D::Error> {
+    deserializer.deserialize_any(InPlace(target))
+}
+
+/// Reads an object at the end of a list.
+pub(crate) fn append<'de, T: Object, D: Deserializer<'de>>(
+    deserializer: D,
+    list: &mut Vec<T>,
+) -> Result<(), D::Error> {
+    list.push(T::default());
+    let Some(last) = list.last_mut() else { return Ok(()) };
+    if !matches!(read_in_place(deserializer, last)?, Read::Known(())) {
+        list.pop();
+    }
+    Ok(())
+}
+
+struct InPlace<'a, T>(&'a mut T);
+
+impl<'de, T: Object> Visitor<'de> for InPlace<'_, T> {
+    type Value = Read<()>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Read<()>, A::Error> {
+        self.0.read_members(map).map(Read::Known)
+    }
+
+    fn visit_unit<E>(self) -> Result<Read<()>, E> {
+        Ok(Read::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Read<()>, E> {
+        Ok(Read::Unknown(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Read<()>, E> {
+        Ok(Read::Unknown(value.into()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Read<()>, E> {
+        Ok(Read::Unknown(value.into()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Read<()>, E> {
+        Ok(Number::from_f64(value).map_or(Read::Null, |number| Read::Unknown(number.into())))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Read<()>, E> {
+        Ok(Read::Unknown(value.into()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, array: A) -> Result<Read<()>, A::Error> {
+        Value::deserialize(SeqAccessDeserializer::new(array)).map(Read::Unknown)
+    }
 }
 
 /// Writes one member. An absent one gives way to an extra member of its name.

@@ -1,9 +1,10 @@
 //! Codecs of the plain types.
 
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess};
 use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::{Number, Value};
 
@@ -171,14 +172,7 @@ where
 
     fn array<'de, A: SeqAccess<'de>>(mut array: A) -> Result<Read<Vec<T>>, A::Error> {
         let mut list = Vec::new();
-        while let Some(Lenient(read, _)) = array.next_element::<Lenient<T, Self>>()? {
-            if let Read::Known(element) = read {
-                if list.is_empty() {
-                    list.reserve_exact(1);
-                }
-                list.push(element);
-            }
-        }
+        while array.next_element_seed(Element::<T, Self>(&mut list, PhantomData))?.is_some() {}
         Ok(Read::Known(list))
     }
 
@@ -204,6 +198,20 @@ where
             list.serialize_element(&Written::<T, Self>::new(element))?;
         }
         list.end()
+    }
+}
+
+/// The next element of a list; most lists have only one.
+struct Element<'a, T, C>(&'a mut Vec<T>, PhantomData<C>);
+
+impl<'de, T, C: Codec<T>> DeserializeSeed<'de> for Element<'_, T, C> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        if self.0.is_empty() {
+            self.0.reserve_exact(1);
+        }
+        C::read_element(deserializer, self.0)
     }
 }
 
