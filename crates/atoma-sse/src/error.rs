@@ -39,11 +39,11 @@ impl DecodeError {
 
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (what, limit) = match self.kind {
-            Kind::Line => ("a line", self.limit),
-            Kind::Event => ("an event", self.limit),
+        let what = match self.kind {
+            Kind::Line => "a line of the event stream",
+            Kind::Event => "the data of an event",
         };
-        write!(f, "{what} of the event stream is longer than {limit} bytes")
+        write!(f, "{what} is longer than {} bytes", self.limit)
     }
 }
 

@@ -1,0 +1,151 @@
+//! The stream and body adapters, over sources that are scripted piece by piece.
+
+#![cfg(all(feature = "stream", feature = "http-body"))]
+
+use std::collections::VecDeque;
+use std::error::Error;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use atoma_sse::{Decoder, EventBody, EventStream, Limits, StreamError};
+use bytes::{Buf, Bytes};
+use futures_core::Stream;
+use http_body::{Body, Frame};
+
+/// What the source does at each poll; after the last it ends.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Piece(&'static str),
+    Wait,
+    Trailers,
+    Fail,
+}
+
+use Step::{Fail, Piece, Trailers, Wait};
+
+struct Script(VecDeque<Step>);
+
+impl Script {
+    fn new(steps: &[Step]) -> Self {
+        Self(steps.iter().copied().collect())
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Broken;
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the wire broke")
+    }
+}
+
+impl Error for Broken {}
+
+impl Stream for Script {
+    type Item = Result<&'static str, Broken>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match self.0.pop_front() {
+            None => Poll::Ready(None),
+            Some(Wait) => Poll::Pending,
+            Some(Piece(text)) => Poll::Ready(Some(Ok(text))),
+            Some(Trailers) => Poll::Ready(Some(Ok(""))),
+            Some(Fail) => Poll::Ready(Some(Err(Broken))),
+        }
+    }
+}
+
+impl Body for Script {
+    type Data = bytes::buf::Chain<Bytes, Bytes>;
+    type Error = Broken;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Broken>>> {
+        match self.0.pop_front() {
+            None => Poll::Ready(None),
+            Some(Wait) => Poll::Pending,
+            Some(Piece(text)) => {
+                let (first, second) = text.split_at(text.len() / 2);
+                let data = Bytes::from_static(first.as_bytes())
+                    .chain(Bytes::from_static(second.as_bytes()));
+                Poll::Ready(Some(Ok(Frame::data(data))))
+            }
+            Some(Trailers) => Poll::Ready(Some(Ok(Frame::trailers(Default::default())))),
+            Some(Fail) => Poll::Ready(Some(Err(Broken))),
+        }
+    }
+}
+
+/// Each poll in turn: `…` for pending, the data of events, `!` and the text of errors.
+fn polls<E: fmt::Display>(
+    mut stream: impl Stream<Item = Result<atoma_sse::OwnedEvent, StreamError<E>>> + Unpin,
+) -> Vec<String> {
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut seen = Vec::new();
+    loop {
+        match Pin::new(&mut stream).poll_next(&mut cx) {
+            Poll::Pending => seen.push("…".to_owned()),
+            Poll::Ready(Some(Ok(event))) => seen.push(event.into_data()),
+            Poll::Ready(Some(Err(error))) => seen.push(format!("! {error}")),
+            Poll::Ready(None) => return seen,
+        }
+    }
+}
+
+#[test]
+fn both_adapters_poll_alike() {
+    let cases: [(&str, &[Step], &[&str]); 6] = [
+        ("nothing", &[], &[]),
+        ("two in a piece", &[Piece("data: a\n\ndata: b\n\n")], &["a", "b"]),
+        ("one over pieces", &[Piece("data: a"), Wait, Piece("b\n\n"), Wait], &["…", "ab", "…"]),
+        ("empty pieces, trailers", &[Piece(""), Piece("data: a\n\n"), Trailers], &["a"]),
+        (
+            "a source that fails ends the stream",
+            &[Piece("data: a\n\ndata: b\n"), Fail, Piece("\ndata: c\n\n")],
+            &["a", "! the event stream could not be read"],
+        ),
+        (
+            "an event over the limit does not",
+            &[Piece("data: 1234567890\n\n"), Piece("data: a\n\n")],
+            &["! an event could not be decoded", "a"],
+        ),
+    ];
+    let decoder = || Decoder::with_limits(Limits::new().line(12));
+    for (name, steps, wanted) in cases {
+        let stream = EventStream::with_decoder(Script::new(steps), decoder());
+        assert_eq!(polls(stream), wanted, "{name}, stream");
+        let body = EventBody::with_decoder(Script::new(steps), decoder());
+        assert_eq!(polls(body), wanted, "{name}, body");
+    }
+}
+
+#[test]
+fn the_end_is_told() {
+    let steps = [Piece("id: 3\nretry: 5\ndata: a\n\ndata: [DONE]")];
+    let mut stream = EventStream::new(Script::new(&steps));
+    assert_eq!(polls(&mut stream), ["a"]);
+    assert_eq!(stream.unfinished().unwrap().data(), "[DONE]");
+    assert_eq!((stream.decoder().last_event_id(), stream.decoder().retry()), ("3", Some(5)));
+    assert_eq!(polls(&mut stream), Vec::<String>::new(), "the end stays the end");
+
+    let mut body = EventBody::new(Script::new(&steps));
+    assert!(body.unfinished().is_none());
+    assert_eq!(polls(&mut body), ["a"]);
+    assert_eq!(body.unfinished().unwrap().data(), "[DONE]");
+}
+
+#[test]
+fn errors_keep_their_cause() {
+    let mut stream = EventStream::new(Script::new(&[Fail]));
+    let mut cx = Context::from_waker(Waker::noop());
+    let Poll::Ready(Some(Err(error))) = Pin::new(&mut stream).poll_next(&mut cx) else {
+        panic!("the source fails");
+    };
+    assert_eq!(error.source().unwrap().to_string(), "the wire broke");
+    assert_eq!((error.decode_error(), error.source_error()), (None, Some(&Broken)));
+    assert_eq!(error.into_source_error(), Ok(Broken));
+}

@@ -1,0 +1,97 @@
+//! Memory: nothing per event, and never beyond the limits, counted by an allocator.
+
+use allocation_counter::{AllocationInfo, measure};
+use atoma_sse::{Decoder, Limits};
+
+fn decode(decoder: &mut Decoder, stream: &[u8], slice: usize) -> AllocationInfo {
+    measure(|| {
+        for mut input in stream.chunks(slice) {
+            while !matches!(decoder.decode(&mut input), Ok(None)) {}
+        }
+    })
+}
+
+fn chunks(count: usize) -> Vec<u8> {
+    let content = "x".repeat(190);
+    format!("data: {{\"content\":\"{content}\"}}\n\n: keep-alive\n\n").repeat(count).into_bytes()
+}
+
+#[test]
+fn lending_events_costs_no_allocation_each() {
+    for slice in [1, 64, 1400, 16 * 1024] {
+        let counted = decode(&mut Decoder::new(), &chunks(1000), slice);
+        assert!(counted.count_total <= 2, "{counted:?} in slices of {slice}");
+        assert!(counted.bytes_max < 1024, "{counted:?} in slices of {slice}");
+    }
+}
+
+#[test]
+fn names_ids_and_many_lines_settle_too() {
+    let block = "event: update\nid: 12345\nretry: 1\ndata: a\ndata: b\n\n";
+    let mut decoder = Decoder::new();
+    decode(&mut decoder, block.repeat(2).as_bytes(), 5);
+    let counted = decode(&mut decoder, block.repeat(1000).as_bytes(), 5);
+    assert_eq!(counted.count_total, 0);
+}
+
+#[test]
+fn an_owned_event_is_one_allocation() {
+    let mut decoder = Decoder::new();
+    let mut input = &b"id: 1\nevent: e\ndata: a\n\nevent: e\ndata: a\n\nevent: e\ndata: a\n\n"[..];
+    decoder.decode_owned(&mut input).unwrap();
+    let counted = measure(|| {
+        decoder.decode_owned(&mut input).unwrap();
+        decoder.decode_owned(&mut input).unwrap();
+    });
+    assert_eq!(counted.count_total, 2);
+}
+
+#[test]
+fn comments_cost_no_memory_however_long() {
+    let stream = [b": ", "x".repeat(3_000_000).as_bytes()].concat();
+    for slice in [1, 1400, 3_000_002] {
+        assert_eq!(decode(&mut Decoder::new(), &stream, slice).count_total, 0);
+    }
+}
+
+#[test]
+fn memory_stays_within_the_limits() {
+    const LINE: usize = 4 * 1024;
+    const EVENT: usize = 16 * 1024;
+    let long = "x".repeat(10 * EVENT);
+    let malformed = vec![0xFF; 10 * EVENT];
+    let lines = format!("data: {}\n", "x".repeat(LINE - 10)).repeat(100);
+    let streams: [(&str, Vec<u8>); 7] = [
+        ("a long line", format!("data: {long}").into_bytes()),
+        ("a long name", format!("event: {long}\n\n").into_bytes()),
+        ("a long id", format!("id: {long}\n\n").into_bytes()),
+        ("many lines", lines.clone().into_bytes()),
+        ("malformed lines", [&b"data: "[..], &malformed].concat()),
+        ("fitting malformed lines", [b"data: ", &malformed[..LINE - 6], b"\n\n"].concat()),
+        (
+            "many events",
+            format!("event: {}\nid: {}\n{lines}\n\n", &long[..LINE / 2], &long[..LINE / 2])
+                .repeat(3)
+                .into_bytes(),
+        ),
+    ];
+    for (name, stream) in streams {
+        for slice in [1, 64, 1400, 16 * 1024, stream.len()] {
+            let limits = Limits::new().line(LINE).event(EVENT);
+            let counted = decode(&mut Decoder::with_limits(limits), &stream, slice);
+            // The counting allocator grows by a second buffer, so that twice the event's may be held.
+            let most = 2 * EVENT + 8 * LINE;
+            assert!(counted.bytes_max as usize <= most, "{name} in {slice}: {counted:?}");
+        }
+    }
+}
+
+#[test]
+fn a_long_line_in_small_slices_is_copied_a_bounded_number_of_times() {
+    let bytes = |length: usize| {
+        let stream = format!("data: {}\n\n", "x".repeat(length));
+        let limits = Limits::new().line(usize::MAX).event(usize::MAX);
+        decode(&mut Decoder::with_limits(limits), stream.as_bytes(), 64).bytes_total
+    };
+    assert!(bytes(8_000_000) <= 9 * bytes(1_000_000));
+}
