@@ -6,7 +6,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Number, Value};
 
 use crate::open_enum::open_enum;
-use crate::wire::{Codec, Plain, Read, object, read_whole};
+use crate::wire::{Codec, Plain, Read, by_value, object};
 
 /// What a message says: text, or a list of parts.
 ///
@@ -220,7 +220,15 @@ impl ContentPart {
         matches!(self, Self::Other(value) if value.get("type").is_some_and(|kind| kind == "thinking"))
     }
 
-    fn from_value(value: Value) -> Self {
+    fn read_value(value: Value) -> Read<Self> {
+        match value {
+            Value::String(text) => Read::Known(Self::text(text)),
+            value @ Value::Object(_) => Read::Known(Self::from_object(value)),
+            value => Read::Unknown(value),
+        }
+    }
+
+    fn from_object(value: Value) -> Self {
         let kind = value.get("type").map(|kind| kind.as_str().unwrap_or_default());
         match kind {
             Some("text") | None if value.get("text").is_some_and(Value::is_string) => {
@@ -309,7 +317,7 @@ impl Codec<Content> for Plain {
 
     fn object<'de, A: MapAccess<'de>>(object: A) -> Result<Read<Content>, A::Error> {
         let value = Value::deserialize(MapAccessDeserializer::new(object))?;
-        Ok(Read::Known(ContentPart::from_value(value).into()))
+        Ok(Read::Known(ContentPart::from_object(value).into()))
     }
 
     fn is_absent(value: &Content) -> bool {
@@ -337,26 +345,7 @@ impl Serialize for ContentPart {
     }
 }
 
-impl<'de> Deserialize<'de> for ContentPart {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        read_whole(deserializer, "a content part")
-    }
-}
-
-impl Codec<ContentPart> for Plain {
-    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Read<ContentPart>, D::Error> {
-        Ok(match Value::deserialize(deserializer)? {
-            Value::Null => Read::Null,
-            Value::String(text) => Read::Known(ContentPart::text(text)),
-            value @ Value::Object(_) => Read::Known(ContentPart::from_value(value)),
-            value => Read::Unknown(value),
-        })
-    }
-
-    fn is_absent(_value: &ContentPart) -> bool {
-        false
-    }
-}
+by_value!(ContentPart, "a content part");
 
 fn write_extra<M: SerializeMap>(
     mut map: M,

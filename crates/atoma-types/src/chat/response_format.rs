@@ -1,7 +1,7 @@
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 
-use crate::wire::{Codec, Plain, Read, object, read_whole};
+use crate::wire::{Read, by_value, object};
 
 /// The form an answer must have.
 ///
@@ -47,18 +47,19 @@ impl ResponseFormat {
         Self::JsonSchema(JsonSchema::new(name, schema))
     }
 
-    fn from_value(value: Value) -> Self {
+    fn read_value(value: Value) -> Read<Self> {
         let members = value.as_object().map_or(0, serde_json::Map::len);
-        match (value.get("type").and_then(Value::as_str), members) {
+        Read::Known(match (value.get("type").and_then(Value::as_str), members) {
             (Some("text"), 1) => Self::Text,
             (Some("json_object"), 1) => Self::JsonObject,
-            (Some("json_schema"), 2) => match value.get("json_schema").map(JsonSchema::deserialize)
-            {
-                Some(Ok(schema)) => Self::JsonSchema(schema),
-                _ => Self::Other(value),
-            },
+            (Some("json_schema"), 2) => {
+                match value.get("json_schema").map(JsonSchema::deserialize) {
+                    Some(Ok(schema)) => Self::JsonSchema(schema),
+                    _ => Self::Other(value),
+                }
+            }
             _ => Self::Other(value),
-        }
+        })
     }
 }
 
@@ -107,24 +108,7 @@ impl Serialize for ResponseFormat {
     }
 }
 
-impl<'de> Deserialize<'de> for ResponseFormat {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        read_whole(deserializer, "a response format")
-    }
-}
-
-impl Codec<ResponseFormat> for Plain {
-    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Read<ResponseFormat>, D::Error> {
-        Ok(match Value::deserialize(deserializer)? {
-            Value::Null => Read::Null,
-            value => Read::Known(ResponseFormat::from_value(value)),
-        })
-    }
-
-    fn is_absent(_value: &ResponseFormat) -> bool {
-        false
-    }
-}
+by_value!(ResponseFormat, "a response format");
 
 #[cfg(test)]
 mod tests {

@@ -1,9 +1,9 @@
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use crate::ReadError;
 use crate::open_enum::open_enum;
-use crate::wire::{Codec, Plain, Read, object, read_whole};
+use crate::wire::{Read, by_value, object};
 
 object! {
     /// A tool the model may call.
@@ -184,17 +184,17 @@ impl ToolChoice {
         Self::Function(name.into())
     }
 
-    fn from_value(value: Value) -> Self {
-        match value.as_str() {
-            Some("none") => return Self::None,
-            Some("auto") => return Self::Auto,
-            Some("required") => return Self::Required,
-            _ => {}
-        }
-        match value.pointer("/function/name").and_then(Value::as_str) {
-            Some(name) if value == named(name) => Self::Function(name.to_owned()),
-            _ => Self::Other(value),
-        }
+    fn read_value(value: Value) -> Read<Self> {
+        let named_function = || value.pointer("/function/name").and_then(Value::as_str);
+        Read::Known(match value.as_str() {
+            Some("none") => Self::None,
+            Some("auto") => Self::Auto,
+            Some("required") => Self::Required,
+            _ => match named_function() {
+                Some(name) if value == named(name) => Self::Function(name.to_owned()),
+                _ => Self::Other(value),
+            },
+        })
     }
 }
 
@@ -214,24 +214,7 @@ impl Serialize for ToolChoice {
     }
 }
 
-impl<'de> Deserialize<'de> for ToolChoice {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        read_whole(deserializer, "a tool choice")
-    }
-}
-
-impl Codec<ToolChoice> for Plain {
-    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Read<ToolChoice>, D::Error> {
-        Ok(match Value::deserialize(deserializer)? {
-            Value::Null => Read::Null,
-            value => Read::Known(ToolChoice::from_value(value)),
-        })
-    }
-
-    fn is_absent(_value: &ToolChoice) -> bool {
-        false
-    }
-}
+by_value!(ToolChoice, "a tool choice");
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,7 @@
 //! A [`Codec`] says what each kind of JSON value means for one type. Reading a member never fails unless the JSON
 //! itself is broken: a value that means nothing for its field is handed back and kept in the object's `extra`.
 
+mod by_value;
 mod object;
 mod scalar;
 
@@ -13,6 +14,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use serde::ser::{Serialize, Serializer};
 use serde_json::{Number, Value};
 
+pub(crate) use by_value::by_value;
 pub(crate) use object::{
     Key, MemberName, Object, append, object, read_in_place, read_member, wire_codec, wire_name,
     write_member,
