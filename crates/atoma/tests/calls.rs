@@ -1,0 +1,330 @@
+//! What goes over the wire, and what does not.
+
+mod support;
+
+use atoma::{ApiKey, Client, ContentPart, RetryConfig, StreamOptions};
+use serde_json::json;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+use support::{
+    builder, client, completion, hello_stream, request,
+    server::{Received, Server, answer, events, whole},
+};
+
+async fn answering() -> Server {
+    Server::start([whole(200, "application/json", completion("hello").to_string())]).await
+}
+
+async fn streaming() -> Server {
+    Server::start([events([hello_stream()])]).await
+}
+
+/// The only request that came.
+fn only(server: &Server) -> Received {
+    let [request] = &server.log().requests[..] else { panic!("not one request") };
+    request.clone()
+}
+
+#[tokio::test]
+async fn create_posts_json() {
+    let server = answering().await;
+    let reply = client(server.url()).chat().create(request().temperature(0.5)).await.unwrap();
+    assert_eq!(reply.text(), "hello");
+
+    let received = only(&server);
+    assert_eq!(received.line, "POST /v1/chat/completions HTTP/1.1");
+    for (name, value) in [
+        ("accept", "application/json"),
+        ("content-type", "application/json"),
+        ("authorization", "Bearer sk-test"),
+        ("user-agent", concat!("atoma-rust/", env!("CARGO_PKG_VERSION"))),
+        ("host", &server.address.to_string()),
+        ("content-length", &received.body.len().to_string()),
+    ] {
+        assert_eq!(received.all(name), [value], "{name}");
+    }
+    assert!(received.all("accept-encoding").is_empty());
+    assert_eq!(
+        received.json(),
+        json!({
+            "model": "m",
+            "messages": [{"role": "user", "content": "Hello!"}],
+            "temperature": 0.5,
+            "stream": false,
+        })
+    );
+}
+
+#[tokio::test]
+async fn stream_asks_for_events_and_usage() {
+    let server = streaming().await;
+    let stream = client(server.url()).chat().stream(request()).await.unwrap();
+    assert_eq!(stream.collect().await.unwrap().text(), "hello");
+
+    let received = only(&server);
+    assert_eq!(received.line, "POST /v1/chat/completions HTTP/1.1");
+    assert_eq!(received.all("accept"), ["text/event-stream"]);
+    assert!(received.all("accept-encoding").is_empty());
+    let body = received.json();
+    assert_eq!(body["stream"], true);
+    assert_eq!(body["stream_options"], json!({"include_usage": true}));
+}
+
+#[tokio::test]
+async fn a_choice_about_usage_is_kept() {
+    let server = streaming().await;
+    let plain = StreamOptions::default();
+    for (request, expected) in [
+        (
+            request().stream_options(plain.clone().include_usage(false)),
+            json!({"include_usage": false}),
+        ),
+        (request().stream_options(plain), json!({"include_usage": true})),
+    ] {
+        client(server.url()).chat().stream(request).await.unwrap().collect().await.unwrap();
+        let body = server.log().requests.pop().unwrap().json();
+        assert_eq!(body["stream_options"], expected);
+    }
+}
+
+#[tokio::test]
+async fn one_text_part_goes_as_text_and_absent_members_do_not_go() {
+    let server = answering().await;
+    let parts = [ContentPart::text("Hello!")];
+    let message = atoma::ChatCompletionMessage::user(parts.to_vec());
+    let request = atoma::ChatCompletionRequest::new("m", [message]);
+    client(server.url()).chat().create(request).await.unwrap();
+    let body = only(&server).json();
+    let members: Vec<_> = body.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(members, ["messages", "model", "stream"]);
+    assert_ne!(body["messages"][0]["content"], json!([]));
+}
+
+#[tokio::test]
+async fn the_path_prefix_of_the_url_is_kept() {
+    for (prefix, path) in [
+        ("", "/v1/chat/completions"),
+        ("/", "/v1/chat/completions"),
+        ("/v1", "/v1/chat/completions"),
+        ("/v1/", "/v1/chat/completions"),
+        ("/gateway/atoma", "/gateway/atoma/v1/chat/completions"),
+        ("/gateway/v1", "/gateway/v1/chat/completions"),
+        ("/a%20b", "/a%20b/v1/chat/completions"),
+    ] {
+        let server = answering().await;
+        let client = client(format!("{}{prefix}", server.url()));
+        client.chat().create(request()).await.unwrap();
+        assert_eq!(only(&server).line, format!("POST {path} HTTP/1.1"));
+    }
+}
+
+#[tokio::test]
+async fn headers_of_the_call_beat_those_of_the_client() {
+    let server = answering().await;
+    let client = builder(server.url())
+        .default_header("x-one", "first")
+        .default_header("X-One", "client")
+        .default_header("x-two", "client")
+        .user_agent("app/1")
+        .build()
+        .unwrap();
+    let call = client.chat().create(request()).header("x-two", "call").header("accept", "*/*");
+    call.await.unwrap();
+    let received = only(&server);
+    for (name, value) in
+        [("x-one", "client"), ("x-two", "call"), ("user-agent", "app/1"), ("accept", "*/*")]
+    {
+        assert_eq!(received.all(name), [value], "{name}");
+    }
+}
+
+#[tokio::test]
+async fn there_is_never_more_than_one_authorization() {
+    let server = answering().await;
+    let own = "Basic dXNlcjpwYXNz";
+    let with_key = builder(server.url()).build().unwrap();
+    with_key.chat().create(request()).header("authorization", own).await.unwrap();
+    let by_default = builder(server.url()).default_header("Authorization", own).build().unwrap();
+    by_default.chat().create(request()).await.unwrap();
+    let keyless = builder(server.url()).without_api_key().build().unwrap();
+    keyless.chat().create(request()).await.unwrap();
+    let received = server.log().requests;
+    let sent: Vec<_> = received.iter().map(|request| request.all("authorization")).collect();
+    assert_eq!(sent, [vec![own], vec![own], vec![]]);
+}
+
+#[tokio::test]
+async fn a_call_may_go_to_another_server() {
+    let (usual, other) = (answering().await, answering().await);
+    let client = client(usual.url());
+    client.chat().create(request()).server_url(format!("{}/eu", other.url())).await.unwrap();
+    assert_eq!(usual.log().accepted, 0);
+    assert_eq!(only(&other).line, "POST /eu/v1/chat/completions HTTP/1.1");
+    assert_eq!(only(&other).all("authorization"), ["Bearer sk-test"]);
+    client.chat().create(request()).await.unwrap();
+    assert_eq!(usual.log().requests.len(), 1);
+}
+
+#[tokio::test]
+async fn each_attempt_asks_for_the_key_and_repeats_the_rest() {
+    let busy = whole(503, "application/json", "{}");
+    let fine = whole(200, "application/json", completion("hello").to_string());
+    let server = Server::start([busy.clone(), busy, fine]).await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let client = builder(server.url())
+        .api_key_provider(move || {
+            let number = count.fetch_add(1, Ordering::SeqCst);
+            async move { Ok(ApiKey::new(format!("key-{number}"))?) }
+        })
+        .retries(at_once())
+        .build()
+        .unwrap();
+    let call = client.chat().create(request()).header("idempotency-key", "order-7");
+    assert_eq!(call.await.unwrap().attempts().count, 3);
+
+    assert_eq!(asked.load(Ordering::SeqCst), 3);
+    for (number, received) in server.log().requests.iter().enumerate() {
+        assert_eq!(received.all("authorization"), [format!("Bearer key-{number}")]);
+        assert_eq!(received.all("idempotency-key"), ["order-7"]);
+        assert_eq!(received.body, server.log().requests[0].body);
+    }
+}
+
+#[tokio::test]
+async fn a_call_has_retries_of_its_own() {
+    let server = Server::start([whole(503, "application/json", "{}")]).await;
+    let client = builder(server.url()).retries(at_once()).build().unwrap();
+    for (retries, count) in
+        [(None, 3), (Some(RetryConfig::none()), 1), (Some(at_once().max_attempts(2)), 2)]
+    {
+        let before = server.log().requests.len();
+        let call = client.chat().create(request());
+        let call = match retries {
+            Some(retries) => call.retries(retries),
+            None => call,
+        };
+        let error = call.await.unwrap_err();
+        assert_eq!(error.attempts().count, count);
+        assert_eq!(server.log().requests.len() - before, count as usize);
+    }
+    let wrong = client.chat().create(request()).retries(at_once().max_attempts(0));
+    assert!(wrong.await.unwrap_err().is_config());
+}
+
+#[tokio::test]
+async fn a_request_that_can_never_be_right_is_not_sent() {
+    let server = answering().await;
+    let chat = client(server.url()).chat();
+    let cases = [
+        (chat.create(request().model("")).await.err(), "model"),
+        (chat.create(request().messages([])).await.err(), "messages"),
+        (chat.create(request().temperature(f32::NAN)).await.err(), "temperature"),
+        (chat.create(request().top_p(f32::INFINITY)).await.err(), "top_p"),
+        (chat.create(request().stream(true)).await.err(), "chat().stream(request)"),
+        (chat.stream(request().stream(false)).await.err(), "chat().create(request)"),
+        (chat.stream(request().n(0)).await.err(), "n "),
+    ];
+    for (error, mention) in cases {
+        let error = error.unwrap();
+        assert!(error.is_invalid_request() && !error.is_retryable(), "{error:?}");
+        assert!(!error.may_have_been_processed() && error.attempts().count == 0);
+        let told = support::chain(&error).join(": ");
+        assert!(told.contains(mention), "{told}");
+    }
+    let call = chat.create(request()).header("x-trace", "a\r\nb");
+    assert!(call.await.unwrap_err().is_config());
+    assert_eq!(server.log().accepted, 0);
+
+    chat.stream(request().stream(true)).await.unwrap();
+    chat.create(request().stream(false)).await.unwrap();
+    assert_eq!(server.log().requests.len(), 2);
+}
+
+#[tokio::test]
+async fn redirects_are_not_followed() {
+    let elsewhere = answering().await;
+    for status in [301, 302, 303, 307, 308] {
+        let location = format!("{}/v1/chat/completions", elsewhere.url());
+        let server = Server::start([answer(status, &[("location", &location)], "")]).await;
+        let client = builder(server.url()).build().unwrap();
+        for error in [
+            client.chat().create(request()).await.unwrap_err(),
+            client.chat().stream(request()).await.unwrap_err(),
+        ] {
+            assert_eq!(error.status().unwrap(), status);
+            assert!(error.is_refused() && !error.is_retryable());
+            assert!(error.to_string().contains("redirects are not followed"), "{error}");
+        }
+        assert_eq!(server.log().requests.len(), 2);
+    }
+    assert_eq!(elsewhere.log().accepted, 0);
+}
+
+#[tokio::test]
+async fn plain_http_is_for_this_machine_only() {
+    let far = "http://api.atoma.network";
+    let error = builder(far).build().unwrap_err();
+    assert!(error.is_config() && error.to_string().contains("allow_http"), "{error}");
+    assert!(builder(far).allow_http(true).build().is_ok());
+
+    let server = answering().await;
+    let error = client(server.url()).chat().create(request()).server_url(far).await.unwrap_err();
+    assert!(error.is_config() && error.to_string().contains("allow_http"), "{error}");
+    assert_eq!(server.log().accepted, 0);
+}
+
+#[tokio::test]
+async fn a_reply_tells_what_came_beside_it() {
+    let body = completion("hello").to_string();
+    let headers = [("content-type", "application/json"), ("x-request-id", "req-7"), ("x-a", "b")];
+    let server = Server::start([answer(200, &headers, &body)]).await;
+    let reply = client(server.url()).chat().create(request()).await.unwrap();
+    assert_eq!(reply.status(), 200);
+    assert_eq!(reply.request_id(), Some("req-7"));
+    assert_eq!(reply.headers()["x-a"], "b");
+    assert_eq!((reply.attempts().count, reply.attempts().failed.len()), (1, 0));
+    assert_eq!(reply.raw(), body.as_bytes());
+    assert_eq!(reply.choices.len(), 1);
+}
+
+#[tokio::test]
+async fn no_content_is_no_answer() {
+    let nothing = vec![support::server::send("HTTP/1.1 204 X\r\n\r\n")];
+    let server = Server::start([nothing]).await;
+    let client = client(server.url());
+    let error = client.chat().create(request()).await.unwrap_err();
+    assert!(error.is_unexpected_answer() && !error.is_retryable(), "{error:?}");
+    assert!(support::read(client.chat().stream(request()).await).await.error.is_some());
+    assert_eq!(server.log().accepted, 1);
+}
+
+#[tokio::test]
+async fn nothing_is_sent_before_a_call_is_awaited() {
+    let server = answering().await;
+    let client = client(server.url());
+    drop(client.chat().create(request()));
+    drop(IntoFuture::into_future(client.chat().stream(request())));
+    assert_eq!(server.log().accepted, 0);
+}
+
+#[test]
+fn calls_and_clients_go_between_threads() {
+    fn is_send<T: Send + 'static>(_: &T) {}
+    fn is_shared<T: Send + Sync + Clone + 'static>(_: &T) {}
+    let client = client("http://localhost:1");
+    is_shared(&client);
+    is_shared(&client.chat());
+    is_send(&client.chat().create(request()));
+    is_send(&IntoFuture::into_future(client.chat().create(request())));
+    is_send(&IntoFuture::into_future(client.chat().stream(request())));
+    let _: fn(&Client) = is_shared;
+}
+
+/// The usual retries, but for the waits between them.
+fn at_once() -> RetryConfig {
+    let backoff = atoma::BackoffStrategy::default().initial_interval(std::time::Duration::ZERO);
+    RetryConfig::default().backoff(backoff)
+}

@@ -1,0 +1,234 @@
+//! Retries as a caller meets them: what is sent again, when, and what is told of it in the end.
+
+mod support;
+
+use atoma::{
+    Client, RetryConfig, RetryConnectionErrors, Timeouts,
+    transport::{
+        ErrorKind, FailedBy, Phase, RequestSent, TransportError,
+        testing::{Exchange, ManualTimer, ScriptedTransport},
+    },
+};
+use std::time::Duration;
+use support::{completion, event, hello_stream, request, server};
+
+const QUOTA: &str = r#"{"error":{"message":"no","code":"insufficient_quota"}}"#;
+
+fn client(transport: &ScriptedTransport, timer: &ManualTimer) -> Client {
+    let builder = Client::builder().api_key("sk-test").server_url("http://localhost:1");
+    builder.transport(transport.clone()).timer(timer.clone()).build().unwrap()
+}
+
+/// What a call of `create` comes to, and how long it took.
+fn create(
+    exchanges: impl IntoIterator<Item = Exchange>,
+    set: impl FnOnce(
+        atoma::Call<atoma::CreateChatCompletion>,
+    ) -> atoma::Call<atoma::CreateChatCompletion>,
+) -> (atoma::Result<u32>, usize, Duration) {
+    let (transport, timer) = (ScriptedTransport::new(exchanges), ManualTimer::new());
+    let transport = transport.timer(timer.clone());
+    let call = set(client(&transport, &timer).chat().create(request()));
+    let outcome = timer.run(async { Ok(call.await?.attempts().count) });
+    (outcome, transport.requests().len(), timer.elapsed())
+}
+
+fn fine() -> Exchange {
+    Exchange::respond(200).body(completion("hello").to_string())
+}
+
+fn lost(kind: ErrorKind, sent: RequestSent) -> Exchange {
+    Exchange::fail(TransportError::new(kind, sent))
+}
+
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+#[test]
+fn a_busy_server_is_asked_three_times() {
+    let busy = || Exchange::respond(503);
+    let (outcome, sent, elapsed) = create([busy(), busy(), fine()], |call| call);
+    assert_eq!((outcome.unwrap(), sent), (3, 3));
+    assert!(elapsed <= Duration::from_millis(1500), "{elapsed:?}");
+
+    let (outcome, sent, _) = create([busy(), busy(), busy(), fine()], |call| call);
+    let error = outcome.unwrap_err();
+    assert_eq!(sent, 3);
+    assert!(error.is_refused() && error.is_retryable());
+    let attempts = error.attempts();
+    assert_eq!((attempts.count, attempts.failed.len()), (3, 3));
+    assert!(attempts.failed.iter().all(|attempt| attempt.cause
+        == FailedBy::Status(http::StatusCode::SERVICE_UNAVAILABLE)));
+    let shown = error.to_string();
+    assert!(
+        shown.starts_with("the server refused the request: 503 Service Unavailable"),
+        "{shown}"
+    );
+    assert!(shown.contains("after 3 attempts in ") && !shown.contains('\n'), "{shown}");
+}
+
+#[test]
+fn what_is_sent_again_and_what_is_not() {
+    let refused = |status: u16, body: &'static str| Exchange::respond(status).body(body);
+    let cases: Vec<(&str, Exchange, usize)> = vec![
+        ("408", refused(408, ""), 2),
+        ("425", refused(425, r#"{"error":{"code":"UNAVAILABLE_STACK","message":"m"}}"#), 2),
+        ("429", refused(429, ""), 2),
+        ("500", refused(500, ""), 2),
+        ("502", refused(502, "<html>"), 2),
+        ("504", refused(504, ""), 2),
+        ("400", refused(400, ""), 1),
+        ("401", refused(401, ""), 1),
+        ("404", refused(404, ""), 1),
+        ("423", refused(423, ""), 1),
+        ("501", refused(501, ""), 1),
+        ("quota", refused(429, QUOTA), 1),
+        (
+            "quota, told by an event",
+            refused(429, "data: {\"error\":{\"code\":\"insufficient_quota\"}}\n\n"),
+            1,
+        ),
+        ("balance", refused(500, r#"{"error":{"code":"BALANCE_ERROR","message":"m"}}"#), 1),
+        ("not sent", lost(ErrorKind::Connect, RequestSent::No), 2),
+        ("TLS", lost(ErrorKind::Tls, RequestSent::No), 2),
+        ("certificate", lost(ErrorKind::Certificate, RequestSent::No), 1),
+        ("perhaps sent", lost(ErrorKind::Connection, RequestSent::Maybe), 1),
+        ("no HTTP", lost(ErrorKind::Protocol, RequestSent::Maybe), 1),
+        (
+            "an error in a 200",
+            Exchange::respond(200).body(r#"{"error":{"message":"m","code":503}}"#),
+            1,
+        ),
+        ("a page in a 200", Exchange::respond(200).body("<html>"), 1),
+        ("a body that breaks off", Exchange::respond(200).body("{").break_off("reset"), 1),
+    ];
+    for (name, exchange, expected) in cases {
+        let (outcome, sent, _) = create([exchange, fine()], |call| call);
+        assert_eq!(sent, expected, "{name}");
+        match outcome {
+            Ok(count) => assert_eq!((count, expected), (2, 2), "{name}"),
+            Err(error) => {
+                assert_eq!((error.attempts().count, expected), (1, 1), "{name}: {error:?}")
+            }
+        }
+    }
+}
+
+#[test]
+fn a_lost_connection_is_retried_where_the_caller_says_so() {
+    let reset = || lost(ErrorKind::Connection, RequestSent::Maybe);
+    let always = RetryConfig::default().retry_connection_errors(RetryConnectionErrors::Always);
+    let (outcome, sent, _) = create([reset(), fine()], |call| call.retries(always));
+    assert_eq!((outcome.unwrap(), sent), (2, 2));
+    let (outcome, ..) = create([reset()], |call| call);
+    let error = outcome.unwrap_err();
+    assert!(error.may_have_been_processed() && error.is_retryable(), "{error:?}");
+
+    let refused = || lost(ErrorKind::Connect, RequestSent::No);
+    let never = RetryConfig::default().retry_connection_errors(RetryConnectionErrors::Never);
+    let (outcome, sent, _) = create([refused(), fine()], |call| call.retries(never));
+    let error = outcome.unwrap_err();
+    assert!(error.is_connect() && !error.may_have_been_processed() && sent == 1, "{error:?}");
+}
+
+#[test]
+fn the_server_says_how_long_to_wait() {
+    for (name, value, at_least, at_most) in [
+        ("retry-after", "30", 30_000, 33_000),
+        ("retry-after", "1.5", 1500, 2000),
+        ("retry-after-ms", "250", 250, 400),
+    ] {
+        let busy = Exchange::respond(429).header(name, value);
+        let (outcome, _, elapsed) = create([busy, fine()], |call| call);
+        assert_eq!(outcome.unwrap(), 2);
+        let bounds = Duration::from_millis(at_least)..=Duration::from_millis(at_most);
+        assert!(bounds.contains(&elapsed), "{name}: {value} took {elapsed:?}");
+    }
+    let busy = Exchange::respond(429).header("retry-after", "3600");
+    let (outcome, sent, elapsed) = create([busy, fine()], |call| call);
+    let error = outcome.unwrap_err();
+    assert_eq!((sent, elapsed, error.retry_after()), (1, Duration::ZERO, Some(seconds(3600))));
+    assert!(error.is_retryable());
+}
+
+#[test]
+fn a_timeout_bounds_the_whole_call() {
+    let (outcome, sent, elapsed) = create([Exchange::never()], |call| call.timeout(seconds(10)));
+    let error = outcome.unwrap_err();
+    assert_eq!((sent, elapsed), (1, seconds(10)));
+    assert!(error.is_timeout() && error.is_retryable() && error.may_have_been_processed());
+    assert_eq!(error.transport().unwrap().timeout_phase(), Some(Phase::Total));
+    assert_eq!((error.attempts().count, error.attempts().elapsed), (1, seconds(10)));
+
+    let busy = || Exchange::respond(503).head_after(seconds(4));
+    let (outcome, _, elapsed) =
+        create([busy(), busy(), busy(), fine()], |call| call.timeout(seconds(10)));
+    assert!(outcome.is_err() && elapsed <= seconds(10), "{elapsed:?}");
+
+    let asked = Exchange::respond(429).header("retry-after", "30");
+    let (outcome, sent, elapsed) = create([asked, fine()], |call| call.timeout(seconds(10)));
+    let error = outcome.unwrap_err();
+    assert!(sent == 1 && elapsed <= seconds(10), "{elapsed:?}, {error:?}");
+
+    let slow = Exchange::respond(200).body("{").stall();
+    let (outcome, _, elapsed) = create([slow], |call| call.timeout(seconds(10)));
+    let error = outcome.unwrap_err();
+    assert!(error.is_timeout() && elapsed == seconds(10), "{elapsed:?}, {error:?}");
+}
+
+#[test]
+fn the_usual_timeouts_of_a_unary_call() {
+    let (outcome, _, elapsed) = create([Exchange::never()], |call| call);
+    assert!(outcome.unwrap_err().is_timeout() && elapsed == seconds(600), "{elapsed:?}");
+    let stopped = Exchange::respond(200).body("{").stall();
+    let (outcome, _, elapsed) = create([stopped], |call| call);
+    assert!(outcome.unwrap_err().is_timeout() && elapsed == seconds(120), "{elapsed:?}");
+    let patient = Timeouts::none();
+    let late = fine().head_after(seconds(86_400));
+    let (outcome, ..) = create([late], |call| call.timeouts(patient));
+    assert_eq!(outcome.unwrap(), 1);
+}
+
+#[test]
+fn a_stream_is_asked_for_again_only_before_its_head() {
+    let transport = ScriptedTransport::new([
+        Exchange::respond(503),
+        Exchange::respond(200).header("content-type", "text/event-stream").body(hello_stream()),
+        Exchange::respond(200).body(event(support::chunk("he"))).break_off("reset"),
+    ]);
+    let timer = ManualTimer::new();
+    let chat = client(&transport, &timer).chat();
+    timer.run(async {
+        let stream = chat.stream(request()).await.unwrap();
+        assert_eq!((stream.attempts().count, stream.attempts().failed.len()), (2, 1));
+        assert_eq!(stream.collect().await.unwrap().text(), "hello");
+
+        let read = support::read(chat.stream(request()).await).await;
+        let error = read.error.unwrap();
+        assert!(error.is_truncated() && read.text == "he", "{error:?}");
+        assert_eq!(error.attempts().count, 1);
+    });
+    assert_eq!((transport.requests().len(), transport.live_bodies()), (3, 0));
+}
+
+#[tokio::test]
+async fn over_real_connections() {
+    let refused = {
+        let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("http://{}", gone.local_addr().unwrap())
+    };
+    let backoff = atoma::BackoffStrategy::default().initial_interval(Duration::ZERO);
+    let retries = RetryConfig::default().backoff(backoff);
+    let client = support::builder(refused).retries(retries).build().unwrap();
+    let error = client.chat().create(request()).await.unwrap_err();
+    assert!(error.is_connect() && !error.may_have_been_processed(), "{error:?}");
+    assert_eq!(error.attempts().count, 3);
+    assert!(error.to_string().contains("after 3 attempts"), "{error}");
+
+    let server = server::Server::start([vec![server::Step::Close]]).await;
+    let call = client.chat().create(request()).server_url(server.url());
+    let error = call.await.unwrap_err();
+    assert!(!error.is_connect() && error.may_have_been_processed(), "{error:?}");
+    assert_eq!((error.attempts().count, server.log().requests.len()), (1, 1));
+}
