@@ -293,6 +293,7 @@ fn without_dot(uri: &Uri) -> Cow<'_, Uri> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn route(variables: &[(&str, &str)], url: &str) -> String {
         let read = |name: &str| {
@@ -399,5 +400,44 @@ mod tests {
         let Route::Tunnel(server) = &route else { panic!("{route:?}") };
         assert_eq!(server.basic.as_ref().unwrap(), "Basic dXNlcjpzZWNyZXQ=");
         assert!(!format!("{route:?} {:?}", server.basic).contains("dXNlcjpzZWNyZXQ="));
+    }
+
+    /// Strings near enough to URLs that some are and some are not.
+    fn nearly_a_url() -> impl Strategy<Value = String> {
+        let scheme = prop::sample::select(vec!["", "http://", "HTTPS://", "socks5://", "http:/"]);
+        let login = prop::sample::select(vec!["", "u:p@", "u@", "@", "u:p@q@", "%zz:%00@"]);
+        let host = prop_oneof!["[a-z.\\-_ %]{0,8}", Just("[::1]".into()), Just("1.2.3.4".into())];
+        let port = prop::sample::select(vec!["", ":", ":80", ":0", ":65536", ":x", ":8 0"]);
+        let end = prop::sample::select(vec!["", "/", "/x", "?x", "#x", " ", "\\", "\n"]);
+        (scheme, login, host, port, end).prop_map(|(scheme, login, host, port, end)| {
+            format!("{scheme}{login}{host}{port}{end}")
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_proxy_that_is_given_is_used_or_refused(
+            url in prop_oneof![any::<String>(), nearly_a_url()],
+        ) {
+            if let Ok(proxies) = Proxy::all(url).build() {
+                for uri in ["http://a.test/", "https://a.test/", "https://127.0.0.1/"] {
+                    let uri = Uri::from_static(uri);
+                    let route = proxies.route(&Target::of(&uri).unwrap(), &uri);
+                    let (Route::Forward(server) | Route::Tunnel(server) | Route::Socks { server, .. }) =
+                        route
+                    else {
+                        panic!("goes direct");
+                    };
+                    prop_assert!(!server.host.is_empty() && server.port != 0);
+                }
+            }
+        }
+
+        #[test]
+        fn any_list_of_spared_servers_is_read(list in any::<String>()) {
+            let proxies = Proxy::all("http://p:1").no_proxy(list).build().unwrap();
+            let uri = Uri::from_static("https://a.test/");
+            let _ = proxies.route(&Target::of(&uri).unwrap(), &uri);
+        }
     }
 }

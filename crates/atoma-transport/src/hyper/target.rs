@@ -169,4 +169,15 @@ mod tests {
         assert_eq!(written.headers()["host"], "other");
         assert_eq!(written.headers()["authorization"], "Bearer k");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_url_names_a_server_or_is_refused(uri in "(https?|ftp)?(://)?[a-z@:\\[\\].0-9]{0,12}/?[a-z?]*") {
+            if let Ok(Ok(target)) = uri.parse().map(|uri| Target::of(&uri)) {
+                proptest::prop_assert!(!target.host().is_empty() && target.port() != 0);
+                proptest::prop_assert!(!target.host_header().is_empty());
+                proptest::prop_assert!(!target.host_and_port().contains('@'));
+            }
+        }
+    }
 }

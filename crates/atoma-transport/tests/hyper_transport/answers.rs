@@ -2,6 +2,7 @@
 
 use crate::support::{OK, Server, builder, get, next, post, read, transport, within};
 use atoma_transport::{ErrorKind, RequestSent, Transport, TransportError};
+use proptest::prelude::*;
 use std::sync::Arc;
 use tokio::sync::Notify;
 
@@ -226,4 +227,59 @@ async fn an_early_refusal_is_read_while_the_request_is_still_being_written() {
         let response = within(transport().send(request)).await.unwrap();
         assert_eq!(response.status(), 413, "round {round}");
     }
+}
+
+#[test]
+fn any_bytes_end_in_an_answer_or_an_error() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let pieces = prop::sample::select(vec![
+        "HTTP/1.1 200 OK\r\n",
+        "HTTP/1.1 100 Continue\r\n",
+        "HTTP/1.0 200\r\n",
+        "content-length: 5\r\n",
+        "content-length: 99999999999999999999\r\n",
+        "transfer-encoding: chunked\r\n",
+        "connection: keep-alive\r\n",
+        "\r\n",
+        "\n",
+        "5\r\nhello\r\n",
+        "0\r\n\r\n",
+        "ffffffffffffffff\r\n",
+        "hello",
+        "\0",
+        ":",
+    ]);
+    let answer = prop_oneof![
+        prop::collection::vec(pieces, 0..12).prop_map(|pieces| pieces.concat().into_bytes()),
+        prop::collection::vec(any::<u8>(), 0..200),
+    ];
+    proptest!(ProptestConfig::with_cases(300), |(answer in answer, cut in any::<prop::sample::Index>())| {
+        let cut = cut.index(answer.len() + 1);
+        let whole = answer.clone();
+        runtime.block_on(within(async move {
+            let server = Server::start(move |mut peer| {
+                let (first, rest) = answer.split_at(cut);
+                let (first, rest) = (first.to_vec(), rest.to_vec());
+                async move {
+                    peer.request().await;
+                    peer.write(first).await;
+                    tokio::task::yield_now().await;
+                    peer.write(rest).await;
+                }
+            })
+            .await;
+            match transport().send(get(server.url("/"))).await {
+                Ok(response) => {
+                    let mut body = response.into_body();
+                    let mut read = 0;
+                    while let Some(piece) = next(&mut body).await {
+                        read += piece.map_or(0, |piece| piece.len());
+                    }
+                    assert!(read <= whole.len());
+                    assert!(next(&mut body).await.is_none());
+                }
+                Err(error) => assert!(!error.to_string().contains('\n')),
+            }
+        }));
+    });
 }
