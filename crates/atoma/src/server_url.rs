@@ -32,6 +32,9 @@ impl ServerUrl {
         if uri.query().is_some() || url.contains('#') {
             return Err(bad("has a query or fragment: only a path prefix is possible"));
         }
+        if uri.path().trim_end_matches('/').ends_with("/chat/completions") {
+            return Err(bad("names the endpoint: leave /chat/completions out, it is appended"));
+        }
         if uri.scheme() == Some(&Scheme::HTTP) {
             if !allow_http && !is_loopback(authority.host()) {
                 return Err(bad(
@@ -115,6 +118,7 @@ mod tests {
             ("https://user:secret@api.atoma.network", "user name or password"),
             ("https://api.atoma.network?key=1", "query or fragment"),
             ("https://api.atoma.network/#create", "query or fragment"),
+            ("https://api.atoma.network/v1/chat/completions", "leave /chat/completions out"),
             ("http://api.atoma.network", "allow_http"),
             ("http://192.168.0.7:8000", "allow_http"),
             ("http://localhost.evil.test", "allow_http"),
