@@ -1,10 +1,12 @@
 //! Enumerations that stay open: a value invented tomorrow is kept, shown and written back.
 
 /// Defines an enumeration of strings with a last variant for every string not listed.
+///
+/// `= Variant` after the name is the default: what an absent member means.
 macro_rules! open_enum {
     (
         $(#[$meta:meta])*
-        pub enum $name:ident {
+        pub enum $name:ident $(= $default:ident)? {
             $( $(#[$variant_meta:meta])* $variant:ident = $wire:literal, )+
         }
     ) => {
@@ -16,6 +18,14 @@ macro_rules! open_enum {
             /// Any other value, kept as it came.
             Other(String),
         }
+
+        $(
+            impl Default for $name {
+                fn default() -> Self {
+                    Self::$default
+                }
+            }
+        )?
 
         impl $name {
             /// The value as it stands on the wire.
@@ -74,7 +84,7 @@ macro_rules! open_enum {
             }
 
             fn is_absent(value: &$name) -> bool {
-                value.as_str().is_empty()
+                value.as_str().is_empty() $(|| *value == $name::$default)?
             }
         }
     };

@@ -313,6 +313,10 @@ fn flawed_text_is_read_where_its_meaning_is_plain() {
         ("a choice that is null", r#"{"id":"c","choices":[null,{"message":{"content":"a"}}]}"#),
         ("a choice that is text", r#"{"id":"c","choices":["x",{"message":{"content":"a"}}]}"#),
         ("a choice without a list", r#"{"id":"c","choices":{"message":{"content":"a"}}}"#),
+        (
+            "an empty delta after the message",
+            r#"{"id":"c","choices":[{"message":{"content":"a"},"delta":{}}]}"#,
+        ),
         ("a delta for a message", r#"{"id":"c","choices":[{"delta":{"content":"a"}}]}"#),
         ("NaN", r#"{"id":"c","x":NaN,"choices":[{"message":{"content":"a"}}]}"#),
         ("minus infinity", r#"{"id":"c","x":-Infinity,"choices":[{"message":{"content":"a"}}]}"#),

@@ -45,8 +45,7 @@ object! {
 
 open_enum! {
     /// Who speaks. A message that does not say so is the assistant's.
-    #[derive(Default)]
-    pub enum Role {
+    pub enum Role = Assistant {
         /// Instructions to the model.
         System = "system",
         /// Instructions to the model, as newer models name them.
@@ -54,7 +53,6 @@ open_enum! {
         /// The person or program that asks.
         User = "user",
         /// The model.
-        #[default]
         Assistant = "assistant",
         /// The result of a tool call.
         Tool = "tool",

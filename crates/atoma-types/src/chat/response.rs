@@ -86,14 +86,12 @@ open_enum! {
 
 open_enum! {
     /// What an object says it is.
-    #[derive(Default)]
-    pub enum ObjectKind {
+    pub enum ObjectKind = Unspecified {
         /// A whole answer.
         ChatCompletion = "chat.completion",
         /// A piece of a streamed answer.
         ChatCompletionChunk = "chat.completion.chunk",
         /// Nothing: the member is absent or empty.
-        #[default]
         Unspecified = "",
     }
 }

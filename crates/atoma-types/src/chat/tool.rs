@@ -88,10 +88,8 @@ object! {
 
 open_enum! {
     /// What a tool is. Absent on the wire means [`ToolKind::Function`].
-    #[derive(Default)]
-    pub enum ToolKind {
+    pub enum ToolKind = Function {
         /// A function of the caller.
-        #[default]
         Function = "function",
     }
 }
