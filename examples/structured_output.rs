@@ -8,7 +8,7 @@
 mod support;
 
 use atoma::{
-    ChatCompletionMessage, ChatCompletionRequest, FinishReason, ResponseFormat, types::JsonSchema,
+    ChatCompletionMessage, ChatCompletionRequest, FinishReason, types::JsonSchema,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -43,7 +43,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
         [ChatCompletionMessage::user("A recipe for a tomato soup, please.")],
     )
     .response_format(JsonSchema::new("recipe", schema).strict(true));
-    assert!(matches!(request.response_format, Some(ResponseFormat::JsonSchema(_))));
 
     let reply = client.chat().create(request).await?;
     if reply.finish_reason() == Some(&FinishReason::Length) {
