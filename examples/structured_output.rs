@@ -7,9 +7,7 @@
 
 mod support;
 
-use atoma::{
-    ChatCompletionMessage, ChatCompletionRequest, FinishReason, types::JsonSchema,
-};
+use atoma::{ChatCompletionMessage, ChatCompletionRequest, FinishReason, types::JsonSchema};
 use serde::Deserialize;
 use serde_json::json;
 use std::error::Error;
