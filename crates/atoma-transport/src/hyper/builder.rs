@@ -23,7 +23,7 @@ impl HyperTransportBuilder {
         Self {
             proxy: Proxy::default(),
             tls: TlsSettings::default(),
-            resolver: Arc::new(SystemResolver),
+            resolver: Arc::new(SystemResolver::new()),
             timer: Arc::new(TokioTimer),
             connect_timeout: Some(Duration::from_secs(10)),
             max_idle: 32,

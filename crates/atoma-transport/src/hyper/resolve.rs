@@ -1,6 +1,16 @@
 //! Names to addresses.
 
-use std::{fmt, future::Future, io, net::SocketAddr, pin::Pin};
+use std::{
+    collections::HashMap,
+    fmt,
+    future::{Future, poll_fn},
+    io,
+    net::{SocketAddr, ToSocketAddrs},
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+    thread,
+};
 
 /// What [`Resolver::resolve`] returns.
 pub type Resolving = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
@@ -36,13 +46,165 @@ pub trait Resolver: fmt::Debug + Send + Sync + 'static {
     fn resolve(&self, host: &str, port: u16) -> Resolving;
 }
 
-/// The operating system's `getaddrinfo`, on a thread for blocking work.
-#[derive(Debug)]
-pub(super) struct SystemResolver;
+/// The operating system's `getaddrinfo`.
+///
+/// It blocks and cannot be cancelled. So it runs on a thread of its own, which a runtime that ends
+/// does not wait for, and those who ask for the same name meanwhile share its answer.
+pub(super) struct SystemResolver {
+    look_up: LookUp,
+    running: Arc<Mutex<HashMap<(String, u16), Arc<Lookup>>>>,
+}
+
+type LookUp = Arc<dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync>;
+
+/// A lookup that some wait for.
+#[derive(Default)]
+struct Lookup(Mutex<Answer>);
+
+#[derive(Default)]
+struct Answer {
+    found: Option<io::Result<Vec<SocketAddr>>>,
+    waiting: Vec<Waker>,
+}
+
+impl SystemResolver {
+    pub(super) fn new() -> Self {
+        Self::with(|host, port| Ok((host, port).to_socket_addrs()?.collect()))
+    }
+
+    fn with(
+        look_up: impl Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
+    ) -> Self {
+        Self { look_up: Arc::new(look_up), running: Arc::default() }
+    }
+
+    /// The lookup under way for this name, or a new one.
+    fn join(&self, host: &str, port: u16) -> io::Result<Arc<Lookup>> {
+        let name = (host.to_owned(), port);
+        let mut running = lock(&self.running);
+        if let Some(lookup) = running.get(&name) {
+            return Ok(lookup.clone());
+        }
+        let lookup = Arc::new(Lookup::default());
+        let (look_up, table, result) = (self.look_up.clone(), self.running.clone(), lookup.clone());
+        let work = move |name: (String, u16)| {
+            let found = look_up(&name.0, name.1);
+            lock(&table).remove(&name);
+            result.finish(found);
+        };
+        let thread = thread::Builder::new().name("name lookup".to_owned());
+        let named = name.clone();
+        thread.spawn(move || work(named))?;
+        running.insert(name, lookup.clone());
+        Ok(lookup)
+    }
+}
+
+impl Lookup {
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<io::Result<Vec<SocketAddr>>> {
+        let mut answer = lock(&self.0);
+        if let Some(found) = &answer.found {
+            return Poll::Ready(found.as_ref().map_err(copied).cloned());
+        }
+        if !answer.waiting.iter().any(|known| known.will_wake(cx.waker())) {
+            answer.waiting.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    fn finish(&self, found: io::Result<Vec<SocketAddr>>) {
+        let mut answer = lock(&self.0);
+        answer.found = Some(found);
+        let waiting = std::mem::take(&mut answer.waiting);
+        drop(answer);
+        waiting.into_iter().for_each(Waker::wake);
+    }
+}
 
 impl Resolver for SystemResolver {
     fn resolve(&self, host: &str, port: u16) -> Resolving {
-        let host = host.to_owned();
-        Box::pin(async move { Ok(tokio::net::lookup_host((host, port)).await?.collect()) })
+        let lookup = self.join(host, port);
+        Box::pin(async move {
+            let lookup = lookup?;
+            poll_fn(|cx| lookup.poll(cx)).await
+        })
+    }
+}
+
+impl fmt::Debug for SystemResolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SystemResolver")
+    }
+}
+
+/// The same error for one more who waits.
+fn copied(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    };
+
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread().build().unwrap()
+    }
+
+    #[test]
+    fn this_machine_has_an_address() {
+        let found = runtime().block_on(SystemResolver::new().resolve("localhost", 7)).unwrap();
+        assert!(found.iter().all(|address| address.ip().is_loopback() && address.port() == 7));
+        assert!(!found.is_empty());
+    }
+
+    #[test]
+    fn those_who_ask_at_the_same_time_share_an_answer() {
+        let (go, gate) = mpsc::channel::<()>();
+        let (gate, asked) = (Mutex::new(gate), Arc::new(AtomicUsize::new(0)));
+        let count = asked.clone();
+        let resolver = SystemResolver::with(move |_, _| {
+            count.fetch_add(1, Ordering::SeqCst);
+            let _ = gate.lock().unwrap().recv();
+            Err(io::Error::new(io::ErrorKind::NotFound, "nobody"))
+        });
+        let asking = [(); 3].map(|()| resolver.resolve("a.test", 1));
+        go.send(()).unwrap();
+        for found in asking {
+            let error = runtime().block_on(found).unwrap_err();
+            assert_eq!(
+                (error.kind(), error.to_string()),
+                (io::ErrorKind::NotFound, "nobody".into())
+            );
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+        drop(go);
+        assert!(runtime().block_on(resolver.resolve("a.test", 1)).is_err());
+        assert_eq!(asked.load(Ordering::SeqCst), 2);
+    }
+
+    #[test]
+    fn a_runtime_does_not_wait_for_a_lookup() {
+        let (held, gate) = mpsc::channel::<()>();
+        let gate = Mutex::new(gate);
+        let resolver = SystemResolver::with(move |_, _| {
+            let _ = gate.lock().unwrap().recv();
+            Ok(Vec::new())
+        });
+        let runtime = runtime();
+        runtime.spawn(resolver.resolve("a.test", 1));
+        runtime.block_on(tokio::task::yield_now());
+        drop(runtime);
+        drop(held);
     }
 }
