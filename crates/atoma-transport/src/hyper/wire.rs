@@ -113,9 +113,10 @@ impl<S> Wired<S> {
     /// large request early answers first and closes then, and its answer is still to be read. If
     /// there is none, reading fails as well and says so.
     fn hold<T>(&mut self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        use io::ErrorKind::{BrokenPipe, ConnectionReset};
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+        let is_gone = |kind| matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset);
         match result {
-            Poll::Ready(Err(error)) if matches!(error.kind(), BrokenPipe | ConnectionReset) => {
+            Poll::Ready(Err(error)) if is_gone(error.kind()) => {
                 self.write_failed = true;
                 Poll::Pending
             }

@@ -181,6 +181,25 @@ async fn a_connection_closed_under_a_written_request_is_an_error_that_says_so() 
 }
 
 #[tokio::test]
+async fn a_request_answered_before_it_was_read_ends_its_connection() {
+    let server = Server::start(|mut peer| async move {
+        peer.read().await;
+        peer.write("HTTP/1.1 413 Too Large\r\ncontent-length: 3\r\n\r\nbig").await;
+        // Never reads on, so that the rest of the request cannot be sent.
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let transport = transport();
+    for _ in 0..2 {
+        let request = post(server.url("/"), vec![b'x'; 32 << 20]);
+        let response = within(transport.send(request)).await.unwrap();
+        assert_eq!(response.status(), 413);
+        assert_eq!(within(read(response.into_body())).await.unwrap(), "big");
+    }
+    assert_eq!(server.accepted(), 2);
+}
+
+#[tokio::test]
 async fn clones_share_connections_and_servers_do_not() {
     let (one, two) = (Server::answering(OK).await, Server::answering(OK).await);
     let transport = transport();
