@@ -9,7 +9,7 @@ use std::{
     fmt,
     future::{Future, IntoFuture},
     pin::Pin,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// A call that is not sent yet: set what it shall do otherwise than the client, then await it.
@@ -126,6 +126,8 @@ pub struct Prepared {
 pub(crate) struct Answer {
     pub(crate) client: Client,
     pub(crate) head: Head,
+    /// When the head arrived.
+    pub(crate) arrived: Instant,
     pub(crate) key: Option<crate::ApiKey>,
     pub(crate) timeouts: Timeouts,
     pub(crate) body: Body,
@@ -155,7 +157,8 @@ impl Prepared {
         }
         let response = self.client.inner().transport.send(request).await?;
         let (head, key, body) = outcome::accept(response).await?;
-        Ok(Answer { client: self.client, head, key, timeouts, body })
+        let arrived = self.client.inner().timer.now();
+        Ok(Answer { client: self.client, head, arrived, key, timeouts, body })
     }
 
     fn uri(&self, path: &str) -> Result<Uri> {

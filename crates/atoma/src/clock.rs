@@ -24,6 +24,10 @@ impl Clock {
         Self { since: timer.now(), timer, has_moved: false, sleep: None }
     }
 
+    pub(crate) fn time_since(&self, earlier: Instant) -> Duration {
+        self.timer.now().saturating_duration_since(earlier)
+    }
+
     pub(crate) fn moved(&mut self) {
         self.has_moved = true;
     }

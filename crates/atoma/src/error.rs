@@ -121,6 +121,13 @@ impl Error {
         self
     }
 
+    /// Says that the answer went on for `time` after its head, until this.
+    pub(crate) fn with_body_time(mut self, time: Duration) -> Self {
+        let attempts = &mut self.0.head.attempts;
+        attempts.elapsed = attempts.elapsed.saturating_add(time);
+        self
+    }
+
     pub(crate) fn with_partial(mut self, partial: ChatCompletionResponse) -> Self {
         self.0.partial = Some(partial);
         self

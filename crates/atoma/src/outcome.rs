@@ -11,19 +11,25 @@ use crate::{
 use atoma_transport::{Body, Response};
 use atoma_types::{ApiError, ChatCompletionResponse, ReadError};
 use bytes::{Bytes, BytesMut};
+use http::StatusCode;
 use http_body::Body as _;
 use std::{future::poll_fn, pin::Pin};
 
 /// The most of a refusing body that is read.
 const REFUSAL_LIMIT: usize = 64 << 10;
 
-/// Splits a 2xx into its parts; any other status becomes the error it stands for.
+/// Splits a 2xx into its parts; any other status becomes the error it stands for, and so do those
+/// that exclude an answer (RFC 9110, sections 15.3.5 and 15.3.6).
 pub(crate) async fn accept(response: Response) -> Result<(Head, Option<ApiKey>, Body)> {
     let (mut parts, mut body) = response.into_parts();
     let key = parts.extensions.remove::<ApiKey>();
     let attempts = parts.extensions.remove().unwrap_or_default();
     let head =
         Head { status: parts.status, headers: cleansed(parts.headers, key.as_ref()), attempts };
+    if matches!(head.status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT) {
+        let what = "the answer's status says that there is none";
+        return Err(Error::unexpected(what, b"").with_head(&head));
+    }
     if head.status.is_success() {
         return Ok((head, key, body));
     }
@@ -34,7 +40,7 @@ pub(crate) async fn accept(response: Response) -> Result<(Head, Option<ApiKey>, 
 
 /// Reads the whole body of a unary answer.
 pub(crate) async fn completion(answer: Answer) -> Result<Reply<ChatCompletionResponse>> {
-    let Answer { client, head, key, body, .. } = answer;
+    let Answer { client, head, arrived, key, body, .. } = answer;
     let limit = client.inner().limits.response;
     let completion = async {
         let raw = whole(body, limit).await?;
@@ -44,7 +50,10 @@ pub(crate) async fn completion(answer: Answer) -> Result<Reply<ChatCompletionRes
     };
     match completion.await {
         Ok((response, raw)) => Ok(Reply::new(response, head, raw)),
-        Err(error) => Err(Error::with_head(error, &head)),
+        Err(error) => {
+            let time = client.inner().timer.now().saturating_duration_since(arrived);
+            Err(Error::with_head(error, &head).with_body_time(time))
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// The answer as it is written, chunk by chunk.
@@ -39,6 +39,8 @@ use std::{
 pub struct ChatCompletionStream {
     mode: Mode,
     head: Head,
+    /// When the head arrived.
+    arrived: Instant,
     body: Body,
     /// What of the last frame is not decoded yet.
     frame: Bytes,
@@ -87,12 +89,13 @@ type Item = Result<ChatCompletionChunk>;
 impl ChatCompletionStream {
     /// Waits, under another label than `text/event-stream`, until it is known what the body is.
     pub(crate) async fn open(answer: Answer, choices: u32) -> Result<Self> {
-        let Answer { client, head, key, timeouts, body } = answer;
+        let Answer { client, head, arrived, key, timeouts, body } = answer;
         let client = client.inner();
         let labelled = is_event_stream(&head.headers);
         let mut stream = Self {
             mode: Mode::Opening { beginning: Vec::new(), labelled },
             head,
+            arrived,
             body,
             frame: Bytes::new(),
             first: None,
@@ -343,7 +346,7 @@ impl ChatCompletionStream {
 
     fn fail(&mut self, error: Error) -> Option<Item> {
         self.finish();
-        let error = error.with_head(&self.head);
+        let error = error.with_head(&self.head).with_body_time(self.clock.time_since(self.arrived));
         Some(Err(match self.events.partial() {
             Some(partial) => error.with_partial(partial),
             None => error,
