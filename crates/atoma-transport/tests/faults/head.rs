@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 async fn refused<const N: usize>(kind: ErrorKind, is: [Is; N], answers: &[(&str, &[u8])]) {
     for (name, answer) in answers {
         println!("case: {name}");
-        let script = Script::on_request().write(answer.to_vec());
+        let script = Script::on_request().write(answer);
         let lab = serve([script.clone(), script]).start().await;
         let outcome = lab.unary().await;
         outcome.is(is).kind(kind).after("").attempts(1).connections(1).requests(1);
@@ -48,12 +48,22 @@ async fn row_039_never_answers() {
     let silent = Script::on_request().until_closed();
     let lab = serve([silent.clone()]).manual_clock().start().await;
     let outcome = lab.expires_after(PATIENCE, lab.stream()).await;
-    outcome.is(LATE).kind(ErrorKind::Timeout(Phase::Head)).attempts(1).connections(1);
+    outcome
+        .is(LATE)
+        .kind(ErrorKind::Timeout(Phase::Head))
+        .lasted(PATIENCE)
+        .attempts(1)
+        .connections(1);
     lab.healthy().await;
 
     let lab = serve([silent]).manual_clock().start().await;
     let outcome = lab.expires_after(Duration::from_secs(600), lab.unary()).await;
-    outcome.is(LATE).kind(ErrorKind::Timeout(Phase::Total)).attempts(1).connections(1);
+    outcome
+        .is(LATE)
+        .kind(ErrorKind::Timeout(Phase::Total))
+        .lasted(2 * PATIENCE)
+        .attempts(1)
+        .connections(1);
     lab.healthy().await;
 }
 
@@ -62,7 +72,12 @@ async fn row_040_half_a_head_and_then_silence() {
     let half = Script::on_request().write(&CHUNKED[..CHUNKED.len() / 2]);
     let lab = serve([half.until_closed()]).manual_clock().start().await;
     let outcome = lab.expires_after(PATIENCE, lab.stream()).await;
-    outcome.is(LATE).kind(ErrorKind::Timeout(Phase::Head)).attempts(1).connections(1);
+    outcome
+        .is(LATE)
+        .kind(ErrorKind::Timeout(Phase::Head))
+        .lasted(PATIENCE)
+        .attempts(1)
+        .connections(1);
     lab.healthy().await;
 }
 
@@ -83,8 +98,12 @@ async fn row_040_a_head_byte_by_byte() {
     lab.halts(11, &mut call).await;
     let outcome = lab.expires_in(PATIENCE - 10 * Duration::from_secs(29), &mut call).await;
     drop(call);
-    outcome.is(LATE).kind(ErrorKind::Timeout(Phase::Head)).attempts(1).connections(1);
-    (0..CHUNKED.len()).for_each(|_| gate.open());
+    outcome
+        .is(LATE)
+        .kind(ErrorKind::Timeout(Phase::Head))
+        .lasted(PATIENCE)
+        .attempts(1)
+        .connections(1);
     lab.healthy().await;
 }
 
@@ -218,7 +237,12 @@ async fn row_050_interim_answers_do_not_restart_the_time_out() {
     lab.halts(4, &mut call).await;
     let outcome = lab.expires_in(Duration::from_secs(3), &mut call).await;
     drop(call);
-    outcome.is(LATE).kind(ErrorKind::Timeout(Phase::Head)).attempts(1).connections(1);
+    outcome
+        .is(LATE)
+        .kind(ErrorKind::Timeout(Phase::Head))
+        .lasted(PATIENCE)
+        .attempts(1)
+        .connections(1);
     lab.healthy().await;
 }
 

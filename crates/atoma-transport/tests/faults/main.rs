@@ -5,6 +5,7 @@
 mod body;
 mod caller;
 mod connect;
+mod content;
 mod head;
 mod http2;
 #[allow(
@@ -15,6 +16,7 @@ mod http2;
 )]
 mod lab;
 mod ledger;
+mod pieces;
 mod reuse;
 mod status;
 mod tls;

@@ -14,6 +14,7 @@
 pub mod answers;
 pub mod h2;
 pub mod invariants;
+pub mod memory;
 mod outcome;
 pub mod proxy;
 mod script;

@@ -177,6 +177,13 @@ impl Outcome {
         self
     }
 
+    /// The error says that the call took this long, by a clock that only the test moves.
+    #[track_caller]
+    pub fn lasted(&self, time: Duration) -> &Self {
+        assert_eq!(self.error().attempts().elapsed, time, "{:?}", self.error());
+        self
+    }
+
     /// It took no longer than this by the clock on the wall.
     #[track_caller]
     pub fn took_at_most(&self, time: Duration) -> &Self {

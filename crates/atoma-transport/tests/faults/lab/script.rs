@@ -61,21 +61,21 @@ impl Script {
     }
 
     /// Sends `bytes`.
-    pub fn write(self, bytes: impl Into<Bytes>) -> Self {
-        self.step(Step::Write(bytes.into()))
+    pub fn write(self, bytes: impl AsRef<[u8]>) -> Self {
+        self.step(Step::Write(Bytes::copy_from_slice(bytes.as_ref())))
     }
 
     /// Sends `bytes`, each on its own.
-    pub fn drip(self, bytes: impl Into<Bytes>) -> Self {
-        self.step(Step::Drip(bytes.into()))
+    pub fn drip(self, bytes: impl AsRef<[u8]>) -> Self {
+        self.step(Step::Drip(Bytes::copy_from_slice(bytes.as_ref())))
     }
 
     /// Sends `bytes` again and again, until the client is gone or `at_most` bytes were taken.
-    pub fn flood(self, bytes: impl Into<Bytes>, at_most: u64) -> Self {
-        self.step(Step::Flood { bytes: bytes.into(), at_most })
+    pub fn flood(self, bytes: impl AsRef<[u8]>, at_most: u64) -> Self {
+        self.step(Step::Flood { bytes: Bytes::copy_from_slice(bytes.as_ref()), at_most })
     }
 
-    /// Waits until `gate` is opened.
+    /// Waits until `gate` is opened, or the client is gone.
     pub fn pass(self, gate: &Gate) -> Self {
         self.step(Step::Pass(gate.clone()))
     }
@@ -136,8 +136,10 @@ impl Script {
                 Step::Flood { bytes, at_most } => peer.flood(&bytes, at_most).await,
                 Step::Pass(gate) => {
                     peer.halts();
-                    gate.passed().await;
-                    peer.goes_on();
+                    tokio::select! {
+                        () = gate.passed() => peer.goes_on(),
+                        () = peer.read_at_least(usize::MAX) => {}
+                    }
                 }
                 Step::HalfClose => peer.half_close().await,
                 Step::UntilClosed => peer.until_closed().await,
