@@ -4,7 +4,7 @@ use atoma_transport::{
 };
 use http::{HeaderValue, header::AUTHORIZATION};
 use secrecy::{ExposeSecret, SecretString};
-use std::{fmt, future::Future, pin::Pin, sync::Arc};
+use std::{borrow::Cow, fmt, future::Future, pin::Pin, sync::Arc};
 
 /// A bearer token; it shows itself nowhere and is wiped from memory when dropped.
 ///
@@ -47,11 +47,16 @@ impl ApiKey {
         Ok(value)
     }
 
+    /// The token of an `Authorization` header that the caller wrote.
+    fn inside(value: &HeaderValue) -> Option<Self> {
+        Self::new(value.to_str().ok()?.split_whitespace().next_back()?).ok()
+    }
+
     /// `text` without this key in it, should a server have echoed it.
     ///
     /// A key too short to be a secret ("any", for a server of one's own) stays: taking it out would
     /// maim words, and the JSON around them.
-    pub(crate) fn redact<'a>(&self, text: &'a [u8]) -> std::borrow::Cow<'a, [u8]> {
+    pub(crate) fn redact<'a>(&self, text: &'a [u8]) -> Cow<'a, [u8]> {
         let key = self.0.expose_secret().as_bytes();
         if key.len() < SHORTEST_SECRET { text.into() } else { redact(text, key) }
     }
@@ -115,8 +120,12 @@ impl<T: Transport> Authorize<T> {
 
 impl<T: Transport> Transport for Authorize<T> {
     fn send(&self, mut request: Request) -> ResponseFuture {
-        if request.headers().contains_key(AUTHORIZATION) {
-            return self.inner.send(request);
+        if let Some(value) = request.headers().get(AUTHORIZATION) {
+            let (key, sent) = (ApiKey::inside(value), self.inner.send(request));
+            return match key {
+                Some(key) => Box::pin(async move { Ok(remember(sent.await?, key)) }),
+                None => sent,
+            };
         }
         match &self.credentials {
             Credentials::None => self.inner.send(request),
@@ -124,7 +133,7 @@ impl<T: Transport> Transport for Authorize<T> {
                 Ok(value) => {
                     request.headers_mut().insert(AUTHORIZATION, value);
                     let (sent, key) = (self.inner.send(request), key.clone());
-                    Box::pin(async move { sent.await.map(|response| remember(response, key)) })
+                    Box::pin(async move { Ok(remember(sent.await?, key)) })
                 }
                 Err(error) => Box::pin(std::future::ready(Err(no_key(error)))),
             },
@@ -133,15 +142,22 @@ impl<T: Transport> Transport for Authorize<T> {
                 Box::pin(async move {
                     let key = key.await.map_err(no_key)?;
                     request.headers_mut().insert(AUTHORIZATION, key.bearer().map_err(no_key)?);
-                    inner.send(request).await.map(|response| remember(response, key))
+                    Ok(remember(inner.send(request).await?, key))
                 })
             }
         }
     }
 }
 
-/// Leaves the key with the response, so that errors can be cleansed of it.
+/// Leaves the key with the response, so that errors can be cleansed of it, and takes it out of the
+/// headers, should the server have echoed it: the record of the attempts quotes one.
 fn remember(mut response: Response, key: ApiKey) -> Response {
+    for value in response.headers_mut().values_mut() {
+        if let Cow::Owned(cleansed) = key.redact(value.as_bytes()) {
+            *value = HeaderValue::from_bytes(&cleansed)
+                .unwrap_or_else(|_| HeaderValue::from_static("[key]"));
+        }
+    }
     response.extensions_mut().insert(key);
     response
 }

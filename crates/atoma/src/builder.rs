@@ -243,10 +243,12 @@ fn stream_timeouts() -> Timeouts {
     Timeouts::default().head(Duration::from_secs(300)).idle(Duration::from_secs(120)).total(None)
 }
 
-/// A header by its parts, checked; the value is marked as sensitive, since it may be a key.
+/// A header by its parts, checked; the value is marked as sensitive, since it may be a key. So may
+/// a malformed name, where the two were given the wrong way round.
 pub(crate) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Error> {
-    let name = HeaderName::try_from(name)
-        .map_err(|_| Error::config(format!("{name:?} cannot be the name of a header")))?;
+    let name = HeaderName::try_from(name).map_err(|_| {
+        Error::config("a header's name is empty or holds a character it cannot have")
+    })?;
     let mut value = HeaderValue::try_from(value).map_err(|_| {
         Error::config(format!("the value of the header {name} has a line end or control character"))
     })?;

@@ -29,6 +29,10 @@ impl ServerUrl {
         if authority.host().is_empty() {
             return Err(bad("has no host"));
         }
+        let has_port = authority.as_str().len() > authority.host().len();
+        if has_port && authority.port_u16().is_none() {
+            return Err(bad("has a port that is no number from 0 to 65535"));
+        }
         if uri.query().is_some() || url.contains('#') {
             return Err(bad("has a query or fragment: only a path prefix is possible"));
         }
@@ -116,6 +120,9 @@ mod tests {
             ("ftp://api.atoma.network", "https:// or http://"),
             ("https://", "not a URL"),
             ("https://user:secret@api.atoma.network", "user name or password"),
+            ("https://user:se/cret@api.atoma.network", "port that is no number"),
+            ("https://api.atoma.network:", "port that is no number"),
+            ("https://api.atoma.network:65536", "port that is no number"),
             ("https://api.atoma.network?key=1", "query or fragment"),
             ("https://api.atoma.network/#create", "query or fragment"),
             ("https://api.atoma.network/v1/chat/completions", "leave /chat/completions out"),

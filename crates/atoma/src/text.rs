@@ -18,20 +18,55 @@ pub(crate) fn excerpt(body: &[u8]) -> String {
     line
 }
 
-/// `text` with each occurrence of `secret` replaced.
+/// `text` with each occurrence of `secret` replaced, also where JSON escapes its characters.
 pub(crate) fn redact<'a>(text: &'a [u8], secret: &[u8]) -> Cow<'a, [u8]> {
-    let find = |text: &[u8]| text.windows(secret.len()).position(|window| window == secret);
-    if secret.is_empty() || secret.len() > text.len() || find(text).is_none() {
+    let mut cleansed = Vec::new();
+    let (mut at, mut kept) = (0, 0);
+    while at < text.len() && !secret.is_empty() {
+        match length_of(secret, &text[at..]) {
+            Some(length) => {
+                cleansed.extend_from_slice(&text[kept..at]);
+                cleansed.extend_from_slice(b"[key]");
+                at += length;
+                kept = at;
+            }
+            None => at += 1,
+        }
+    }
+    if kept == 0 {
         return Cow::Borrowed(text);
     }
-    let (mut cleansed, mut rest) = (Vec::with_capacity(text.len()), text);
-    while let Some(at) = find(rest) {
-        cleansed.extend_from_slice(&rest[..at]);
-        cleansed.extend_from_slice(b"[key]");
-        rest = &rest[at + secret.len()..];
-    }
-    cleansed.extend_from_slice(rest);
+    cleansed.extend_from_slice(&text[kept..]);
     Cow::Owned(cleansed)
+}
+
+/// How many bytes `secret` takes at the beginning of `text`, if it stands there.
+///
+/// Any number of backslashes may stand before a character: JSON inside JSON escapes twice.
+fn length_of(secret: &[u8], text: &[u8]) -> Option<usize> {
+    let mut rest = text;
+    for byte in secret {
+        let escaped = without_backslashes(rest);
+        rest = match rest.strip_prefix(&[*byte]) {
+            Some(rest) => rest,
+            None if escaped.len() == rest.len() => return None,
+            None => escaped.strip_prefix(&[*byte]).or_else(|| after_unicode(*byte, escaped))?,
+        };
+    }
+    Some(text.len() - rest.len())
+}
+
+fn without_backslashes(text: &[u8]) -> &[u8] {
+    let count = text.iter().take_while(|byte| **byte == b'\\').count();
+    &text[count..]
+}
+
+/// What follows `uXXXX`, if that is `byte`.
+fn after_unicode(byte: u8, text: &[u8]) -> Option<&[u8]> {
+    let (escape, rest) = text.split_at_checked(5)?;
+    let digits = std::str::from_utf8(escape.strip_prefix(b"u")?).ok()?;
+    let value = u32::from_str_radix(digits, 16).ok()?;
+    (value == u32::from(byte)).then_some(rest)
 }
 
 #[cfg(test)]
@@ -61,5 +96,22 @@ mod tests {
             assert_eq!(&redact(text, b"sk-1")[..], cleansed);
         }
         assert_eq!(&redact(b"abc", b"")[..], b"abc");
+    }
+
+    #[test]
+    fn a_secret_is_known_however_json_escapes_it() {
+        for text in [
+            r"a/b+c",
+            r"a\/b+c",
+            r"a\/b\u002Bc",
+            r"\u0061\u002f\u0062\u002b\u0063",
+            r"a\\\/b\\u002bc",
+        ] {
+            assert_eq!(&redact(text.as_bytes(), b"a/b+c")[..], b"[key]", "{text}");
+        }
+        for text in [r"a\/b+", r"a\u002", r"a\n/b+c", r"a\u00e9/b+c", r"\a\", "a\u{e9}"] {
+            assert_eq!(redact(text.as_bytes(), b"a/b+c"), text.as_bytes(), "{text}");
+        }
+        assert_eq!(&redact(br"a\b a\\b", br"a\b")[..], b"[key] [key]");
     }
 }
