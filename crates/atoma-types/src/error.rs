@@ -26,6 +26,9 @@ object! {
 /// The longest message taken from a body that is plain text, in characters.
 const LONGEST_TEXT: usize = 500;
 
+/// How many messages of a list are joined.
+const MOST_JOINED: usize = 8;
+
 /// Members that hold the message where `message` does not, best first.
 const MESSAGES: [&str; 12] = [
     "message",
@@ -215,7 +218,9 @@ fn message_in(value: &Value) -> Option<String> {
                 .filter(|path| !path.is_empty())
                 .map_or(message.clone(), |path| format!("{path}: {message}"))
         }
-        Value::Array(list) => list.iter().filter_map(message_in).collect::<Vec<_>>().join("; "),
+        Value::Array(list) => {
+            list.iter().filter_map(message_in).take(MOST_JOINED).collect::<Vec<_>>().join("; ")
+        }
         _ => return None,
     };
     (!message.is_empty()).then_some(message)

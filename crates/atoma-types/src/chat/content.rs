@@ -317,7 +317,10 @@ impl Codec<Content> for Plain {
 
     fn object<'de, A: MapAccess<'de>>(object: A) -> Result<Read<Content>, A::Error> {
         let value = Value::deserialize(MapAccessDeserializer::new(object))?;
-        Ok(Read::Known(ContentPart::from_object(value).into()))
+        Ok(match value {
+            Value::Number(number) => <Self as Codec<Content>>::number(number),
+            value => Read::Known(ContentPart::from_object(value).into()),
+        })
     }
 
     fn is_absent(value: &Content) -> bool {

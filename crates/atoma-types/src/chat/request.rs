@@ -115,7 +115,7 @@ impl ChatCompletionRequest {
     ///
     /// It is also the way to send a value outside a documented range on purpose: the member is written if the field of its name
     /// is not set, and [`validate`](Self::validate) does not judge it. A JSON value knows no number that is not finite: such a
-    /// one is `null` before it comes here.
+    /// one is `null` before it comes here. Give fractions as `f64`: an `f32` becomes the `f64` nearest to it.
     ///
     /// ```
     /// # use atoma_types::{ChatCompletionMessage, ChatCompletionRequest};

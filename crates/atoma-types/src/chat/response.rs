@@ -193,6 +193,9 @@ impl Codec<StopReason> for Plain {
 
     fn object<'de, A: MapAccess<'de>>(object: A) -> Result<Read<StopReason>, A::Error> {
         let value = Value::deserialize(serde::de::value::MapAccessDeserializer::new(object))?;
+        if let Value::Number(number) = value {
+            return Ok(<Self as Codec<StopReason>>::number(number));
+        }
         let known = match (
             value.get("Int").and_then(Value::as_i64),
             value.get("String").and_then(Value::as_str),

@@ -75,7 +75,11 @@ pub(crate) trait Codec<T> {
     }
 
     fn object<'de, A: MapAccess<'de>>(object: A) -> Result<Read<T>, A::Error> {
-        Value::deserialize(MapAccessDeserializer::new(object)).map(Read::Unknown)
+        Ok(match Value::deserialize(MapAccessDeserializer::new(object))? {
+            // With its feature `arbitrary_precision`, serde_json hands numbers over as objects.
+            Value::Number(number) => Self::number(number),
+            value => Read::Unknown(value),
+        })
     }
 
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Read<T>, D::Error>
