@@ -9,7 +9,7 @@ use std::{
     io,
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
     },
     task::{Context, Poll, Wake, Waker},
@@ -60,11 +60,11 @@ impl Wire {
 
     /// The task of `waker` polls the connection from here until [`leave`](Self::leave).
     pub(super) fn enter(&self, waker: &Waker) {
-        let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
-        if !task.as_ref().is_some_and(|known| known.will_wake(waker)) {
-            *task = Some(waker.clone());
-        }
+        let mut task = self.task();
+        let is_known = task.as_ref().is_some_and(|known| known.will_wake(waker));
+        let former = if is_known { None } else { task.replace(waker.clone()) };
         drop(task);
+        drop(former);
         self.state.store(POLLING, Ordering::Release);
     }
 
@@ -75,7 +75,13 @@ impl Wire {
 
     /// Forgets the task, so that an idle connection does not keep it.
     pub(super) fn rest(&self) {
-        *self.task.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let former = self.task().take();
+        drop(former);
+    }
+
+    /// What is taken out of it is dropped after it is unlocked: that may drop a task.
+    fn task(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.task.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -88,7 +94,7 @@ impl Wake for Wire {
         let noted =
             self.state.compare_exchange(POLLING, WOKEN, Ordering::AcqRel, Ordering::Acquire);
         if noted == Err(RESTING) {
-            let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let task = self.task().clone();
             if let Some(task) = task {
                 task.wake();
             }

@@ -345,3 +345,15 @@ fn without_a_runtime_there_is_an_error() {
     assert!(!error.is_transient());
     assert_eq!(error.to_string(), "the transport failed: there is no Tokio runtime");
 }
+
+#[test]
+fn a_runtime_without_a_clock_will_do_if_one_is_given() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+    runtime.block_on(async {
+        let server = Server::answering(OK).await;
+        let clock = Clock(Arc::new(Mutex::new(Instant::now())));
+        let transport = builder().timer(clock).build().unwrap();
+        let response = transport.send(get(server.url("/"))).await.unwrap();
+        assert_eq!(read(response.into_body()).await.unwrap(), "ok");
+    });
+}
