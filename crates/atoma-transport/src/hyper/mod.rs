@@ -90,7 +90,7 @@ impl HyperTransport {
     /// Reads the roots of trust now and not with the first `https` request.
     ///
     /// Fails if there are none: then no `https` request can succeed, and each would say so. A
-    /// client that knows it will need TLS calls this when it is built. Reading takes a few
+    /// client that knows it will need TLS calls this when it is built. Reading takes some
     /// milliseconds; calling it again costs nothing.
     pub fn read_roots(&self) -> Result<(), ConfigError> {
         self.0.connector.tls.config().map(drop)
