@@ -163,16 +163,16 @@ pub fn reference(stream: &[u8]) -> Outcome {
     outcome
 }
 
-/// The stream in pieces whose lengths go up and down.
+/// The stream in pieces whose lengths go up and down, an empty one first.
 fn pieces(stream: &[u8], pace: u8) -> Vec<&[u8]> {
-    let mut pieces = Vec::new();
+    let mut pieces = vec![&[][..]];
     let mut rest = stream;
-    let mut length = usize::from(pace) % 7;
+    let mut length = usize::from(pace) % 7 + 1;
     while !rest.is_empty() {
         let (piece, behind) = rest.split_at(length.min(rest.len()));
         pieces.push(piece);
         rest = behind;
-        length = (length * 5 + usize::from(pace) + 1) % 23;
+        length = (length * 5 + usize::from(pace)) % 23 + 1;
     }
     pieces
 }
