@@ -355,8 +355,12 @@ impl fmt::Debug for Error {
         if let Some(request_id) = self.request_id() {
             debug.field("request_id", &request_id);
         }
-        debug.field("attempts", self.attempts());
-        debug.field("has_partial", &self.0.partial.is_some());
+        if self.attempts().count > 0 {
+            debug.field("attempts", self.attempts());
+        }
+        if self.0.partial.is_some() {
+            debug.field("has_partial", &true);
+        }
         if let Some(source) = std::error::Error::source(self) {
             debug.field("source", &source);
         }
