@@ -3,14 +3,13 @@
 use crate::lab::{
     Gate,
     Is::{self, Limit, MayBeBilled, Refused, Retryable, Timeout, Truncated, Unexpected},
-    Lab, Script,
+    Script,
     answers::{
         CHUNKED, DONE, GOOD, LAST_CHUNK, STREAM, WHOLE, chunk, completion, event, events, finish,
         response, streamed, whole,
     },
     arrived, serve, within,
 };
-use atoma::ChatCompletionStream;
 use atoma_transport::ErrorKind;
 use std::time::Duration;
 
@@ -40,12 +39,17 @@ async fn breaks_off<const N: usize>(kind: ErrorKind, is: [Is; N], endings: &[(&s
     }
 }
 
-/// A stream that has begun with `"Hel"`.
-async fn begun(lab: &Lab) -> ChatCompletionStream {
+/// Sends `answer`, which begins with `"Hel"`, and resets the connection once that was read.
+async fn reset_after(answer: String) {
+    let gate = Gate::new();
+    let lab = serve([Script::on_request().write(answer).pass(&gate).reset()]).start().await;
     let mut stream = lab.open().await.unwrap();
     let first = within(stream.try_next()).await.unwrap().unwrap();
     assert_eq!(first.text(), "Hel");
-    stream
+    gate.open();
+    let outcome = lab.rest_of(stream, "Hel").await;
+    outcome.is(CUT).kind(ErrorKind::Body).after("Hel").attempts(1).connections(1);
+    lab.healthy().await;
 }
 
 #[tokio::test]
@@ -67,14 +71,7 @@ async fn row_064_good_chunks() {
 
 #[tokio::test]
 async fn row_065_reset_inside_a_chunk() {
-    let gate = Gate::new();
-    let answer = [CHUNKED, &chunk(&event("Hel")), "ff\r\ndata: {\"choices\""].concat();
-    let lab = serve([Script::on_request().write(answer).pass(&gate).reset()]).start().await;
-    let stream = begun(&lab).await;
-    gate.open();
-    let outcome = lab.rest_of(stream, "Hel").await;
-    outcome.is(CUT).kind(ErrorKind::Body).after("Hel").attempts(1).connections(1);
-    lab.healthy().await;
+    reset_after([CHUNKED, &chunk(&event("Hel")), "ff\r\ndata: {\"choices\""].concat()).await;
 }
 
 #[tokio::test]
@@ -123,8 +120,7 @@ async fn row_069_a_chunk_of_all_bytes_there_could_be() {
     let answer = [CHUNKED, &huge(&event("Hel"))].concat();
     let lab =
         serve([Script::on_request().write(answer).until_closed()]).manual_clock().start().await;
-    let stream = begun(&lab).await;
-    let outcome = lab.expires_after(Duration::from_secs(120), lab.rest_of(stream, "Hel")).await;
+    let outcome = lab.expires_after(Duration::from_secs(120), lab.stream()).await;
     outcome.is(STALLED).after("Hel").attempts(1).connections(1);
     lab.healthy().await;
 
@@ -196,14 +192,7 @@ async fn row_074_end_inside_an_event() {
 
 #[tokio::test]
 async fn row_075_reset_without_any_length() {
-    let gate = Gate::new();
-    let answer = [STREAM, &event("Hel"), "data: {\"choi"].concat();
-    let lab = serve([Script::on_request().write(answer).pass(&gate).reset()]).start().await;
-    let stream = begun(&lab).await;
-    gate.open();
-    let outcome = lab.rest_of(stream, "Hel").await;
-    outcome.is(CUT).kind(ErrorKind::Body).after("Hel").attempts(1).connections(1);
-    lab.healthy().await;
+    reset_after([STREAM, &event("Hel"), "data: {\"choi"].concat()).await;
 }
 
 #[tokio::test]

@@ -19,7 +19,11 @@ const TOO_LARGE: [Is; 2] = [Limit, MayBeBilled];
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Sends each answer, then closes: unary and streaming calls fail alike, at once and for good.
-async fn refused<const N: usize>(kind: ErrorKind, is: [Is; N], answers: &[(&str, &[u8])]) {
+async fn refused<const N: usize>(
+    kind: ErrorKind,
+    is: [Is; N],
+    answers: impl IntoIterator<Item = (&str, impl AsRef<[u8]>)>,
+) {
     for (name, answer) in answers {
         println!("case: {name}");
         let script = Script::on_request().write(answer);
@@ -33,10 +37,10 @@ async fn refused<const N: usize>(kind: ErrorKind, is: [Is; N], answers: &[(&str,
 }
 
 /// Sends each answer, whole and good; it is accepted.
-async fn accepted(answers: &[(&str, Vec<u8>)]) {
+async fn accepted(answers: impl IntoIterator<Item = (&'static str, String)>) {
     for (name, answer) in answers {
         println!("case: {name}");
-        let lab = serve([Script::on_request().write(answer.clone())]).start().await;
+        let lab = serve([Script::on_request().write(answer)]).start().await;
         let outcome = lab.unary().await;
         outcome.ok(GOOD).attempts(1).connections(1);
         lab.healthy().await;
@@ -129,8 +133,8 @@ async fn row_042_no_http() {
     refused(
         ErrorKind::Protocol,
         NOT_BELIEVED,
-        &[
-            ("garbage", b"\x00\x01\x02\xff\xfe garbage"),
+        [
+            ("garbage", &b"\x00\x01\x02\xff\xfe garbage"[..]),
             ("a line of garbage", b"garbage\r\n\r\n"),
             ("HTTP/0.9", b"<html>hello</html>\n"),
             ("a banner", b"SSH-2.0-OpenSSH_9.6\r\n"),
@@ -143,7 +147,7 @@ async fn row_042_no_http() {
 #[tokio::test]
 async fn row_043_a_status_line_of_http_2() {
     let answer = whole(GOOD).replacen("HTTP/1.1", "HTTP/2.0", 1);
-    refused(ErrorKind::Protocol, NOT_BELIEVED, &[("HTTP/2.0", answer.as_bytes())]).await;
+    refused(ErrorKind::Protocol, NOT_BELIEVED, [("HTTP/2.0", answer)]).await;
 }
 
 #[tokio::test]
@@ -173,38 +177,36 @@ async fn row_044_http_1_0_is_not_used_again() {
 
 #[tokio::test]
 async fn row_045_bare_line_feeds() {
-    let bare = |answer: String| answer.replace("\r\n", "\n").into_bytes();
-    let mixed = whole(GOOD).replacen("\r\n", "\n", 1).into_bytes();
-    accepted(&[("all lines", bare(whole(GOOD))), ("one line", mixed)]).await;
+    let bare = |answer: String| answer.replace("\r\n", "\n");
+    let mixed = whole(GOOD).replacen("\r\n", "\n", 1);
+    accepted([("all lines", bare(whole(GOOD))), ("one line", mixed)]).await;
 }
 
 #[tokio::test]
 async fn row_046_a_status_that_is_no_number_of_three_digits() {
-    let with = |status| whole(GOOD).replacen("200 OK", status, 1).into_bytes();
+    let with = |status| whole(GOOD).replacen("200 OK", status, 1);
     let answers = ["099 Low", "99 Low", "2000 High", "-200 OK", "abc", ""].map(|s| (s, with(s)));
-    let answers = answers.each_ref().map(|(name, answer)| (*name, &answer[..]));
-    refused(ErrorKind::Protocol, NOT_BELIEVED, &answers).await;
+    refused(ErrorKind::Protocol, NOT_BELIEVED, answers).await;
 }
 
 #[tokio::test]
 async fn row_047_a_status_of_999() {
-    let with = |status| whole(GOOD).replacen("200 OK", status, 1).into_bytes();
+    let with = |status| whole(GOOD).replacen("200 OK", status, 1);
     let answers = ["600 Odd", "999 Odd"].map(|status| (status, with(status)));
-    let answers = answers.each_ref().map(|(name, answer)| (*name, &answer[..]));
-    refused(ErrorKind::Protocol, NOT_BELIEVED, &answers).await;
+    refused(ErrorKind::Protocol, NOT_BELIEVED, answers).await;
 }
 
 #[tokio::test]
 async fn row_048_no_reason() {
-    let with = |status| whole(GOOD).replacen("200 OK", status, 1).into_bytes();
-    accepted(&[("a space", with("200 ")), ("no space", with("200"))]).await;
+    let with = |status| whole(GOOD).replacen("200 OK", status, 1);
+    accepted([("a space", with("200 ")), ("no space", with("200"))]).await;
 }
 
 #[tokio::test]
 async fn row_049_interim_answers() {
     let hints = "HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n".repeat(3);
     let answer = ["HTTP/1.1 100 Continue\r\n\r\n", &hints, &whole(GOOD)].concat();
-    accepted(&[("100 and three times 103", answer.into_bytes())]).await;
+    accepted([("100 and three times 103", answer)]).await;
 }
 
 #[tokio::test]
@@ -250,7 +252,7 @@ async fn row_050_interim_answers_do_not_restart_the_time_out() {
 async fn row_051_an_upgrade_nobody_asked_for() {
     let answer =
         b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\nxxxx";
-    refused(ErrorKind::Protocol, NOT_BELIEVED, &[("101", answer)]).await;
+    refused(ErrorKind::Protocol, NOT_BELIEVED, [("101", answer)]).await;
 }
 
 #[tokio::test]
@@ -260,8 +262,8 @@ async fn row_052_a_head_of_1_mib() {
         vec!["x-padding: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"; 15_000];
     let one = response("200 OK", &[&line], &completion(GOOD));
     let many = response("200 OK", &lines, &completion(GOOD));
-    let answers = [("one line", one.as_bytes()), ("many lines", many.as_bytes())];
-    refused(ErrorKind::Limit, TOO_LARGE, &answers).await;
+    let answers = [("one line", one), ("many lines", many)];
+    refused(ErrorKind::Limit, TOO_LARGE, answers).await;
 }
 
 #[tokio::test]
@@ -270,8 +272,8 @@ async fn row_053_101_header_lines() {
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     let answer = |lines: &[&str]| response("200 OK", lines, &completion(GOOD));
     let over = answer(&lines);
-    refused(ErrorKind::Limit, TOO_LARGE, &[("102 with the length", over.as_bytes())]).await;
-    accepted(&[("100 with the length", answer(&lines[..99]).into_bytes())]).await;
+    refused(ErrorKind::Limit, TOO_LARGE, [("102 with the length", over)]).await;
+    accepted([("100 with the length", answer(&lines[..99]))]).await;
 }
 
 #[tokio::test]
@@ -309,8 +311,7 @@ async fn row_055_malformed_header_lines() {
         ("a space in the name", "x y: z"),
     ];
     let answers = lines.map(|(name, line)| (name, response("200 OK", &[line], &completion(GOOD))));
-    let answers = answers.each_ref().map(|(name, answer)| (*name, answer.as_bytes()));
-    refused(ErrorKind::Protocol, NOT_BELIEVED, &answers).await;
+    refused(ErrorKind::Protocol, NOT_BELIEVED, answers).await;
 }
 
 #[tokio::test]
@@ -325,8 +326,7 @@ async fn row_056_lengths_that_cannot_be() {
     ];
     let answers =
         cases.map(|(name, lines)| (name, format!("HTTP/1.1 200 OK\r\n{lines}\r\n\r\n{{}}")));
-    let answers = answers.each_ref().map(|(name, answer)| (*name, answer.as_bytes()));
-    refused(ErrorKind::Protocol, NOT_BELIEVED, &answers).await;
+    refused(ErrorKind::Protocol, NOT_BELIEVED, answers).await;
 }
 
 #[tokio::test]
@@ -346,6 +346,5 @@ async fn row_058_a_transfer_coding_that_is_not_chunked() {
     let answers = codings.map(|coding| {
         (coding, format!("HTTP/1.1 200 OK\r\ntransfer-encoding: {coding}\r\n\r\n{body}"))
     });
-    let answers = answers.each_ref().map(|(name, answer)| (*name, answer.as_bytes()));
-    refused(ErrorKind::Protocol, NOT_BELIEVED, &answers).await;
+    refused(ErrorKind::Protocol, NOT_BELIEVED, answers).await;
 }
