@@ -156,8 +156,9 @@ impl Prepared {
             request.extensions_mut().insert(retries);
         }
         let response = self.client.inner().transport.send(request).await?;
-        let (head, key, body) = outcome::accept(response).await?;
-        let arrived = self.client.inner().timer.now();
+        let timer = &*self.client.inner().timer;
+        let (head, key, body) = outcome::accept(response, timer).await?;
+        let arrived = timer.now();
         Ok(Answer { client: self.client, head, arrived, key, timeouts, body })
     }
 

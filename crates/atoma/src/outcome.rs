@@ -8,24 +8,28 @@ use crate::{
     reply::Head,
     sniff::{Looks, is_event_stream, looks, trimmed},
 };
-use atoma_transport::{Body, Response};
+use atoma_transport::{Body, Response, Sleep, Timer};
 use atoma_types::{ApiError, ChatCompletionResponse, ReadError};
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use http_body::Body as _;
-use std::{future::poll_fn, pin::Pin};
+use std::{future::poll_fn, pin::Pin, task::Poll, time::Duration};
 
 /// The most of a refusing body that is read.
 const REFUSAL_LIMIT: usize = 64 << 10;
+/// How long it may take; a stream has no other limit to it.
+const REFUSAL_TIME: Duration = Duration::from_secs(5);
 
 /// Splits a 2xx into its parts; any other status becomes the error it stands for, and so do those
 /// that exclude an answer (RFC 9110, sections 15.3.5 and 15.3.6).
-pub(crate) async fn accept(response: Response) -> Result<(Head, Option<ApiKey>, Body)> {
-    let (mut parts, mut body) = response.into_parts();
+pub(crate) async fn accept(
+    response: Response,
+    timer: &dyn Timer,
+) -> Result<(Head, Option<ApiKey>, Body)> {
+    let (mut parts, body) = response.into_parts();
     let key = parts.extensions.remove::<ApiKey>();
     let attempts = parts.extensions.remove().unwrap_or_default();
-    let head =
-        Head { status: parts.status, headers: cleansed(parts.headers, key.as_ref()), attempts };
+    let head = Head { status: parts.status, headers: parts.headers, attempts };
     if matches!(head.status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT) {
         let what = "the answer's status says that there is none";
         return Err(Error::unexpected(what, b"").with_head(&head));
@@ -33,7 +37,7 @@ pub(crate) async fn accept(response: Response) -> Result<(Head, Option<ApiKey>, 
     if head.status.is_success() {
         return Ok((head, key, body));
     }
-    let refusal = beginning(&mut body, REFUSAL_LIMIT).await;
+    let refusal = beginning(body, timer.sleep_until(timer.now() + REFUSAL_TIME)).await;
     let refusal = key.as_ref().map_or((&refusal[..]).into(), |key| key.redact(&refusal));
     Err(Error::refused(told_by(&refusal)).with_head(&head))
 }
@@ -169,16 +173,24 @@ fn with_partial(error: Error, events: &Events) -> Error {
     }
 }
 
-/// At most `limit` bytes of a body; an error while reading it is not worth hiding the status for.
-async fn beginning(body: &mut Body, limit: usize) -> Vec<u8> {
+/// The beginning of a refusing body: neither an error while reading it nor its never ending is worth
+/// hiding the status for.
+async fn beginning(mut body: Body, mut patience: Sleep) -> Vec<u8> {
     let mut read = Vec::new();
-    while let Some(Ok(frame)) = next_frame(body).await {
-        let Ok(data) = frame.into_data() else { continue };
-        read.extend_from_slice(&data[..data.len().min(limit - read.len())]);
-        if read.len() == limit {
-            break;
+    poll_fn(|cx| {
+        while read.len() < REFUSAL_LIMIT {
+            match Pin::new(&mut body).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    let data = frame.into_data().unwrap_or_default();
+                    read.extend_from_slice(&data[..data.len().min(REFUSAL_LIMIT - read.len())]);
+                }
+                Poll::Ready(_) => break,
+                Poll::Pending => return patience.as_mut().poll(cx),
+            }
         }
-    }
+        Poll::Ready(())
+    })
+    .await;
     read
 }
 
@@ -186,20 +198,6 @@ async fn next_frame(
     body: &mut Body,
 ) -> Option<std::result::Result<http_body::Frame<Bytes>, atoma_transport::TransportError>> {
     poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await
-}
-
-/// Headers without the key, should the server have echoed it.
-fn cleansed(mut headers: http::HeaderMap, key: Option<&ApiKey>) -> http::HeaderMap {
-    if let Some(key) = key {
-        for value in headers.values_mut() {
-            if let std::borrow::Cow::Owned(cleansed) = key.redact(value.as_bytes()) {
-                if let Ok(cleansed) = http::HeaderValue::from_bytes(&cleansed) {
-                    *value = cleansed;
-                }
-            }
-        }
-    }
-    headers
 }
 
 fn is_whole_json(data: &str) -> bool {
