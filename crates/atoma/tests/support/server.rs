@@ -93,6 +93,11 @@ impl Server {
         self.shared.gate.add_permits(1);
     }
 
+    /// Takes back what was opened and not used.
+    pub(crate) fn close_gate(&self) {
+        self.shared.gate.forget_permits(usize::MAX);
+    }
+
     pub(crate) fn log(&self) -> Log {
         self.shared.log.borrow().clone()
     }
