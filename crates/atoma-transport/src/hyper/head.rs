@@ -18,11 +18,16 @@ pub(super) fn check(head: &Parts) -> Result<(), TransportError> {
     if values(&head.headers, header::TRANSFER_ENCODING).count() > 1 {
         return Err(refused(ErrorKind::Protocol, "chunked more than once"));
     }
-    let is_plain = |coding: &[u8]| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity");
-    if !values(&head.headers, header::CONTENT_ENCODING).all(is_plain) {
+    if head.status.is_success() && is_encoded(head) {
         return Err(refused(ErrorKind::Encoding, "content-encoding is not identity"));
     }
     Ok(())
+}
+
+/// Whether the body is encoded, which nobody asked for. The status of a refusal still counts.
+pub(super) fn is_encoded(head: &Parts) -> bool {
+    let is_plain = |coding: &[u8]| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity");
+    !values(&head.headers, header::CONTENT_ENCODING).all(is_plain)
 }
 
 /// Whether the connection may serve another exchange after this response.
@@ -78,6 +83,7 @@ mod tests {
             ),
             ("content gzip", 200, &[("content-encoding", "gzip")], Some(Encoding)),
             ("content br", 200, &[("content-encoding", "identity, br")], Some(Encoding)),
+            ("content gzip in a refusal", 503, &[("content-encoding", "gzip")], None),
             ("content identity", 200, &[("content-encoding", "Identity")], None),
             ("content empty", 200, &[("content-encoding", "")], None),
             ("upgrade", 101, &[], Some(Protocol)),

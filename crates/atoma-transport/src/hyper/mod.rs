@@ -199,6 +199,8 @@ impl Shared {
         let body = if http_body::Body::is_end_stream(&incoming) {
             lease.release();
             Body::empty()
+        } else if head::is_encoded(&head) {
+            Body::empty()
         } else {
             Body::streamed(StreamedBody::new(incoming, lease))
         };
