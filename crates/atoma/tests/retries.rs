@@ -109,7 +109,7 @@ fn what_is_sent_again_and_what_is_not() {
         match outcome {
             Ok(count) => assert_eq!((count, expected), (2, 2), "{name}"),
             Err(error) => {
-                assert_eq!((error.attempts().count, expected), (1, 1), "{name}: {error:?}")
+                assert_eq!((error.attempts().count, expected), (1, 1), "{name}: {error:?}");
             }
         }
     }

@@ -7,7 +7,7 @@ mod support;
 use atoma::ChatCompletionResponse;
 use serde_json::{Value, json};
 use support::{
-    client, read, request,
+    chain, client, read, request,
     server::{Script, Server, pieces_of, whole},
 };
 
@@ -97,7 +97,7 @@ async fn call(server: &Server, method: &str) -> Outcome {
 
 fn judge(outcome: &Outcome, expect: &Value) -> Result<(), String> {
     let Outcome { answer, error } = outcome;
-    let shown = error.as_ref().map(support_chain);
+    let shown = error.as_ref().map(|error| chain(error).join(": "));
     same("error", &json!(error.is_some()), &expect["error"])
         .map_err(|reason| format!("{reason} ({shown:?})"))?;
     let truncated = error.as_ref().is_some_and(atoma::Error::is_truncated);
@@ -107,14 +107,14 @@ fn judge(outcome: &Outcome, expect: &Value) -> Result<(), String> {
     let answer = answer.as_ref().unwrap_or(&nothing);
     same("text", &json!(answer.text()), &json!(expect["text"].as_str().unwrap_or_default()))?;
     if !expect["reasoning"].is_null() {
-        let reasoning = answer.message().and_then(|message| message.reasoning());
+        let reasoning = answer.message().and_then(atoma::ChatCompletionMessage::reasoning);
         same("reasoning", &json!(reasoning), &expect["reasoning"])?;
     }
     let calls = answer.tool_calls().iter();
     let calls: Vec<_> =
         calls.map(|call| json!([call.function.name, call.function.arguments])).collect();
     same("tools", &json!(calls), &expect["tools"])?;
-    let finish = answer.finish_reason().map(|reason| reason.as_str());
+    let finish = answer.finish_reason().map(atoma::FinishReason::as_str);
     same("finish", &json!(finish), &expect["finish"])?;
     if !expect["usage"].is_null() {
         let usage = answer.usage().ok_or("no usage")?;
@@ -137,10 +137,6 @@ fn judge_error(error: &atoma::Error, expect: &Value) -> Result<(), String> {
     let shown = error.to_string();
     let is_short = shown.len() < 400 && !shown.contains(['\n', '<']);
     is_short.then_some(()).ok_or(format!("display is {shown:?}"))
-}
-
-fn support_chain(error: &atoma::Error) -> String {
-    support::chain(error).join(": ")
 }
 
 fn text_of(value: &Value) -> &str {
