@@ -1,2 +1,206 @@
-//! placeholder
-fn main() {}
+//! The decoders of `text/event-stream`, ours and the peers, over five corpora and five slicings.
+//!
+//! Run: `cargo bench -p atoma-benches --features peers --bench sse`
+//! (`-- llm-small` for the cells whose name holds that text)
+//!
+//! You should see, for each corpus and slicing, criterion's time and throughput of each decoder,
+//! then a table of medians with allocations per event and the most heap in use beside them, and
+//! whether our targets are met. Every decoder's events are counted before it is timed. The figures
+//! of a whole run go to `target/atoma-bench/sse.json`.
+
+use std::collections::HashMap;
+use std::hint::black_box;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use atoma_benches::corpora::{Corpus, SHAPES, Slicing};
+use atoma_benches::decoders::{Contender, Kind, LENDING, OWNING, Tally, contenders};
+use atoma_benches::record::Records;
+use atoma_benches::targets;
+use atoma_sse::{Decoder, Limits};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput};
+
+const COMMAND: &str = "cargo bench -p atoma-benches --features peers --bench sse";
+/// What takes longer than this at once (some peers are quadratic) is timed once.
+const TOO_SLOW: Duration = Duration::from_millis(60);
+
+fn main() {
+    let filter = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
+    let mut criterion = Criterion::default()
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(60))
+        .measurement_time(Duration::from_millis(300))
+        .without_plots();
+    let heap = heap();
+    let mut records = Records::new("sse", COMMAND);
+    let mut missed = 0;
+    for slicing in Slicing::ALL {
+        for shape in SHAPES {
+            let corpus = &*Box::leak(Box::new(shape(slicing.stream_length())));
+            let cell = format!("sse {} {}", corpus.name, slicing.name());
+            if filter.as_ref().is_some_and(|filter| !cell.contains(filter.as_str())) {
+                continue;
+            }
+            let mut group = criterion.benchmark_group(&cell);
+            group.sampling_mode(SamplingMode::Flat);
+            group.throughput(Throughput::Bytes(corpus.bytes.len() as u64));
+            let throughputs = measure(&mut group, corpus, slicing);
+            group.finish();
+            missed += report(corpus, slicing, &throughputs, &heap, &mut records);
+        }
+    }
+    if filter.as_ref().is_none_or(|filter| "long line".contains(filter.as_str())) {
+        missed += long_line(&mut records);
+    }
+    println!("{missed} targets missed");
+    if filter.is_none() {
+        match records.write() {
+            Ok(path) => println!("recorded in {}", path.display()),
+            Err(error) => println!("not recorded: {error}"),
+        }
+    }
+}
+
+/// MB/s of each contender, the median; nothing for one that finds other events than there are.
+fn measure(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    corpus: &'static Corpus,
+    slicing: Slicing,
+) -> Vec<(Contender, Option<f64>)> {
+    let pieces = slicing.cut(corpus);
+    let wanted = Tally { events: corpus.event_ends.len(), data_length: corpus.data_length };
+    let mut throughputs = Vec::new();
+    for contender in contenders() {
+        let start = Instant::now();
+        let tally = (contender.run)(&pieces);
+        let once = start.elapsed();
+        if contender.kind != Kind::Floor && tally != wanted {
+            assert!(contender.kind == Kind::Peer, "{} finds {tally:?}", contender.name);
+            throughputs.push((contender, None));
+            continue;
+        }
+        let mut times = vec![once];
+        if once < TOO_SLOW {
+            group.bench_function(contender.name, |bencher| {
+                bencher.iter_custom(|iterations| {
+                    let start = Instant::now();
+                    for _ in 0..iterations {
+                        (contender.run)(black_box(&pieces));
+                    }
+                    let time = start.elapsed();
+                    times.push(time.div_f64(iterations as f64));
+                    time
+                });
+            });
+        }
+        times.sort();
+        let seconds = times[times.len() / 2].as_secs_f64();
+        throughputs.push((contender, Some(corpus.bytes.len() as f64 / seconds / 1e6)));
+    }
+    throughputs
+}
+
+/// Prints and records one cell of the table; gives back how many targets it misses.
+fn report(
+    corpus: &Corpus,
+    slicing: Slicing,
+    throughputs: &[(Contender, Option<f64>)],
+    heap: &HashMap<String, Heap>,
+    records: &mut Records,
+) -> usize {
+    println!("\n{} in {}:", corpus.name, slicing.name());
+    let peers = throughputs.iter().filter(|(contender, _)| contender.kind == Kind::Peer);
+    let fastest = peers.filter_map(|(_, speed)| *speed).fold(0.0, f64::max);
+    let mut missed = 0;
+    for (contender, speed) in throughputs {
+        let heap = heap.get(&key(corpus.name, &slicing.name(), contender.name));
+        let heap = heap.copied().unwrap_or_default();
+        let ratio = speed.filter(|_| fastest > 0.0).map(|speed| speed / fastest);
+        records.push([
+            ("corpus", corpus.name.into()),
+            ("slicing", slicing.name().into()),
+            ("decoder", contender.name.into()),
+            ("kind", format!("{:?}", contender.kind).to_lowercase().into()),
+            ("megabytes_per_second", (*speed).into()),
+            ("ratio_to_fastest_peer", ratio.into()),
+            ("allocations_per_event", heap.allocations.into()),
+            ("peak_heap_bytes", heap.peak.into()),
+        ]);
+        let Some(speed) = speed else {
+            println!("    {:<20} finds other events than there are", contender.name);
+            continue;
+        };
+        print!(
+            "    {:<20} {speed:>8.0} MB/s {:>8.3} allocations an event {:>8} B of heap",
+            contender.name, heap.allocations, heap.peak
+        );
+        let target = match contender.name {
+            LENDING => Some(targets::lending(corpus.name, slicing)),
+            OWNING => targets::owning(corpus.name, slicing),
+            _ => None,
+        };
+        match (ratio.filter(|_| contender.kind == Kind::Ours), target) {
+            (Some(ratio), Some(target)) if ratio < target => {
+                missed += 1;
+                println!("  {ratio:.2} x the fastest peer, target {target:.2} MISSED");
+            }
+            (Some(ratio), Some(target)) => {
+                println!("  {ratio:.2} x the fastest peer, target {target:.2} met");
+            }
+            (Some(ratio), None) => println!("  {ratio:.2} x the fastest peer"),
+            (None, _) => println!(),
+        }
+    }
+    missed
+}
+
+/// Whether the time of one long line in slices of 64 bytes is in proportion to its length: eight
+/// megabytes may take eleven times as long as one.
+fn long_line(records: &mut Records) -> usize {
+    const MOST: f64 = 11.0;
+    let time = |length: usize| {
+        let line = ["data: ", &"x".repeat(length), "\n\n"].concat();
+        let times = (0..9).map(|_| {
+            let mut decoder =
+                Decoder::with_limits(Limits::new().line(usize::MAX).event(usize::MAX));
+            let start = Instant::now();
+            for mut input in line.as_bytes().chunks(64) {
+                while let Ok(Some(event)) = decoder.decode(&mut input) {
+                    black_box(event.data());
+                }
+            }
+            start.elapsed()
+        });
+        times.min().unwrap_or_default().as_secs_f64()
+    };
+    let ratio = time(8_000_000) / time(1_000_000);
+    let verdict = if ratio <= MOST { "met" } else { "MISSED" };
+    println!("\na line of 8 MB takes {ratio:.1} x as long as one of 1 MB, target {MOST} {verdict}");
+    records.push([("long_line_ratio", ratio.into())]);
+    usize::from(ratio > MOST)
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Heap {
+    allocations: f64,
+    peak: u64,
+}
+
+/// What each decoder allocates, counted in another process so that it slows nothing here.
+fn heap() -> HashMap<String, Heap> {
+    let output = Command::new(env!("CARGO_BIN_EXE_sse_allocations")).output();
+    let output = output.map(|output| output.stdout).unwrap_or_default();
+    let output = String::from_utf8_lossy(&output);
+    let read = |line: &str| {
+        let mut columns = line.split('\t');
+        let key = key(columns.next()?, columns.next()?, columns.next()?);
+        let allocations = columns.next()?.parse().ok()?;
+        Some((key, Heap { allocations, peak: columns.next()?.parse().ok()? }))
+    };
+    output.lines().filter_map(read).collect()
+}
+
+fn key(corpus: &str, slicing: &str, decoder: &str) -> String {
+    format!("{corpus} {slicing} {decoder}")
+}

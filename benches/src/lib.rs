@@ -11,4 +11,5 @@ pub mod memory;
 pub mod record;
 pub mod rounds;
 pub mod server;
+pub mod targets;
 pub mod traffic;

@@ -11,7 +11,7 @@ use atoma_benches::decoders::contenders;
 fn main() {
     for slicing in Slicing::ALL {
         for shape in SHAPES {
-            let corpus = &*Box::leak(Box::new(shape(slicing.stream_length().min(1024 * 1024))));
+            let corpus = &*Box::leak(Box::new(shape(slicing.stream_length().min(256 * 1024))));
             let pieces = slicing.cut(corpus);
             for contender in contenders() {
                 let counted = allocation_counter::measure(|| {
