@@ -165,7 +165,8 @@ impl ClientBuilder {
         self
     }
 
-    /// The most bytes that a whole answer may have. Default 32 MiB.
+    /// The most bytes that a whole answer may have; of a stream, its text, arguments and log
+    /// probabilities put together. Default 32 MiB.
     #[must_use]
     pub fn max_response_size(mut self, bytes: usize) -> Self {
         self.limits.response = bytes;

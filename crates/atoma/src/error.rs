@@ -299,13 +299,10 @@ impl fmt::Display for Error {
         match &self.0.kind {
             Kind::Config(why) | Kind::Misuse(why) | Kind::Limit(why) => f.write_str(why),
             Kind::InvalidRequest(error) => error.fmt(f),
-            Kind::Transport(error) if error.kind() == ErrorKind::Body => {
-                f.write_str("the answer broke off")
-            }
             Kind::Transport(error) if error.is_timeout() && self.0.partial.is_some() => {
                 f.write_str("the answer was not whole in time")
             }
-            Kind::Transport(_) => f.write_str("the request got no answer"),
+            Kind::Transport(error) => error.fmt(f),
             Kind::Refused(api) => {
                 f.write_str("the server refused the request")?;
                 if let Some(status) = self.0.head.status {
@@ -371,7 +368,8 @@ impl fmt::Debug for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0.kind {
-            Kind::Transport(error) => Some(error),
+            // Its own line is this error's: nothing is said twice.
+            Kind::Transport(error) => error.source(),
             Kind::Unexpected { source, .. } => source.as_deref().map(|source| source as _),
             _ => None,
         }

@@ -1,6 +1,9 @@
 //! What the events of a chat stream mean; pure, so that stream and unary answer share it.
 
-use crate::{ApiKey, Error, outcome::unreadable};
+use crate::{
+    ApiKey, Error,
+    outcome::{answer_too_large, unreadable},
+};
 use atoma_sse::{Decoder, Event, Limits};
 use atoma_types::{
     ApiError, ChatCompletionAccumulator, ChatCompletionChunk, ChatCompletionResponse, ChunkReader,
@@ -14,6 +17,8 @@ pub(crate) struct Events {
     key: Option<ApiKey>,
     /// The number of choices asked for.
     choices: u32,
+    /// How much of the answer is kept at most, in bytes.
+    limit: usize,
     done: bool,
     /// The last data that was no JSON: it may say why the stream ended.
     stray: Vec<u8>,
@@ -32,12 +37,13 @@ pub(crate) enum Said {
 }
 
 impl Events {
-    pub(crate) fn new(choices: u32, key: Option<ApiKey>) -> Self {
+    pub(crate) fn new(choices: u32, key: Option<ApiKey>, limit: usize) -> Self {
         Self {
             reader: ChunkReader::new(),
             answer: ChatCompletionAccumulator::new(),
             key,
             choices,
+            limit,
             done: false,
             stray: Vec::new(),
         }
@@ -126,6 +132,9 @@ impl Events {
             return Ok(Said::Nothing);
         }
         self.answer.push(&chunk);
+        if self.answer.size() > self.limit {
+            return Err(answer_too_large(self.limit));
+        }
         Ok(Said::Chunk(chunk))
     }
 
@@ -154,5 +163,26 @@ impl Events {
             Some(api) => Error::told(api),
             None => Error::unexpected("the answer is an error of an unknown form", &json),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_of_an_endless_answer_is_bounded() {
+        let mut events = Events::new(1, None, 1000);
+        let data = |member: &str| {
+            format!(r#"{{"id":"c","choices":[{{"index":0,"delta":{{{member}}}}}]}}"#)
+        };
+        let text = data(&format!(r#""content":"{}""#, "x".repeat(100)));
+        for _ in 0..10 {
+            assert!(matches!(events.read_data(&text, false), Ok(Said::Chunk(_))));
+        }
+        let error = events.read_data(&data(r#""reasoning":"x""#), false).unwrap_err();
+        assert!(error.is_limit());
+        assert_eq!(error.to_string(), "the answer is larger than 1000 bytes");
+        assert_eq!(events.partial().unwrap().text().len(), 1000);
     }
 }

@@ -68,7 +68,8 @@ fn read_completion(
     key: Option<ApiKey>,
     event_limit: usize,
 ) -> Result<ChatCompletionResponse> {
-    let mut events = Events::new(1, key);
+    // The body was bounded as it was read.
+    let mut events = Events::new(1, key, usize::MAX);
     let json = trimmed(body);
     match looks(json, labelled) {
         Looks::Json => read_json(json, &events),
@@ -90,14 +91,16 @@ fn read_json(json: &[u8], events: &Events) -> Result<ChatCompletionResponse> {
         Err(error) => return Err(unreadable(error, &cleansed)),
     };
     let has_answer = !response.choices.is_empty() || !response.id.is_empty();
-    if has_answer && response.error.is_none() {
+    let told = || ChatCompletionResponse::from_slice(&cleansed).ok()?.error().cloned();
+    if let Some(api) = response.error().and_then(|_| told()) {
+        return Err(Error::told(api));
+    }
+    if has_answer {
         return Ok(response);
     }
     match ApiError::from_body(&cleansed) {
-        Some(api) if response.error.is_some() || !response.extra.is_empty() => {
-            Err(Error::told(api))
-        }
-        _ if has_answer || mentions_choices(json) => Ok(response),
+        Some(api) if !response.extra.is_empty() => Err(Error::told(api)),
+        _ if mentions_choices(json) => Ok(response),
         _ => Err(Error::unexpected("the answer holds no completion", &cleansed)),
     }
 }
@@ -139,7 +142,7 @@ pub(crate) fn read_unfinished(events: &mut Events, data: &str) -> Result<Said> {
 
 /// Reads a body to its end.
 pub(crate) async fn whole(mut body: Body, limit: usize) -> Result<Bytes> {
-    let over = || Error::limit(format!("the answer is larger than {limit} bytes"));
+    let over = || answer_too_large(limit);
     if body.size_hint().lower() > limit as u64 {
         return Err(over());
     }
@@ -160,6 +163,10 @@ pub(crate) async fn whole(mut body: Body, limit: usize) -> Result<Bytes> {
         joined.extend_from_slice(&data);
     }
     Ok(if joined.is_empty() { first } else { joined.freeze() })
+}
+
+pub(crate) fn answer_too_large(limit: usize) -> Error {
+    Error::limit(format!("the answer is larger than {limit} bytes"))
 }
 
 pub(crate) fn too_large(limit: usize) -> Error {

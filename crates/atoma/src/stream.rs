@@ -3,7 +3,7 @@ use crate::{
     call::Answer,
     clock::Clock,
     events::{Events, Said},
-    outcome::{read_unfinished, too_large},
+    outcome::{answer_too_large, read_unfinished, too_large},
     reply::Head,
     sniff::{Looks, is_event_stream, looks, trimmed},
 };
@@ -100,7 +100,7 @@ impl ChatCompletionStream {
             frame: Bytes::new(),
             first: None,
             decoder: Events::decoder(client.limits.event),
-            events: Events::new(choices, key),
+            events: Events::new(choices, key, client.limits.response),
             clock: Clock::new(Arc::clone(&client.timer)),
             before_first: timeouts.head,
             between: timeouts.idle,
@@ -252,9 +252,7 @@ impl ChatCompletionStream {
             Mode::Json(json) => {
                 let frame = std::mem::take(&mut self.frame);
                 if json.len() + frame.len() > self.response_limit {
-                    let limit = self.response_limit;
-                    return self
-                        .fail(Error::limit(format!("the answer is larger than {limit} bytes")));
+                    return self.fail(answer_too_large(self.response_limit));
                 }
                 json.extend_from_slice(&frame);
                 None

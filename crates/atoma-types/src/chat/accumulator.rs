@@ -3,6 +3,7 @@ use serde_json::Value;
 use super::chunk::{ChatCompletionChunk, ChatCompletionChunkChoice, ChatCompletionChunkDelta};
 use super::message::ChatCompletionMessage;
 use super::response::{ChatCompletionChoice, ChatCompletionResponse, ObjectKind};
+use super::size;
 use super::tool_calls::ToolCalls;
 
 /// How many choices are kept; what goes beyond is passed over.
@@ -39,6 +40,7 @@ pub struct ChatCompletionAccumulator {
     response: ChatCompletionResponse,
     choices: Vec<ChoiceSoFar>,
     chunks: u64,
+    size: usize,
 }
 
 /// What is known of one choice. Its tool calls and its reasoning are kept apart until the end.
@@ -65,6 +67,9 @@ impl ChatCompletionAccumulator {
         for choice in &chunk.choices {
             if let Some(known) = self.choice(choice.index) {
                 known.push(choice);
+                let logprobs = choice.logprobs.as_deref().map_or(0, size::of_logprobs);
+                let new = size::of_delta(&choice.delta).saturating_add(logprobs);
+                self.size = self.size.saturating_add(new);
             }
         }
     }
@@ -89,6 +94,13 @@ impl ChatCompletionAccumulator {
     #[must_use]
     pub fn chunks(&self) -> u64 {
         self.chunks
+    }
+
+    /// About how many bytes of text, arguments and log probabilities are kept: for those who bound
+    /// what a server may make them keep.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.size
     }
 
     /// How many choices were seen.

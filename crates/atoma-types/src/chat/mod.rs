@@ -9,6 +9,7 @@ pub(crate) mod message;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod response_format;
+mod size;
 pub(crate) mod tool;
 mod tool_calls;
 pub(crate) mod usage;

@@ -1,0 +1,57 @@
+use serde_json::Value;
+
+use super::chunk::ChatCompletionChunkDelta;
+use super::content::{Content, ContentPart};
+use super::logprobs::Logprobs;
+
+/// About what an entry of a list takes beside its text.
+const ENTRY: usize = 64;
+
+/// About how many bytes a delta adds to what is kept of an answer.
+pub(crate) fn of_delta(delta: &ChatCompletionChunkDelta) -> usize {
+    let texts = [&delta.reasoning, &delta.reasoning_content, &delta.refusal];
+    let texts: usize = texts.into_iter().flatten().map(String::len).sum();
+    let calls: usize = delta
+        .tool_calls
+        .iter()
+        .map(|call| call.function.arguments.as_ref().map_or(0, String::len))
+        .sum();
+    let lists = delta.extra.iter().map(|(_, value)| match value {
+        Value::Array(pieces) => pieces.iter().map(of_value).sum(),
+        Value::Object(_) => of_value(value),
+        _ => 0,
+    });
+    delta.content.as_ref().map_or(0, of_content) + texts + calls + lists.sum::<usize>()
+}
+
+/// About how many bytes log probabilities take.
+pub(crate) fn of_logprobs(logprobs: &Logprobs) -> usize {
+    let tokens = [&logprobs.content, &logprobs.refusal].into_iter().flatten().flatten();
+    tokens.map(|token| token.token.len() + 2 * ENTRY * (1 + token.top_logprobs.len())).sum()
+}
+
+fn of_content(content: &Content) -> usize {
+    match content {
+        Content::Text(text) => text.len(),
+        Content::Parts(parts) => parts
+            .iter()
+            .map(|part| match part {
+                ContentPart::Text(part) => part.text.len(),
+                ContentPart::ImageUrl(part) => ENTRY + part.image_url.url.len(),
+                ContentPart::Other(value) => of_value(value),
+            })
+            .sum(),
+    }
+}
+
+fn of_value(value: &Value) -> usize {
+    ENTRY
+        + match value {
+            Value::String(text) => text.len(),
+            Value::Array(values) => values.iter().map(of_value).sum(),
+            Value::Object(members) => {
+                members.iter().map(|(name, value)| name.len() + of_value(value)).sum()
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        }
+}
