@@ -1,5 +1,9 @@
 //! A byte stream to a server: plain, or with one or two layers of TLS.
 
+use hyper_util::{
+    client::legacy::connect::{Connected, Connection},
+    rt::TokioIo,
+};
 use std::{
     io,
     pin::Pin,
@@ -14,7 +18,13 @@ use tokio_rustls::client::TlsStream;
 #[derive(Debug)]
 pub(super) enum Stream {
     Plain(TcpStream),
-    Tls(Box<TlsStream<Stream>>),
+    Tls(Box<TlsStream<TokioIo<TokioIo<Stream>>>>),
+}
+
+impl Connection for Stream {
+    fn connected(&self) -> Connected {
+        Connected::new()
+    }
 }
 
 impl AsyncRead for Stream {

@@ -1,7 +1,10 @@
 //! TLS: who is trusted, who we are, and which cryptography does it.
 
 use super::{builder::ConfigError, classify, stream::Stream};
-use crate::{ErrorKind, RequestSent, TransportError};
+use crate::{BoxError, ErrorKind, RequestSent, TransportError};
+use http::Uri;
+use hyper_rustls::{FixedServerNameResolver, HttpsConnector, MaybeHttpsStream};
+use hyper_util::rt::TokioIo;
 use rustls::{
     ClientConfig, ConfigBuilder, RootCertStore,
     client::WantsClientCert,
@@ -9,7 +12,13 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, TrustAnchor, pem::PemObject},
     sign::{CertifiedKey, SingleCertAndKey},
 };
-use std::sync::{Arc, OnceLock};
+use std::{
+    future::{Ready, ready},
+    io,
+    sync::{Arc, OnceLock},
+    task::{Context, Poll},
+};
+use tower_service::Service;
 
 /// The cryptography under TLS. Nothing process-wide is ever read or installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,11 +170,44 @@ impl Tls {
                 .with_detail("its URL names no server that TLS could speak to")
                 .with_source(error)
         })?;
-        match tokio_rustls::TlsConnector::from(config).connect(name, stream).await {
-            Ok(stream) => Ok(Stream::Tls(Box::new(stream))),
-            Err(error) => Err(classify::handshake(host, error)),
+        let name = Arc::new(FixedServerNameResolver::new(name));
+        let mut connector = HttpsConnector::new(Connected(Some(stream)), config, true, name);
+        match connector.call(Uri::from_static("https://named.above")).await {
+            Ok(MaybeHttpsStream::Https(stream)) => Ok(Stream::Tls(Box::new(stream.into_inner()))),
+            Ok(MaybeHttpsStream::Http(stream)) => Ok(stream.into_inner()),
+            Err(error) => Err(classify::handshake(host, io_error(error))),
         }
     }
+}
+
+/// A connector whose connection is made already, through whatever proxy there is.
+struct Connected(Option<Stream>);
+
+impl Service<Uri> for Connected {
+    type Response = TokioIo<Stream>;
+    type Error = io::Error;
+    type Future = Ready<io::Result<TokioIo<Stream>>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        let stream = self.0.take().map(TokioIo::new);
+        ready(stream.ok_or_else(|| io::ErrorKind::NotConnected.into()))
+    }
+}
+
+/// The handshake's own error, out of what the connector wraps around it.
+fn io_error(error: BoxError) -> io::Error {
+    let error = match error.downcast::<io::Error>() {
+        Ok(error) => *error,
+        Err(error) => return io::Error::other(error),
+    };
+    if error.get_ref().and_then(|inner| inner.downcast_ref::<io::Error>()).is_none() {
+        return error;
+    }
+    error.into_inner().map_or_else(|| io::ErrorKind::Other.into(), io_error)
 }
 
 #[cfg(feature = "platform-verifier")]
