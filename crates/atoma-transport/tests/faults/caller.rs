@@ -1,1 +1,1 @@
-//! Rows 114–118: the caller and the runtime.
+//! Rows 114–118: what the caller, its runtime and its clock do.
