@@ -44,15 +44,15 @@ pub fn no_secret(value: &impl fmt::Debug) {
     assert!(!format!("{value:?} {value:#?}").contains(CANARY), "a secret in Debug");
 }
 
-/// No socket of this machine is connected to `server`, nor half closed by it: state 01 and 08 of
-/// the kernel's table. Closing shows at once.
+/// No socket of this machine is connected or connecting to `server`, nor half closed by it: state
+/// 01, 02 and 08 of the kernel's table. Closing shows at once.
 pub fn no_socket_to(server: SocketAddr) {
     let Ok(table) = std::fs::read_to_string("/proc/net/tcp") else { return };
     let port = format!(":{:04X}", server.port());
     let left = table.lines().skip(1).filter(|line| {
         let mut columns = line.split_ascii_whitespace().skip(2);
         let is_to = columns.next().is_some_and(|remote| remote.ends_with(&port));
-        is_to && matches!(columns.next(), Some("01" | "08"))
+        is_to && matches!(columns.next(), Some("01" | "02" | "08"))
     });
     assert_eq!(left.collect::<Vec<_>>(), Vec::<&str>::new(), "sockets were left behind");
 }

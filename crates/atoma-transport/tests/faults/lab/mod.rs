@@ -12,15 +12,19 @@
 //! waits at a [`Gate`], a test waits for an event, and time-outs run on a clock that the test moves.
 
 pub mod answers;
+pub mod dead_end;
+mod dns;
 pub mod h2;
 pub mod invariants;
 pub mod memory;
 mod outcome;
+pub mod process;
 pub mod proxy;
 mod script;
 mod server;
 pub mod tls;
 
+pub use dns::{Found, Names};
 pub use outcome::{Is, Outcome};
 pub use script::{Gate, Script};
 pub use server::{Event, Io, Log, Peer, Server, Wrap};
@@ -34,6 +38,7 @@ use atoma_transport::{
 };
 use std::{
     future::{Future, poll_fn},
+    net::IpAddr,
     pin::{Pin, pin},
     task::Poll,
     time::Duration,
@@ -49,6 +54,7 @@ pub fn serve(scripts: impl IntoIterator<Item = Script>) -> Setup {
         scheme: "http",
         host: "127.0.0.1",
         wrap: None,
+        proxy: None,
         clock: None,
         transport: Box::new(|builder| builder),
         client: Box::new(|builder| builder),
@@ -61,6 +67,7 @@ pub struct Setup {
     scheme: &'static str,
     host: &'static str,
     wrap: Option<Wrap>,
+    proxy: Option<Server>,
     clock: Option<ManualTimer>,
     transport: Box<dyn FnOnce(HyperTransportBuilder) -> HyperTransportBuilder>,
     client: Box<dyn FnOnce(ClientBuilder) -> ClientBuilder>,
@@ -72,6 +79,7 @@ pub struct Lab {
     pub client: Client,
     /// Below the client; it shares its connections.
     pub transport: HyperTransport,
+    proxy: Option<Server>,
     clock: Option<ManualTimer>,
 }
 
@@ -87,14 +95,36 @@ impl Setup {
         mut self,
         change: impl FnOnce(HyperTransportBuilder) -> HyperTransportBuilder + 'static,
     ) -> Self {
-        self.transport = Box::new(change);
+        let before = self.transport;
+        self.transport = Box::new(|builder| change(before(builder)));
         self
     }
 
     /// Changes the client.
     pub fn client(mut self, change: impl FnOnce(ClientBuilder) -> ClientBuilder + 'static) -> Self {
-        self.client = Box::new(change);
+        let before = self.client;
+        self.client = Box::new(|builder| change(before(builder)));
         self
+    }
+
+    /// Listens on this loopback address, as it stands in a URL.
+    pub fn at(mut self, host: &'static str) -> Self {
+        self.host = host;
+        self
+    }
+
+    /// Has the name `api.test`, which `names` looks up.
+    pub fn named(mut self, names: &Names) -> Self {
+        self.host = "api.test";
+        let names = names.clone();
+        self.transport(|builder| builder.resolver(names)).client(|client| client.allow_http(true))
+    }
+
+    /// Is reached by way of `proxy`, which ends with the lab.
+    pub fn by_way_of(mut self, proxy: Server, url: impl Into<String>) -> Self {
+        self.proxy = Some(proxy);
+        let url = url.into();
+        self.transport(|builder| builder.proxy(Proxy::all(url)))
     }
 
     /// Speaks something else than bare TCP, under this scheme and host name.
@@ -104,7 +134,9 @@ impl Setup {
     }
 
     pub async fn start(self) -> Lab {
-        let server = Server::start(self.scripts, self.wrap).await;
+        let ip = self.host.trim_matches(['[', ']']).parse();
+        let ip = ip.unwrap_or(IpAddr::from([127, 0, 0, 1]));
+        let server = Server::start(ip, self.scripts, Script::good(), self.wrap).await;
         let transport = HyperTransport::builder().proxy(Proxy::none());
         let url = format!("{}://{}:{}", self.scheme, self.host, server.address.port());
         let client = Client::builder().api_key(CANARY).server_url(url).retries(quick_retries());
@@ -115,11 +147,16 @@ impl Setup {
         let transport = (self.transport)(transport).build().expect("the lab's transport");
         let client = (self.client)(client.transport(transport.clone()));
         let client = client.build().expect("the lab's client");
-        Lab { server, client, transport, clock: self.clock }
+        Lab { server, client, transport, proxy: self.proxy, clock: self.clock }
     }
 }
 
-/// Three attempts with a millisecond between them.
+const MOMENT: Duration = Duration::from_millis(1);
+
+/// What no wait of [`quick_retries`] is longer than.
+pub const LONGEST_WAIT: Duration = Duration::from_millis(50);
+
+/// Three attempts with a moment between them.
 pub fn quick_retries() -> RetryConfig {
     let moment = Duration::from_millis(1);
     let backoff = BackoffStrategy::default().initial_interval(moment).max_interval(moment);
@@ -192,11 +229,46 @@ impl Lab {
 
     /// The same for a future that stands at a halt already.
     pub async fn expires_in<F: Future + Unpin>(&self, time: Duration, future: &mut F) -> F::Output {
-        const MOMENT: Duration = Duration::from_millis(1);
         self.clock().advance(time - MOMENT);
         assert!(settle(future).await.is_none(), "it ended too early");
         self.clock().advance(MOMENT);
         settle(future).await.expect("it should have ended by now")
+    }
+
+    /// Runs `future`, each of whose attempts must end when the clock is moved by `time`: not before,
+    /// and without another move. `halting` is the server whose scripts come to a halt meanwhile.
+    pub async fn expires_each_time<F: Future>(
+        &self,
+        attempts: u32,
+        time: Duration,
+        halting: Option<&Log>,
+        future: F,
+    ) -> F::Output {
+        let mut future = pin!(future);
+        for attempt in 1..attempts {
+            self.begins(attempt, halting, &mut future).await;
+            self.clock().advance(time - MOMENT);
+            assert!(settle(&mut future).await.is_none(), "it ended too early");
+            let before = self.clock().waiters();
+            self.clock().advance(MOMENT);
+            assert!(settle(&mut future).await.is_none(), "it was not tried again");
+            assert!(self.clock().waiters() <= before, "nothing expired");
+            self.clock().advance(LONGEST_WAIT);
+        }
+        self.begins(attempts, halting, &mut future).await;
+        self.expires_in(time, &mut future).await
+    }
+
+    async fn begins<F: Future + Unpin>(&self, attempt: u32, halting: Option<&Log>, future: &mut F) {
+        if let Some(log) = halting {
+            let mut halted = pin!(log.reach(|log| log.halts() >= attempt as usize));
+            within(poll_fn(|cx| {
+                assert!(Pin::new(&mut *future).poll(cx).is_pending(), "it ended too early");
+                halted.as_mut().poll(cx)
+            }))
+            .await;
+        }
+        assert!(settle(future).await.is_none(), "it ended without the clock");
     }
 
     /// The next calls on the same client succeed, and then nothing is left behind: no connection,
@@ -212,12 +284,15 @@ impl Lab {
 
     /// The end of the lab: what [`healthy`](Self::healthy) says of what is left behind.
     pub async fn closes(self) {
-        let Self { server, client, transport, clock } = self;
+        let Self { server, client, transport, proxy, clock } = self;
         invariants::no_secret(&client);
         invariants::no_secret(&transport);
         drop((client, transport));
         let (address, log) = (server.address, server.log());
-        within(server.shut_down()).await;
+        for server in [Some(server), proxy].into_iter().flatten() {
+            invariants::no_socket_to(server.address);
+            within(server.shut_down()).await;
+        }
         if log.accepted() > log.closed_by_client() {
             // The server closed first somewhere, and cannot tell whether the client did as well.
             invariants::no_socket_to(address);

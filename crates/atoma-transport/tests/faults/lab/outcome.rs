@@ -191,6 +191,11 @@ impl Outcome {
         self
     }
 
+    /// Whether the call failed, where a row allows of both.
+    pub fn has_failed(&self) -> bool {
+        self.error.is_some()
+    }
+
     #[track_caller]
     pub fn error(&self) -> &Error {
         match &self.error {

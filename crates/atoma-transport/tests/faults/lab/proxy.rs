@@ -1,1 +1,94 @@
-//! Proxies of the suite's own.
+//! Proxies of the suite's own: one that tunnels and forwards HTTP, and one that speaks SOCKS 5.
+//!
+//! Every name they are told is on loopback.
+
+use super::{Peer, Script, Server};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+/// What `user:pass` is in a `Proxy-Authorization`.
+pub const LOGIN: (&str, &str) = ("user:pa%20ss", "Basic dXNlcjpwYSBzcw==");
+
+/// A proxy that plays these scripts, and tunnels on the connections after the last.
+pub async fn http(scripts: impl IntoIterator<Item = Script>) -> Server {
+    start(scripts, Script::at_once().run(|peer| Box::pin(serve_http(peer, false)))).await
+}
+
+/// A proxy that wants to be told [`LOGIN`].
+pub async fn http_with_login() -> Server {
+    start([], Script::at_once().run(|peer| Box::pin(serve_http(peer, true)))).await
+}
+
+/// A proxy that plays these scripts, and speaks SOCKS 5 on the connections after the last.
+pub async fn socks(scripts: impl IntoIterator<Item = Script>) -> Server {
+    start(scripts, Script::at_once().run(|peer| Box::pin(serve_socks(peer, false)))).await
+}
+
+/// A proxy that speaks SOCKS 5 and wants to be told [`LOGIN`].
+pub async fn socks_with_login() -> Server {
+    start([], Script::at_once().run(|peer| Box::pin(serve_socks(peer, true)))).await
+}
+
+async fn start(scripts: impl IntoIterator<Item = Script>, then: Script) -> Server {
+    let here = IpAddr::from(Ipv4Addr::LOCALHOST);
+    Server::start(here, scripts.into_iter().collect(), then, None).await
+}
+
+async fn serve_http(peer: &mut Peer, wants_login: bool) {
+    let Some(request) = peer.request().await else { return };
+    let login = format!("\r\nproxy-authorization: {}\r\n", LOGIN.1);
+    if wants_login && !request.contains(&login) {
+        let ask = "proxy-authenticate: Basic realm=\"lab\"\r\ncontent-length: 0";
+        return peer.write(format!("HTTP/1.1 407 Log in\r\n{ask}\r\n\r\n").as_bytes()).await;
+    }
+    let mut words = request.split(' ');
+    assert_eq!(words.next(), Some("CONNECT"), "only tunnels are asked for: {request}");
+    let authority = words.next().unwrap_or_default();
+    let port = authority.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+    peer.write(b"HTTP/1.1 200 Connection established\r\n\r\n").await;
+    peer.pass_on(here(port.expect("a port"))).await;
+}
+
+/// RFC 1928 and RFC 1929, as far as a client needs them.
+async fn serve_socks(peer: &mut Peer, wants_login: bool) -> () {
+    let _: Option<()> = async {
+        let greeting = peer.take(2).await?;
+        let methods = peer.take(greeting[1].into()).await?;
+        let method = if wants_login { 2 } else { 0 };
+        if !methods.contains(&method) {
+            peer.write(&[5, 0xff]).await;
+            return None;
+        }
+        peer.write(&[5, method]).await;
+        if wants_login {
+            let login = [text(peer, 1).await?, text(peer, 0).await?];
+            let is_right = login == ["user", "pa ss"];
+            peer.write(&[1, u8::from(!is_right)]).await;
+            if !is_right {
+                return None;
+            }
+        }
+        let asked = peer.take(4).await?;
+        assert_eq!(asked[..3], [5, 1, 0], "only connections are asked for");
+        match asked[3] {
+            1 => drop(peer.take(4).await?),
+            4 => drop(peer.take(16).await?),
+            _ => drop(text(peer, 0).await?),
+        }
+        let port = peer.take(2).await?;
+        peer.write(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).await;
+        peer.pass_on(here(u16::from_be_bytes([port[0], port[1]]))).await;
+        Some(())
+    }
+    .await;
+}
+
+/// Text behind its length, which comes after `before` other bytes.
+async fn text(peer: &mut Peer, before: usize) -> Option<String> {
+    let head = peer.take(before + 1).await?;
+    let text = peer.take(head[before].into()).await?;
+    Some(String::from_utf8_lossy(&text).into_owned())
+}
+
+fn here(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}

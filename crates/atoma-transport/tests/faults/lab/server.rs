@@ -1,11 +1,12 @@
 //! The server: it accepts, plays a script on each connection, and remembers what it saw.
 
 use super::Script;
+use rustls::ServerConnection;
 use std::{
     collections::VecDeque,
     future::Future,
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -47,6 +48,11 @@ pub type Wrap = Arc<
 pub trait Io: AsyncRead + AsyncWrite + Unpin + Send {
     /// Makes the coming close a reset.
     fn reset_on_close(&self);
+
+    /// The server's half of TLS, where that is spoken.
+    fn tls(&mut self) -> Option<&mut ServerConnection> {
+        None
+    }
 }
 
 impl Io for TcpStream {
@@ -108,6 +114,17 @@ impl Log {
         self.count(|event| matches!(event, Event::Halted(_)))
     }
 
+    /// Waits until `condition` holds.
+    pub async fn reach(&self, condition: impl Fn(&Self) -> bool) {
+        loop {
+            let changed = self.0.changed.notified();
+            if condition(self) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
     fn count(&self, which: impl Fn(&Event) -> bool) -> usize {
         self.events().iter().filter(|event| which(event)).count()
     }
@@ -122,12 +139,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// Plays one script on each connection, and [`Script::good`] on those after the last.
-    pub async fn start(scripts: Vec<Script>, wrap: Option<Wrap>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
+    /// Plays one script on each connection, and `then` on those after the last.
+    pub async fn start(ip: IpAddr, scripts: Vec<Script>, then: Script, wrap: Option<Wrap>) -> Self {
+        let listener = TcpListener::bind((ip, 0)).await.expect("a loopback port");
         let address = listener.local_addr().expect("an address");
         let (log, closing) = (Log::default(), Arc::new(Notify::new()));
-        let task = tokio::spawn(accept(listener, scripts, wrap, log.clone(), closing.clone()));
+        let accept = accept(listener, scripts, then, wrap, log.clone(), closing.clone());
+        let task = tokio::spawn(accept);
         Self { address, log, closing, task }
     }
 
@@ -137,13 +155,7 @@ impl Server {
 
     /// Waits until `condition` holds of what was seen.
     pub async fn wait_for(&self, condition: impl Fn(&Log) -> bool) {
-        loop {
-            let changed = self.log.0.changed.notified();
-            if condition(&self.log) {
-                return;
-            }
-            changed.await;
-        }
+        self.log.reach(condition).await;
     }
 
     /// Accepts nothing more, and waits until the client has closed everything.
@@ -164,6 +176,7 @@ impl Drop for Server {
 async fn accept(
     listener: TcpListener,
     scripts: Vec<Script>,
+    then: Script,
     wrap: Option<Wrap>,
     log: Log,
     closing: Arc<Notify>,
@@ -176,7 +189,7 @@ async fn accept(
             () = closing.notified() => break,
         };
         log.note(Event::Accepted(number));
-        let script = scripts.pop_front().unwrap_or_else(Script::good);
+        let script = scripts.pop_front().unwrap_or_else(|| then.clone());
         connections.spawn(converse(stream, number, script, wrap.clone(), log.clone()));
     }
     drop(listener);
@@ -233,6 +246,20 @@ impl Peer {
         let request = String::from_utf8_lossy(&request).into_owned();
         self.log.note(Event::Request(self.number, request.clone()));
         Some(request)
+    }
+
+    /// The next `count` bytes; `None` if the client closes before.
+    pub async fn take(&mut self, count: usize) -> Option<Vec<u8>> {
+        self.read_at_least(count).await;
+        (self.unread.len() >= count).then(|| self.unread.drain(..count).collect())
+    }
+
+    /// Passes everything on to `server`, and back, until both have closed.
+    pub async fn pass_on(&mut self, server: SocketAddr) {
+        assert!(self.unread.is_empty(), "the client spoke before it was told to");
+        let mut onward = TcpStream::connect(server).await.expect("the server");
+        onward.set_nodelay(true).expect("TCP_NODELAY");
+        let _ = tokio::io::copy_bidirectional(&mut self.io, &mut onward).await;
     }
 
     pub async fn read_at_least(&mut self, count: usize) {
