@@ -214,10 +214,8 @@ fn a_stream_is_asked_for_again_only_before_its_head() {
 
 #[tokio::test]
 async fn over_real_connections() {
-    let refused = {
-        let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        format!("http://{}", gone.local_addr().unwrap())
-    };
+    let refusing = server::Refusing::new();
+    let refused = format!("http://{}", refusing.address);
     let backoff = atoma::BackoffStrategy::default().initial_interval(Duration::ZERO);
     let retries = RetryConfig::default().backoff(backoff);
     let client = support::builder(refused).retries(retries).build().unwrap();

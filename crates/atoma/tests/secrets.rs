@@ -13,7 +13,7 @@ use serde_json::json;
 use std::{fmt::Debug, time::Duration};
 use support::{
     chunk, completion, event, hello_stream, request,
-    server::{Script, Server, Step, answer, events, framed, stream_head, whole},
+    server::{Refusing, Script, Server, Step, answer, events, framed, stream_head, whole},
 };
 
 /// The key of the client.
@@ -181,8 +181,8 @@ async fn connections_that_fail() {
     served("no chunk", vec![stream_head(), support::server::send(format!("{KEY}\r\n"))]).await;
     served("too large", events(["data: ".to_owned() + &"x".repeat(5 << 20)])).await;
 
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    both_fail("refused", &client(&format!("http://{gone}"))).await;
+    let gone = Refusing::new();
+    both_fail("refused", &client(&format!("http://{}", gone.address))).await;
 
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let plain = format!("https://{}", listener.local_addr().unwrap());
@@ -199,8 +199,8 @@ async fn connections_that_fail() {
 #[tokio::test]
 async fn proxies_that_fail() {
     let refusing = Server::start([answer(407, &[("x", PASSWORD)], PASSWORD)]).await;
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    for address in [refusing.address, gone] {
+    let gone = Refusing::new();
+    for address in [refusing.address, gone.address] {
         let proxy = Proxy::all(format!("http://user:{PASSWORD}@{address}"));
         search_debug("proxy", &proxy);
         let transport = HyperTransport::builder().proxy(proxy);

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use std::{collections::VecDeque, net::SocketAddr, sync::Arc};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::{Semaphore, watch},
     task::JoinHandle,
 };
@@ -32,6 +32,12 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     shared: Arc<Shared>,
     task: JoinHandle<()>,
+}
+
+/// A port that refuses connections for as long as this value lives: it is taken, and nobody listens.
+pub(crate) struct Refusing {
+    pub(crate) address: SocketAddr,
+    _socket: TcpSocket,
 }
 
 /// A request as it came.
@@ -105,6 +111,14 @@ impl Server {
     /// Waits until the log says so.
     pub(crate) async fn until(&self, condition: impl FnMut(&Log) -> bool) {
         self.shared.log.subscribe().wait_for(condition).await.unwrap();
+    }
+}
+
+impl Refusing {
+    pub(crate) fn new() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        Self { address: socket.local_addr().unwrap(), _socket: socket }
     }
 }
 
