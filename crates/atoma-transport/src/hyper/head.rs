@@ -1,7 +1,8 @@
 //! Which heads of a response are believed.
 
 use crate::{ErrorKind, RequestSent, TransportError};
-use http::{HeaderMap, Version, header, response::Parts};
+use bytes::BytesMut;
+use http::{HeaderMap, HeaderValue, Version, header, response::Parts};
 
 /// Refuses a head that leaves open where the body ends or what it is.
 pub(super) fn check(head: &Parts) -> Result<(), TransportError> {
@@ -38,6 +39,20 @@ pub(super) fn is_reusable(head: &Parts) -> bool {
     let both = head.headers.contains_key(header::TRANSFER_ENCODING)
         && head.headers.contains_key(header::CONTENT_LENGTH);
     head.version == Version::HTTP_11 && !both
+}
+
+/// Copies the values out of the connection's read buffer, all into one piece of memory.
+///
+/// A caller who keeps the headers of a stream would keep the whole buffer, and the connection would
+/// need a second one.
+pub(super) fn detach(headers: &mut HeaderMap) {
+    let mut copied = BytesMut::with_capacity(headers.values().map(HeaderValue::len).sum());
+    for value in headers.values_mut() {
+        copied.extend_from_slice(value.as_bytes());
+        if let Ok(detached) = HeaderValue::from_maybe_shared(copied.split().freeze()) {
+            *value = detached;
+        }
+    }
 }
 
 fn refused(kind: ErrorKind, detail: &'static str) -> TransportError {

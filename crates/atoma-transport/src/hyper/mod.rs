@@ -130,7 +130,8 @@ impl Shared {
             let is_fresh = idle.is_none();
             let mut connection = match idle {
                 Some(connection) => connection,
-                None => self.connect(&origin.target, &route, timeout).await?,
+                // Boxed: it is large, and most exchanges never need it.
+                None => Box::pin(self.connect(&origin.target, &route, timeout)).await?,
             };
             match connection.send(outgoing).await {
                 Ok(response) => return self.received(response, connection, origin, &route),
@@ -194,6 +195,7 @@ impl Shared {
             return Err(classify::tunnel(&server.place(), head.status));
         }
         head.extensions.clear();
+        head::detach(&mut head.headers);
         let origin = head::is_reusable(&head).then_some(origin);
         let lease = Lease { connection, pool: self.pool.clone(), origin };
         let body = if http_body::Body::is_end_stream(&incoming) {

@@ -134,18 +134,16 @@ impl<T: Transport> Retry<T> {
 
 impl<T: Transport> Transport for Retry<T> {
     fn send(&self, request: Request) -> ResponseFuture {
-        let retry = self.clone();
-        Box::pin(async move {
-            let config = match request.extensions().get::<RetryConfig>() {
-                Some(config) => Arc::new(config.clone()),
-                None => Arc::clone(&retry.config),
-            };
-            if let Err(invalid) = config.validate() {
-                let error = TransportError::new(ErrorKind::Request, RequestSent::No);
-                return Err(error.with_detail("invalid retry settings").with_source(invalid));
-            }
-            Call::new(retry, config, &request).run(request).await
-        })
+        let config = match request.extensions().get::<RetryConfig>() {
+            Some(config) => Arc::new(config.clone()),
+            None => Arc::clone(&self.config),
+        };
+        if let Err(invalid) = config.validate() {
+            let error = TransportError::new(ErrorKind::Request, RequestSent::No);
+            let error = error.with_detail("invalid retry settings").with_source(invalid);
+            return Box::pin(std::future::ready(Err(error)));
+        }
+        Call::new(self.clone(), config, &request).run(request)
     }
 }
 
@@ -166,30 +164,33 @@ impl<T: Transport> Call<T> {
         Self { retry, config, uri: request.uri().clone(), began, deadline: None, attempts }
     }
 
-    async fn run(mut self, mut request: Request) -> Result<Response, TransportError> {
-        let timeouts = request.extensions().get().copied().unwrap_or(Timeouts::none());
-        self.deadline = Deadline::settle(request.extensions_mut(), &timeouts, self.began);
+    /// A block and not an `async fn`, which would hold its arguments twice.
+    fn run(mut self, mut request: Request) -> ResponseFuture {
+        Box::pin(async move {
+            let timeouts = request.extensions().get().copied().unwrap_or(Timeouts::none());
+            self.deadline = Deadline::settle(request.extensions_mut(), &timeouts, self.began);
 
-        loop {
-            self.attempts.count += 1;
-            let is_last = self.attempts.count == self.config.max_attempts;
-            let mut attempt = if is_last { mem::take(&mut request) } else { request.clone() };
-            attempt.extensions_mut().insert(AttemptNumber(self.attempts.count));
+            loop {
+                self.attempts.count += 1;
+                let is_last = self.attempts.count == self.config.max_attempts;
+                let mut attempt = if is_last { mem::take(&mut request) } else { request.clone() };
+                attempt.extensions_mut().insert(AttemptNumber(self.attempts.count));
 
-            let began = self.retry.timer.now();
-            let outcome = self.retry.transport.send(attempt).await;
-            let (outcome, decision) = self.judge(outcome).await;
+                let began = self.retry.timer.now();
+                let outcome = self.retry.transport.send(attempt).await;
+                let (outcome, decision) = self.judge(outcome).await;
 
-            let planned = self.plan(&outcome, decision);
-            self.record(&outcome, began, planned.as_ref().map(|(wait, ..)| *wait));
-            let Some((wait, until, withdrawal)) = planned else { return self.finish(outcome) };
-            drop(outcome);
-            self.announce(wait);
-            self.retry.timer.sleep_until(until).await;
-            if let Some(withdrawal) = withdrawal {
-                withdrawal.spend();
+                let planned = self.plan(&outcome, decision);
+                self.record(&outcome, began, planned.as_ref().map(|(wait, ..)| *wait));
+                let Some((wait, until, withdrawal)) = planned else { return self.finish(outcome) };
+                drop(outcome);
+                self.announce(wait);
+                self.retry.timer.sleep_until(until).await;
+                if let Some(withdrawal) = withdrawal {
+                    withdrawal.spend();
+                }
             }
-        }
+        })
     }
 
     /// Decides what follows, for which the body of a refusal may have to be read.

@@ -150,6 +150,8 @@ impl ChatCompletionAccumulator {
             Err(_) if self.choices.len() >= MOST_CHOICES => return None,
             Err(place) => {
                 let choice = ChatCompletionChoice { index, ..ChatCompletionChoice::default() };
+                // Nearly every answer has one choice, and room for four is large.
+                self.choices.reserve_exact(usize::from(self.choices.is_empty()));
                 self.choices.insert(place, ChoiceSoFar { choice, ..ChoiceSoFar::default() });
                 place
             }
