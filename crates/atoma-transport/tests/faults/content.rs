@@ -5,7 +5,7 @@ use crate::lab::{
     Is::{self, Limit, MayBeBilled, Refused, Retryable, Timeout, Unexpected},
     Script,
     answers::{
-        CHUNKED, DONE, GOOD, LAST_CHUNK, STREAM, chunk, completion, event, events, finish,
+        CHUNKED, DONE, GOOD, LAST_CHUNK, STREAM, WHOLE, chunk, completion, event, events, finish,
         response, whole,
     },
     memory, serve, settle, turn, within,
@@ -189,6 +189,20 @@ async fn row_084_bytes_that_are_not_utf_8() {
 }
 
 #[tokio::test]
+async fn row_084_a_whole_answer_that_is_not_utf_8() {
+    for bytes in [&b"a\xff"[..], b"\xe2\x82", b"\xed\xa0\x80"] {
+        let json = completion("TEXT").into_bytes();
+        let at = json.windows(4).position(|four| four == b"TEXT").unwrap();
+        let json = [&json[..at], bytes, &json[at + 4..]].concat();
+        let lab = serve([Script::on_request().write([WHOLE.as_bytes(), &json].concat())]);
+        let lab = lab.start().await;
+        let outcome = lab.unary().await;
+        outcome.ok(&String::from_utf8_lossy(bytes)).attempts(1).connections(1);
+        lab.healthy().await;
+    }
+}
+
+#[tokio::test]
 async fn row_085_compressed_though_nobody_asked() {
     let gzip = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03";
     let bomb = [&gzip[..], &[0xed, 0xc1, 0x01, 0x0d, 0x00], &[0; 10_000]].concat();
@@ -279,6 +293,21 @@ async fn row_087_an_error_inside_a_stream() {
 }
 
 #[tokio::test]
+async fn row_087_an_error_in_place_of_a_whole_answer() {
+    for body in [
+        "{\"error\":{\"code\":503,\"message\":\"overloaded\"}}",
+        "{\"error\":{\"code\":503,\"message\":\"overloaded\"},\"choices\":[]}",
+    ] {
+        let lab = serve([Script::on_request().write(response("200 OK", &[], body)).then_good()]);
+        let lab = lab.start().await;
+        let outcome = lab.unary().await;
+        outcome.is([Refused, Retryable, MayBeBilled]).status(503).attempts(1).connections(1);
+        assert_eq!(outcome.error().api().unwrap().message, "overloaded");
+        lab.healthy().await;
+    }
+}
+
+#[tokio::test]
 async fn row_088_bytes_behind_done() {
     let more = ["data: more\n\n".to_owned(), "x".repeat(60_000), event("never read")];
     for more in more {
@@ -289,8 +318,10 @@ async fn row_088_bytes_behind_done() {
         lab.healthy().await;
     }
 
+    // On a clock that stands still, so that only the limit can end it.
     let flood = Script::on_request().write([CHUNKED, &chunk(&events(GOOD))].concat());
-    let lab = serve([flood.flood(chunk(&"x".repeat(60_000)), 1 << 40)]).start().await;
+    let flood = flood.flood(chunk(&"x".repeat(60_000)), 1 << 40);
+    let lab = serve([flood]).manual_clock().start().await;
     lab.stream().await.ok(GOOD).attempts(1).connections(1);
     within(lab.server.wait_for(|log| log.flooded() > 0)).await;
     assert!(lab.server.log().flooded() < 16 * MIB);

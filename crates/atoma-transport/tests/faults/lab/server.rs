@@ -91,6 +91,16 @@ impl Log {
         self.count(|event| matches!(event, Event::ClosedByClient(_)))
     }
 
+    /// Whether the server closed a connection and cannot tell whether the client did as well.
+    pub fn closed_first(&self) -> bool {
+        let events = self.events();
+        let unseen = |event: &Event| match event {
+            Event::Over(number) => !events.contains(&Event::ClosedByClient(*number)),
+            _ => false,
+        };
+        events.iter().any(unseen)
+    }
+
     /// How many bytes of floods the client and the kernel have taken.
     pub fn flooded(&self) -> u64 {
         let events = self.events();
