@@ -2,7 +2,7 @@ use crate::{
     refusal::{is_plain_refusal, is_retryable, status_told},
     text::excerpt,
 };
-use atoma_transport::{Attempts, ErrorKind, RequestSent, TransportError};
+use atoma_transport::{Attempts, ErrorKind, FailedBy, RequestSent, TransportError};
 use atoma_types::{ApiError, ChatCompletionResponse, InvalidRequest};
 use http::StatusCode;
 use std::{borrow::Cow, fmt, time::Duration};
@@ -306,10 +306,7 @@ impl fmt::Display for Error {
             Kind::Refused(api) => {
                 f.write_str("the server refused the request")?;
                 if let Some(status) = self.0.head.status {
-                    write!(f, ": {}", status.as_u16())?;
-                    if let Some(reason) = status.canonical_reason() {
-                        write!(f, " {reason}")?;
-                    }
+                    write!(f, ": {}", FailedBy::Status(status))?;
                     if status.is_redirection() {
                         f.write_str(" (redirects are not followed, the key must not travel)")?;
                     }

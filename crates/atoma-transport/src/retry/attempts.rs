@@ -69,11 +69,14 @@ impl fmt::Display for Attempts {
 }
 
 impl fmt::Display for FailedBy {
-    /// `503 Service Unavailable`, or what a [`TransportError`](crate::TransportError) of this kind
-    /// says.
+    /// `503 Service Unavailable`, `520`, or what a [`TransportError`](crate::TransportError) of this
+    /// kind says.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Status(status) => status.fmt(f),
+            Self::Status(status) => {
+                f.write_str(status.as_str())?;
+                status.canonical_reason().map_or(Ok(()), |reason| write!(f, " {reason}"))
+            }
             Self::Transport(kind) => kind.fmt(f),
         }
     }
