@@ -191,7 +191,7 @@ fn is_too_many_files(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|code| codes.contains(&code))
 }
 
-fn is_head_too_large(error: &hyper::Error) -> bool {
+pub(super) fn is_head_too_large(error: &hyper::Error) -> bool {
     // hyper offers the predicate to servers only.
     find::<HeadTooLarge>(error).is_some() || error.to_string() == "message head is too large"
 }

@@ -204,6 +204,9 @@ async fn tunnel(
     match answer {
         Some(Ok(answer)) if answer.status().is_success() => {}
         Some(Ok(answer)) => return Err(classify::tunnel(&place, answer.status())),
+        Some(Err(error)) if classify::is_head_too_large(&error) => {
+            return Err(failed("sent too large a head").with_source(error).permanent());
+        }
         Some(Err(error)) if error.is_parse() => {
             return Err(failed("does not answer in HTTP").with_source(error).permanent());
         }

@@ -17,6 +17,7 @@ mod http2;
 mod lab;
 mod ledger;
 mod pieces;
+mod proxies;
 mod reuse;
 mod status;
 mod tls;

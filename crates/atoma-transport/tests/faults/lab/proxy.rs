@@ -2,20 +2,32 @@
 //!
 //! Every name they are told is on loopback.
 
-use super::{Peer, Script, Server};
+use super::{CANARY, Peer, Script, Server};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpListener, TcpStream},
+};
 
-/// What `user:pass` is in a `Proxy-Authorization`.
-pub const LOGIN: (&str, &str) = ("user:pa%20ss", "Basic dXNlcjpwYSBzcw==");
+/// The user of a proxy that wants a login. The password is [`CANARY`].
+pub const USER: &str = "user";
+/// The two in a `Proxy-Authorization`.
+const BASIC: &str = "Basic dXNlcjpzay1jYW5hcnktNWUxZjBjOWE3Yg==";
 
 /// A proxy that plays these scripts, and tunnels on the connections after the last.
 pub async fn http(scripts: impl IntoIterator<Item = Script>) -> Server {
     start(scripts, Script::at_once().run(|peer| Box::pin(serve_http(peer, false)))).await
 }
 
-/// A proxy that wants to be told [`LOGIN`].
+/// A proxy that wants to be told a login.
 pub async fn http_with_login() -> Server {
     start([], Script::at_once().run(|peer| Box::pin(serve_http(peer, true)))).await
+}
+
+/// A proxy that tunnels on all that comes to `listener`.
+pub fn http_on(listener: TcpListener) -> Server {
+    let tunnel = Script::at_once().run(|peer| Box::pin(serve_http(peer, false)));
+    Server::on(listener, Vec::new(), tunnel, None)
 }
 
 /// A proxy that plays these scripts, and speaks SOCKS 5 on the connections after the last.
@@ -23,7 +35,7 @@ pub async fn socks(scripts: impl IntoIterator<Item = Script>) -> Server {
     start(scripts, Script::at_once().run(|peer| Box::pin(serve_socks(peer, false)))).await
 }
 
-/// A proxy that speaks SOCKS 5 and wants to be told [`LOGIN`].
+/// A proxy that speaks SOCKS 5 and wants to be told a login.
 pub async fn socks_with_login() -> Server {
     start([], Script::at_once().run(|peer| Box::pin(serve_socks(peer, true)))).await
 }
@@ -35,21 +47,36 @@ async fn start(scripts: impl IntoIterator<Item = Script>, then: Script) -> Serve
 
 async fn serve_http(peer: &mut Peer, wants_login: bool) {
     let Some(request) = peer.request().await else { return };
-    let login = format!("\r\nproxy-authorization: {}\r\n", LOGIN.1);
+    let login = format!("\r\nproxy-authorization: {}\r\n", BASIC);
     if wants_login && !request.contains(&login) {
         let ask = "proxy-authenticate: Basic realm=\"lab\"\r\ncontent-length: 0";
         return peer.write(format!("HTTP/1.1 407 Log in\r\n{ask}\r\n\r\n").as_bytes()).await;
     }
     let mut words = request.split(' ');
-    assert_eq!(words.next(), Some("CONNECT"), "only tunnels are asked for: {request}");
-    let authority = words.next().unwrap_or_default();
+    let method = words.next();
+    let url = words.next().unwrap_or_default().trim_start_matches("http://");
+    let authority = url.split('/').next().unwrap_or_default();
     let port = authority.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
-    peer.write(b"HTTP/1.1 200 Connection established\r\n\r\n").await;
-    peer.pass_on(here(port.expect("a port"))).await;
+    let server = here(port.expect("a port"));
+    if method == Some("CONNECT") {
+        peer.write(b"HTTP/1.1 200 Connection established\r\n\r\n").await;
+        peer.pass_on(connect(server).await).await;
+    } else {
+        let mut onward = connect(server).await;
+        let request = request.replace(&login, "\r\n");
+        onward.write_all(request.as_bytes()).await.expect("the server reads");
+        peer.pass_on(onward).await;
+    }
+}
+
+async fn connect(server: SocketAddr) -> TcpStream {
+    let onward = TcpStream::connect(server).await.expect("the server");
+    onward.set_nodelay(true).expect("TCP_NODELAY");
+    onward
 }
 
 /// RFC 1928 and RFC 1929, as far as a client needs them.
-async fn serve_socks(peer: &mut Peer, wants_login: bool) -> () {
+async fn serve_socks(peer: &mut Peer, wants_login: bool) {
     let _: Option<()> = async {
         let greeting = peer.take(2).await?;
         let methods = peer.take(greeting[1].into()).await?;
@@ -61,7 +88,7 @@ async fn serve_socks(peer: &mut Peer, wants_login: bool) -> () {
         peer.write(&[5, method]).await;
         if wants_login {
             let login = [text(peer, 1).await?, text(peer, 0).await?];
-            let is_right = login == ["user", "pa ss"];
+            let is_right = login == [USER, CANARY];
             peer.write(&[1, u8::from(!is_right)]).await;
             if !is_right {
                 return None;
@@ -76,7 +103,8 @@ async fn serve_socks(peer: &mut Peer, wants_login: bool) -> () {
         }
         let port = peer.take(2).await?;
         peer.write(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).await;
-        peer.pass_on(here(u16::from_be_bytes([port[0], port[1]]))).await;
+        let server = here(u16::from_be_bytes([port[0], port[1]]));
+        peer.pass_on(connect(server).await).await;
         Some(())
     }
     .await;

@@ -152,6 +152,16 @@ impl Server {
     /// Plays one script on each connection, and `then` on those after the last.
     pub async fn start(ip: IpAddr, scripts: Vec<Script>, then: Script, wrap: Option<Wrap>) -> Self {
         let listener = TcpListener::bind((ip, 0)).await.expect("a loopback port");
+        Self::on(listener, scripts, then, wrap)
+    }
+
+    /// The same on a port that is open already.
+    pub fn on(
+        listener: TcpListener,
+        scripts: Vec<Script>,
+        then: Script,
+        wrap: Option<Wrap>,
+    ) -> Self {
         let address = listener.local_addr().expect("an address");
         let (log, closing) = (Log::default(), Arc::new(Notify::new()));
         let accept = accept(listener, scripts, then, wrap, log.clone(), closing.clone());
@@ -264,11 +274,9 @@ impl Peer {
         (self.unread.len() >= count).then(|| self.unread.drain(..count).collect())
     }
 
-    /// Passes everything on to `server`, and back, until both have closed.
-    pub async fn pass_on(&mut self, server: SocketAddr) {
+    /// Passes everything on, and back, until both have closed.
+    pub async fn pass_on(&mut self, mut onward: TcpStream) {
         assert!(self.unread.is_empty(), "the client spoke before it was told to");
-        let mut onward = TcpStream::connect(server).await.expect("the server");
-        onward.set_nodelay(true).expect("TCP_NODELAY");
         let _ = tokio::io::copy_bidirectional(&mut self.io, &mut onward).await;
     }
 
