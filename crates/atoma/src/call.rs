@@ -1,5 +1,5 @@
 use crate::{Client, Error, Result, builder::header, outcome, reply::Head, server_url::ServerUrl};
-use atoma_transport::{Body, Request, RetryConfig, Timeouts};
+use atoma_transport::{Body, Request, ResponseFuture, RetryConfig, Timeouts};
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, Uri,
@@ -94,9 +94,9 @@ impl<O: Operation> Call<O> {
         self
     }
 
-    pub(crate) async fn run(self) -> Result<O::Output> {
+    pub(crate) fn run(self) -> impl Future<Output = Result<O::Output>> + Send {
         let Self { client, operation, options } = self;
-        operation.run(Prepared { client, options }).await
+        operation.run(Prepared { client, options })
     }
 }
 
@@ -138,28 +138,43 @@ impl Prepared {
     ///
     /// For an event stream the time-out between two pieces of the body is left to the reader,
     /// which counts events.
-    pub(crate) async fn post(
+    ///
+    /// The request is made at once, so that the future holds neither it nor the options.
+    pub(crate) fn post(
         self,
         path: &str,
-        body: Bytes,
+        body: Result<Bytes>,
         accept: &'static str,
-    ) -> Result<Answer> {
+    ) -> impl Future<Output = Result<Answer>> + Send {
+        let sent = self.send(path, body, accept);
+        let client = self.client;
+        async move {
+            let (response, timeouts) = sent?;
+            let timer = &*client.inner().timer;
+            let (head, key, body) = outcome::accept(response.await?, timer).await?;
+            let arrived = timer.now();
+            Ok(Answer { client, head, arrived, key, timeouts, body })
+        }
+    }
+
+    fn send(
+        &self,
+        path: &str,
+        body: Result<Bytes>,
+        accept: &'static str,
+    ) -> Result<(ResponseFuture, Timeouts)> {
         let streams = accept == EVENT_STREAM;
         let timeouts = self.timeouts(streams);
-        let mut request = Request::new(body);
+        let mut request = Request::new(body?);
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.uri(path)?;
         *request.headers_mut() = self.headers(accept)?;
         request.extensions_mut().insert(if streams { timeouts.idle(None) } else { timeouts });
-        if let Some(retries) = self.options.retries {
+        if let Some(retries) = &self.options.retries {
             retries.validate().map_err(|error| Error::config(error.to_string()))?;
-            request.extensions_mut().insert(retries);
+            request.extensions_mut().insert(retries.clone());
         }
-        let response = self.client.inner().transport.send(request).await?;
-        let timer = &*self.client.inner().timer;
-        let (head, key, body) = outcome::accept(response, timer).await?;
-        let arrived = timer.now();
-        Ok(Answer { client: self.client, head, arrived, key, timeouts, body })
+        Ok((self.client.inner().transport.send(request), timeouts))
     }
 
     fn uri(&self, path: &str) -> Result<Uri> {

@@ -85,7 +85,14 @@ impl Chat {
 impl Operation for CreateChatCompletion {
     type Output = Reply<ChatCompletionResponse>;
 
-    async fn run(self, prepared: Prepared) -> Result<Self::Output> {
+    fn run(self, prepared: Prepared) -> impl Future<Output = Result<Self::Output>> + Send {
+        let answer = prepared.post(PATH, self.written(), JSON);
+        async move { outcome::completion(answer.await?).await }
+    }
+}
+
+impl CreateChatCompletion {
+    fn written(self) -> Result<Bytes> {
         let mut request = self.0;
         if request.stream == Some(true) {
             return Err(Error::misuse(
@@ -93,15 +100,22 @@ impl Operation for CreateChatCompletion {
             ));
         }
         request.stream = Some(false);
-        let answer = prepared.post(PATH, written(&request)?, JSON).await?;
-        outcome::completion(answer).await
+        written(&request)
     }
 }
 
 impl Operation for StreamChatCompletion {
     type Output = ChatCompletionStream;
 
-    async fn run(self, prepared: Prepared) -> Result<Self::Output> {
+    fn run(self, prepared: Prepared) -> impl Future<Output = Result<Self::Output>> + Send {
+        let choices = self.0.n.unwrap_or(1);
+        let answer = prepared.post(PATH, self.written(), EVENT_STREAM);
+        async move { ChatCompletionStream::open(answer.await?, choices).await }
+    }
+}
+
+impl StreamChatCompletion {
+    fn written(self) -> Result<Bytes> {
         let mut request = self.0;
         if request.stream == Some(false) {
             return Err(Error::misuse(
@@ -114,9 +128,7 @@ impl Operation for StreamChatCompletion {
             .get_or_insert_with(StreamOptions::default)
             .include_usage
             .get_or_insert(true);
-        let choices = request.n.unwrap_or(1);
-        let answer = prepared.post(PATH, written(&request)?, EVENT_STREAM).await?;
-        ChatCompletionStream::open(answer, choices).await
+        written(&request)
     }
 }
 
