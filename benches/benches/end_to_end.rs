@@ -8,8 +8,7 @@
 //! streams in a row opened, what a reader that stops adds to the memory, and the cost of a whole
 //! answer. Every client's text is compared before it is timed.
 
-use std::process::Command;
-
+use atoma_benches::allocations::Allocations;
 use atoma_benches::clients::{Client, Contender, Error, FLOOR, OURS, Tally, contenders};
 use atoma_benches::record::Records;
 use atoma_benches::rounds::interleaved;
@@ -30,7 +29,7 @@ fn main() -> Result<(), Error> {
     let mut bench = Bench {
         runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
         server: Server::start()?,
-        allocations: allocations()?,
+        allocations: Allocations::count(env!("CARGO_BIN_EXE_allocations"), "clients")?,
         records: Records::new("end_to_end", COMMAND),
         missed: 0,
     };
@@ -56,17 +55,9 @@ fn main() -> Result<(), Error> {
 struct Bench {
     runtime: Runtime,
     server: Server,
-    allocations: Vec<Allocations>,
+    allocations: Allocations,
     records: Records,
     missed: usize,
-}
-
-/// What one client allocates for one event, or for one whole answer.
-struct Allocations {
-    client: String,
-    mode: String,
-    count: f64,
-    bytes: f64,
 }
 
 impl Bench {
@@ -100,10 +91,7 @@ impl Bench {
         let floor = contenders.iter().position(|contender| contender.name == FLOOR).unwrap_or(0);
         for (contender, time) in contenders.iter().zip(&times) {
             let (time, ratio) = (time.nanoseconds(), time.ratio(&times[floor]));
-            let found = self.allocations.iter().find(|allocations| {
-                allocations.client == contender.name && allocations.mode == mode.name()
-            });
-            let (count, bytes) = found.map_or((f64::NAN, f64::NAN), |a| (a.count, a.bytes));
+            let (count, bytes) = self.allocations.of(mode.name(), contender.name)?;
             println!(
                 "    {:<40} {time:>7.0} ns {ratio:>6.2} x {count:>7.2} allocations {bytes:>7.0} B",
                 contender.name
@@ -127,14 +115,11 @@ impl Bench {
     }
 
     /// Opens all clients, and compares what each of them reads.
-    fn open(
-        &self,
-        contenders: &[Contender],
-        mode: Mode,
-    ) -> Result<Vec<Box<dyn Client>>, Error> {
+    fn open(&self, contenders: &[Contender], mode: Mode) -> Result<Vec<Box<dyn Client>>, Error> {
         let mut clients = Vec::new();
         for contender in contenders {
-            let mut client = self.runtime.block_on(async { (contender.open)(self.server.address()) })?;
+            let mut client =
+                self.runtime.block_on(async { (contender.open)(self.server.address()) })?;
             let mut tally = Tally::keeping();
             self.runtime.block_on(call(&mut *client, mode, &mut tally))?;
             tally.check(mode).map_err(|error| format!("{}: {error}", contender.name))?;
@@ -145,7 +130,7 @@ impl Bench {
 
     fn connections(&mut self) -> Result<(), Error> {
         println!("\nconnections opened for 101 streams in a row");
-        for mode in Mode::TIMED {
+        for mode in Mode::TIMED.into_iter().chain([Mode::LateEnd]) {
             for contender in contenders() {
                 let before = self.server.connections()?;
                 self.runtime.block_on(async {
@@ -218,17 +203,4 @@ async fn call(client: &mut dyn Client, mode: Mode, tally: &mut Tally) -> Result<
         Mode::Unary => client.unary(tally).await,
         _ => client.stream(mode, tally).await,
     }
-}
-
-/// Counted by another program, since counting slows what it counts.
-fn allocations() -> Result<Vec<Allocations>, Error> {
-    let output = Command::new(env!("CARGO_BIN_EXE_client_allocations")).output()?;
-    let output = String::from_utf8(output.stdout)?;
-    let read = |line: &str| {
-        let mut columns = line.split('\t');
-        let mut next = || columns.next().ok_or_else(|| Error::from("a column is missing"));
-        let (mode, client) = (next()?.to_owned(), next()?.to_owned());
-        Ok(Allocations { client, mode, count: next()?.parse()?, bytes: next()?.parse()? })
-    };
-    output.lines().map(read).collect()
 }

@@ -4,6 +4,8 @@
 //! that a contender gets the right answer, and writes what it measured under `target/atoma-bench`,
 //! one JSON object a line.
 
+pub mod allocations;
+pub mod chunks;
 pub mod clients;
 pub mod corpora;
 pub mod decoders;

@@ -19,11 +19,7 @@ pub struct Records {
 impl Records {
     /// Starts the results of a bench of that name, run by that command.
     pub fn new(bench: &str, command: &str) -> Self {
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
-            || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target"),
-            PathBuf::from,
-        );
-        let path = target.join("atoma-bench").join(format!("{bench}.json"));
+        let path = folder().join(format!("{bench}.json"));
         let mut origin = Map::new();
         origin.insert("bench".into(), bench.into());
         origin.insert("command".into(), command.into());
@@ -56,6 +52,13 @@ impl Records {
         }
         Ok(self.path.clone())
     }
+}
+
+/// Where the results are kept: `target/atoma-bench`.
+pub fn folder() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target"), PathBuf::from);
+    target.join("atoma-bench")
 }
 
 fn processor() -> String {
@@ -100,7 +103,7 @@ fn date(mut days: u64) -> (u64, u64, u64) {
 }
 
 fn is_leap(year: u64) -> bool {
-    (year % 4 == 0 && year % 100 != 0) || year % 400 == 0
+    (year.is_multiple_of(4) && !year.is_multiple_of(100)) || year.is_multiple_of(400)
 }
 
 #[cfg(test)]

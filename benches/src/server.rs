@@ -40,11 +40,8 @@ impl Server {
             }
             _ => Command::new(program),
         };
-        let mut child = command
-            .env(ASKED, "1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
+        let mut child =
+            command.env(ASKED, "1").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let output = child.stdout.take().ok_or_else(|| io::Error::other("no output"))?;
         let mut line = String::new();
         BufReader::new(output).read_line(&mut line)?;
@@ -138,8 +135,10 @@ async fn converse(mut stream: tokio::net::TcpStream, answers: &Answers) -> io::R
         let mode = Mode::asked_for(&request).ok_or_else(|| io::Error::other(request))?;
         for write in answers.built[mode as usize].get_or_init(|| mode.answer()) {
             stream.write_all(write).await?;
-            if mode == Mode::Slow {
-                tokio::time::sleep(Duration::from_millis(500)).await;
+            match mode {
+                Mode::Slow => tokio::time::sleep(Duration::from_millis(500)).await,
+                Mode::LateEnd => tokio::time::sleep(Duration::from_millis(1)).await,
+                _ => {}
             }
         }
     }

@@ -16,6 +16,8 @@ pub enum Mode {
     PerEvent,
     /// As fast, with a comment before every event.
     Keepalive,
+    /// As framed, but the body ends a millisecond after its last event.
+    LateEnd,
     /// As fast, a hundred times as long: for a reader that stops.
     Long,
     /// Ten events, half a second apart: for many streams at once.
@@ -28,11 +30,12 @@ impl Mode {
     /// The modes in which streams are timed.
     pub const TIMED: [Self; 4] = [Self::Fast, Self::Framed, Self::PerEvent, Self::Keepalive];
 
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Fast,
         Self::Framed,
         Self::PerEvent,
         Self::Keepalive,
+        Self::LateEnd,
         Self::Long,
         Self::Slow,
         Self::Unary,
@@ -45,6 +48,7 @@ impl Mode {
             Self::Framed => "framed",
             Self::PerEvent => "per-event",
             Self::Keepalive => "keepalive",
+            Self::LateEnd => "late end",
             Self::Long => "long",
             Self::Slow => "slow",
             Self::Unary => "unary",
@@ -66,7 +70,7 @@ impl Mode {
     pub fn events(self) -> usize {
         match self {
             Self::Long => 100 * EVENTS,
-            Self::Slow => 10,
+            Self::Slow | Self::LateEnd => 10,
             Self::Unary => 1,
             _ => EVENTS,
         }
@@ -92,11 +96,13 @@ impl Mode {
                 let frames = events.iter().map(|event| framed(event.as_bytes()));
                 [head].into_iter().chain(frames).chain([LAST_CHUNK.to_vec()]).collect()
             }
-            Self::Framed => {
+            Self::Framed | Self::LateEnd => {
                 let frames = events.iter().map(|event| framed(event.as_bytes()));
-                let mut answer = [head].into_iter().chain(frames).collect::<Vec<_>>().concat();
-                answer.extend_from_slice(LAST_CHUNK);
-                vec![answer]
+                let answer = [head].into_iter().chain(frames).collect::<Vec<_>>().concat();
+                match self {
+                    Self::LateEnd => vec![answer, LAST_CHUNK.to_vec()],
+                    _ => vec![[&answer[..], LAST_CHUNK].concat()],
+                }
             }
             _ => {
                 let mut answer = head;

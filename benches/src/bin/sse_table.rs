@@ -8,11 +8,11 @@
 //! and how many times faster ours are than the fastest peer.
 
 use std::hint::black_box;
-use std::time::Instant;
 
 use atoma_benches::corpora::{Corpus, SHAPES, Slicing};
 use atoma_benches::decoders::{Contender, Kind, LENDING, OWNING, Tally, contenders};
 use atoma_benches::targets;
+use cpu_time::ThreadTime;
 
 const ROUNDS: usize = 25;
 
@@ -44,7 +44,7 @@ fn row(corpus: &'static Corpus, slicing: Slicing, contenders: &[Contender]) -> u
         for (contender, best) in contenders.iter().zip(&mut times) {
             // One run untimed: it brings the heap into the decoder's shape.
             let tally = (contender.run)(black_box(&pieces));
-            let start = Instant::now();
+            let start = ThreadTime::now();
             (contender.run)(black_box(&pieces));
             *best = best.min(start.elapsed().as_secs_f64());
             if contender.kind == Kind::Ours {

@@ -1,0 +1,64 @@
+//! Turns what the benches recorded last into `benches/README.md` and its charts.
+//!
+//! Run: `cargo run -p atoma-benches --bin report`
+//!
+//! You should see the names of the files written. A bench that has not been run on this machine has
+//! no section; run all of them before the result is committed.
+
+use std::fs;
+use std::path::Path;
+
+use atoma_benches::clients::Error;
+
+mod chart;
+mod records;
+mod sections;
+
+use records::Run;
+
+fn main() -> Result<(), Error> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut page = OPENING.to_owned();
+    let mut charts = Vec::new();
+    for section in sections::ALL {
+        let run = Run::read(section.bench)?;
+        if run.records.is_empty() {
+            println!("no records of {}: its section is left out", section.bench);
+            continue;
+        }
+        let written = (section.write)(&run);
+        page.push_str(&format!("\n## {}\n\n{}", section.title, written.text));
+        page.push_str(&format!("\n{}\n", run.origin()));
+        charts.extend(written.chart);
+    }
+    fs::create_dir_all(folder.join("charts"))?;
+    for (name, svg) in charts {
+        write(&folder.join("charts").join(name), &svg)?;
+    }
+    write(&folder.join("README.md"), &page)
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Error> {
+    fs::write(path, text)?;
+    println!("{}", path.display());
+    Ok(())
+}
+
+const OPENING: &str = "# The benches
+
+This page is written by a program from the records of the last runs, and by nobody's hand: every
+figure is of the code beside it, and each section says its command, machine and date. Absolute
+figures are of one machine; trust the ratios, which are taken between neighbours in the same run.
+
+| to measure | run |
+| --- | --- |
+| the decoders of event streams | `cargo bench -p atoma-benches --features peers --bench sse` |
+| whole clients over loopback | `cargo bench -p atoma-benches --features peers --bench end_to_end` |
+| instructions of whole clients (needs valgrind) | `benches/instructions.sh` |
+| reading the JSON of a chunk | `cargo bench -p atoma-benches --features peers --bench json` |
+| many streams at once | `cargo bench -p atoma-benches --bench streams` |
+| crates, build and size of a small program | `benches/weight.sh` |
+| this page, from the records of all these | `cargo run -p atoma-benches --bin report` |
+
+Every contender's result is checked before it is timed. The peers are built by no other command.
+";

@@ -1,0 +1,109 @@
+//! What a bench left behind.
+
+use std::fs;
+
+use atoma_benches::clients::Error;
+use atoma_benches::record::folder;
+use serde_json::Value;
+
+/// The records of one run of one bench.
+pub(crate) struct Run {
+    pub(crate) records: Vec<Value>,
+}
+
+impl Run {
+    /// The last run of that bench; no records if there was none.
+    pub(crate) fn read(bench: &str) -> Result<Self, Error> {
+        let text = fs::read_to_string(folder().join(format!("{bench}.json"))).unwrap_or_default();
+        let records = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+        Ok(Self { records })
+    }
+
+    /// Where the figures come from, in a sentence.
+    pub(crate) fn origin(&self) -> String {
+        let said = |name| self.records.first().map_or("", |record| text(record, name));
+        format!(
+            "Measured by `{}` on {}, {}, {}.",
+            said("command"),
+            said("processor"),
+            said("date"),
+            said("rustc"),
+        )
+    }
+
+    /// The distinct values of a member, in the order they came.
+    pub(crate) fn distinct(&self, name: &str) -> Vec<&str> {
+        let mut values = Vec::new();
+        for value in self.records.iter().map(|record| text(record, name)) {
+            if !value.is_empty() && !values.contains(&value) {
+                values.push(value);
+            }
+        }
+        values
+    }
+
+    /// The record that has these values in these members.
+    pub(crate) fn find(&self, members: &[(&str, &str)]) -> Option<&Value> {
+        let matches =
+            |record: &&Value| members.iter().all(|(name, value)| text(record, name) == *value);
+        self.records.iter().find(matches)
+    }
+
+    /// A number of the record that has these values.
+    pub(crate) fn number(&self, members: &[(&str, &str)], name: &str) -> Option<f64> {
+        self.find(members)?.get(name)?.as_f64()
+    }
+}
+
+/// A member that is a string; empty if it is not there.
+pub(crate) fn text<'a>(record: &'a Value, name: &str) -> &'a str {
+    record.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// A number with so many decimals and its thousands set apart, or a dash.
+pub(crate) fn figure(value: Option<f64>, decimals: usize) -> String {
+    let Some(value) = value else { return "–".to_owned() };
+    let plain = format!("{value:.decimals$}");
+    let (whole, fraction) = plain.split_once('.').map_or((&plain[..], None), |(w, f)| (w, Some(f)));
+    let (sign, digits) = whole.strip_prefix('-').map_or(("", whole), |digits| ("-", digits));
+    let mut grouped = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    match fraction {
+        Some(fraction) => format!("{sign}{grouped}.{fraction}"),
+        None => format!("{sign}{grouped}"),
+    }
+}
+
+/// A table in Markdown; the first column is text, the others are figures.
+pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+    let head: Vec<String> = head.iter().map(|&cell| cell.to_owned()).collect();
+    let rule: Vec<String> =
+        (0..head.len()).map(|place| if place == 0 { "---" } else { "---:" }.to_owned()).collect();
+    let rows: String = rows.iter().map(|row| line(row)).collect();
+    format!("{}{}{rows}", line(&head), line(&rule))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures() {
+        assert_eq!(figure(Some(1234567.891), 1), "1,234,567.9");
+        assert_eq!(figure(Some(-1000.0), 0), "-1,000");
+        assert_eq!(figure(Some(0.5), 2), "0.50");
+        assert_eq!(figure(None, 2), "–");
+    }
+
+    #[test]
+    fn tables() {
+        let rows = [vec!["a".to_owned(), "1".to_owned()]];
+        assert_eq!(table(&["x", "y"], &rows), "| x | y |\n| --- | ---: |\n| a | 1 |\n");
+    }
+}

@@ -1,0 +1,269 @@
+//! The sections of the page, one for each bench.
+
+use atoma_benches::clients::{FLOOR, OURS};
+
+use super::chart::{Bar, Chart, Group, Kind};
+use super::records::{Run, figure, table, text};
+
+/// A section, and the bench it is about.
+pub(crate) struct Section {
+    pub(crate) bench: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) write: fn(&Run) -> Written,
+}
+
+/// The text of a section, and its chart by the name of its file.
+pub(crate) struct Written {
+    pub(crate) text: String,
+    pub(crate) chart: Option<(&'static str, String)>,
+}
+
+/// All of them, in the order of the page.
+pub(crate) const ALL: &[Section] = &[
+    Section { bench: "sse", title: "Decoders of event streams", write: decoders },
+    Section { bench: "end_to_end", title: "Whole clients", write: clients },
+    Section { bench: "instructions", title: "Instructions of whole clients", write: instructions },
+    Section { bench: "json", title: "Reading the JSON of a chunk", write: json },
+    Section { bench: "streams", title: "Many streams at once", write: streams },
+    Section { bench: "weight", title: "The weight of a small program", write: weight },
+];
+
+const STREAM_MODES: [&str; 4] = ["fast", "framed", "per-event", "keepalive"];
+
+fn decoders(run: &Run) -> Written {
+    let (decoders, corpora) = (run.distinct("decoder"), run.distinct("corpus"));
+    let mut page = "![Throughput of each decoder](charts/decoders.svg)\n\n\
+        Lending hands out events that borrow from the decoder, owning gives them away, the stream is \
+        our async adapter over it. A dash: the decoder finds other events than there are.\n"
+        .to_owned();
+    for slicing in run.distinct("slicing") {
+        page.push_str(&format!("\nMB/s, in pieces of {slicing}:\n\n"));
+        let rows: Vec<_> = decoders
+            .iter()
+            .map(|decoder| {
+                let figures = corpora.iter().map(|corpus| {
+                    let cell = [("decoder", *decoder), ("corpus", corpus), ("slicing", slicing)];
+                    figure(run.number(&cell, "megabytes_per_second"), 0)
+                });
+                [named(decoder)].into_iter().chain(figures).collect()
+            })
+            .collect();
+        page.push_str(&table(&[&["decoder"], &corpora[..]].concat(), &rows));
+    }
+    page.push_str("\nAllocations per event, and the most heap in use (llm-small, 16 KiB):\n\n");
+    let rows: Vec<_> = decoders
+        .iter()
+        .map(|decoder| {
+            let cell = [("decoder", *decoder), ("corpus", "llm-small"), ("slicing", "16 KiB")];
+            let number = |name| run.number(&cell, name);
+            let allocations = figure(number("allocations_per_event"), 2);
+            vec![named(decoder), allocations, figure(number("peak_heap_bytes"), 0)]
+        })
+        .collect();
+    page.push_str(&table(&["decoder", "allocations", "bytes at most"], &rows));
+
+    let group = |corpus| Group {
+        name: corpus,
+        bars: sorted(decoders.iter().filter_map(|decoder| {
+            let cell = [("decoder", *decoder), ("corpus", corpus), ("slicing", "16 KiB")];
+            let kind = match text(run.find(&cell)?, "kind") {
+                "ours" => Kind::Ours,
+                "peer" => Kind::Peer,
+                _ => return None,
+            };
+            Some(Bar { name: decoder, value: run.number(&cell, "megabytes_per_second")?, kind })
+        })),
+    };
+    let groups = corpora.iter().map(|corpus| group(corpus)).collect();
+    let title = "Decoders of text/event-stream, in pieces of 16 KiB";
+    let svg = Chart { title, unit: "MB/s, more is better", groups }.svg();
+    Written { text: page, chart: Some(("decoders.svg", svg)) }
+}
+
+fn clients(run: &Run) -> Written {
+    let clients = run.distinct("client");
+    let per_client = |head: &[&str], cells: &dyn Fn(&str) -> Vec<String>| {
+        let row = |client: &&str| [named(client)].into_iter().chain(cells(client)).collect();
+        table(head, &clients.iter().map(row).collect::<Vec<_>>())
+    };
+    let mut page = "![Processor time per event of each client](charts/clients.svg)\n\n\
+        Streams of 2,000 events from a server in another process; processor time of the reading \
+        thread, the median of interleaved rounds, and how many times the floor that is. The floor is \
+        hyper by hand, its connection in a task as hyper's own client has it, a search for line ends \
+        and serde_json into plain owned structs: no limit, no time-out, no check. Fast: HTTP chunks \
+        of 16 KiB. Framed: one HTTP chunk an event. Per-event: one write an event. Keepalive: as \
+        fast, with a comment before every event.\n\n"
+        .to_owned();
+    let timed = |client: &str| {
+        let cells = STREAM_MODES.iter().map(|mode| {
+            let cell = [("mode", *mode), ("client", client)];
+            let number = |name| run.number(&cell, name);
+            format!("{} ns, {} ×", figure(number("nanoseconds"), 0), figure(number("ratio"), 2))
+        });
+        cells.collect()
+    };
+    page.push_str(&per_client(&[&["client"], &STREAM_MODES[..]].concat(), &timed));
+
+    page.push_str("\nAllocations and bytes allocated per event:\n\n");
+    let allocated = |client: &str| {
+        let cells = STREAM_MODES.iter().map(|mode| {
+            let cell = [("mode", *mode), ("client", client)];
+            let number = |name| run.number(&cell, name);
+            format!("{}, {} B", figure(number("allocations"), 1), figure(number("bytes"), 0))
+        });
+        cells.collect()
+    };
+    page.push_str(&per_client(&[&["client"], &STREAM_MODES[..]].concat(), &allocated));
+
+    page.push_str(
+        "\nA whole answer at once (per call); the memory that a reader adds which stops for three \
+         seconds while 200,000 events are under way; the connections opened for 101 streams in a \
+         row, and where the body ends a millisecond after its last event:\n\n",
+    );
+    let others = |client: &str| {
+        let unary = [("mode", "unary"), ("client", client)];
+        let held = run.number(&[("mode", "held"), ("client", client)], "mebibytes");
+        let opened = |stream| {
+            let cell = [("mode", "connections"), ("client", client), ("stream", stream)];
+            figure(run.number(&cell, "connections"), 0)
+        };
+        vec![
+            format!("{} ns", figure(run.number(&unary, "nanoseconds"), 0)),
+            format!("{} ×", figure(run.number(&unary, "ratio"), 2)),
+            figure(run.number(&unary, "allocations"), 0),
+            format!("{} MiB", figure(held, 2)),
+            opened("framed"),
+            opened("late end"),
+        ]
+    };
+    let head =
+        ["client", "unary", "× floor", "allocations", "held reader", "connections", "late end"];
+    page.push_str(&per_client(&head, &others));
+
+    let group = |mode| Group {
+        name: mode,
+        bars: sorted_up(clients.iter().filter_map(|client| {
+            let value = run.number(&[("mode", mode), ("client", client)], "nanoseconds")?;
+            Some(Bar { name: client, value, kind: kind(client) })
+        })),
+    };
+    let groups = STREAM_MODES.iter().map(|mode| group(mode)).collect();
+    let title = "Whole clients, streaming over loopback";
+    let unit = "nanoseconds of processor time per event, less is better";
+    let svg = Chart { title, unit, groups }.svg();
+    Written { text: page, chart: Some(("clients.svg", svg)) }
+}
+
+fn instructions(run: &Run) -> Written {
+    let modes = run.distinct("mode");
+    let rows: Vec<_> = run
+        .distinct("client")
+        .iter()
+        .map(|client| {
+            let figures = modes.iter().map(|mode| {
+                figure(run.number(&[("mode", mode), ("client", client)], "instructions"), 0)
+            });
+            [named(client)].into_iter().chain(figures).collect()
+        })
+        .collect();
+    let opening = "Per event, and per call of the mode unary, in user space; counted by callgrind, \
+        which a busy machine does not disturb.\n\n";
+    let table = table(&[&["client"], &modes[..]].concat(), &rows);
+    Written { text: format!("{opening}{table}"), chart: None }
+}
+
+fn json(run: &Run) -> Written {
+    let mut page =
+        "One chunk of a stream, about 220 bytes (content), or with Atoma's signature and \
+        hash behind it (signed). Ours keeps unknown members and reads what strict readers refuse.\n"
+            .to_owned();
+    for corpus in run.distinct("corpus") {
+        page.push_str(&format!("\n{corpus}:\n\n"));
+        let rows: Vec<_> = run
+            .distinct("reading")
+            .iter()
+            .map(|reading| {
+                let number = |name| run.number(&[("corpus", corpus), ("reading", reading)], name);
+                vec![
+                    named(reading),
+                    figure(number("nanoseconds"), 0),
+                    figure(number("ratio"), 2),
+                    figure(number("allocations"), 1),
+                    figure(number("bytes"), 0),
+                ]
+            })
+            .collect();
+        page.push_str(&table(&["reader", "ns", "× floor", "allocations", "bytes"], &rows));
+    }
+    Written { text: page, chart: None }
+}
+
+fn streams(run: &Run) -> Written {
+    let number = |record: &serde_json::Value, name: &str| record.get(name)?.as_f64();
+    let rows: Vec<_> = run
+        .records
+        .iter()
+        .map(|record| {
+            vec![
+                named(text(record, "client")),
+                figure(number(record, "streams"), 0),
+                figure(number(record, "kilobytes"), 1),
+                figure(number(record, "microseconds"), 1),
+            ]
+        })
+        .collect();
+    let opening = "Each a task of its own on one thread, without TLS, with ten events half a second \
+        apart. The memory is the most that the process had more than before, the tasks included; it \
+        is sampled.\n\n";
+    let table =
+        table(&["client", "streams", "kB per stream", "µs of processor time per event"], &rows);
+    Written { text: format!("{opening}{table}"), chart: None }
+}
+
+fn weight(run: &Run) -> Written {
+    let rows: Vec<_> = run
+        .records
+        .iter()
+        .map(|record| {
+            let number = |name: &str| record.get(name).and_then(serde_json::Value::as_f64);
+            vec![
+                named(text(record, "program")),
+                figure(number("crates"), 0),
+                figure(number("cpu_seconds"), 0),
+                figure(number("bytes").map(|bytes| bytes / 1e6), 2),
+            ]
+        })
+        .collect();
+    let opening = "A program that streams one answer over TLS, built in release from nothing with \
+        everything's default features; crates that it needs, processor time of the build, and size \
+        of the stripped binary. `hello-hyper` is the same by hand: hyper, rustls, ring and the \
+        operating system's roots of trust.\n\n";
+    let table = table(&["program", "crates", "s to build", "MB"], &rows);
+    Written { text: format!("{opening}{table}"), chart: None }
+}
+
+/// A name in a table; ours in bold.
+fn named(name: &str) -> String {
+    if name.contains("atoma") { format!("**{name}**") } else { name.to_owned() }
+}
+
+fn kind(client: &str) -> Kind {
+    match client {
+        OURS => Kind::Ours,
+        FLOOR => Kind::Floor,
+        _ if client.starts_with("floor") => Kind::Floor,
+        _ => Kind::Peer,
+    }
+}
+
+fn sorted<'a>(bars: impl Iterator<Item = Bar<'a>>) -> Vec<Bar<'a>> {
+    let mut bars: Vec<_> = bars.collect();
+    bars.sort_by(|a, b| b.value.total_cmp(&a.value));
+    bars
+}
+
+fn sorted_up<'a>(bars: impl Iterator<Item = Bar<'a>>) -> Vec<Bar<'a>> {
+    let mut bars = sorted(bars);
+    bars.reverse();
+    bars
+}
