@@ -19,6 +19,9 @@ mod transport;
 pub use self::hyper::{
     ConfigError, Crypto, HyperTransport, HyperTransportBuilder, Proxy, Resolver, Resolving,
 };
+#[cfg(feature = "http2")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http2")))]
+pub use self::hyper::Http2;
 pub use body::Body;
 pub use error::{BoxError, ErrorKind, Phase, RequestSent, TransportError};
 pub use retry::{

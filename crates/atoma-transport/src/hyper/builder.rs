@@ -1,3 +1,5 @@
+#[cfg(feature = "http2")]
+use super::Http2;
 use super::{
     Crypto, HyperTransport, Proxy, Resolver, connect::Connector, pool::Pool,
     resolve::SystemResolver, tls::TlsSettings,
@@ -16,6 +18,8 @@ pub struct HyperTransportBuilder {
     max_idle: usize,
     idle_timeout: Option<Duration>,
     max_head_size: usize,
+    #[cfg(feature = "http2")]
+    http2: Option<Http2>,
 }
 
 impl HyperTransportBuilder {
@@ -29,6 +33,8 @@ impl HyperTransportBuilder {
             max_idle: 32,
             idle_timeout: Some(Duration::from_secs(45)),
             max_head_size: 64 * 1024,
+            #[cfg(feature = "http2")]
+            http2: None,
         }
     }
 
@@ -95,6 +101,30 @@ impl HyperTransportBuilder {
         self
     }
 
+    /// Speaks HTTP/2 where that is possible or certain. Default nowhere, which suits streams best:
+    /// over HTTP/1.1 none can be in the way of another.
+    ///
+    /// It pays where hundreds of streams from one server are open at a time. Up to 32 of them share
+    /// a connection, each may have 256 KiB unread, and a slow reader is not in the way of the others.
+    /// A connection has a task of its own, which ends with it; one whose server has been silent for
+    /// 30 s while streams were open is given up. Such a silence is its ping not being answered: a
+    /// server that only thinks long is not meant.
+    ///
+    /// ```
+    /// use atoma_transport::{Http2, HyperTransport};
+    ///
+    /// # fn main() -> Result<(), atoma_transport::ConfigError> {
+    /// let transport = HyperTransport::builder().http2(Http2::Auto).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "http2")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "http2")))]
+    pub fn http2(mut self, http2: impl Into<Option<Http2>>) -> Self {
+        self.http2 = http2.into();
+        self
+    }
+
     /// The clock for the connect and the pool's time-outs. Default [`TokioTimer`].
     pub fn timer(mut self, timer: impl Timer) -> Self {
         self.timer = Arc::new(timer);
@@ -120,6 +150,8 @@ impl HyperTransportBuilder {
             timer: self.timer,
             connect_timeout: self.connect_timeout,
             max_head: self.max_head_size.max(8 * 1024),
+            #[cfg(feature = "http2")]
+            http2: self.http2.map(super::http2::Shared::new),
         })))
     }
 }

@@ -7,7 +7,7 @@ use super::{
     resolve::Resolver,
     stream::Stream,
     target::Target,
-    tls::Tls,
+    tls::{HTTP_1, Protocols, Tls},
 };
 use crate::{ErrorKind, RequestSent, TransportError};
 use bytes::Bytes;
@@ -43,12 +43,14 @@ impl Connector {
     /// A stream over which `target` can be spoken to.
     ///
     /// The caller sees to it that this takes no longer than `timeout`, which is only shared out
-    /// here among the addresses of a name, so that a dead one does not use it up.
+    /// here among the addresses of a name, so that a dead one does not use it up. `protocols` are
+    /// offered where there is TLS.
     pub(super) async fn connect(
         &self,
         target: &Target,
         route: &Route,
         timeout: Option<Duration>,
+        protocols: Protocols,
     ) -> Result<Stream, TransportError> {
         let stream = match route {
             Route::Direct => {
@@ -62,7 +64,10 @@ impl Connector {
                 self.socks(target, server, *names_here, timeout).await?
             }
         };
-        if target.https { self.tls.handshake(target.host(), stream).await } else { Ok(stream) }
+        if !target.https {
+            return Ok(stream);
+        }
+        self.tls.handshake(target.host(), stream, protocols).await
     }
 
     async fn proxy(
@@ -71,7 +76,7 @@ impl Connector {
         timeout: Option<Duration>,
     ) -> Result<Stream, TransportError> {
         let stream = self.tcp(ErrorKind::Proxy, &server.host, server.port, timeout).await?;
-        if server.tls { self.tls.handshake(&server.host, stream).await } else { Ok(stream) }
+        if server.tls { self.tls.handshake(&server.host, stream, HTTP_1).await } else { Ok(stream) }
     }
 
     async fn tcp(

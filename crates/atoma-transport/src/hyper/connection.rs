@@ -153,6 +153,11 @@ impl Driver {
 pub(super) struct Once(Option<Bytes>);
 
 impl Once {
+    #[cfg(feature = "http2")]
+    pub(super) fn into_bytes(self) -> Bytes {
+        self.0.unwrap_or_default()
+    }
+
     pub(super) fn new(bytes: Bytes) -> Self {
         Self(Some(bytes).filter(|bytes| !bytes.is_empty()))
     }

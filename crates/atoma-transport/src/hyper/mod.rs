@@ -6,6 +6,8 @@ mod classify;
 mod connect;
 mod connection;
 mod head;
+#[cfg(feature = "http2")]
+mod http2;
 mod pool;
 mod proxy;
 mod resolve;
@@ -15,6 +17,8 @@ mod tls;
 mod wire;
 
 pub use builder::{ConfigError, HyperTransportBuilder};
+#[cfg(feature = "http2")]
+pub use http2::Http2;
 pub use proxy::Proxy;
 pub use resolve::{Resolver, Resolving};
 pub use tls::Crypto;
@@ -33,12 +37,13 @@ use proxy::{Proxies, Route};
 use std::{
     fmt,
     future::{Future, poll_fn},
-    pin::pin,
+    pin::Pin,
     sync::Arc,
     task::Poll,
     time::Duration,
 };
 use target::Target;
+use tls::HTTP_1;
 
 /// HTTP/1.1 over TCP, TLS and proxies: the transport to use unless you have your own.
 ///
@@ -72,6 +77,8 @@ struct Shared {
     timer: Arc<dyn Timer>,
     connect_timeout: Option<Duration>,
     max_head: usize,
+    #[cfg(feature = "http2")]
+    http2: Option<http2::Shared>,
 }
 
 impl HyperTransport {
@@ -122,16 +129,28 @@ impl Shared {
         let route = self.proxies.route(&target, request.uri());
         let timeouts = request.extensions().get::<Timeouts>();
         let timeout = timeouts.map_or(self.connect_timeout, |timeouts| timeouts.connect);
-
-        let mut outgoing = self.outgoing(request, &target, &route)?;
         let origin = Origin { target, runtime: runtime.id() };
+
+        #[allow(unused_mut, reason = "HTTP/2 may have opened it, where that is compiled in")]
+        let mut opened = None;
+        #[cfg(feature = "http2")]
+        if let Some(http2) = &self.http2 {
+            match Box::pin(http2.exchange(self, &request, &origin, &route, timeout)).await? {
+                http2::Outcome::Answered(response) => return Ok(response),
+                http2::Outcome::Http1(connection) => opened = connection,
+            }
+        }
+        let mut outgoing = self.outgoing(request, &origin.target, &route)?;
         loop {
-            let idle = self.pool.take(&origin);
+            let idle = if opened.is_none() { self.pool.take(&origin) } else { None };
             let is_fresh = idle.is_none();
-            let mut connection = match idle {
+            let mut connection = match opened.take().or(idle) {
                 Some(connection) => connection,
                 // Boxed: it is large, and most exchanges never need it.
-                None => Box::pin(self.connect(&origin.target, &route, timeout)).await?,
+                None => {
+                    let connect = Box::pin(self.connect(&origin.target, &route, timeout));
+                    self.in_time(timeout, connect).await?
+                }
             };
             match connection.send(outgoing).await {
                 Ok(response) => return self.received(response, connection, origin, &route),
@@ -161,15 +180,21 @@ impl Shared {
         route: &Route,
         timeout: Option<Duration>,
     ) -> Result<Box<Connection>, TransportError> {
+        let stream = self.connector.connect(target, route, timeout, HTTP_1).await?;
+        Connection::open(stream, self.max_head).await.map(Box::new)
+    }
+
+    /// Gives `connect` no more time than `timeout`.
+    async fn in_time<T>(
+        &self,
+        timeout: Option<Duration>,
+        mut connect: Pin<Box<impl Future<Output = Result<T, TransportError>>>>,
+    ) -> Result<T, TransportError> {
         let deadline = timeout.and_then(|timeout| self.timer.now().checked_add(timeout));
         let mut late = deadline.map(|deadline| self.timer.sleep_until(deadline));
-        let mut connect = pin!(async {
-            let stream = self.connector.connect(target, route, timeout).await?;
-            Connection::open(stream, self.max_head).await
-        });
         poll_fn(|cx| {
-            if let Poll::Ready(connection) = connect.as_mut().poll(cx) {
-                return Poll::Ready(connection.map(Box::new));
+            if let Poll::Ready(connected) = connect.as_mut().poll(cx) {
+                return Poll::Ready(connected);
             }
             let is_late = late.as_mut().is_some_and(|late| late.as_mut().poll(cx).is_ready());
             if !is_late {

@@ -50,6 +50,12 @@ impl Pool {
         Arc::new(Self { idle: Mutex::default(), timer, per_origin, timeout })
     }
 
+    /// How long a connection may idle: not at all where none is kept.
+    #[cfg(feature = "http2")]
+    pub(super) fn idle_timeout(&self) -> Option<Duration> {
+        if self.per_origin == 0 { Some(Duration::ZERO) } else { self.timeout }
+    }
+
     /// The connection to `origin` that idled least, if one is still good.
     pub(super) fn take(&self, origin: &Origin) -> Option<Box<Connection>> {
         loop {

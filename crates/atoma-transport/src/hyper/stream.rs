@@ -21,6 +21,17 @@ pub(super) enum Stream {
     Tls(Box<TlsStream<TokioIo<TokioIo<Stream>>>>),
 }
 
+#[cfg(feature = "http2")]
+impl Stream {
+    /// Whether the server chose HTTP/2 in the TLS handshake.
+    pub(super) fn speaks_http2(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),
+        }
+    }
+}
+
 impl Connection for Stream {
     fn connected(&self) -> Connected {
         Connected::new()

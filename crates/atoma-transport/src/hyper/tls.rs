@@ -43,6 +43,19 @@ impl Crypto {
     }
 }
 
+/// What may be spoken over TLS, the best first (RFC 7301).
+pub(super) type Protocols = &'static [&'static str];
+
+pub(super) const HTTP_1: Protocols = &["http/1.1"];
+#[cfg(feature = "http2")]
+pub(super) const HTTP_2: Protocols = &["h2"];
+#[cfg(feature = "http2")]
+pub(super) const HTTP_2_OR_1: Protocols = &["h2", "http/1.1"];
+
+fn names(protocols: Protocols) -> Vec<Vec<u8>> {
+    protocols.iter().map(|name| name.as_bytes().to_vec()).collect()
+}
+
 /// The first of the providers compiled in: ring, if both are.
 fn default_crypto() -> Option<Crypto> {
     #[cfg(feature = "ring")]
@@ -116,7 +129,7 @@ impl Tls {
             Some(identity) => trusting.with_client_cert_resolver(identity.clone()),
             None => trusting.with_no_client_auth(),
         };
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = names(HTTP_1);
         Ok(config)
     }
 
@@ -156,15 +169,19 @@ impl Tls {
         Ok(versions(provider)?.with_root_certificates(store))
     }
 
-    /// Speaks TLS with `host` over `stream`.
+    /// Speaks TLS with `host` over `stream`, offering `protocols` above it.
     pub(super) async fn handshake(
         &self,
         host: &str,
         stream: Stream,
+        protocols: Protocols,
     ) -> Result<Stream, TransportError> {
-        let config = self.config().map_err(|error| {
+        let mut config = self.config().map_err(|error| {
             TransportError::new(ErrorKind::Tls, RequestSent::No).with_source(error).permanent()
         })?;
+        if protocols != HTTP_1 {
+            Arc::make_mut(&mut config).alpn_protocols = names(protocols);
+        }
         let name = ServerName::try_from(host.to_owned()).map_err(|error| {
             TransportError::new(ErrorKind::Request, RequestSent::No)
                 .with_detail("its URL names no server that TLS could speak to")

@@ -1,0 +1,92 @@
+//! What an error of HTTP/2 means.
+
+use super::exchange::Failure;
+use crate::{BoxError, ErrorKind, RequestSent, TransportError};
+use h2::Reason;
+use std::{borrow::Cow, io};
+
+/// What cannot be told apart otherwise.
+const NO_ERROR: &str = "the server ended it early (NO_ERROR)";
+
+/// No head came.
+pub(super) fn head(error: h2::Error) -> Failure {
+    use RequestSent::{Maybe, No};
+    let reason = error.reason();
+    // Reported only to streams above the last one that a GOAWAY names (RFC 9113, section 6.8).
+    let is_beyond_last = error.is_remote() && error.is_go_away();
+    let is_refused = error.is_remote() && reason == Some(Reason::REFUSED_STREAM);
+    let unprocessed = is_beyond_last || is_refused;
+    let failed = if unprocessed {
+        TransportError::new(ErrorKind::Connection, No)
+    } else if error.is_library() {
+        TransportError::new(fault(reason, ErrorKind::Protocol), Maybe)
+    } else if reason == Some(Reason::HTTP_1_1_REQUIRED) {
+        TransportError::new(ErrorKind::Connection, Maybe).permanent()
+    } else {
+        TransportError::new(ErrorKind::Connection, Maybe)
+    };
+    Failure { error: told(failed, error), unprocessed }
+}
+
+/// The body ended in `error`.
+pub(super) fn body(error: h2::Error) -> TransportError {
+    let kind =
+        if error.is_library() { fault(error.reason(), ErrorKind::Body) } else { ErrorKind::Body };
+    told(TransportError::new(kind, RequestSent::Maybe), error)
+}
+
+/// A head with more lines than are read.
+pub(super) fn too_many_headers() -> TransportError {
+    TransportError::new(ErrorKind::Limit, RequestSent::Maybe).with_detail("its head")
+}
+
+/// Nothing was sent.
+pub(super) fn unsent(error: h2::Error) -> Failure {
+    let is_ours = error.reason().is_none() && !error.is_io();
+    let failed =
+        if is_ours { TransportError::new(ErrorKind::Request, RequestSent::No) } else { gone() };
+    Failure { error: told(failed, error), unprocessed: !is_ours }
+}
+
+/// The connection ended before it took the request.
+pub(super) fn gone() -> TransportError {
+    TransportError::new(ErrorKind::Connection, RequestSent::No)
+}
+
+/// The connection's first bytes could not be written.
+pub(super) fn opening(error: h2::Error) -> TransportError {
+    told(gone(), error)
+}
+
+/// The task of the connection ended before the exchange, because `why`.
+pub(super) fn abandoned(why: &'static str, had_head: bool) -> TransportError {
+    let kind = if had_head { ErrorKind::Body } else { ErrorKind::Connection };
+    TransportError::new(kind, RequestSent::Maybe).with_detail(why)
+}
+
+/// Whether the server went over a limit, or broke a rule.
+fn fault(reason: Option<Reason>, rule: ErrorKind) -> ErrorKind {
+    // `h2` itself refuses a stream only if its head is too large.
+    match reason {
+        Some(Reason::ENHANCE_YOUR_CALM | Reason::REFUSED_STREAM) => ErrorKind::Limit,
+        _ => rule,
+    }
+}
+
+/// Adds what happened and its cause. A GOAWAY's text is not kept: the server may write anything
+/// into it.
+fn told(failed: TransportError, error: h2::Error) -> TransportError {
+    let Some(reason) = error.reason() else {
+        return match error.into_io() {
+            Some(error) => failed.with_source(error),
+            None => failed.with_source(BoxError::from("the stream cannot be used")),
+        };
+    };
+    let detail: Cow<'static, str> = match (error.is_remote(), error.is_go_away()) {
+        (true, true) => format!("the server is going away ({reason:?})").into(),
+        (true, false) if reason == Reason::NO_ERROR => NO_ERROR.into(),
+        (true, false) => format!("the server reset the stream ({reason:?})").into(),
+        (false, _) => format!("the server broke a rule of HTTP/2 ({reason:?})").into(),
+    };
+    failed.with_detail(detail).with_source(io::Error::other(reason.description()))
+}

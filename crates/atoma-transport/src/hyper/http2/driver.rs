@@ -1,0 +1,268 @@
+//! The task behind a connection: it alone touches what belongs to `h2`.
+
+use super::{
+    super::stream::Stream,
+    classify,
+    connection::{Connection, Settings},
+    exchange::{Answer, Failure},
+    keep_alive::KeepAlive,
+};
+use crate::{Sleep, Timer};
+use bytes::Bytes;
+use h2::{
+    RecvStream,
+    client::{ResponseFuture, SendRequest},
+};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+/// A head may have this many lines.
+const MAX_HEADERS: usize = 100;
+
+/// Ready when the connection is closed.
+pub(super) struct Driver {
+    shared: Arc<Connection>,
+    /// `None` once nothing more will be sent.
+    sender: Option<SendRequest<Bytes>>,
+    connection: h2::client::Connection<Stream>,
+    open: Vec<Open>,
+    keep_alive: KeepAlive,
+    timer: Arc<dyn Timer>,
+    idle_timeout: Option<Duration>,
+    /// Until when it may idle; `None` while it does not.
+    idle: Option<Sleep>,
+}
+
+/// An exchange under way. Dropping it resets its stream, unless that has ended.
+struct Open {
+    answer: Arc<Answer>,
+    stage: Stage,
+}
+
+enum Stage {
+    Head(ResponseFuture),
+    Body(RecvStream),
+}
+
+/// What a look at an exchange found.
+#[derive(PartialEq)]
+enum Found {
+    Nothing,
+    News,
+    End,
+}
+
+impl Driver {
+    pub(super) fn new(
+        shared: Arc<Connection>,
+        sender: SendRequest<Bytes>,
+        mut connection: h2::client::Connection<Stream>,
+        settings: Settings,
+    ) -> Self {
+        let keep_alive = KeepAlive::new(connection.ping_pong());
+        let Settings { timer, idle_timeout, .. } = settings;
+        Self {
+            shared,
+            sender: Some(sender),
+            connection,
+            open: Vec::new(),
+            keep_alive,
+            timer,
+            idle_timeout,
+            idle: None,
+        }
+    }
+
+    /// Sends what is queued, as far as the server lets it.
+    fn send_queued(&mut self, cx: &mut Context<'_>) {
+        let Some(sender) = &mut self.sender else { return };
+        loop {
+            match sender.poll_ready(cx) {
+                Poll::Pending => return,
+                Poll::Ready(Err(_)) => return self.shared.refuse_queued(),
+                Poll::Ready(Ok(())) => {}
+            }
+            let Some((request, answer)) = self.shared.next() else { return };
+            if answer.is_abandoned() {
+                self.shared.is_over();
+                continue;
+            }
+            match send(sender, request) {
+                Ok(response) => self.open.push(Open { answer, stage: Stage::Head(response) }),
+                Err(error) => {
+                    self.shared.is_over();
+                    answer.end(Err(classify::unsent(error)));
+                }
+            }
+        }
+    }
+
+    /// Takes what has come for each exchange. True if there was anything.
+    fn receive(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut has_news = false;
+        let shared = &self.shared;
+        self.open.retain_mut(|open| {
+            let found = open.look(shared, cx);
+            has_news |= found != Found::Nothing;
+            if found == Found::End {
+                shared.is_over();
+            }
+            found != Found::End
+        });
+        has_news
+    }
+
+    /// Whether it has idled too long, or nothing will ever come again.
+    fn is_finished(&mut self, cx: &mut Context<'_>) -> bool {
+        if !self.open.is_empty() {
+            self.idle = None;
+            return false;
+        }
+        if !self.shared.is_accepting() {
+            return self.shared.retire_idle();
+        }
+        let Some(timeout) = self.idle_timeout else { return false };
+        let timer = &self.timer;
+        let Some(until) = timer.now().checked_add(timeout) else { return false };
+        let idle = self.idle.get_or_insert_with(|| timer.sleep_until(until));
+        idle.as_mut().poll(cx).is_ready() && self.shared.retire_idle()
+    }
+
+    /// Ends all that is left.
+    fn end(&mut self, why: &'static str) {
+        self.shared.refuse_queued();
+        for open in self.open.drain(..) {
+            let error = classify::abandoned(why, matches!(open.stage, Stage::Body(_)));
+            open.answer.end(Err(Failure { error, unprocessed: false }));
+            self.shared.is_over();
+        }
+    }
+}
+
+impl Future for Driver {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        this.shared.register(cx.waker());
+        this.send_queued(cx);
+        let is_closed = Pin::new(&mut this.connection).poll(cx).is_ready();
+        let has_news = this.receive(cx);
+        if is_closed {
+            this.end("its connection ended");
+            return Poll::Ready(());
+        }
+        let is_busy = !this.open.is_empty();
+        if this.keep_alive.poll(cx, &*this.timer, is_busy, has_news).is_err() {
+            this.end("a ping was not answered");
+            return Poll::Ready(());
+        }
+        if this.is_finished(cx) {
+            // Says goodbye, if that can be done at once.
+            this.sender = None;
+            let _ = Pin::new(&mut this.connection).poll(cx);
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+}
+
+fn send(
+    sender: &mut SendRequest<Bytes>,
+    request: http::Request<Bytes>,
+) -> Result<ResponseFuture, h2::Error> {
+    let (head, body) = request.into_parts();
+    let head = http::Request::from_parts(head, ());
+    let (response, mut stream) = sender.send_request(head, body.is_empty())?;
+    if !body.is_empty() {
+        // It is in memory as it is: `h2` shares it, and sends it as the window allows.
+        stream.send_data(body, true)?;
+    }
+    Ok(response)
+}
+
+/// The runtime shuts down.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.end("its runtime has shut down");
+    }
+}
+
+impl Open {
+    fn look(&mut self, shared: &Connection, cx: &mut Context<'_>) -> Found {
+        if self.answer.is_abandoned() {
+            return Found::End;
+        }
+        match &mut self.stage {
+            Stage::Head(response) => match Pin::new(response).poll(cx) {
+                Poll::Pending => Found::Nothing,
+                Poll::Ready(response) => self.head(response, shared, cx),
+            },
+            Stage::Body(stream) => receive_body(&self.answer, stream, cx),
+        }
+    }
+
+    fn head(
+        &mut self,
+        response: Result<http::Response<RecvStream>, h2::Error>,
+        shared: &Connection,
+        cx: &mut Context<'_>,
+    ) -> Found {
+        let response = match response {
+            Ok(response) => response,
+            Err(error) => {
+                let failure = classify::head(error);
+                if failure.unprocessed {
+                    shared.retire();
+                }
+                self.answer.end(Err(failure));
+                return Found::End;
+            }
+        };
+        let (head, mut stream) = response.into_parts();
+        if head.headers.len() > MAX_HEADERS {
+            let error = classify::too_many_headers();
+            self.answer.end(Err(Failure { error, unprocessed: false }));
+            return Found::End;
+        }
+        self.answer.head(head);
+        if receive_body(&self.answer, &mut stream, cx) == Found::End {
+            return Found::End;
+        }
+        self.stage = Stage::Body(stream);
+        Found::News
+    }
+}
+
+fn receive_body(answer: &Answer, stream: &mut RecvStream, cx: &mut Context<'_>) -> Found {
+    let mut found = Found::Nothing;
+    loop {
+        match stream.poll_data(cx) {
+            Poll::Ready(Some(Ok(bytes))) => {
+                answer.append(&bytes);
+                found = Found::News;
+            }
+            Poll::Ready(Some(Err(error))) => {
+                let error = classify::body(error);
+                answer.end(Err(Failure { error, unprocessed: false }));
+                return Found::End;
+            }
+            Poll::Ready(None) => {
+                answer.end(Ok(()));
+                return Found::End;
+            }
+            Poll::Pending => break,
+        }
+    }
+    let read = answer.take_read();
+    if read > 0 {
+        // It fails only for more than was received.
+        let _ = stream.flow_control().release_capacity(read);
+    }
+    found
+}

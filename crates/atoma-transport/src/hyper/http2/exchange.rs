@@ -1,0 +1,209 @@
+//! One request and its answer, between the caller and the task that drives the connection.
+
+use super::{classify, connection::Connection};
+use crate::TransportError;
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, header, response::Parts};
+use http_body::{Frame, SizeHint};
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
+
+/// How much may lie unread: the window of a stream.
+pub(super) const WINDOW: u32 = 256 * 1024;
+
+/// Why no head came.
+pub(super) struct Failure {
+    pub(super) error: TransportError,
+    /// The server certainly has not processed the request.
+    pub(super) unprocessed: bool,
+}
+
+/// The caller's end. Dropping it resets the stream.
+pub(super) struct Exchange {
+    answer: Arc<Answer>,
+    connection: Arc<Connection>,
+}
+
+/// What has come of the answer and is not read yet: the driver's end writes it.
+#[derive(Default)]
+pub(super) struct Answer(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    head: Option<Parts>,
+    unread: BytesMut,
+    end: Option<Result<(), Failure>>,
+    /// Read, and not yet given back to the stream's window.
+    read: usize,
+    is_abandoned: bool,
+    reader: Option<Waker>,
+}
+
+impl Exchange {
+    pub(super) fn new(answer: Arc<Answer>, connection: Arc<Connection>) -> Self {
+        Self { answer, connection }
+    }
+
+    /// Waits for the head of the answer.
+    pub(super) async fn head(&mut self) -> Result<Parts, Failure> {
+        poll_fn(|cx| {
+            let mut state = self.answer.lock();
+            match (state.head.take(), state.end.take()) {
+                (Some(head), end) => {
+                    state.end = end;
+                    Poll::Ready(Ok(head))
+                }
+                (None, Some(Err(failure))) => Poll::Ready(Err(failure)),
+                (None, Some(Ok(()))) => {
+                    Poll::Ready(Err(Failure { error: classify::gone(), unprocessed: false }))
+                }
+                (None, None) => state.wait(cx),
+            }
+        })
+        .await
+    }
+
+    /// Whether the answer has ended and nothing of it is unread.
+    pub(super) fn is_at_end(&self) -> bool {
+        let state = self.answer.lock();
+        state.unread.is_empty() && matches!(state.end, Some(Ok(())))
+    }
+
+    /// Reads what is there of the body.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, TransportError>>> {
+        let mut state = self.answer.lock();
+        if !state.unread.is_empty() {
+            let bytes = state.unread.split().freeze();
+            state.read += bytes.len();
+            let is_due = state.end.is_none() && state.read >= WINDOW as usize / 2;
+            drop(state);
+            if is_due {
+                self.connection.wake();
+            }
+            return Poll::Ready(Some(Ok(bytes)));
+        }
+        match state.end.take() {
+            None => state.wait(cx),
+            Some(Ok(())) => {
+                state.end = Some(Ok(()));
+                Poll::Ready(None)
+            }
+            Some(Err(failure)) => {
+                state.end = Some(Ok(()));
+                Poll::Ready(Some(Err(failure.error)))
+            }
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let mut state = self.answer.lock();
+        let is_over = state.end.is_some();
+        state.is_abandoned = true;
+        drop(state);
+        if !is_over {
+            self.connection.wake();
+        }
+    }
+}
+
+impl Answer {
+    pub(super) fn head(&self, head: Parts) {
+        self.change(|state| state.head = Some(head));
+    }
+
+    /// Joins `bytes` to what is unread, so that small frames cost no more than what is in them.
+    pub(super) fn append(&self, bytes: &[u8]) {
+        self.change(|state| state.unread.extend_from_slice(bytes));
+    }
+
+    /// Ends the answer, unless it has ended.
+    pub(super) fn end(&self, end: Result<(), Failure>) {
+        self.change(|state| {
+            state.end.get_or_insert(end);
+        });
+    }
+
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.lock().is_abandoned
+    }
+
+    /// What was read since this was asked last.
+    pub(super) fn take_read(&self) -> usize {
+        std::mem::take(&mut self.lock().read)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.lock();
+        change(&mut state);
+        let reader = state.reader.take();
+        drop(state);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn wait<T>(&mut self, cx: &Context<'_>) -> Poll<T> {
+        self.reader = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+/// The body of an answer.
+pub(super) struct ExchangeBody {
+    /// `None` after the end or an error.
+    exchange: Option<Exchange>,
+    /// What is still to come, where the server has said how much that is. `h2` holds it to that.
+    left: Option<u64>,
+}
+
+impl ExchangeBody {
+    pub(super) fn new(exchange: Exchange, headers: &HeaderMap) -> Self {
+        let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+        Self { exchange: Some(exchange), left: length.and_then(|length| length.parse().ok()) }
+    }
+}
+
+impl http_body::Body for ExchangeBody {
+    type Data = Bytes;
+    type Error = TransportError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
+        let this = &mut *self;
+        let Some(exchange) = &mut this.exchange else { return Poll::Ready(None) };
+        let read = std::task::ready!(exchange.poll_read(cx));
+        match &read {
+            Some(Ok(bytes)) => {
+                this.left = this.left.map(|left| left.saturating_sub(bytes.len() as u64));
+            }
+            Some(Err(_)) | None => this.exchange = None,
+        }
+        Poll::Ready(read.map(|read| read.map(Frame::data)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.exchange.as_ref().is_none_or(Exchange::is_at_end)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match (&self.exchange, self.left) {
+            (None, _) => SizeHint::with_exact(0),
+            (Some(_), Some(left)) => SizeHint::with_exact(left),
+            (Some(_), None) => SizeHint::default(),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Whether the server is still there.
+
+use crate::{Sleep, Timer};
+use h2::{Ping, PingPong};
+use std::{
+    task::Context,
+    time::{Duration, Instant},
+};
+
+/// After so long a silence the server is asked.
+const INTERVAL: Duration = Duration::from_secs(20);
+
+/// So long it may take to answer, or to send anything else.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Pings a server that is silent while exchanges are under way, never an idle one.
+pub(super) struct KeepAlive {
+    pings: Option<PingPong>,
+    watch: Option<Watch>,
+}
+
+struct Watch {
+    heard: Instant,
+    is_asked: bool,
+    sleep: Sleep,
+}
+
+/// The server said nothing for [`INTERVAL`] and [`TIMEOUT`] together.
+pub(super) struct Silent;
+
+impl KeepAlive {
+    pub(super) fn new(pings: Option<PingPong>) -> Self {
+        Self { pings, watch: None }
+    }
+
+    /// Looks at the clock; `has_news` says that something has come.
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        timer: &dyn Timer,
+        is_busy: bool,
+        has_news: bool,
+    ) -> Result<(), Silent> {
+        let Some(pings) = &mut self.pings else { return Ok(()) };
+        let has_pong = match &self.watch {
+            Some(watch) if watch.is_asked => pings.poll_pong(cx).is_ready(),
+            _ => false,
+        };
+        if !is_busy {
+            // A ping still under way is waited for when there are exchanges again.
+            self.watch = None;
+            return Ok(());
+        }
+        let now = timer.now();
+        let watch = self.watch.get_or_insert_with(|| Watch::new(timer, now));
+        if has_news || has_pong {
+            watch.heard = now;
+        }
+        watch.is_asked &= !has_pong;
+        while watch.sleep.as_mut().poll(cx).is_ready() {
+            let silence = now.saturating_duration_since(watch.heard);
+            let allowed = if watch.is_asked { INTERVAL + TIMEOUT } else { INTERVAL };
+            if silence < allowed {
+                watch.sleep = timer.sleep_until(watch.heard + allowed);
+                continue;
+            }
+            if watch.is_asked {
+                return Err(Silent);
+            }
+            // It fails while one is under way, which serves as well.
+            let _ = pings.send_ping(Ping::opaque());
+            let _ = pings.poll_pong(cx).is_ready();
+            watch.is_asked = true;
+            watch.sleep = timer.sleep_until(now + TIMEOUT);
+        }
+        Ok(())
+    }
+}
+
+impl Watch {
+    fn new(timer: &dyn Timer, now: Instant) -> Self {
+        Self { heard: now, is_asked: false, sleep: timer.sleep_until(now + INTERVAL) }
+    }
+}

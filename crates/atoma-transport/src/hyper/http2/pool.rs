@@ -1,0 +1,164 @@
+//! The connections that have room for another exchange, and those that are being opened.
+
+use super::{
+    super::pool::Origin,
+    connection::{Connection, MAX_STREAMS},
+    exchange::Exchange,
+};
+use bytes::Bytes;
+use http::Request;
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+use tokio::sync::Semaphore;
+
+/// So many servers that speak HTTP/1.1 are remembered.
+const MAX_REMEMBERED: usize = 512;
+
+/// Connections by origin; clones are the same pool.
+#[derive(Clone, Default)]
+pub(in super::super) struct Pool(Arc<Origins>);
+
+#[derive(Default)]
+struct Origins(Mutex<HashMap<Origin, Entry>>);
+
+#[derive(Default)]
+struct Entry {
+    connections: Vec<Arc<Connection>>,
+    openings: Vec<Arc<Wait>>,
+    /// What the server chose when it was asked last.
+    is_http1: bool,
+}
+
+/// Where a request goes.
+pub(super) enum Place {
+    Begun(Exchange),
+    /// A connection is being opened, and there will be room on it.
+    Wait(Arc<Wait>),
+    /// The caller opens a connection.
+    Open(Opening),
+    /// The server speaks HTTP/1.1.
+    Http1,
+}
+
+/// A connection that someone is opening.
+pub(super) struct Wait {
+    joined: AtomicUsize,
+    /// Closed when it is open, or will not be.
+    over: Semaphore,
+}
+
+/// The task of opening a connection. Dropping it lets others try.
+pub(super) struct Opening {
+    pool: Pool,
+    origin: Origin,
+    wait: Arc<Wait>,
+}
+
+impl Pool {
+    /// Finds a place for `request`, on a connection to `origin` with room for it if there is one.
+    pub(super) fn place(&self, origin: &Origin, request: &Request<Bytes>) -> Place {
+        let mut origins = self.lock();
+        let entry = origins.entry(origin.clone()).or_default();
+        entry.connections.retain(|connection| connection.is_accepting());
+        if let Some(exchange) = entry.connections.iter().find_map(|open| open.begin(request)) {
+            return Place::Begun(exchange);
+        }
+        if entry.is_http1 {
+            return Place::Http1;
+        }
+        if let Some(wait) = entry.openings.iter().find(|wait| wait.join()) {
+            return Place::Wait(wait.clone());
+        }
+        let wait = Arc::new(Wait { joined: AtomicUsize::new(1), over: Semaphore::new(0) });
+        entry.openings.push(wait.clone());
+        Place::Open(Opening { pool: self.clone(), origin: origin.clone(), wait })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Origin, Entry>> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Wait {
+    /// Takes one of the places that will be there.
+    fn join(&self) -> bool {
+        let next = |joined| (joined < MAX_STREAMS).then_some(joined + 1);
+        self.joined.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok()
+    }
+
+    /// Waits until it is open, or will not be.
+    pub(super) async fn over(&self) {
+        let _closed = self.over.acquire().await;
+    }
+}
+
+impl Opening {
+    pub(super) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Lets others use what was opened.
+    pub(super) fn opened(&self, connection: Arc<Connection>) {
+        let mut origins = self.pool.lock();
+        origins.retain(|_, entry| {
+            entry.connections.retain(|connection| connection.is_accepting());
+            !entry.is_forgettable()
+        });
+        let entry = origins.entry(self.origin.clone()).or_default();
+        entry.is_http1 = false;
+        entry.connections.push(connection);
+    }
+
+    /// Others need not ask for HTTP/2.
+    pub(super) fn found_http1(&self) {
+        let mut origins = self.pool.lock();
+        if origins.len() >= MAX_REMEMBERED {
+            origins.retain(|_, entry| !entry.connections.is_empty() || !entry.openings.is_empty());
+        }
+        origins.entry(self.origin.clone()).or_default().is_http1 = true;
+    }
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        let mut origins = self.pool.lock();
+        if let Some(entry) = origins.get_mut(&self.origin) {
+            entry.openings.retain(|wait| !Arc::ptr_eq(wait, &self.wait));
+            if entry.is_forgettable() {
+                origins.remove(&self.origin);
+            }
+        }
+        drop(origins);
+        self.wait.over.close();
+    }
+}
+
+impl Entry {
+    fn is_forgettable(&self) -> bool {
+        self.connections.is_empty() && self.openings.is_empty() && !self.is_http1
+    }
+}
+
+/// Lets go of the connections: each closes when its last exchange is over.
+impl Drop for Origins {
+    fn drop(&mut self) {
+        let origins = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for connection in origins.values().flat_map(|entry| &entry.connections) {
+            connection.retire();
+        }
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let origins = self.lock();
+        let connections = origins.values().flat_map(|entry| &entry.connections);
+        f.debug_list().entries(connections).finish()
+    }
+}
