@@ -6,6 +6,7 @@ mod body;
 mod caller;
 mod connect;
 mod content;
+mod extremes;
 mod head;
 mod http2;
 #[allow(

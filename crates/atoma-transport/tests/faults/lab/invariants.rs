@@ -2,7 +2,12 @@
 
 use super::CANARY;
 use atoma::Error;
-use std::{error::Error as _, fmt, net::SocketAddr};
+use std::{
+    error::Error as _,
+    fmt,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 /// An error tells of its attempts and gives no secret away, on one short line for each cause.
 #[track_caller]
@@ -61,11 +66,10 @@ pub fn no_socket_to(server: SocketAddr) {
 pub async fn no_task() {
     // A task that has just ended is counted until its thread has put it away.
     let metrics = tokio::runtime::Handle::current().metrics();
-    for _ in 0..1_000 {
-        if metrics.num_alive_tasks() == 0 {
-            return;
-        }
+    let began = Instant::now();
+    while metrics.num_alive_tasks() > 0 {
+        let left = metrics.num_alive_tasks();
+        assert!(began.elapsed() < Duration::from_secs(5), "{left} tasks were left behind");
         tokio::task::yield_now().await;
     }
-    panic!("{} tasks were left behind", metrics.num_alive_tasks());
 }

@@ -169,7 +169,8 @@ impl Gate {
         self.0.add_permits(1);
     }
 
-    async fn passed(&self) {
+    /// Waits until the gate is opened, and passes.
+    pub async fn passed(&self) {
         self.0.acquire().await.expect("a gate is never taken away").forget();
     }
 }
