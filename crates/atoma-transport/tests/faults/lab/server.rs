@@ -293,7 +293,8 @@ impl Peer {
     pub async fn flood(&mut self, bytes: &[u8], at_most: u64) {
         let mut taken = 0;
         while taken < at_most {
-            match self.io.write(bytes).await {
+            let at = (taken % bytes.len() as u64) as usize;
+            match self.io.write(&bytes[at..]).await {
                 Ok(count) => taken += count as u64,
                 Err(_) => break,
             }
