@@ -5,7 +5,7 @@ use hyper_util::{
     rt::TokioIo,
 };
 use std::{
-    io,
+    io::{self, Read},
     pin::Pin,
     task::{Context, Poll},
 };
@@ -18,7 +18,21 @@ use tokio_rustls::client::TlsStream;
 #[derive(Debug)]
 pub(super) enum Stream {
     Plain(TcpStream),
-    Tls(Box<TlsStream<TokioIo<TokioIo<Stream>>>>),
+    Tls(Box<Secured>),
+}
+
+/// A stream with TLS over it.
+#[derive(Debug)]
+pub(super) struct Secured {
+    stream: TlsStream<TokioIo<TokioIo<Stream>>>,
+    /// A record could not be taken. What came before it may still have to be read.
+    broken: Option<io::Error>,
+}
+
+impl Stream {
+    pub(super) fn tls(stream: TlsStream<TokioIo<TokioIo<Self>>>) -> Self {
+        Self::Tls(Box::new(Secured { stream, broken: None }))
+    }
 }
 
 #[cfg(feature = "http2")]
@@ -27,7 +41,7 @@ impl Stream {
     pub(super) fn speaks_http2(&self) -> bool {
         match self {
             Self::Plain(_) => false,
-            Self::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),
+            Self::Tls(tls) => tls.stream.get_ref().1.alpn_protocol() == Some(b"h2"),
         }
     }
 }
@@ -46,7 +60,7 @@ impl AsyncRead for Stream {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Tls(stream) => Pin::new(&mut **stream).poll_read(cx, buf),
+            Self::Tls(tls) => tls.poll_read(cx, buf),
         }
     }
 }
@@ -59,7 +73,7 @@ impl AsyncWrite for Stream {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Self::Tls(stream) => Pin::new(&mut **stream).poll_write(cx, bytes),
+            Self::Tls(tls) => Pin::new(&mut tls.stream).poll_write(cx, bytes),
         }
     }
 
@@ -70,28 +84,49 @@ impl AsyncWrite for Stream {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
-            Self::Tls(stream) => Pin::new(&mut **stream).poll_write_vectored(cx, slices),
+            Self::Tls(tls) => Pin::new(&mut tls.stream).poll_write_vectored(cx, slices),
         }
     }
 
     fn is_write_vectored(&self) -> bool {
         match self {
             Self::Plain(stream) => stream.is_write_vectored(),
-            Self::Tls(stream) => stream.is_write_vectored(),
+            Self::Tls(tls) => tls.stream.is_write_vectored(),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Tls(stream) => Pin::new(&mut **stream).poll_flush(cx),
+            Self::Tls(tls) => Pin::new(&mut tls.stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Tls(stream) => Pin::new(&mut **stream).poll_shutdown(cx),
+            Self::Tls(tls) => Pin::new(&mut tls.stream).poll_shutdown(cx),
+        }
+    }
+}
+
+impl Secured {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.broken.is_none() {
+            match Pin::new(&mut self.stream).poll_read(cx, buf) {
+                Poll::Ready(Err(error)) => self.broken = Some(error),
+                polled => return polled,
+            }
+        }
+        // rustls has decrypted the records before the one it could not take.
+        let rest = self.stream.get_mut().1.reader().read(buf.initialize_unfilled());
+        match (rest, self.broken.take()) {
+            (Ok(count), error @ Some(_)) if count > 0 => {
+                self.broken = error;
+                buf.advance(count);
+                Poll::Ready(Ok(()))
+            }
+            (_, error) => Poll::Ready(error.map_or(Ok(()), Err)),
         }
     }
 }

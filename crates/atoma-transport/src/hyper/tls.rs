@@ -190,7 +190,7 @@ impl Tls {
         let name = Arc::new(FixedServerNameResolver::new(name));
         let mut connector = HttpsConnector::new(Connected(Some(stream)), config, true, name);
         match connector.call(Uri::from_static("https://named.above")).await {
-            Ok(MaybeHttpsStream::Https(stream)) => Ok(Stream::Tls(Box::new(stream.into_inner()))),
+            Ok(MaybeHttpsStream::Https(stream)) => Ok(Stream::tls(stream.into_inner())),
             Ok(MaybeHttpsStream::Http(stream)) => Ok(stream.into_inner()),
             Err(error) => Err(classify::handshake(host, io_error(error))),
         }
