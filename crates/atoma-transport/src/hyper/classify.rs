@@ -56,18 +56,18 @@ pub(super) fn is_unknown_name(error: &io::Error) -> bool {
 /// A TLS handshake with `host` that failed.
 pub(super) fn handshake(host: &str, error: io::Error) -> TransportError {
     let failed = match find::<rustls::Error>(&error) {
-        Some(cause) => tls(host, cause, RequestSent::No),
+        Some(cause) => tls(host, cause),
         None => TransportError::new(ErrorKind::Tls, RequestSent::No)
             .with_detail(format!("{host} closed the connection")),
     };
     failed.with_source(error)
 }
 
-fn tls(host: &str, error: &rustls::Error, sent: RequestSent) -> TransportError {
+fn tls(host: &str, error: &rustls::Error) -> TransportError {
     use rustls::Error as Tls;
     let detail = match error {
         Tls::InvalidCertificate(error) => {
-            return TransportError::new(ErrorKind::Certificate, sent)
+            return TransportError::new(ErrorKind::Certificate, RequestSent::No)
                 .with_detail(certificate(host, error));
         }
         Tls::InvalidMessage(InvalidMessage::InvalidContentType) => {
@@ -80,7 +80,7 @@ fn tls(host: &str, error: &rustls::Error, sent: RequestSent) -> TransportError {
         Tls::NoApplicationProtocol => format!("{host} does not speak HTTP/1.1"),
         _ => format!("{host} does not follow the protocol, or not in a way known here"),
     };
-    TransportError::new(ErrorKind::Tls, sent).with_detail(detail).permanent()
+    TransportError::new(ErrorKind::Tls, RequestSent::No).with_detail(detail).permanent()
 }
 
 fn certificate(host: &str, error: &CertificateError) -> String {
@@ -114,9 +114,10 @@ pub(super) fn head(error: hyper::Error, unread: &[u8], written: bool) -> Transpo
     let failed = if is_head_too_large(&error) {
         TransportError::new(ErrorKind::Limit, sent).with_detail("its head")
     } else if let Some(cause) = find::<rustls::Error>(&error) {
-        tls("the server", cause, sent)
+        broken_tls(cause, sent)
     } else if is_tls_record(unread) {
-        TransportError::new(ErrorKind::Tls, sent)
+        // A server that answers so has not understood what it was sent.
+        TransportError::new(ErrorKind::Tls, RequestSent::No)
             .with_detail("the server speaks TLS on this port: use https")
             .permanent()
     } else if error.is_parse() || (error.is_canceled() && !unread.is_empty()) {
@@ -125,6 +126,35 @@ pub(super) fn head(error: hyper::Error, unread: &[u8], written: bool) -> Transpo
         TransportError::new(ErrorKind::Connection, sent)
     };
     failed.with_source(error)
+}
+
+/// TLS that failed after the client's half of the handshake, and before a head.
+fn broken_tls(error: &rustls::Error, sent: RequestSent) -> TransportError {
+    use rustls::Error as Tls;
+    let failed = TransportError::new(ErrorKind::Connection, sent);
+    match error {
+        // In TLS 1.3 a server looks at the client's certificate when the client is done.
+        Tls::AlertReceived(alert) if is_about_certificates(*alert) => tls("the server", error),
+        Tls::AlertReceived(alert) => failed.with_detail(format!("it ended TLS ({alert:?})")),
+        Tls::DecryptError => failed.with_detail("a TLS record was damaged on its way"),
+        _ => failed.with_detail("the server does not follow the rules of TLS").permanent(),
+    }
+}
+
+/// Whether a server that sends this does not accept who its client is.
+fn is_about_certificates(alert: AlertDescription) -> bool {
+    use AlertDescription as Alert;
+    let all = [
+        Alert::CertificateRequired,
+        Alert::BadCertificate,
+        Alert::UnsupportedCertificate,
+        Alert::CertificateRevoked,
+        Alert::CertificateExpired,
+        Alert::CertificateUnknown,
+        Alert::UnknownCA,
+        Alert::AccessDenied,
+    ];
+    all.contains(&alert)
 }
 
 /// The body ended in `error`.
