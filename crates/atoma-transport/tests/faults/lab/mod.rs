@@ -20,6 +20,7 @@ pub mod memory;
 mod outcome;
 pub mod process;
 pub mod proxy;
+pub mod renegotiation;
 mod script;
 mod server;
 pub mod tls;

@@ -3,7 +3,8 @@
 use super::{Io, Names, Script, Setup, Wrap, serve};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::{
-    RootCertStore, ServerConfig, ServerConnection,
+    ConfigBuilder, RootCertStore, ServerConfig, ServerConnection, SupportedProtocolVersion,
+    crypto::CryptoProvider,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     server::{WantsServerCert, WebPkiClientVerifier},
 };
@@ -126,37 +127,45 @@ impl Certificate {
 
     /// A server that shows it.
     pub fn config(&self) -> Arc<ServerConfig> {
-        self.configure(|builder| builder.with_no_client_auth(), |_| {})
+        self.config_by(provider(), rustls::ALL_VERSIONS)
+    }
+
+    /// A server that shows it by this cryptography.
+    pub fn config_by(
+        &self,
+        provider: Arc<CryptoProvider>,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> Arc<ServerConfig> {
+        let builder = ServerConfig::builder_with_provider(provider);
+        let builder = builder.with_protocol_versions(versions).expect("versions");
+        self.shown_by(builder.with_no_client_auth())
     }
 
     /// A server that shows it, and wants to see one of `authority`'s.
-    pub fn config_for_clients_of(&self, authority: &Authority) -> Arc<ServerConfig> {
+    pub fn config_for_clients_of(
+        &self,
+        authority: &Authority,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> Arc<ServerConfig> {
         let mut roots = RootCertStore::empty();
         roots.add(authority.0.der().clone()).expect("a certificate");
         let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider());
-        let verifier = verifier.build().expect("a verifier");
-        self.configure(|builder| builder.with_client_cert_verifier(verifier), |_| {})
-    }
-
-    /// A server that shows it and is changed by `change`.
-    pub fn config_with(&self, change: impl FnOnce(&mut ServerConfig)) -> Arc<ServerConfig> {
-        self.configure(|builder| builder.with_no_client_auth(), change)
-    }
-
-    fn configure(
-        &self,
-        clients: impl FnOnce(
-            rustls::ConfigBuilder<ServerConfig, rustls::WantsVerifier>,
-        ) -> rustls::ConfigBuilder<ServerConfig, WantsServerCert>,
-        change: impl FnOnce(&mut ServerConfig),
-    ) -> Arc<ServerConfig> {
         let builder = ServerConfig::builder_with_provider(provider());
-        let builder = builder.with_safe_default_protocol_versions().expect("versions");
-        let key = PrivateKeyDer::from_pem_slice(self.key.serialize_pem().as_bytes());
-        let config = clients(builder).with_single_cert(self.chain.clone(), key.expect("a key"));
-        let mut config = config.expect("a certificate and its key");
-        change(&mut config);
+        let builder = builder.with_protocol_versions(versions).expect("versions");
+        self.shown_by(builder.with_client_cert_verifier(verifier.build().expect("a verifier")))
+    }
+
+    /// A server that shows it, and picks one of these protocols.
+    pub fn config_with_protocols(&self, protocols: &[&str]) -> Arc<ServerConfig> {
+        let mut config = (*self.config()).clone();
+        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
         Arc::new(config)
+    }
+
+    fn shown_by(&self, builder: ConfigBuilder<ServerConfig, WantsServerCert>) -> Arc<ServerConfig> {
+        let key = PrivateKeyDer::from_pem_slice(self.key.serialize_pem().as_bytes());
+        let config = builder.with_single_cert(self.chain.clone(), key.expect("a key"));
+        Arc::new(config.expect("a certificate and its key"))
     }
 }
 
@@ -166,7 +175,7 @@ fn parts(name: &str, change: impl FnOnce(&mut CertificateParams)) -> (Certificat
     (params, KeyPair::generate().expect("a key"))
 }
 
-pub fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
