@@ -6,9 +6,11 @@ use std::error::Error;
 use std::fmt;
 
 use serde::Deserialize;
+use serde::de::Error as _;
 use serde_json::error::Category;
 
 use self::repair::{Halves, repair};
+use crate::wire::{Object, Read, read_in_place};
 
 /// JSON that could not be read.
 ///
@@ -84,6 +86,16 @@ pub(crate) fn from_slice<T: for<'de> Deserialize<'de>>(json: &[u8]) -> Result<T,
 pub(crate) fn first_value<'de, T: Deserialize<'de>>(json: &'de str) -> Result<T, ReadError> {
     let json = json.strip_prefix('\u{feff}').unwrap_or(json);
     T::deserialize(&mut serde_json::Deserializer::from_str(json)).map_err(ReadError::new)
+}
+
+/// The same for an object, read into an empty one where it will stay.
+pub(crate) fn first_object<T: Object>(json: &str, target: &mut T) -> Result<(), ReadError> {
+    let json = json.strip_prefix('\u{feff}').unwrap_or(json);
+    match read_in_place(&mut serde_json::Deserializer::from_str(json), target) {
+        Ok(Read::Known(())) => Ok(()),
+        Ok(_) => Err(ReadError::new(serde_json::Error::custom("expected an object"))),
+        Err(error) => Err(ReadError::new(error)),
+    }
 }
 
 #[cfg(test)]

@@ -86,7 +86,9 @@ impl ChatCompletionChunk {
     ///
     /// The data is no JSON object, or is cut off.
     pub fn from_slice(data: &[u8]) -> Result<Self, ReadError> {
-        json::from_slice(data).map(Self::settled)
+        let mut chunk: Self = json::from_slice(data)?;
+        chunk.find_flat_error();
+        Ok(chunk)
     }
 
     /// The new text of the first answer (index 0), parts joined.
@@ -123,12 +125,11 @@ impl ChatCompletionChunk {
     }
 
     /// Finds an error that is told flat, without a member `error`.
-    pub(crate) fn settled(mut self) -> Self {
+    pub(crate) fn find_flat_error(&mut self) {
         let says_nothing = self.id.is_empty() && self.choices.is_empty() && self.usage.is_none();
         if self.error.is_none() && says_nothing {
             self.error = ApiError::told_by(&mut self.extra);
         }
-        self
     }
 
     fn first(&self) -> Option<&ChatCompletionChunkChoice> {

@@ -64,8 +64,12 @@ impl ChunkReader {
         if !self.held.is_empty() {
             return self.mend(data.as_bytes(), None);
         }
-        match json::first_value(data) {
-            Ok(chunk) => Ok(ChatCompletionChunk::settled(chunk)),
+        let mut chunk = ChatCompletionChunk::default();
+        match json::first_object(data, &mut chunk) {
+            Ok(()) => {
+                chunk.find_flat_error();
+                Ok(chunk)
+            }
             Err(flaw) if flaw.is_mendable() => self.mend(data.as_bytes(), Some(flaw)),
             Err(error) => Err(error),
         }
@@ -78,9 +82,9 @@ impl ChunkReader {
         flaw: Option<ReadError>,
     ) -> Result<ChatCompletionChunk, ReadError> {
         let repaired = repair(data, Halves::TakeOut);
-        let chunk: ChatCompletionChunk =
-            json::first_value(&repaired.json).map_err(|error| flaw.unwrap_or(error))?;
-        let mut chunk = chunk.settled();
+        let mut chunk = ChatCompletionChunk::default();
+        json::first_object(&repaired.json, &mut chunk).map_err(|error| flaw.unwrap_or(error))?;
+        chunk.find_flat_error();
         for (position, choice) in chunk.choices.iter_mut().enumerate() {
             self.join(position, choice, &repaired.halves);
         }
