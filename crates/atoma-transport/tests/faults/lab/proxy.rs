@@ -47,7 +47,7 @@ async fn start(scripts: impl IntoIterator<Item = Script>, then: Script) -> Serve
 
 async fn serve_http(peer: &mut Peer, wants_login: bool) {
     let Some(request) = peer.request().await else { return };
-    let login = format!("\r\nproxy-authorization: {}\r\n", BASIC);
+    let login = format!("\r\nproxy-authorization: {BASIC}\r\n");
     if wants_login && !request.contains(&login) {
         let ask = "proxy-authenticate: Basic realm=\"lab\"\r\ncontent-length: 0";
         return peer.write(format!("HTTP/1.1 407 Log in\r\n{ask}\r\n\r\n").as_bytes()).await;
