@@ -47,6 +47,28 @@ async fn accepted(answers: impl IntoIterator<Item = (&'static str, String)>) {
     }
 }
 
+/// Sends a piece of a head after each `pause`: the time-out is no later for it.
+async fn late_in_spite_of(pieces: impl IntoIterator<Item = &str>, pause: Duration) {
+    let gate = Gate::new();
+    let slow = Script::on_request();
+    let slow = pieces.into_iter().fold(slow, |slow, piece| slow.write(piece).pass(&gate));
+    let lab = serve([slow]).manual_clock().start().await;
+    let mut call = Box::pin(lab.stream());
+    let (mut halts, mut left) = (1, PATIENCE);
+    while left > pause {
+        lab.halts(halts, &mut call).await;
+        lab.clock().advance(pause);
+        gate.open();
+        (halts, left) = (halts + 1, left - pause);
+    }
+    lab.halts(halts, &mut call).await;
+    let outcome = lab.expires_in(left, &mut call).await;
+    drop(call);
+    outcome.is(LATE).kind(ErrorKind::Timeout(Phase::Head)).lasted(PATIENCE);
+    outcome.attempts(1).connections(1);
+    lab.healthy().await;
+}
+
 #[tokio::test]
 async fn row_039_never_answers() {
     let silent = Script::on_request().until_closed();
@@ -87,28 +109,7 @@ async fn row_040_half_a_head_and_then_silence() {
 
 #[tokio::test]
 async fn row_040_a_head_byte_by_byte() {
-    let gate = Gate::new();
-    let mut slow = Script::on_request();
-    for byte in CHUNKED.bytes() {
-        slow = slow.write(vec![byte]).pass(&gate);
-    }
-    let lab = serve([slow]).manual_clock().start().await;
-    let mut call = Box::pin(lab.stream());
-    for byte in 1..=10 {
-        lab.halts(byte, &mut call).await;
-        lab.clock().advance(Duration::from_secs(29));
-        gate.open();
-    }
-    lab.halts(11, &mut call).await;
-    let outcome = lab.expires_in(PATIENCE - 10 * Duration::from_secs(29), &mut call).await;
-    drop(call);
-    outcome
-        .is(LATE)
-        .kind(ErrorKind::Timeout(Phase::Head))
-        .lasted(PATIENCE)
-        .attempts(1)
-        .connections(1);
-    lab.healthy().await;
+    late_in_spite_of(CHUNKED.split_inclusive(|_| true), Duration::from_secs(29)).await;
 }
 
 #[tokio::test]
@@ -223,29 +224,8 @@ async fn row_050_interim_answers_without_end() {
 
 #[tokio::test]
 async fn row_050_interim_answers_do_not_restart_the_time_out() {
-    let gate = Gate::new();
-    let processing = "HTTP/1.1 102 Processing\r\n\r\n";
-    let mut slow = Script::on_request();
-    for _ in 0..3 {
-        slow = slow.write(processing).pass(&gate);
-    }
-    let lab = serve([slow.write(processing).until_closed()]).manual_clock().start().await;
-    let mut call = Box::pin(lab.stream());
-    for halt in 1..=3 {
-        lab.halts(halt, &mut call).await;
-        lab.clock().advance(Duration::from_secs(99));
-        gate.open();
-    }
-    lab.halts(4, &mut call).await;
-    let outcome = lab.expires_in(Duration::from_secs(3), &mut call).await;
-    drop(call);
-    outcome
-        .is(LATE)
-        .kind(ErrorKind::Timeout(Phase::Head))
-        .lasted(PATIENCE)
-        .attempts(1)
-        .connections(1);
-    lab.healthy().await;
+    let processing = ["HTTP/1.1 102 Processing\r\n\r\n"; 4];
+    late_in_spite_of(processing, Duration::from_secs(99)).await;
 }
 
 #[tokio::test]
