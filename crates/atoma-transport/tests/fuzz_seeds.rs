@@ -1,20 +1,78 @@
-//! Replays the seeds of the fuzz targets on stable.
+//! Replays the seeds of the fuzz targets on stable, and some variations of each.
 
-#[path = "../fuzz/bodies/retry_after.rs"]
-mod retry_after;
+#[path = "../fuzz/bodies/mod.rs"]
+mod bodies;
 
 use std::{fs, path::Path};
 
 #[test]
-fn retry_after_seeds() {
-    replay("retry_after", retry_after::check);
+fn error_body_seeds() {
+    replay("error_body", 50, bodies::error_body::check);
 }
 
-fn replay(target: &str, check: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
-    let seeds: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert!(!seeds.is_empty());
-    for seed in seeds {
-        check(&fs::read(seed).unwrap());
+#[test]
+fn proxy_seeds() {
+    replay("proxy", 5, bodies::proxy::check);
+}
+
+#[test]
+fn response_seeds() {
+    replay("response", 20, bodies::response::check);
+}
+
+#[test]
+fn retry_after_seeds() {
+    replay("retry_after", 50, bodies::retry_after::check);
+}
+
+#[test]
+fn server_url_seeds() {
+    replay("server_url", 50, bodies::server_url::check);
+}
+
+/// Every target of the fuzz crate is replayed here.
+#[test]
+fn no_target_is_left_out() {
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
+    let here = include_str!("fuzz_seeds.rs");
+    for target in fs::read_dir(fuzz.join("fuzz_targets")).unwrap() {
+        let name = target.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned();
+        assert!(here.contains(&format!("bodies::{name}::check")), "{name}");
+        let manifest = fs::read_to_string(fuzz.join("Cargo.toml")).unwrap();
+        assert!(manifest.contains(&format!("name = \"{name}\"")), "{name}");
     }
+}
+
+fn replay(target: &str, variations: u32, check: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
+    let mut seeds: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(!seeds.is_empty());
+    seeds.sort();
+    let mut chance = fastrand::Rng::with_seed(1);
+    for seed in seeds {
+        let input = fs::read(&seed).unwrap();
+        check(&input);
+        for _ in 0..variations {
+            check(&varied(input.clone(), &mut chance));
+        }
+    }
+}
+
+/// A few bytes changed, doubled or left out, or the end cut off.
+fn varied(mut input: Vec<u8>, chance: &mut fastrand::Rng) -> Vec<u8> {
+    for _ in 0..chance.u32(1..4) {
+        if input.is_empty() {
+            break;
+        }
+        let (at, to) = (chance.usize(..input.len()), chance.usize(..input.len()));
+        match chance.u8(..5) {
+            0 => input[at] = chance.u8(..),
+            1 => input.insert(at, chance.u8(..)),
+            2 => drop(input.drain(at.min(to)..at.max(to))),
+            3 => input.extend_from_within(at..(at + 40).min(input.len())),
+            _ => input.truncate(at.max(1)),
+        }
+    }
+    input
 }
