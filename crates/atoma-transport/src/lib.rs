@@ -14,14 +14,14 @@ mod timeout;
 mod timer;
 mod transport;
 
+#[cfg(feature = "http2")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http2")))]
+pub use self::hyper::Http2;
 #[cfg(feature = "hyper")]
 #[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]
 pub use self::hyper::{
     ConfigError, Crypto, HyperTransport, HyperTransportBuilder, Proxy, Resolver, Resolving,
 };
-#[cfg(feature = "http2")]
-#[cfg_attr(docsrs, doc(cfg(feature = "http2")))]
-pub use self::hyper::Http2;
 pub use body::Body;
 pub use error::{BoxError, ErrorKind, Phase, RequestSent, TransportError};
 pub use retry::{

@@ -1,1 +1,266 @@
-//! Rows 91–106: HTTP/2.
+//! Rows 91–99 and 103–105: how streams and connections end over HTTP/2.
+
+use crate::lab::{
+    CANARY, Gate,
+    Is::{self, MayBeBilled, Retryable, Timeout, Truncated},
+    Lab, Script,
+    answers::{GOOD, event, events, finish},
+    arrived,
+    h2::{
+        CANCEL, END_HEADERS, END_STREAM, INTERNAL_ERROR, NO_ERROR, PUSH_PROMISE, REFUSED_STREAM,
+        answering, begin, data, fields, frame, go_away, on_request, reset, send_good, serve_h2,
+        setting, stream_head, streamed,
+    },
+    settle, within,
+};
+use atoma_transport::{ErrorKind, Timeouts};
+use std::time::Duration;
+
+pub const CUT: [Is; 3] = [Truncated, Retryable, MayBeBilled];
+const LOST: [Is; 2] = [Retryable, MayBeBilled];
+const LATE: [Is; 3] = [Timeout, Retryable, MayBeBilled];
+const NOT_BELIEVED: [Is; 1] = [MayBeBilled];
+
+/// A silent server is asked after so long …
+const SILENCE: Duration = Duration::from_secs(20);
+/// … and given up after so long again.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The head of a stream and its first event.
+fn begun(stream: u32) -> Vec<u8> {
+    [stream_head(stream), data(stream, 0, &event("Hel"))].concat()
+}
+
+/// A script that breaks a stream off after `"Hel"` by writing `frames`.
+pub fn then(frames: &[Vec<u8>]) -> Script {
+    on_request().write(begun(1)).write(frames.concat())
+}
+
+/// A server that has closed is noticed first: the lab's promise is about what comes after.
+pub async fn healthy(lab: Lab) {
+    arrived().await;
+    lab.healthy().await;
+}
+
+/// The stream of the one call of this lab breaks off after `"Hel"`.
+async fn breaks_off<const N: usize>(script: Script, is: [Is; N], kind: ErrorKind) {
+    let lab = serve_h2([script]).start().await;
+    let outcome = lab.stream().await;
+    outcome.is(is).kind(kind).after("Hel").attempts(1).connections(1).requests(1);
+    healthy(lab).await;
+}
+
+#[tokio::test]
+async fn row_091_no_settings() {
+    // The silence is noticed by a ping, where no time-out is shorter.
+    let lab = serve_h2([Script::at_once().until_closed()]).manual_clock().start().await;
+    let mut call = Box::pin(lab.stream());
+    lab.halts(1, &mut call).await;
+    lab.clock().advance(SILENCE);
+    assert!(settle(&mut call).await.is_none());
+    let outcome = lab.expires_in(PATIENCE, &mut call).await;
+    drop(call);
+    outcome.is(LOST).kind(ErrorKind::Connection).says("ping").attempts(1).connections(1);
+    outcome.lasted(SILENCE + PATIENCE);
+    healthy(lab).await;
+
+    let head = Duration::from_secs(5);
+    let lab = serve_h2([Script::at_once().until_closed()]).manual_clock();
+    let lab = lab.client(move |client| client.stream_timeouts(Timeouts::default().head(head)));
+    let lab = lab.start().await;
+    let outcome = lab.expires_after(head, lab.stream()).await;
+    outcome.is(LATE).attempts(1).connections(1).lasted(head);
+    healthy(lab).await;
+}
+
+#[tokio::test]
+async fn row_092_refused_stream() {
+    let refusal = || on_request().write(reset(1, REFUSED_STREAM));
+    let lab = serve_h2([refusal()]).start().await;
+    lab.stream().await.ok(GOOD).attempts(1).connections(2).requests(2);
+    lab.unary().await.ok(GOOD).attempts(1).connections(2).requests(3);
+    healthy(lab).await;
+
+    // Once for nothing; twice is an attempt that failed, without having been processed.
+    let lab = serve_h2([refusal(), refusal()]).start().await;
+    lab.unary().await.ok(GOOD).attempts(2).connections(3).requests(3);
+    healthy(lab).await;
+
+    let lab = serve_h2((0..6).map(|_| refusal())).start().await;
+    let outcome = lab.stream().await;
+    outcome.is([Retryable]).kind(ErrorKind::Connection).attempts(3).connections(6).requests(6);
+    healthy(lab).await;
+}
+
+#[tokio::test]
+async fn row_093_reset_before_the_head() {
+    let lab = serve_h2([on_request().write(reset(1, INTERNAL_ERROR))]).start().await;
+    let outcome = lab.stream().await;
+    outcome.is(LOST).kind(ErrorKind::Connection).says("INTERNAL_ERROR");
+    outcome.attempts(1).connections(1).requests(1);
+    healthy(lab).await;
+}
+
+#[tokio::test]
+async fn row_094_reset_in_the_body() {
+    breaks_off(then(&[reset(1, CANCEL)]), CUT, ErrorKind::Body).await;
+}
+
+#[tokio::test]
+async fn row_095_reset_in_the_body_without_an_error() {
+    breaks_off(then(&[reset(1, NO_ERROR)]), CUT, ErrorKind::Body).await;
+
+    let all = [stream_head(1), data(1, 0, &(event(GOOD) + &finish())), reset(1, NO_ERROR)].concat();
+    let lab = serve_h2([on_request().write(all)]).start().await;
+    lab.stream().await.ok(GOOD).attempts(1).connections(1);
+    healthy(lab).await;
+}
+
+#[tokio::test]
+async fn row_096_going_away_before_the_stream() {
+    for reason in [NO_ERROR, INTERNAL_ERROR] {
+        let lab = serve_h2([on_request().write(go_away(0, reason, CANARY))]).start().await;
+        lab.stream().await.ok(GOOD).attempts(1).connections(2).requests(2);
+        healthy(lab).await;
+    }
+}
+
+#[tokio::test]
+async fn row_097_going_away_after_the_stream() {
+    let gate = Gate::new();
+    let rest = data(1, END_STREAM, &events("lo"));
+    let script = on_request().write(begun(1)).write(go_away(1, NO_ERROR, "")).pass(&gate);
+    let lab = serve_h2([script.write(rest)]).start().await;
+    let mut stream = lab.open().await.unwrap();
+    assert_eq!(within(stream.try_next()).await.unwrap().unwrap().text(), "Hel");
+    lab.unary().await.ok(GOOD).attempts(1).connections(2).requests(2);
+    gate.open();
+    lab.rest_of(stream, "Hel").await.ok("Hello");
+    healthy(lab).await;
+}
+
+#[tokio::test]
+async fn row_098_going_away_with_an_error_in_the_body() {
+    let frames = [go_away(1, INTERNAL_ERROR, CANARY)];
+    breaks_off(then(&frames).half_close(), CUT, ErrorKind::Body).await;
+    breaks_off(then(&frames).close(), CUT, ErrorKind::Body).await;
+}
+
+#[tokio::test]
+async fn row_099_closed_in_the_body() {
+    breaks_off(then(&[]).half_close(), CUT, ErrorKind::Body).await;
+    breaks_off(then(&[data(1, 0, "not whole")[..12].to_vec()]), CUT, ErrorKind::Body).await;
+
+    let gate = Gate::new();
+    let lab = serve_h2([then(&[]).pass(&gate).reset()]).start().await;
+    let mut stream = lab.open().await.unwrap();
+    within(stream.try_next()).await.unwrap();
+    gate.open();
+    lab.rest_of(stream, "Hel").await.is(CUT).kind(ErrorKind::Body).connections(1);
+    healthy(lab).await;
+}
+
+#[tokio::test]
+async fn row_103_one_stream_at_a_time() {
+    let (gate, held) = (Gate::new(), Gate::new());
+    let (passed, holds) = (gate.clone(), held.clone());
+    let script = answering(
+        |builder| {
+            builder.max_concurrent_streams(1);
+        },
+        move |number, request, respond| {
+            let (gate, held) = (passed.clone(), holds.clone());
+            async move {
+                if number == 1 {
+                    held.open();
+                    gate.passed().await;
+                }
+                send_good(&request, respond);
+            }
+        },
+    );
+    let lab = serve_h2([script]).start().await;
+    lab.unary().await.ok(GOOD);
+    let (first, second) = (lab.stream(), lab.unary());
+    let together = async { tokio::join!(first, second) };
+    let release = async {
+        held.passed().await;
+        arrived().await;
+        assert_eq!(lab.server.log().requests().len(), 2, "the second waits for the first");
+        gate.open();
+    };
+    let ((first, second), ()) = within(async { tokio::join!(together, release) }).await;
+    first.ok(GOOD).attempts(1).connections(1);
+    second.ok(GOOD).attempts(1).connections(1).requests(3);
+    healthy(lab).await;
+}
+
+#[tokio::test]
+async fn row_103_no_stream_at_all() {
+    let script = on_request().write(setting(3, 0)).write(streamed(1, GOOD)).until_closed();
+    let head = Duration::from_secs(5);
+    let lab = serve_h2([script]).manual_clock();
+    let lab = lab.client(move |client| client.stream_timeouts(Timeouts::default().head(head)));
+    let lab = lab.start().await;
+    lab.stream().await.ok(GOOD);
+    let outcome = lab.expires_after(head, lab.stream()).await;
+    outcome.is(LATE).attempts(1).connections(1).requests(1).lasted(head);
+    lab.closes().await;
+}
+
+#[tokio::test]
+async fn row_104_a_pushed_promise() {
+    let promised = [&2_u32.to_be_bytes()[..], &fields(&[(":path", "/")])].concat();
+    let promise = || frame(PUSH_PROMISE, END_HEADERS, 1, &promised);
+    let lab = serve_h2([on_request().write(promise()).write(streamed(1, "poison"))]).start().await;
+    let outcome = lab.stream().await;
+    outcome.is(NOT_BELIEVED).kind(ErrorKind::Protocol).attempts(1).connections(1);
+    healthy(lab).await;
+
+    breaks_off(then(&[promise()]), CUT, ErrorKind::Body).await;
+}
+
+#[tokio::test]
+async fn row_105_a_ping_that_is_not_answered() {
+    let lab = serve_h2([then(&[]).until_closed()]).manual_clock().start().await;
+    let mut call = Box::pin(lab.stream());
+    lab.halts(1, &mut call).await;
+    lab.clock().advance(SILENCE);
+    assert!(settle(&mut call).await.is_none());
+    let outcome = lab.expires_in(PATIENCE, &mut call).await;
+    drop(call);
+    outcome.is(CUT).kind(ErrorKind::Body).after("Hel").says("ping").attempts(1).connections(1);
+    healthy(lab).await;
+}
+
+#[tokio::test]
+async fn row_105_a_ping_that_is_answered() {
+    // A server that only thinks long: its pings come back, and the idle time-out ends it.
+    let thinking = answering(
+        |_| {},
+        |_, request, respond| async move {
+            let mut stream = begin(&request, respond);
+            let _ = stream.send_data(event("Hel").into(), false);
+            std::future::pending::<()>().await;
+        },
+    );
+    let lab = serve_h2([thinking]).manual_clock().start().await;
+    let mut stream = lab.open().await.unwrap();
+    assert_eq!(within(stream.try_next()).await.unwrap().unwrap().text(), "Hel");
+    let mut rest = Box::pin(lab.rest_of(stream, "Hel"));
+    for _ in 0..11 {
+        assert!(settle(&mut rest).await.is_none());
+        arrived().await;
+        lab.clock().advance(PATIENCE);
+    }
+    assert!(settle(&mut rest).await.is_none());
+    let outcome = lab.expires_in(PATIENCE, &mut rest).await;
+    drop(rest);
+    outcome.is(LATE).after("Hel").attempts(1).connections(1);
+    // It is the stream that was slow: the connection is still good.
+    let mut other = Box::pin(lab.open());
+    within(&mut other).await.unwrap();
+    assert_eq!(lab.server.log().accepted(), 1);
+    drop(other);
+    lab.closes().await;
+}

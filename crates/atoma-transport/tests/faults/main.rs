@@ -8,7 +8,10 @@ mod connect;
 mod content;
 mod extremes;
 mod head;
+#[cfg(feature = "http2")]
 mod http2;
+#[cfg(feature = "http2")]
+mod http2_frames;
 #[allow(
     dead_code,
     unreachable_pub,

@@ -35,8 +35,8 @@ pub(super) fn body(error: h2::Error) -> TransportError {
     told(TransportError::new(kind, RequestSent::Maybe), error)
 }
 
-/// A head with more lines than are read.
-pub(super) fn too_many_headers() -> TransportError {
+/// A head over its limit.
+pub(super) fn head_too_large() -> TransportError {
     TransportError::new(ErrorKind::Limit, RequestSent::Maybe).with_detail("its head")
 }
 

@@ -30,6 +30,7 @@ const MAX_RESET_STREAMS: usize = 256;
 pub(super) struct Settings {
     pub(super) timer: Arc<dyn Timer>,
     pub(super) idle_timeout: Option<Duration>,
+    /// The driver holds heads to it; `h2` only bounds what it may have to look at.
     pub(super) max_head: usize,
 }
 
@@ -60,7 +61,7 @@ impl Connection {
         let (sender, connection) = h2::client::Builder::new()
             .initial_window_size(WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_header_list_size(u32::try_from(settings.max_head).unwrap_or(u32::MAX))
+            .max_header_list_size(u32::try_from(16 * settings.max_head).unwrap_or(u32::MAX))
             .max_concurrent_reset_streams(MAX_RESET_STREAMS)
             .enable_push(false)
             .handshake(stream)

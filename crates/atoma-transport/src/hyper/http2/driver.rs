@@ -34,6 +34,9 @@ pub(super) struct Driver {
     keep_alive: KeepAlive,
     timer: Arc<dyn Timer>,
     idle_timeout: Option<Duration>,
+    max_head: usize,
+    /// How often something has come.
+    news: u64,
     /// Until when it may idle; `None` while it does not.
     idle: Option<Sleep>,
 }
@@ -41,6 +44,8 @@ pub(super) struct Driver {
 /// An exchange under way. Dropping it resets its stream, unless that has ended.
 struct Open {
     answer: Arc<Answer>,
+    /// What [`Driver::news`] was when it began.
+    since: u64,
     stage: Stage,
 }
 
@@ -65,7 +70,7 @@ impl Driver {
         settings: Settings,
     ) -> Self {
         let keep_alive = KeepAlive::new(connection.ping_pong());
-        let Settings { timer, idle_timeout, .. } = settings;
+        let Settings { timer, idle_timeout, max_head } = settings;
         Self {
             shared,
             sender: Some(sender),
@@ -74,6 +79,8 @@ impl Driver {
             keep_alive,
             timer,
             idle_timeout,
+            max_head,
+            news: 0,
             idle: None,
         }
     }
@@ -93,7 +100,10 @@ impl Driver {
                 continue;
             }
             match send(sender, request) {
-                Ok(response) => self.open.push(Open { answer, stage: Stage::Head(response) }),
+                Ok(response) => {
+                    let stage = Stage::Head(response);
+                    self.open.push(Open { answer, since: self.news, stage });
+                }
                 Err(error) => {
                     self.shared.is_over();
                     answer.end(Err(classify::unsent(error)));
@@ -105,15 +115,24 @@ impl Driver {
     /// Takes what has come for each exchange. True if there was anything.
     fn receive(&mut self, cx: &mut Context<'_>) -> bool {
         let mut has_news = false;
-        let shared = &self.shared;
+        let (shared, news, max_head) = (&self.shared, self.news, self.max_head);
         self.open.retain_mut(|open| {
-            let found = open.look(shared, cx);
+            if open.answer.is_abandoned() {
+                // Nothing at all has come since it was sent: the next one had better not wait here.
+                if open.since == news && matches!(open.stage, Stage::Head(_)) {
+                    shared.retire();
+                }
+                shared.is_over();
+                return false;
+            }
+            let found = open.look(shared, max_head, cx);
             has_news |= found != Found::Nothing;
             if found == Found::End {
                 shared.is_over();
             }
             found != Found::End
         });
+        self.news += u64::from(has_news);
         has_news
     }
 
@@ -194,14 +213,11 @@ impl Drop for Driver {
 }
 
 impl Open {
-    fn look(&mut self, shared: &Connection, cx: &mut Context<'_>) -> Found {
-        if self.answer.is_abandoned() {
-            return Found::End;
-        }
+    fn look(&mut self, shared: &Connection, max_head: usize, cx: &mut Context<'_>) -> Found {
         match &mut self.stage {
             Stage::Head(response) => match Pin::new(response).poll(cx) {
                 Poll::Pending => Found::Nothing,
-                Poll::Ready(response) => self.head(response, shared, cx),
+                Poll::Ready(response) => self.head(response, shared, max_head, cx),
             },
             Stage::Body(stream) => receive_body(&self.answer, stream, cx),
         }
@@ -211,6 +227,7 @@ impl Open {
         &mut self,
         response: Result<http::Response<RecvStream>, h2::Error>,
         shared: &Connection,
+        max_head: usize,
         cx: &mut Context<'_>,
     ) -> Found {
         let response = match response {
@@ -225,8 +242,8 @@ impl Open {
             }
         };
         let (head, mut stream) = response.into_parts();
-        if head.headers.len() > MAX_HEADERS {
-            let error = classify::too_many_headers();
+        if is_too_large(&head.headers, max_head) {
+            let error = classify::head_too_large();
             self.answer.end(Err(Failure { error, unprocessed: false }));
             return Found::End;
         }
@@ -237,6 +254,14 @@ impl Open {
         self.stage = Stage::Body(stream);
         Found::News
     }
+}
+
+/// Each line counts for its bytes and 32 more (RFC 9113, section 6.5.2).
+fn is_too_large(headers: &http::HeaderMap, max_head: usize) -> bool {
+    let size = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+        name.as_str().len() + value.len() + 32
+    };
+    headers.len() > MAX_HEADERS || headers.iter().map(size).sum::<usize>() > max_head
 }
 
 fn receive_body(answer: &Answer, stream: &mut RecvStream, cx: &mut Context<'_>) -> Found {

@@ -14,6 +14,7 @@
 pub mod answers;
 pub mod dead_end;
 mod dns;
+#[cfg(feature = "http2")]
 pub mod h2;
 pub mod invariants;
 pub mod memory;
@@ -52,6 +53,7 @@ pub const CANARY: &str = "sk-canary-5e1f0c9a7b";
 pub fn serve(scripts: impl IntoIterator<Item = Script>) -> Setup {
     Setup {
         scripts: scripts.into_iter().collect(),
+        then: Script::good(),
         scheme: "http",
         host: "127.0.0.1",
         wrap: None,
@@ -65,6 +67,7 @@ pub fn serve(scripts: impl IntoIterator<Item = Script>) -> Setup {
 /// A lab before it starts.
 pub struct Setup {
     scripts: Vec<Script>,
+    then: Script,
     scheme: &'static str,
     host: &'static str,
     wrap: Option<Wrap>,
@@ -88,6 +91,12 @@ impl Setup {
     /// Puts a clock that only the test moves under all time-outs; see [`Lab::expires_after`].
     pub fn manual_clock(mut self) -> Self {
         self.clock = Some(ManualTimer::new());
+        self
+    }
+
+    /// Plays `script` on every connection after those of the other scripts.
+    pub fn then(mut self, script: Script) -> Self {
+        self.then = script;
         self
     }
 
@@ -137,7 +146,7 @@ impl Setup {
     pub async fn start(self) -> Lab {
         let ip = self.host.trim_matches(['[', ']']).parse();
         let ip = ip.unwrap_or(IpAddr::from([127, 0, 0, 1]));
-        let server = Server::start(ip, self.scripts, Script::good(), self.wrap).await;
+        let server = Server::start(ip, self.scripts, self.then, self.wrap).await;
         let transport = HyperTransport::builder().proxy(Proxy::none());
         let url = format!("{}://{}:{}", self.scheme, self.host, server.address.port());
         let client = Client::builder().api_key(CANARY).server_url(url).retries(quick_retries());
@@ -289,6 +298,8 @@ impl Lab {
         invariants::no_secret(&client);
         invariants::no_secret(&transport);
         drop((client, transport));
+        // An HTTP/2 connection is closed by its task, at its next turn.
+        arrived().await;
         for server in [Some(server), proxy].into_iter().flatten() {
             if server.log().closed_first() {
                 // Its port must still be taken then, lest another test be given it.

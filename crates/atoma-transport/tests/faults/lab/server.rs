@@ -280,6 +280,10 @@ impl Peer {
         let _ = tokio::io::copy_bidirectional(&mut self.io, &mut onward).await;
     }
 
+    pub fn log(&self) -> Log {
+        self.log.clone()
+    }
+
     pub async fn read_at_least(&mut self, count: usize) {
         while self.unread.len() < count && self.read().await.is_some() {}
     }
