@@ -3,7 +3,7 @@
 use super::wire::HeadTooLarge;
 use crate::{BoxError, ErrorKind, Phase, RequestSent, TransportError};
 use http::StatusCode;
-use rustls::{AlertDescription, CertificateError, InvalidMessage};
+use rustls::{AlertDescription, CertificateError as Bad, InvalidMessage};
 use std::{error::Error, io, iter};
 
 /// No name, no route, nobody listening: `place` is `host:port`.
@@ -55,12 +55,16 @@ pub(super) fn is_unknown_name(error: &io::Error) -> bool {
 
 /// A TLS handshake with `host` that failed.
 pub(super) fn handshake(host: &str, error: io::Error) -> TransportError {
-    let failed = match find::<rustls::Error>(&error) {
-        Some(cause) => tls(host, cause),
+    match find::<rustls::Error>(&error) {
+        // Its text repeats all that a stranger's certificate says, line breaks included.
+        Some(cause @ rustls::Error::InvalidCertificate(Bad::NotValidForNameContext { .. })) => {
+            tls(host, cause).with_source(rustls::Error::from(Bad::NotValidForName))
+        }
+        Some(cause) => tls(host, cause).with_source(error),
         None => TransportError::new(ErrorKind::Tls, RequestSent::No)
-            .with_detail(format!("{host} closed the connection")),
-    };
-    failed.with_source(error)
+            .with_detail(format!("{host} closed the connection"))
+            .with_source(error),
+    }
 }
 
 fn tls(host: &str, error: &rustls::Error) -> TransportError {
@@ -83,8 +87,7 @@ fn tls(host: &str, error: &rustls::Error) -> TransportError {
     TransportError::new(ErrorKind::Tls, RequestSent::No).with_detail(detail).permanent()
 }
 
-fn certificate(host: &str, error: &CertificateError) -> String {
-    use CertificateError as Bad;
+fn certificate(host: &str, error: &Bad) -> String {
     const CLOCK: &str = "or this machine's clock is wrong";
     match error {
         Bad::Expired | Bad::ExpiredContext { .. } => {
@@ -95,7 +98,7 @@ fn certificate(host: &str, error: &CertificateError) -> String {
         }
         Bad::NotValidForName => format!("it is not for {host}"),
         Bad::NotValidForNameContext { presented, .. } => {
-            let names: Vec<_> = presented.iter().take(4).map(String::as_str).collect();
+            let names: Vec<_> = presented.iter().take(3).map(|name| shown(name)).collect();
             format!("it is for {}, not for {host}", names.join(", "))
         }
         Bad::UnknownIssuer => format!("that of {host} is from an unknown issuer"),
@@ -126,6 +129,15 @@ pub(super) fn head(error: hyper::Error, unread: &[u8], written: bool) -> Transpo
         TransportError::new(ErrorKind::Connection, sent)
     };
     failed.with_source(error)
+}
+
+/// A name of a certificate as an error shows it: short, and nothing but a name. `presented` is in
+/// the words of webpki, such as `DnsName("api.test")`.
+fn shown(presented: &str) -> String {
+    let name = presented.split_once('(').map_or(presented, |(_, name)| name);
+    let name = name.trim_end_matches(')').trim_matches('"');
+    let is_usual = |c: char| c.is_ascii_graphic();
+    name.chars().take(64).map(|c| if is_usual(c) { c } else { '?' }).collect()
 }
 
 /// TLS that failed after the client's half of the handshake, and before a head.
@@ -310,7 +322,6 @@ mod tests {
 
     #[test]
     fn a_certificates_fault_is_found_under_wrappers() {
-        use CertificateError as Bad;
         for (error, told) in [
             (Bad::Expired, "that of host has expired, or this machine's clock is wrong"),
             (Bad::NotValidYet, "that of host is not valid yet, or this machine's clock is wrong"),

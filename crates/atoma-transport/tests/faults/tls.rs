@@ -13,7 +13,7 @@ use crate::lab::{
     tls::{self, Authority, NAME, Speaks, Tamper, ours, serve_tls, speaks},
 };
 use atoma_transport::{ErrorKind, Phase};
-use rcgen::date_time_ymd;
+use rcgen::{SanType, date_time_ymd};
 use rustls::{
     HandshakeKind,
     version::{TLS12, TLS13},
@@ -70,8 +70,14 @@ async fn row_024_an_unknown_issuer() {
 async fn row_025_another_host() {
     for name in ["other.test", "api.test.example", "127.0.0.1", "*.api.test"] {
         let others = ours().issue(name, |_| {});
-        not_trusted(others, name).await;
+        not_trusted(others, &format!("it is for {name}, not for api.test")).await;
     }
+    let hostile = ours().issue(NAME, |params| {
+        let names = ["two\nlines\u{7}", &"long".repeat(1_000), ") and (", "more"];
+        let names = names.map(|name| SanType::DnsName(name.try_into().unwrap()));
+        params.subject_alt_names = names.to_vec();
+    });
+    not_trusted(hostile, &format!("it is for two?lines?, {}, ", "long".repeat(16))).await;
 }
 
 #[tokio::test]
