@@ -4,7 +4,9 @@ use crate::lab::{
     Is::{MayBeBilled, Refused, Retryable, Unexpected},
     Outcome, Script,
     answers::{GOOD, response},
-    memory, request, serve, settle, turn, within,
+    memory, request, serve, settle,
+    tls::serve_tls,
+    turn, within,
 };
 use atoma::{RetryConfig, RetryEvent};
 use atoma_transport::FailedBy;
@@ -292,6 +294,24 @@ async fn row_112_redirects_are_not_followed() {
         }
     }
     let nobody = elsewhere.accept().expect_err("the key has travelled");
+    assert_eq!(nobody.kind(), io::ErrorKind::WouldBlock);
+}
+
+#[tokio::test]
+async fn row_112_a_redirect_out_of_tls() {
+    let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
+    elsewhere.set_nonblocking(true).unwrap();
+    for status in ["301 Moved Permanently", "308 Permanent Redirect"] {
+        let to = format!("location: http://{}/", elsewhere.local_addr().unwrap());
+        let redirect = response(status, &[&to], "");
+        let script = Script::on_request().write(&redirect).request().write(&redirect);
+        let lab = serve_tls([], [script.then_good()]).start().await;
+        for outcome in [lab.unary().await, lab.stream().await] {
+            outcome.is([Refused, MayBeBilled]).attempts(1).connections(1).requests(2);
+        }
+        lab.healthy().await;
+    }
+    let nobody = elsewhere.accept().expect_err("the key has travelled in the clear");
     assert_eq!(nobody.kind(), io::ErrorKind::WouldBlock);
 }
 
