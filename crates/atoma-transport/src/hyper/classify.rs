@@ -227,7 +227,7 @@ fn exhausted(error: &(dyn Error + 'static)) -> Option<TransportError> {
     }
 }
 
-fn is_too_many_files(error: &io::Error) -> bool {
+pub(super) fn is_too_many_files(error: &io::Error) -> bool {
     // ENFILE and EMFILE, the same on every Unix; WSAEMFILE.
     let codes: &[i32] = if cfg!(windows) { &[10024] } else { &[23, 24] };
     error.raw_os_error().is_some_and(|code| codes.contains(&code))

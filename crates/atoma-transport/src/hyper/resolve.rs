@@ -1,11 +1,12 @@
 //! Names to addresses.
 
+use super::classify;
 use std::{
     collections::HashMap,
     fmt,
     future::{Future, poll_fn},
     io,
-    net::{SocketAddr, ToSocketAddrs},
+    net::{Ipv4Addr, SocketAddr, ToSocketAddrs, UdpSocket},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
@@ -69,7 +70,10 @@ struct Answer {
 
 impl SystemResolver {
     pub(super) fn new() -> Self {
-        Self::with(|host, port| Ok((host, port).to_socket_addrs()?.collect()))
+        Self::with(|host, port| match (host, port).to_socket_addrs() {
+            Ok(found) => Ok(found.collect()),
+            Err(error) => Err(out_of_files().unwrap_or(error)),
+        })
     }
 
     fn with(
@@ -135,6 +139,12 @@ impl fmt::Debug for SystemResolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SystemResolver")
     }
+}
+
+/// The error of a process that can open nothing more. To such a one, `getaddrinfo` says of every
+/// name that it is not known.
+fn out_of_files() -> Option<io::Error> {
+    UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).err().filter(classify::is_too_many_files)
 }
 
 /// The same error for one more who waits.
