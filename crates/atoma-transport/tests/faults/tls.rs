@@ -407,3 +407,14 @@ async fn row_038_a_certificate_chain_of_100_kib() {
     outcome.is(FINAL).kind(ErrorKind::Tls).attempts(1).connections(1).requests(0);
     lab.healthy().await;
 }
+
+#[cfg(feature = "aws-lc-rs")]
+#[tokio::test]
+async fn both_cryptographies_serve_one_process() {
+    use atoma_transport::Crypto;
+    for crypto in [Crypto::Ring, Crypto::AwsLcRs, Crypto::Ring] {
+        let lab = serve_tls([], []).transport(move |builder| builder.crypto(crypto)).start().await;
+        lab.unary().await.ok(GOOD).attempts(1).connections(1);
+        lab.healthy().await;
+    }
+}
