@@ -16,7 +16,7 @@ use crate::lab::{
 use atoma_transport::{ErrorKind, Timeouts};
 use std::time::Duration;
 
-pub const CUT: [Is; 3] = [Truncated, Retryable, MayBeBilled];
+pub(crate) const CUT: [Is; 3] = [Truncated, Retryable, MayBeBilled];
 const LOST: [Is; 2] = [Retryable, MayBeBilled];
 const LATE: [Is; 3] = [Timeout, Retryable, MayBeBilled];
 const NOT_BELIEVED: [Is; 1] = [MayBeBilled];
@@ -32,12 +32,12 @@ fn begun(stream: u32) -> Vec<u8> {
 }
 
 /// A script that breaks a stream off after `"Hel"` by writing `frames`.
-pub fn then(frames: &[Vec<u8>]) -> Script {
+pub(crate) fn then(frames: &[Vec<u8>]) -> Script {
     on_request().write(begun(1)).write(frames.concat())
 }
 
 /// A server that has closed is noticed first: the lab's promise is about what comes after.
-pub async fn healthy(lab: Lab) {
+pub(crate) async fn healthy(lab: Lab) {
     arrived().await;
     lab.healthy().await;
 }

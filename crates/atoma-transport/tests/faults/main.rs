@@ -12,6 +12,8 @@ mod head;
 mod http2;
 #[cfg(feature = "http2")]
 mod http2_frames;
+#[cfg(feature = "http2")]
+mod http2_sharing;
 #[allow(
     dead_code,
     unreachable_pub,
