@@ -50,7 +50,9 @@ use tls::HTTP_1;
 /// Each exchange has a connection of its own while it lasts, and drives it itself: no task runs
 /// behind it, a reader that stops reading stops the server, and dropping the response's body, or
 /// the future before it, closes the connection at once. When a body was read to its end its
-/// connection serves the next request to the same server. Clones share their connections.
+/// connection serves the next request to the same server. Clones share their connections. With the
+/// feature `http2`, and a builder that is told so, it speaks HTTP/2 as well: then up to 32 exchanges
+/// share a connection and the task behind it, and what is dropped early is reset.
 ///
 /// It needs a Tokio runtime with I/O and time enabled; without one, sending is an error. It may be
 /// used from several runtimes. Only `http` and `https` URLs are sent to; redirects are not

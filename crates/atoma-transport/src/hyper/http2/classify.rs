@@ -1,12 +1,9 @@
 //! What an error of HTTP/2 means.
 
 use super::exchange::Failure;
-use crate::{BoxError, ErrorKind, RequestSent, TransportError};
+use crate::{ErrorKind, RequestSent, TransportError};
 use h2::Reason;
-use std::{borrow::Cow, io};
-
-/// What cannot be told apart otherwise.
-const NO_ERROR: &str = "the server ended it early (NO_ERROR)";
+use std::borrow::Cow;
 
 /// No head came.
 pub(super) fn head(error: h2::Error) -> Failure {
@@ -66,11 +63,7 @@ pub(super) fn abandoned(why: &'static str, had_head: bool) -> TransportError {
 
 /// Whether the server went over a limit, or broke a rule.
 fn fault(reason: Option<Reason>, rule: ErrorKind) -> ErrorKind {
-    // `h2` itself refuses a stream only if its head is too large.
-    match reason {
-        Some(Reason::ENHANCE_YOUR_CALM | Reason::REFUSED_STREAM) => ErrorKind::Limit,
-        _ => rule,
-    }
+    if reason == Some(Reason::ENHANCE_YOUR_CALM) { ErrorKind::Limit } else { rule }
 }
 
 /// Adds what happened and its cause. A GOAWAY's text is not kept: the server may write anything
@@ -79,14 +72,16 @@ fn told(failed: TransportError, error: h2::Error) -> TransportError {
     let Some(reason) = error.reason() else {
         return match error.into_io() {
             Some(error) => failed.with_source(error),
-            None => failed.with_source(BoxError::from("the stream cannot be used")),
+            None => failed.with_source("the request cannot be written in HTTP/2"),
         };
     };
     let detail: Cow<'static, str> = match (error.is_remote(), error.is_go_away()) {
         (true, true) => format!("the server is going away ({reason:?})").into(),
-        (true, false) if reason == Reason::NO_ERROR => NO_ERROR.into(),
+        (true, false) if reason == Reason::NO_ERROR => {
+            "the server ended it early (NO_ERROR)".into()
+        }
         (true, false) => format!("the server reset the stream ({reason:?})").into(),
         (false, _) => format!("the server broke a rule of HTTP/2 ({reason:?})").into(),
     };
-    failed.with_detail(detail).with_source(io::Error::other(reason.description()))
+    failed.with_detail(detail).with_source(reason.description())
 }

@@ -67,15 +67,16 @@ impl Connection {
             .handshake(stream)
             .await
             .map_err(classify::opening)?;
-        let shared = Arc::new(Self(Mutex::new(State {
-            queue: VecDeque::new(),
-            exchanges: 0,
-            is_accepting: true,
-            driver: None,
-        })));
+        let shared = Arc::new(Self::new());
         let exchange = shared.begin(request).ok_or_else(classify::gone)?;
         tokio::spawn(Driver::new(shared.clone(), sender, connection, settings));
         Ok((shared, exchange))
+    }
+
+    /// A connection without anyone behind it yet.
+    pub(super) fn new() -> Self {
+        let queue = VecDeque::new();
+        Self(Mutex::new(State { queue, exchanges: 0, is_accepting: true, driver: None }))
     }
 
     /// Puts `request` on the connection, if there is room for it.
@@ -156,5 +157,38 @@ impl Connection {
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection").field("exchanges", &self.lock().exchanges).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt;
+
+    #[test]
+    fn there_is_room_for_32() {
+        let connection = Arc::new(Connection::new());
+        let request = Request::new(Bytes::new());
+        let exchanges: Vec<_> = (0..40).map_while(|_| connection.begin(&request)).collect();
+        assert_eq!(exchanges.len(), MAX_STREAMS);
+        assert!(!connection.retire_idle() && connection.is_accepting());
+        assert!(connection.next().is_some());
+        assert!(connection.begin(&request).is_none(), "it is under way");
+        connection.is_over();
+        assert!(connection.begin(&request).is_some());
+    }
+
+    #[test]
+    fn a_retired_connection_takes_nothing_and_gives_back_what_waits() {
+        let connection = Arc::new(Connection::new());
+        let request = Request::new(Bytes::new());
+        let mut waiting = connection.begin(&request).unwrap();
+        connection.retire();
+        assert!(connection.begin(&request).is_none());
+        connection.refuse_queued();
+        let failure = waiting.head().now_or_never().unwrap().unwrap_err();
+        assert!(failure.unprocessed);
+        assert_eq!(failure.error.request_sent(), crate::RequestSent::No);
+        assert!(connection.retire_idle());
     }
 }

@@ -207,3 +207,91 @@ impl http_body::Body for ExchangeBody {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body::Body as _;
+    use std::task::Wake;
+
+    fn begun() -> (Exchange, Arc<Answer>) {
+        let answer = Arc::new(Answer::default());
+        (Exchange::new(answer.clone(), Arc::new(Connection::new())), answer)
+    }
+
+    /// What is there to read: data, the kind of an error, the end, or nothing yet.
+    fn read(body: &mut ExchangeBody) -> String {
+        let mut cx = Context::from_waker(Waker::noop());
+        match Pin::new(body).poll_frame(&mut cx) {
+            Poll::Pending => "pending".into(),
+            Poll::Ready(None) => "end".into(),
+            Poll::Ready(Some(Err(error))) => error.to_string(),
+            Poll::Ready(Some(Ok(frame))) => {
+                String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap()
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_unread_is_joined_and_comes_before_the_end() {
+        let (exchange, answer) = begun();
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_LENGTH, 5.into());
+        let mut body = ExchangeBody::new(exchange, &headers);
+        assert_eq!(read(&mut body), "pending");
+        for byte in [b"a", b"b", b"c"] {
+            answer.append(byte);
+        }
+        assert_eq!((read(&mut body), read(&mut body)), ("abc".into(), "pending".into()));
+        assert_eq!(body.size_hint().exact(), Some(2));
+        assert_eq!((answer.take_read(), answer.take_read()), (3, 0));
+        answer.append(b"de");
+        answer.end(Ok(()));
+        assert!(!body.is_end_stream());
+        assert_eq!(read(&mut body), "de");
+        assert!(body.is_end_stream());
+        assert_eq!((read(&mut body), read(&mut body)), ("end".into(), "end".into()));
+    }
+
+    #[test]
+    fn an_error_comes_once_and_after_what_is_unread() {
+        let (exchange, answer) = begun();
+        let mut body = ExchangeBody::new(exchange, &HeaderMap::new());
+        answer.append(b"abc");
+        let error = classify::abandoned("why", true);
+        answer.end(Err(Failure { error, unprocessed: false }));
+        answer.end(Ok(()));
+        let all = [read(&mut body), read(&mut body), read(&mut body)];
+        assert_eq!(all, ["abc", "the answer broke off: why", "end"]);
+    }
+
+    #[test]
+    fn the_driver_is_woken_for_half_a_window_and_for_an_early_end() {
+        #[derive(Default)]
+        struct Count(std::sync::atomic::AtomicUsize);
+        impl Wake for Count {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            }
+        }
+        let count = Arc::new(Count::default());
+        let (exchange, answer) = begun();
+        let connection = exchange.connection.clone();
+        let woken = || {
+            connection.register(&Waker::from(count.clone()));
+            count.0.load(std::sync::atomic::Ordering::SeqCst)
+        };
+        let mut body = ExchangeBody::new(exchange, &HeaderMap::new());
+        let half = vec![b'x'; WINDOW as usize / 2];
+        let mut wakes = vec![woken()];
+        for piece in [&half[1..], b"x"] {
+            answer.append(piece);
+            read(&mut body);
+            wakes.push(woken());
+        }
+        drop(body);
+        wakes.push(woken());
+        assert_eq!(wakes, [0, 0, 1, 2]);
+        assert!(answer.is_abandoned());
+    }
+}

@@ -162,3 +162,70 @@ impl fmt::Debug for Pool {
         f.debug_list().entries(connections).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hyper::target::Target;
+    use futures::FutureExt;
+
+    fn origin() -> Origin {
+        let target = Target::of(&"https://host/".parse().unwrap()).unwrap();
+        Origin { target, runtime: tokio::runtime::Handle::current().id() }
+    }
+
+    fn place(pool: &Pool) -> Place {
+        pool.place(&origin(), &Request::new(Bytes::new()))
+    }
+
+    #[tokio::test]
+    async fn one_opens_and_31_wait() {
+        let pool = Pool::default();
+        let Place::Open(first) = place(&pool) else { panic!("nobody opens") };
+        let waiting: Vec<_> = (1..MAX_STREAMS)
+            .map(|_| match place(&pool) {
+                Place::Wait(wait) => wait,
+                _ => panic!("it does not wait"),
+            })
+            .collect();
+        let Place::Open(_second) = place(&pool) else { panic!("too many wait") };
+        assert!(waiting[0].over().now_or_never().is_none());
+        drop(first);
+        assert!(waiting.iter().all(|wait| wait.over().now_or_never().is_some()));
+        assert!(matches!(place(&pool), Place::Wait(_)), "for the second");
+    }
+
+    #[tokio::test]
+    async fn what_was_opened_is_used_until_it_is_retired() {
+        let pool = Pool::default();
+        let Place::Open(opening) = place(&pool) else { panic!("nobody opens") };
+        let connection = Arc::new(Connection::new());
+        opening.opened(connection.clone());
+        drop(opening);
+        assert!(matches!(place(&pool), Place::Begun(_)));
+        connection.retire();
+        let Place::Open(opening) = place(&pool) else { panic!("it was retired") };
+        drop(opening);
+        assert!(pool.lock().is_empty(), "an origin was left behind");
+    }
+
+    #[tokio::test]
+    async fn a_server_of_http_1_is_not_asked_again() {
+        let pool = Pool::default();
+        let Place::Open(opening) = place(&pool) else { panic!("nobody opens") };
+        opening.found_http1();
+        drop(opening);
+        assert!(matches!(place(&pool), Place::Http1));
+    }
+
+    #[tokio::test]
+    async fn a_pool_that_is_dropped_retires_its_connections() {
+        let (pool, connection) = (Pool::default(), Arc::new(Connection::new()));
+        let Place::Open(opening) = place(&pool) else { panic!("nobody opens") };
+        opening.opened(connection.clone());
+        drop(pool);
+        assert!(connection.is_accepting(), "an opening still holds it");
+        drop(opening);
+        assert!(!connection.is_accepting());
+    }
+}
