@@ -4,14 +4,15 @@ use crate::{
     http2::{CUT, healthy, then},
     lab::{
         Gate,
-        Is::{self, Limit, MayBeBilled, Retryable, Unexpected},
+        Is::{self, Limit, MayBeBilled, Refused, Retryable, Unexpected},
         Lab, Script,
         answers::{GOOD, events},
-        arrived,
+        arrived, asking,
         h2::{
-            CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, answering, begin, data,
-            fields, frame, good_body, head, on_request, request as next_request, send_good,
-            send_in_frames, serve_h2, setting, stream_head, streamed, window_update,
+            CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, NO_ERROR, PING, answering, begin,
+            data, fields, frame, good_body, head, on_request, opened, request as next_request,
+            request_head, reset, send_good, send_in_frames, serve_h2, setting, stream_head,
+            streamed, window_update,
         },
         memory, within,
     },
@@ -232,4 +233,30 @@ async fn row_106_heads_that_are_none() {
     let lab = serve_h2([on_request().write(frames)]).start().await;
     lab.stream().await.ok(GOOD).attempts(1).connections(1);
     healthy(lab).await;
+}
+
+#[tokio::test]
+async fn interim_responses_count_like_the_head() {
+    let interim = |count: usize| head(1, 0, &[(":status", "103"), ("link", "</x>")]).repeat(count);
+    let lab = serve_h2([on_request().write(interim(100)).write(streamed(1, GOOD))]).start().await;
+    lab.stream().await.ok(GOOD).attempts(1).connections(1);
+    healthy(lab).await;
+
+    let lab = serve_h2([on_request().write(interim(1_000)).write(streamed(1, GOOD))]).start().await;
+    let outcome = lab.stream().await;
+    outcome.is(TOO_LARGE).kind(ErrorKind::Limit).attempts(1).connections(1);
+    healthy(lab).await;
+}
+
+#[tokio::test]
+async fn a_refusal_before_the_request_was_read_counts() {
+    // 1 MB is more than the server's window takes, and it reads no further.
+    let refusal = head(1, END_STREAM, &[(":status", "413")]);
+    let refusal = [refusal, reset(1, NO_ERROR), window_update(0, 1 << 20)].concat();
+    let script = opened().run(request_head).write(refusal).run(next_request);
+    let lab = serve_h2([script.write(streamed(3, GOOD)).until_closed()]).start().await;
+    let outcome = lab.unary_of(asking(&"?".repeat(1 << 20))).await;
+    outcome.is([Refused]).status(413).attempts(1).connections(1);
+    lab.stream().await.ok(GOOD).connections(1);
+    lab.closes().await;
 }

@@ -50,7 +50,8 @@ struct Open {
 }
 
 enum Stage {
-    Head(ResponseFuture),
+    /// With the size of the interim responses (1xx) before it.
+    Head(ResponseFuture, usize),
     Body(RecvStream),
 }
 
@@ -101,7 +102,7 @@ impl Driver {
             }
             match send(sender, request) {
                 Ok(response) => {
-                    let stage = Stage::Head(response);
+                    let stage = Stage::Head(response, 0);
                     self.open.push(Open { answer, since: self.news, stage });
                 }
                 Err(error) => {
@@ -119,7 +120,7 @@ impl Driver {
         self.open.retain_mut(|open| {
             if open.answer.is_abandoned() {
                 // Nothing at all has come since it was sent: the next one had better not wait here.
-                if open.since == news && matches!(open.stage, Stage::Head(_)) {
+                if open.since == news && matches!(open.stage, Stage::Head(..)) {
                     shared.retire();
                 }
                 shared.is_over();
@@ -215,10 +216,20 @@ impl Drop for Driver {
 impl Open {
     fn look(&mut self, shared: &Connection, max_head: usize, cx: &mut Context<'_>) -> Found {
         match &mut self.stage {
-            Stage::Head(response) => match Pin::new(response).poll(cx) {
-                Poll::Pending => Found::Nothing,
-                Poll::Ready(response) => self.head(response, shared, max_head, cx),
-            },
+            Stage::Head(response, interim) => {
+                let before = *interim;
+                while let Poll::Ready(Some(Ok(head))) = response.poll_informational(cx) {
+                    *interim += size(head.headers());
+                }
+                let found = if *interim > before { Found::News } else { Found::Nothing };
+                if *interim > max_head {
+                    return self.is_too_large();
+                }
+                match Pin::new(response).poll(cx) {
+                    Poll::Pending => found,
+                    Poll::Ready(response) => self.head(response, shared, max_head, cx),
+                }
+            }
             Stage::Body(stream) => receive_body(&self.answer, stream, cx),
         }
     }
@@ -242,10 +253,8 @@ impl Open {
             }
         };
         let (head, mut stream) = response.into_parts();
-        if is_too_large(&head.headers, max_head) {
-            let error = classify::head_too_large();
-            self.answer.end(Err(Failure { error, unprocessed: false }));
-            return Found::End;
+        if head.headers.len() > MAX_HEADERS || size(&head.headers) > max_head {
+            return self.is_too_large();
         }
         self.answer.head(head);
         if receive_body(&self.answer, &mut stream, cx) == Found::End {
@@ -254,14 +263,19 @@ impl Open {
         self.stage = Stage::Body(stream);
         Found::News
     }
+
+    fn is_too_large(&self) -> Found {
+        let error = classify::head_too_large();
+        self.answer.end(Err(Failure { error, unprocessed: false }));
+        Found::End
+    }
 }
 
-/// Each line counts for its bytes and 32 more (RFC 9113, section 6.5.2).
-fn is_too_large(headers: &http::HeaderMap, max_head: usize) -> bool {
-    let size = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
-        name.as_str().len() + value.len() + 32
-    };
-    headers.len() > MAX_HEADERS || headers.iter().map(size).sum::<usize>() > max_head
+/// The size of a head: each line, its status too, counts for its bytes and 32 more (RFC 9113,
+/// section 6.5.2).
+fn size(headers: &http::HeaderMap) -> usize {
+    let lines = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32);
+    ":status".len() + 3 + 32 + lines.sum::<usize>()
 }
 
 fn receive_body(answer: &Answer, stream: &mut RecvStream, cx: &mut Context<'_>) -> Found {

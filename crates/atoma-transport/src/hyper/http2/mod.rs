@@ -10,7 +10,7 @@
 //! | adaptive window | never | it makes the connection's window small again |
 //! | streams per connection | 32 | more of them go over another connection: the shared fate has an end |
 //! | ping | after 20 s of silence, 10 s for its answer | a dead connection is noticed; idle ones are not pinged |
-//! | head | [`max_head_size`](HyperTransportBuilder::max_head_size), 100 lines | as over HTTP/1.1 |
+//! | head | [`max_head_size`](super::HyperTransportBuilder::max_head_size), 100 lines | as over HTTP/1.1 |
 //! | push | refused | nobody asked |
 //!
 //! It stands on `h2` itself. Between `h2` and its readers hyper leaves each frame where it arrived,

@@ -138,10 +138,7 @@ pub fn preface(peer: &mut Peer) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>
 pub fn request(peer: &mut Peer) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
     Box::pin(async {
         let mut text = String::new();
-        while let Some(head) = peer.take(9).await {
-            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
-            let Some(payload) = peer.take(length).await else { return };
-            let (kind, flags) = (head[3], head[4]);
+        while let Some((kind, flags, payload)) = next_frame(peer).await {
             if kind == DATA {
                 text += &String::from_utf8_lossy(&payload);
             }
@@ -151,6 +148,17 @@ pub fn request(peer: &mut Peer) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>
             }
         }
     })
+}
+
+/// Reads frames up to the end of a request's head.
+pub fn request_head(peer: &mut Peer) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+    Box::pin(async { while next_frame(peer).await.is_some_and(|(kind, ..)| kind != HEADERS) {} })
+}
+
+async fn next_frame(peer: &mut Peer) -> Option<(u8, u8, Vec<u8>)> {
+    let head = peer.take(9).await?;
+    let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+    Some((head[3], head[4], peer.take(length).await?))
 }
 
 pub const DATA: u8 = 0;
