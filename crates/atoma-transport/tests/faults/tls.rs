@@ -3,7 +3,7 @@
 use crate::lab::{
     Gate,
     Is::{self, Certificate, Connect, MayBeBilled, Retryable, Timeout, Truncated},
-    LONGEST_WAIT, Outcome, Peer, Script,
+    LONGEST_WAIT, Names, Outcome, Peer, Script,
     answers::{
         CHUNKED, DONE, GOOD, LAST_CHUNK, STREAM, WHOLE, chunk, completion, event, events, finish,
         response,
@@ -12,7 +12,7 @@ use crate::lab::{
     serve,
     tls::{self, Authority, NAME, Speaks, Tamper, ours, serve_tls, speaks},
 };
-use atoma_transport::{ErrorKind, Phase};
+use atoma_transport::{ErrorKind, HyperTransport, Phase, Proxy};
 use rcgen::{SanType, date_time_ymd};
 use rustls::{
     HandshakeKind,
@@ -41,8 +41,6 @@ async fn not_trusted(certificate: tls::Certificate, why: &str) {
         let mut lab = serve_tls([tls::with(&certificate)], []);
         if uses_the_machines_roots {
             lab = lab.transport(|_| {
-                use crate::lab::Names;
-                use atoma_transport::{HyperTransport, Proxy};
                 let builder = HyperTransport::builder().proxy(Proxy::none());
                 builder.resolver(Names::default()).root_certificates_pem(ours().pem().as_bytes())
             });
@@ -107,20 +105,14 @@ async fn row_027_this_machines_clock_is_wrong() {
     not_trusted(of_1970, "that of api.test has expired, or this machine's clock is wrong").await;
 }
 
-/// What was met by a server that does this as often as it is asked to.
-async fn handshakes(script: Script) -> Outcome {
-    let (mute, scripts) = ([(); 3].map(|()| Speaks::Tcp), [(); 3].map(|()| script.clone()));
-    let lab = serve_tls(mute, scripts).start().await;
-    lab.unary().await
-}
-
 /// A handshake that this answer to its first message ends for good.
-async fn ends_for_good(answer: &[u8], why: &str) {
+async fn ends_for_good(answer: &[u8], why: &str) -> Outcome {
     let script = Script::at_once().bytes(1).write(answer);
     let lab = serve_tls([Speaks::Tcp], [script]).start().await;
     let outcome = lab.unary().await;
     outcome.is(FINAL).kind(ErrorKind::Tls).says(why).attempts(1).connections(1);
     lab.healthy().await;
+    outcome
 }
 
 #[tokio::test]
@@ -130,7 +122,8 @@ async fn row_028_plain_http_where_tls_is_spoken() {
         response("200 OK", &["content-type: application/json"], &completion(GOOD)),
         "SSH-2.0-OpenSSH_9.6\r\n".to_owned(),
     ] {
-        ends_for_good(answer.as_bytes(), "api.test does not speak TLS on this port").await;
+        let why = "api.test does not speak TLS on this port";
+        let _ = ends_for_good(answer.as_bytes(), why).await;
     }
 }
 
@@ -191,7 +184,7 @@ async fn row_032_a_fatal_alert() {
         (255, "AlertDescription(0xff)"),
     ] {
         let answer = [0x15, 3, 3, 0, 2, 2, alert];
-        ends_for_good(&answer, &format!("api.test refused ({name})")).await;
+        let _ = ends_for_good(&answer, &format!("api.test refused ({name})")).await;
     }
 }
 
@@ -214,9 +207,8 @@ async fn row_033_no_common_protocol() {
     }
 
     for protocol in ["h2", "spdy/3"] {
-        let script = Script::at_once().bytes(1).write(server_hello(protocol.as_bytes()));
-        let outcome = handshakes(script).await;
-        outcome.is(FINAL).kind(ErrorKind::Tls).attempts(1).connections(1);
+        let why = "api.test does not follow the protocol";
+        let outcome = ends_for_good(&server_hello(protocol.as_bytes()), why).await;
         let mut cause = outcome.error().source();
         while let Some(below) = cause.and_then(Error::source) {
             cause = Some(below);
