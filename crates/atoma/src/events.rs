@@ -7,6 +7,7 @@ use crate::{
 use atoma_sse::{Decoder, Event, Limits};
 use atoma_types::{
     ApiError, ChatCompletionAccumulator, ChatCompletionChunk, ChatCompletionResponse, ChunkReader,
+    ObjectKind,
 };
 
 /// Reads the events of one answer in order, and knows whether it is whole.
@@ -72,10 +73,11 @@ impl Events {
     /// Reads a whole JSON object that came where a stream was asked for.
     pub(crate) fn read_json(&mut self, json: &[u8]) -> Result<Said, Error> {
         let said = self.chunk(&String::from_utf8_lossy(json))?;
-        if matches!(said, Said::Nothing) {
+        let Said::Chunk(chunk) = &said else {
             return Err(Error::unexpected("the answer holds no completion", &self.cleansed(json)));
-        }
-        self.done = true;
+        };
+        // One that calls itself a piece is the first line of something cut or unknown.
+        self.done = chunk.object != ObjectKind::ChatCompletionChunk;
         Ok(said)
     }
 
@@ -169,6 +171,19 @@ impl Events {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_piece_that_comes_alone_is_no_whole_answer() {
+        let piece = r#"{"object":"chat.completion.chunk","choices":[{"delta":{"content":"a"}}]}"#;
+        let last = piece.replace("}]", r#","finish_reason":"stop"}]"#);
+        let whole = r#"{"object":"chat.completion","choices":[{"message":{"content":"a"}}]}"#;
+        let unnamed = r#"{"choices":[{"message":{"content":"a"}}]}"#;
+        for (json, is_whole) in [(piece, false), (&last, true), (whole, true), (unnamed, true)] {
+            let mut events = Events::new(1, None, 1000);
+            assert!(matches!(events.read_json(json.as_bytes()), Ok(Said::Chunk(_))), "{json}");
+            assert_eq!(events.end().is_ok(), is_whole, "{json}");
+        }
+    }
 
     #[test]
     fn what_is_kept_of_an_endless_answer_is_bounded() {
