@@ -3,7 +3,7 @@
 use crate::lab::{
     CANARY, Gate,
     Is::{self, MayBeBilled, Retryable, Timeout, Truncated},
-    Lab, Script,
+    Lab, Outcome, Script,
     answers::{GOOD, event, events, finish},
     arrived,
     h2::{
@@ -50,16 +50,20 @@ async fn breaks_off<const N: usize>(script: Script, is: [Is; N], kind: ErrorKind
     healthy(lab).await;
 }
 
-#[tokio::test]
-async fn row_091_no_settings() {
-    // The silence is noticed by a ping, where no time-out is shorter.
-    let lab = serve_h2([Script::at_once().until_closed()]).manual_clock().start().await;
+/// What a stream meets whose server says nothing more, not even to a ping.
+async fn falls_silent(lab: &Lab) -> Outcome {
     let mut call = Box::pin(lab.stream());
     lab.halts(1, &mut call).await;
     lab.clock().advance(SILENCE);
     assert!(settle(&mut call).await.is_none());
-    let outcome = lab.expires_in(PATIENCE, &mut call).await;
-    drop(call);
+    lab.expires_in(PATIENCE, &mut call).await
+}
+
+#[tokio::test]
+async fn row_091_no_settings() {
+    // The silence is noticed by a ping, where no time-out is shorter.
+    let lab = serve_h2([Script::at_once().until_closed()]).manual_clock().start().await;
+    let outcome = falls_silent(&lab).await;
     outcome.is(LOST).kind(ErrorKind::Connection).says("ping").attempts(1).connections(1);
     outcome.lasted(SILENCE + PATIENCE);
     healthy(lab).await;
@@ -223,12 +227,7 @@ async fn row_104_a_pushed_promise() {
 #[tokio::test]
 async fn row_105_a_ping_that_is_not_answered() {
     let lab = serve_h2([then(&[]).until_closed()]).manual_clock().start().await;
-    let mut call = Box::pin(lab.stream());
-    lab.halts(1, &mut call).await;
-    lab.clock().advance(SILENCE);
-    assert!(settle(&mut call).await.is_none());
-    let outcome = lab.expires_in(PATIENCE, &mut call).await;
-    drop(call);
+    let outcome = falls_silent(&lab).await;
     outcome.is(CUT).kind(ErrorKind::Body).after("Hel").says("ping").attempts(1).connections(1);
     healthy(lab).await;
 }

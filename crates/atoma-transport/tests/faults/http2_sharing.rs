@@ -8,7 +8,7 @@ use crate::{
         Lab, Script,
         answers::{GOOD, event, events},
         arrived,
-        h2::{answering, begin, good, send_good, serve_h2},
+        h2::{answering, begin, good, send_good, send_in_frames, serve_h2},
         request, settle,
         tls::{NAME, Speaks, ours, serve_tls},
         turn, within,
@@ -242,4 +242,44 @@ fn each_runtime_has_its_own_connections() {
     second.block_on(lab.unary()).ok(GOOD).connections(2);
     drop(second);
     elsewhere.block_on(healthy(lab));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_readers_on_many_threads() {
+    // Each answer is more than a window, and every fifth reader goes away in the middle.
+    let script = answering(
+        |_| {},
+        |_, request, respond| async move {
+            if !request.contains("\"stream\":true") {
+                return send_good(&request, respond);
+            }
+            let mut stream = begin(&request, respond);
+            let filler = format!(":{}\n", "x".repeat(98)).repeat(3_000).into();
+            send_in_frames(&mut stream, filler, 250).await;
+            let _ = stream.send_data(events(GOOD).into(), true);
+        },
+    );
+    let lab = serve_h2([]).then(script).start().await;
+    let calls = (0..80).map(|number| {
+        let client = lab.client.clone();
+        tokio::spawn(async move {
+            let mut stream = client.chat().stream(request()).await.unwrap();
+            if number % 5 == 0 {
+                assert!(turn(&mut Box::pin(stream.try_next())).await.is_none());
+                return None;
+            }
+            let mut text = String::new();
+            while let Some(chunk) = stream.try_next().await.unwrap() {
+                text += &chunk.text();
+            }
+            Some(text)
+        })
+    });
+    let calls: Vec<_> = calls.collect();
+    let mut whole = 0;
+    for text in within(join_all(calls)).await {
+        whole += usize::from(text.unwrap().is_some_and(|text| text == GOOD));
+    }
+    assert_eq!(whole, 64);
+    healthy(lab).await;
 }

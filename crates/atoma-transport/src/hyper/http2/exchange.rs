@@ -1,7 +1,7 @@
 //! One request and its answer, between the caller and the task that drives the connection.
 
 use super::{classify, connection::Connection};
-use crate::TransportError;
+use crate::{TransportError, body::PolledFrame};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header, response::Parts};
 use http_body::{Frame, SizeHint};
@@ -179,10 +179,7 @@ impl http_body::Body for ExchangeBody {
     type Data = Bytes;
     type Error = TransportError;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> PolledFrame {
         let this = &mut *self;
         let Some(exchange) = &mut this.exchange else { return Poll::Ready(None) };
         let read = std::task::ready!(exchange.poll_read(cx));

@@ -17,8 +17,8 @@
 //! and a token is a small frame: what an unread stream holds is then not its bytes but its frames,
 //! each with its place in a queue and a buffer it keeps alive. Since `h2` 0.4.16 a connection with
 //! too many of them is closed with all of its streams. Here one task for each connection takes every
-//! frame as it comes and joins it to what its stream has unread, so that an unread stream costs its
-//! window and no more. hyper also takes a stream that was reset without an error for one that ended.
+//! frame as it comes and joins it to what its stream has unread, so that an unread stream costs about
+//! its window, however small the frames. hyper also takes a stream that was reset without an error for one that ended.
 
 mod classify;
 mod connection;
