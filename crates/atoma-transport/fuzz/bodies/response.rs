@@ -157,9 +157,20 @@ fn check_failure(error: &Error) {
 }
 
 /// Whether the letters of `[DONE]` are there, in this order: the marks of HTTP chunks may stand
-/// between them. One JSON answer in place of a stream is as whole as its JSON.
+/// between them. What is no stream of events for certain is left out: one JSON answer in place of a
+/// stream is as whole as its JSON.
 fn says_done(response: &[u8]) -> bool {
-    has_in_order(response, b"[done]") || !has_in_order(response, b"data:")
+    has_in_order(response, b"[done]") || !begins_with_an_event(response)
+}
+
+/// Whether the body begins with an event, as far as its plain bytes tell: only one head is before
+/// it, and nothing that JSON begins with.
+fn begins_with_an_event(response: &[u8]) -> bool {
+    let find = |part: &[u8]| response.windows(part.len()).position(|window| window == part);
+    let Some(data) = find(b"\ndata:") else { return false };
+    let before = String::from_utf8_lossy(&response[..data + 1]);
+    let is_in_the_body = before.contains("\r\n\r\n") || before.contains("\n\n");
+    is_in_the_body && !before.contains(['{', '[']) && before.matches("HTTP/").count() == 1
 }
 
 fn has_in_order(response: &[u8], letters: &[u8]) -> bool {
