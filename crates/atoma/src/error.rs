@@ -222,11 +222,17 @@ impl Error {
         }
     }
 
-    /// The answer had begun and did not come to its end; [`partial`](Self::partial) has what came.
+    /// The answer had begun and was cut: its stream ended too early, broke off, or stopped coming;
+    /// [`partial`](Self::partial) has what came.
+    ///
+    /// Not where the server itself told of a failure ([`is_refused`](Self::is_refused)) or the answer
+    /// was too large ([`is_limit`](Self::is_limit)); those hold a partial answer, too.
     pub fn is_truncated(&self) -> bool {
         match &self.0.kind {
-            Kind::Truncated { .. } => true,
-            Kind::Transport(error) => error.kind() == ErrorKind::Body,
+            Kind::Truncated { .. } | Kind::Stalled { first: false, .. } => true,
+            Kind::Transport(error) => {
+                error.kind() == ErrorKind::Body || (error.is_timeout() && self.0.partial.is_some())
+            }
             _ => false,
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::lab::{
     Gate,
-    Is::{self, Limit, MayBeBilled, Refused, Retryable, Timeout, Truncated, Unexpected},
+    Is::{self, Limit, MayBeBilled, Refused, Retryable, Truncated, Unexpected},
     Script,
     answers::{
         CHUNKED, DONE, GOOD, LAST_CHUNK, STREAM, WHOLE, chunk, completion, event, events, finish,
@@ -14,7 +14,6 @@ use atoma_transport::ErrorKind;
 use std::time::Duration;
 
 const CUT: [Is; 3] = [Truncated, Retryable, MayBeBilled];
-const STALLED: [Is; 3] = [Timeout, Retryable, MayBeBilled];
 const TOO_LARGE: [Is; 2] = [Limit, MayBeBilled];
 
 /// A unary answer in chunks, up to where a row spoils it.
@@ -121,7 +120,7 @@ async fn row_069_a_chunk_of_all_bytes_there_could_be() {
     let lab =
         serve([Script::on_request().write(answer).until_closed()]).manual_clock().start().await;
     let outcome = lab.expires_after(Duration::from_secs(120), lab.stream()).await;
-    outcome.is(STALLED).after("Hel").attempts(1).connections(1);
+    outcome.stalled("Hel").attempts(1).connections(1);
     lab.healthy().await;
 
     let answer = whole_in_chunks("") + &huge("");

@@ -29,7 +29,7 @@ async fn row_079_silence_after_the_first_event() {
     let lab =
         serve([Script::on_request().write(answer).until_closed()]).manual_clock().start().await;
     let outcome = lab.expires_after(BETWEEN, lab.stream()).await;
-    outcome.is(STALLED).lasted(BETWEEN).after("Hel").attempts(1).connections(1);
+    outcome.stalled("Hel").lasted(BETWEEN).attempts(1).connections(1);
     lab.healthy().await;
 
     let answer = &whole(GOOD)[..100];
@@ -67,7 +67,7 @@ async fn row_080_a_byte_now_and_then() {
         }
         lab.halts(halts, &mut call).await;
         let outcome = lab.expires_in(left, &mut call).await;
-        outcome.is(STALLED).lasted(patience).after(text).attempts(1).connections(1);
+        outcome.stalled(text).lasted(patience).attempts(1).connections(1);
         drop(call);
         lab.healthy().await;
     }
@@ -115,7 +115,7 @@ fn row_081_comments_without_end() {
             }
             lab.clock().advance(SECOND);
             let outcome = settle(&mut call).await.expect("it should have ended by now");
-            outcome.is(STALLED).after(text).attempts(1).connections(1);
+            outcome.stalled(text).attempts(1).connections(1);
             drop(call);
             within(lab.server.wait_for(|log| log.flooded() > MIB)).await;
             lab.healthy().await;

@@ -114,6 +114,17 @@ impl Outcome {
         self
     }
 
+    /// Nothing came any more, before the answer or in the middle of it.
+    #[track_caller]
+    pub fn stalled(&self, partial: &str) -> &Self {
+        use Is::{MayBeBilled, Retryable, Timeout, Truncated};
+        match partial {
+            "" => self.is([Timeout, Retryable, MayBeBilled]),
+            _ => self.is([Timeout, Retryable, MayBeBilled, Truncated]),
+        };
+        self.after(partial)
+    }
+
     /// The call failed, and the transport's error is of this kind.
     #[track_caller]
     pub fn kind(&self, kind: ErrorKind) -> &Self {
