@@ -153,20 +153,27 @@ fn broken_tls(error: &rustls::Error, sent: RequestSent) -> TransportError {
     }
 }
 
+/// The same of an error of which only its text is left, as HTTP/2 has it.
+#[cfg(feature = "http2")]
+pub(super) fn refused_certificate(text: &str) -> Option<TransportError> {
+    let mut alerts = ABOUT_CERTIFICATES.into_iter().map(rustls::Error::AlertReceived);
+    alerts.find(|alert| alert.to_string() == text).map(|alert| tls("the server", &alert))
+}
+
+const ABOUT_CERTIFICATES: [AlertDescription; 8] = [
+    AlertDescription::CertificateRequired,
+    AlertDescription::BadCertificate,
+    AlertDescription::UnsupportedCertificate,
+    AlertDescription::CertificateRevoked,
+    AlertDescription::CertificateExpired,
+    AlertDescription::CertificateUnknown,
+    AlertDescription::UnknownCA,
+    AlertDescription::AccessDenied,
+];
+
 /// Whether a server that sends this does not accept who its client is.
 fn is_about_certificates(alert: AlertDescription) -> bool {
-    use AlertDescription as Alert;
-    let all = [
-        Alert::CertificateRequired,
-        Alert::BadCertificate,
-        Alert::UnsupportedCertificate,
-        Alert::CertificateRevoked,
-        Alert::CertificateExpired,
-        Alert::CertificateUnknown,
-        Alert::UnknownCA,
-        Alert::AccessDenied,
-    ];
-    all.contains(&alert)
+    ABOUT_CERTIFICATES.contains(&alert)
 }
 
 /// The body ended in `error`.

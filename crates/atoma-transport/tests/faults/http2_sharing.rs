@@ -4,18 +4,19 @@ use crate::{
     http2::healthy,
     lab::{
         Gate,
-        Is::{MayBeBilled, Retryable, Truncated},
+        Is::{Connect, MayBeBilled, Retryable, Truncated},
         Lab, Script,
         answers::{GOOD, event, events},
         arrived,
         h2::{answering, begin, good, send_good, send_in_frames, serve_h2},
         request, settle,
-        tls::{NAME, Speaks, ours, serve_tls},
+        tls::{Authority, NAME, Speaks, ours, serve_tls},
         turn, within,
     },
 };
 use atoma_transport::{ErrorKind, Http2};
 use futures::future::join_all;
+use rustls::version::{TLS12, TLS13};
 use std::time::Duration;
 
 /// Begins every stream with `"Hel"` and goes no further; the other calls are answered. A reset is
@@ -63,6 +64,22 @@ async fn the_server_chooses_in_the_handshake() {
     let lab = lab.transport(|builder| builder.http2(Http2::PriorKnowledge)).start().await;
     lab.unary().await.kind(ErrorKind::Tls).attempts(1).connections(1);
     lab.closes().await;
+}
+
+#[tokio::test]
+async fn a_client_certificate_is_wanted() {
+    let theirs = Authority::new("theirs");
+    let certificate = ours().issue(NAME, |_| {});
+    for version in [&TLS12, &TLS13] {
+        let mut wants = (*certificate.config_for_clients_of(&theirs, &[version])).clone();
+        wants.alpn_protocols = vec![b"h2".to_vec()];
+        let lab = serve_tls([Speaks::Tls(wants.into()), offering(&["h2"])], []).then(good());
+        let lab = lab.transport(|builder| builder.http2(Http2::Auto)).start().await;
+        let outcome = lab.unary().await;
+        outcome.is([Connect]).kind(ErrorKind::Tls).says("wants a client certificate");
+        outcome.attempts(1).connections(1).requests(0);
+        healthy(lab).await;
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! What an error of HTTP/2 means.
 
-use super::exchange::Failure;
+use super::{super::classify::refused_certificate, exchange::Failure};
 use crate::{ErrorKind, RequestSent, TransportError};
 use h2::Reason;
 use std::borrow::Cow;
@@ -20,7 +20,8 @@ pub(super) fn head(error: h2::Error) -> Failure {
     } else if reason == Some(Reason::HTTP_1_1_REQUIRED) {
         TransportError::new(ErrorKind::Connection, Maybe).permanent()
     } else {
-        TransportError::new(ErrorKind::Connection, Maybe)
+        let refused = error.get_io().and_then(|error| refused_certificate(&error.to_string()));
+        refused.unwrap_or_else(|| TransportError::new(ErrorKind::Connection, Maybe))
     };
     Failure { error: told(failed, error), unprocessed }
 }
