@@ -1,6 +1,8 @@
 use alloc::string::String;
 use core::fmt;
 
+use crate::text::Text;
+
 /// One event, borrowed from the input or from the decoder.
 ///
 /// It is what the standard dispatches: a type, the data, and the last event id at that moment.
@@ -60,22 +62,17 @@ impl<'a> Event<'a> {
         self.id
     }
 
-    /// Copies the event: one allocation of the exact size, none for an empty event.
+    /// Copies the event: one allocation of the exact size, none for an event of up to 15 bytes.
     #[inline]
     pub fn to_owned(&self) -> OwnedEvent {
         let name_at = self.data.len();
         let id_at = name_at + self.name.len();
-        let mut text = String::with_capacity(id_at + self.id.len());
-        text.push_str(self.data);
-        if text.capacity() > name_at {
-            text.push_str(self.name);
-            text.push_str(self.id);
-        }
-        OwnedEvent { text, name_at, id_at }
+        OwnedEvent { text: Text::join([self.data, self.name, self.id]), name_at, id_at }
     }
 }
 
-/// One event that owns its text, all of it in a single allocation.
+/// One event that owns its text: data, name and id in a single allocation, or in none if they are
+/// as short as `[DONE]`, 15 bytes at most.
 ///
 /// ```
 /// use atoma_sse::Event;
@@ -87,15 +84,18 @@ impl<'a> Event<'a> {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct OwnedEvent {
     /// The data, then the name (nothing for `message`), then the id.
-    text: String,
+    text: Text,
     name_at: usize,
     id_at: usize,
 }
 
 impl OwnedEvent {
     /// The same event, borrowed.
+    #[inline]
     pub fn as_event(&self) -> Event<'_> {
-        Event { name: &self.text[self.name_at..self.id_at], data: self.data(), id: self.id() }
+        let (data, rest) = self.text.as_str().split_at(self.name_at);
+        let (name, id) = rest.split_at(self.id_at - self.name_at);
+        Event { name, data, id }
     }
 
     /// The event's type; see [`Event::name`].
@@ -104,19 +104,21 @@ impl OwnedEvent {
     }
 
     /// The event's data; see [`Event::data`].
+    #[inline]
     pub fn data(&self) -> &str {
-        &self.text[..self.name_at]
+        &self.text.as_str()[..self.name_at]
     }
 
     /// The last event id; see [`Event::id`].
     pub fn id(&self) -> &str {
-        &self.text[self.id_at..]
+        self.as_event().id()
     }
 
-    /// The data alone, without copying it.
+    /// The data alone, without copying it unless it was too short to be allocated.
+    #[inline]
     pub fn into_data(self) -> String {
-        let Self { mut text, name_at, .. } = self;
-        text.truncate(name_at);
+        let mut text = self.text.into_string();
+        text.truncate(self.name_at);
         text
     }
 }

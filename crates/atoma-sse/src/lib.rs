@@ -16,6 +16,7 @@ mod limits;
 mod line;
 #[cfg(feature = "stream")]
 mod stream;
+mod text;
 
 #[cfg(any(feature = "stream", feature = "http-body"))]
 pub use adapter::StreamError;

@@ -37,13 +37,23 @@ fn names_ids_and_many_lines_settle_too() {
 #[test]
 fn an_owned_event_is_one_allocation() {
     let mut decoder = Decoder::new();
-    let mut input = &b"id: 1\nevent: e\ndata: a\n\nevent: e\ndata: a\n\nevent: e\ndata: a\n\n"[..];
+    let block = "event: update\ndata: sixteen bytes at least\n\n";
+    let stream = ["id: 1\n", &block.repeat(3)].concat();
+    let mut input = stream.as_bytes();
     decoder.decode_owned(&mut input).unwrap();
     let counted = measure(|| {
         decoder.decode_owned(&mut input).unwrap();
         decoder.decode_owned(&mut input).unwrap();
     });
     assert_eq!(counted.count_total, 2);
+}
+
+#[test]
+fn a_short_owned_event_is_none() {
+    let stream = "data: [DONE]\n\n".repeat(100);
+    let mut input = stream.as_bytes();
+    let counted = measure(|| while Decoder::new().decode_owned(&mut input).unwrap().is_some() {});
+    assert_eq!(counted.count_total, 0);
 }
 
 #[test]
