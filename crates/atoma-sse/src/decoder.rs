@@ -70,29 +70,13 @@ impl Decoder {
     ///
     /// If a line or an event is longer than the [`Limits`] allow. That event is lost; calling again
     /// with the same input goes on at the one after it.
+    #[inline]
     pub fn decode<'a, 'i: 'a>(
         &'a mut self,
         input: &mut &'i [u8],
     ) -> Result<Option<Event<'a>>, DecodeError> {
-        self.block.release();
-        let found = match self.advance(input) {
-            Ok(found) => found,
-            Err(error) => {
-                self.skip_event();
-                return Err(error);
-            }
-        };
-        match found {
-            Found::Nothing => Ok(None),
-            Found::Whole(data) => match self.block.lend(data, self.limits.event) {
-                Ok(event) => Ok(Some(event)),
-                Err(error) => Err(error),
-            },
-            Found::Gathered => match self.block.event(self.limits.event) {
-                Ok(event) => Ok(Some(event)),
-                Err(error) => Err(error),
-            },
-        }
+        // Inlined, so that the call which finds the input used up is none.
+        if input.is_empty() { Ok(None) } else { self.decode_some(input) }
     }
 
     /// As [`decode`](Self::decode), with an event that owns its text: one allocation an event.
@@ -174,6 +158,31 @@ enum Found<'i> {
 
 /// The lines that lie wholly in the input.
 impl Decoder {
+    fn decode_some<'a, 'i: 'a>(
+        &'a mut self,
+        input: &mut &'i [u8],
+    ) -> Result<Option<Event<'a>>, DecodeError> {
+        self.block.release();
+        let found = match self.advance(input) {
+            Ok(found) => found,
+            Err(error) => {
+                self.skip_event();
+                return Err(error);
+            }
+        };
+        match found {
+            Found::Nothing => Ok(None),
+            Found::Whole(data) => match self.block.lend(data, self.limits.event) {
+                Ok(event) => Ok(Some(event)),
+                Err(error) => Err(error),
+            },
+            Found::Gathered => match self.block.event(self.limits.event) {
+                Ok(event) => Ok(Some(event)),
+                Err(error) => Err(error),
+            },
+        }
+    }
+
     /// After an error `input` stands inside the offending line.
     #[inline(always)]
     fn advance<'i>(&mut self, input: &mut &'i [u8]) -> Result<Found<'i>, DecodeError> {
@@ -192,7 +201,12 @@ impl Decoder {
                 }
                 Some(_) => {}
             }
-            let Some(end) = line::find_end(input) else {
+            let end = if self.block.is_empty() {
+                line::find_end(input)
+            } else {
+                line::find_near_end(input)
+            };
+            let Some(end) = end else {
                 self.begin_line(input)?;
                 *input = &[];
                 return Ok(Found::Nothing);

@@ -4,8 +4,8 @@ use memchr::memchr2;
 
 /// The index of the first line end: a CR or a LF.
 ///
-/// The first bytes are searched here, so that a short line is over before a vectorised search, which
-/// pays from some twenty bytes on, has begun.
+/// The first bytes are searched here, so that a short line is over before a vectorised search, whose
+/// call pays from some fifty bytes on, has begun.
 #[inline(always)]
 pub(crate) fn find_end(bytes: &[u8]) -> Option<usize> {
     let Some((first, rest)) = bytes.split_first_chunk::<8>() else {
@@ -23,6 +23,24 @@ pub(crate) fn find_end(bytes: &[u8]) -> Option<usize> {
     memchr2(b'\n', b'\r', rest).map(|index| index + 16)
 }
 
+/// The same in a block of several lines, which are usually short.
+#[inline(always)]
+pub(crate) fn find_near_end(bytes: &[u8]) -> Option<usize> {
+    const NEAR: usize = 64;
+    let mut rest = bytes;
+    while let Some((block, after)) = rest.split_first_chunk::<16>() {
+        let searched = bytes.len() - rest.len();
+        if searched == NEAR {
+            break;
+        }
+        if let Some(index) = find_end_in_block(block) {
+            return Some(searched + index);
+        }
+        rest = after;
+    }
+    find_far_end(rest).map(|index| bytes.len() - rest.len() + index)
+}
+
 /// The same where the end is probably not among the first bytes.
 #[inline(always)]
 pub(crate) fn find_far_end(bytes: &[u8]) -> Option<usize> {
@@ -34,16 +52,35 @@ fn is_end(byte: &u8) -> bool {
     matches!(byte, b'\n' | b'\r')
 }
 
-/// Eight bytes at once: subtracting one from each borrows into the top bit where the byte was zero.
-/// Only bytes above the first zero can be marked wrongly.
+#[inline(always)]
+fn find_end_in_block(block: &[u8; 16]) -> Option<usize> {
+    let (first, second) = block.split_at(8);
+    let (first, second) = (*first.first_chunk()?, *second.first_chunk()?);
+    if below_sixteen(first) | below_sixteen(second) == 0 {
+        return None;
+    }
+    find_end_in_word(first).or_else(|| find_end_in_word(second).map(|index| index + 8))
+}
+
+/// Not zero if one of the bytes is a control character below 16, as the line ends are: subtracting
+/// borrows into the top bit where the byte was smaller.
+#[inline(always)]
+fn below_sixteen(bytes: [u8; 8]) -> u64 {
+    let word = u64::from_le_bytes(bytes);
+    word.wrapping_sub(ONES * 16) & !word & TOP_BITS
+}
+
+/// Only bytes above the first line end can be marked wrongly.
 #[inline(always)]
 fn find_end_in_word(bytes: [u8; 8]) -> Option<usize> {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
     let word = u64::from_le_bytes(bytes);
-    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & (ONES << 7);
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & TOP_BITS;
     let ends = zeros(word ^ (ONES * b'\n' as u64)) | zeros(word ^ (ONES * b'\r' as u64));
     (ends != 0).then(|| ends.trailing_zeros() as usize / 8)
 }
+
+const ONES: u64 = u64::from_ne_bytes([1; 8]);
+const TOP_BITS: u64 = ONES << 7;
 
 /// A field the standard gives a meaning to, and the one that some servers invent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
