@@ -125,7 +125,8 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// The clock for the connect and the pool's time-outs. Default [`TokioTimer`].
+    /// The clock for the connect and the pool's time-outs, and for pings over HTTP/2. Default
+    /// [`TokioTimer`].
     pub fn timer(mut self, timer: impl Timer) -> Self {
         self.timer = Arc::new(timer);
         self

@@ -131,16 +131,21 @@ async fn row_096_going_away_before_the_stream() {
 
 #[tokio::test]
 async fn row_097_going_away_after_the_stream() {
-    let gate = Gate::new();
-    let rest = data(1, END_STREAM, &events("lo"));
-    let script = on_request().write(begun(1)).write(go_away(1, NO_ERROR, "")).pass(&gate);
-    let lab = serve_h2([script.write(rest)]).start().await;
-    let mut stream = lab.open().await.unwrap();
-    assert_eq!(within(stream.try_next()).await.unwrap().unwrap().text(), "Hel");
-    lab.unary().await.ok(GOOD).attempts(1).connections(2).requests(2);
-    gate.open();
-    lab.rest_of(stream, "Hel").await.ok("Hello");
-    healthy(lab).await;
+    let last = go_away(1, NO_ERROR, "");
+    // As it should be done: first without a number, and then with it (RFC 9113, section 6.8).
+    let graceful = [go_away(u32::MAX >> 1, NO_ERROR, ""), last.clone()].concat();
+    for frames in [last, graceful] {
+        let gate = Gate::new();
+        let rest = data(1, END_STREAM, &events("lo"));
+        let script = on_request().write(begun(1)).write(frames).pass(&gate).write(rest);
+        let lab = serve_h2([script]).start().await;
+        let mut stream = lab.open().await.unwrap();
+        assert_eq!(within(stream.try_next()).await.unwrap().unwrap().text(), "Hel");
+        lab.unary().await.ok(GOOD).attempts(1).connections(2).requests(2);
+        gate.open();
+        lab.rest_of(stream, "Hel").await.ok("Hello");
+        healthy(lab).await;
+    }
 }
 
 #[tokio::test]
