@@ -272,7 +272,7 @@ async fn many_readers_on_many_threads() {
             }
             let mut stream = begin(&request, respond);
             let filler = format!(":{}\n", "x".repeat(98)).repeat(3_000).into();
-            send_in_frames(&mut stream, filler, 250).await;
+            send_in_frames(&mut stream, filler, 1_000).await;
             let _ = stream.send_data(events(GOOD).into(), true);
         },
     );
