@@ -201,10 +201,11 @@ impl Decoder {
                 }
                 Some(_) => {}
             }
+            // A block's only line is usually long, the lines of a longer block are short.
             let end = if self.block.is_empty() {
-                line::find_end(input)
+                line::find_end(input, 16)
             } else {
-                line::find_near_end(input)
+                line::find_end(input, 64)
             };
             let Some(end) = end else {
                 self.begin_line(input)?;

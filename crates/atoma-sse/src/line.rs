@@ -4,47 +4,34 @@ use memchr::memchr2;
 
 /// The index of the first line end: a CR or a LF.
 ///
-/// The first bytes are searched here, so that a short line is over before a vectorised search, whose
-/// call pays from some fifty bytes on, has begun.
+/// So many bytes as are `near` are searched here, so that a short line is over before a vectorised
+/// search, whose call pays from some sixty bytes on, has begun.
 #[inline(always)]
-pub(crate) fn find_end(bytes: &[u8]) -> Option<usize> {
-    let Some((first, rest)) = bytes.split_first_chunk::<8>() else {
-        return bytes.iter().position(is_end);
-    };
-    if let Some(index) = find_end_in_word(*first) {
-        return Some(index);
-    }
-    let Some((second, rest)) = rest.split_first_chunk::<8>() else {
-        return rest.iter().position(is_end).map(|index| index + 8);
-    };
-    if let Some(index) = find_end_in_word(*second) {
-        return Some(index + 8);
-    }
-    memchr2(b'\n', b'\r', rest).map(|index| index + 16)
-}
-
-/// The same in a block of several lines, which are usually short.
-#[inline(always)]
-pub(crate) fn find_near_end(bytes: &[u8]) -> Option<usize> {
-    const NEAR: usize = 64;
+pub(crate) fn find_end(bytes: &[u8], near: usize) -> Option<usize> {
     let mut rest = bytes;
     while let Some((block, after)) = rest.split_first_chunk::<16>() {
         let searched = bytes.len() - rest.len();
-        if searched == NEAR {
-            break;
+        if searched == near {
+            return memchr2(b'\n', b'\r', rest).map(|index| searched + index);
         }
         if let Some(index) = find_end_in_block(block) {
             return Some(searched + index);
         }
         rest = after;
     }
-    find_far_end(rest).map(|index| bytes.len() - rest.len() + index)
+    match bytes.last_chunk::<16>() {
+        // It begins with bytes that have been searched already.
+        Some(block) => find_end_in_block(block).map(|index| bytes.len() - block.len() + index),
+        None => find_end_in_few(bytes),
+    }
 }
 
-/// The same where the end is probably not among the first bytes.
 #[inline(always)]
-pub(crate) fn find_far_end(bytes: &[u8]) -> Option<usize> {
-    if bytes.len() < 8 { bytes.iter().position(is_end) } else { memchr2(b'\n', b'\r', bytes) }
+fn find_end_in_few(bytes: &[u8]) -> Option<usize> {
+    let Some((first, rest)) = bytes.split_first_chunk::<8>() else {
+        return bytes.iter().position(is_end);
+    };
+    find_end_in_word(*first).or_else(|| rest.iter().position(is_end).map(|index| index + 8))
 }
 
 #[inline(always)]

@@ -38,7 +38,7 @@ impl Decoder {
         if !matches!(self.position, Position::Data | Position::Ignored) {
             return self.resume_elsewhere(input);
         }
-        let end = line::find_far_end(input);
+        let end = line::find_end(input, 64);
         let part = &input[..end.unwrap_or(input.len())];
         if part.len() > self.cut.room {
             return Err(self.too_long());
@@ -110,7 +110,7 @@ impl Decoder {
             }
             return Ok(());
         }
-        let end = line::find_end(input);
+        let end = line::find_end(input, 16);
         let (part, rest) = input.split_at(end.unwrap_or(input.len()));
         self.continue_line(part)?;
         *input = rest;
