@@ -67,6 +67,10 @@ impl<'a> Event<'a> {
     pub fn to_owned(&self) -> OwnedEvent {
         let name_at = self.data.len();
         let id_at = name_at + self.name.len();
+        if name_at > Text::SHORT && self.name.is_empty() && self.id.is_empty() {
+            // The usual event, which is not to be moved by way of a short one's bytes.
+            return OwnedEvent { text: Text::Long(String::from(self.data)), name_at, id_at };
+        }
         OwnedEvent { text: Text::join([self.data, self.name, self.id]), name_at, id_at }
     }
 }

@@ -7,24 +7,20 @@ pub(crate) enum Text {
     /// The bytes behind the length are zero.
     Short {
         length: u8,
-        bytes: [u8; SHORT],
+        bytes: [u8; Text::SHORT],
     },
     Long(String),
 }
 
-/// As many bytes as fit beside the length in the room of a `String` of 64-bit processors.
-const SHORT: usize = 15;
-
 impl Text {
+    /// As many bytes as fit beside the length in the room of a `String` of 64-bit processors.
+    pub(crate) const SHORT: usize = 15;
+
     /// The parts, one behind the other.
     #[inline]
     pub(crate) fn join(parts: [&str; 3]) -> Self {
-        let [first, others @ ..] = parts;
-        let length = first.len() + others[0].len() + others[1].len();
-        if length <= SHORT {
-            return Self::short(parts);
-        }
-        Self::Long(if first.len() == length { String::from(first) } else { Self::concat(parts) })
+        let length = parts[0].len() + parts[1].len() + parts[2].len();
+        if length <= Self::SHORT { Self::short(parts) } else { Self::Long(Self::concat(parts)) }
     }
 
     #[inline]
@@ -51,7 +47,7 @@ impl Text {
 
     #[inline]
     fn short(parts: [&str; 3]) -> Self {
-        let mut bytes = [0; SHORT];
+        let mut bytes = [0; Self::SHORT];
         let mut length = 0;
         for byte in parts.iter().flat_map(|part| part.bytes()) {
             bytes[length] = byte;
