@@ -6,7 +6,8 @@
 //! You should see, for each corpus and slicing, criterion's time and throughput of each decoder,
 //! then a table with allocations per event and the most heap in use beside the throughput, and
 //! whether our targets are met. Times are processor times of the thread; the table's are medians of
-//! rounds in which all decoders took turns. Every decoder's events are counted before it is timed. The figures
+//! rounds in which all decoders took turns. Every decoder's events are counted before it is timed,
+//! and the heap is in the state of a program that has run for a while. The figures
 //! of a whole run go to `target/atoma-bench/sse.json`.
 
 use std::collections::HashMap;
@@ -16,7 +17,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use atoma_benches::corpora::{Corpus, SHAPES, Slicing};
-use atoma_benches::decoders::{Contender, Kind, LENDING, OWNING, Tally, contenders};
+use atoma_benches::decoders::{Contender, Kind, LENDING, OWNING, Tally, contenders, settle_heap};
 use atoma_benches::record::Records;
 use atoma_benches::rounds::interleaved;
 use atoma_benches::targets;
@@ -38,6 +39,7 @@ fn main() {
         .measurement_time(Duration::from_millis(300))
         .without_plots();
     let heap = heap();
+    settle_heap();
     let mut records = Records::new("sse", COMMAND);
     let mut missed = 0;
     for slicing in Slicing::ALL {

@@ -63,6 +63,13 @@ pub fn contenders() -> Vec<Contender> {
     contenders
 }
 
+/// Brings the heap into the state it has in a program that has run for a while: once a large block
+/// has been freed, glibc keeps what is freed, and no decoder is charged for pages that the kernel
+/// takes back and clears between its runs.
+pub fn settle_heap() {
+    drop(black_box(vec![1_u8; 8 << 20]));
+}
+
 /// The name of our lending interface among the contenders.
 pub const LENDING: &str = "atoma-sse lending";
 /// The name of our owning interface among the contenders.

@@ -10,13 +10,14 @@
 use std::hint::black_box;
 
 use atoma_benches::corpora::{Corpus, SHAPES, Slicing};
-use atoma_benches::decoders::{Contender, Kind, LENDING, OWNING, Tally, contenders};
+use atoma_benches::decoders::{Contender, Kind, LENDING, OWNING, Tally, contenders, settle_heap};
 use atoma_benches::targets;
 use cpu_time::ThreadTime;
 
 const ROUNDS: usize = 25;
 
 fn main() {
+    settle_heap();
     let mut filters = std::env::args().skip(1);
     let corpus_filter = filters.next().unwrap_or_default();
     let slicing_filter = filters.next().unwrap_or_default();
