@@ -14,6 +14,7 @@ mkdir -p "$target/atoma-bench"
 records=$target/atoma-bench/instructions.json
 : > "$records"
 
+commit=$(git describe --always --dirty --abbrev=10 --exclude="*")
 processor="$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores"
 count() {
     valgrind --tool=callgrind --callgrind-out-file=/dev/null "$program" "$1" "$2" "$3" 2>&1 |
@@ -29,7 +30,7 @@ for mode in ${*:-fast framed per-event keepalive unary}; do
         less=$(count "$client" "$mode" 2)
         instructions=$(((more - less) / 20 / events))
         printf '%-40s %-10s %s\n' "$client" "$mode" "$instructions"
-        printf '{"bench":"instructions","command":"benches/instructions.sh","processor":"%s","date":"%s","rustc":"%s","mode":"%s","client":"%s","instructions":%s}\n' \
-            "$processor" "$(date -u +%F)" "$(rustc --version)" "$mode" "$client" "$instructions" >> "$records"
+        printf '{"bench":"instructions","command":"benches/instructions.sh","processor":"%s","date":"%s","rustc":"%s","commit":"%s","mode":"%s","client":"%s","instructions":%s}\n' \
+            "$processor" "$(date -u +%F)" "$(rustc --version)" "$commit" "$mode" "$client" "$instructions" >> "$records"
     done
 done

@@ -11,6 +11,7 @@ set -eu
 cd "$(dirname "$0")/.."
 root=$PWD
 target=${CARGO_TARGET_DIR:-$root/target}
+commit=$(git describe --always --dirty --abbrev=10 --exclude="*")
 mkdir -p "$target/atoma-bench" "$target/weight"
 cd "$target/weight"
 records=$target/atoma-bench/weight.json
@@ -54,8 +55,8 @@ weigh() {
         size=$(stat -c %s "build/release/$1")
         printf '%-24s %4s crates %7s CPU s %7s s %9s bytes (load before: %s)\n' \
             "$1" "$crates" "$seconds" "$wall" "$size" "$load"
-        printf '{"bench":"weight","command":"benches/weight.sh","processor":"%s","date":"%s","rustc":"%s","program":"%s","crates":%s,"cpu_seconds":%s,"seconds":%s,"bytes":%s,"load":%s}\n' \
-            "$processor" "$(date -u +%F)" "$(rustc --version)" "$1" "$crates" "$seconds" "$wall" \
+        printf '{"bench":"weight","command":"benches/weight.sh","processor":"%s","date":"%s","rustc":"%s","commit":"%s","program":"%s","crates":%s,"cpu_seconds":%s,"seconds":%s,"bytes":%s,"load":%s}\n' \
+            "$processor" "$(date -u +%F)" "$(rustc --version)" "$commit" "$1" "$crates" "$seconds" "$wall" \
             "$size" "$load" >> "$records"
         rm -rf build
     )

@@ -26,6 +26,7 @@ impl Records {
         origin.insert("processor".into(), processor().into());
         origin.insert("date".into(), today().into());
         origin.insert("rustc".into(), rustc().into());
+        origin.insert("commit".into(), commit().into());
         Self { path, origin, lines: Vec::new() }
     }
 
@@ -72,6 +73,17 @@ fn rustc() -> String {
     let output = Command::new("rustc").arg("--version").output();
     output.map_or_else(
         |_| "unknown".to_owned(),
+        |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+    )
+}
+
+/// The commit that is checked out; it ends in `-dirty` if something tracked was changed since.
+fn commit() -> String {
+    let describe = ["describe", "--always", "--dirty", "--abbrev=10", "--exclude=*"];
+    let output =
+        Command::new("git").current_dir(env!("CARGO_MANIFEST_DIR")).args(describe).output();
+    output.map_or_else(
+        |_| String::new(),
         |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
     )
 }

@@ -2,8 +2,8 @@
 //!
 //! Run: `cargo run -p atoma-benches --bin report`
 //!
-//! You should see the names of the files written. A bench that has not been run on this machine has
-//! no section; run all of them before the result is committed.
+//! You should see the names of the files written. A bench has no section if it has not been run on
+//! this machine, or was run on code that is not committed; commit first, then run all of them.
 
 use std::fs;
 use std::path::Path;
@@ -26,6 +26,10 @@ fn main() -> Result<(), Error> {
             println!("no records of {}: its section is left out", section.bench);
             continue;
         }
+        if !run.is_of_a_commit() {
+            println!("{} was not run on a commit: its section is left out", section.bench);
+            continue;
+        }
         let written = (section.write)(&run);
         page.push_str(&format!("\n## {}\n\n{}", section.title, written.text));
         page.push_str(&format!("\n{}\n", run.origin()));
@@ -46,9 +50,10 @@ fn write(path: &Path, text: &str) -> Result<(), Error> {
 
 const OPENING: &str = "# The benches
 
-This page is written by a program from the records of the last runs, and by nobody's hand: every
-figure is of the code beside it, and each section says its command, machine and date. Absolute
-figures are of one machine; trust the ratios, which are taken between neighbours in the same run.
+This page is written by a program from the records of the last runs. Each section says the commit,
+the command, the machine and the date of its own run; a bench that was not run on a clean commit has
+no section. Absolute figures are of one machine, which may have been busy; trust the ratios, which
+are taken between neighbours in the same run, and of these a few hundredths are noise.
 
 | to measure | run |
 | --- | --- |

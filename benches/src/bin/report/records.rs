@@ -19,11 +19,20 @@ impl Run {
         Ok(Self { records })
     }
 
+    /// Whether the figures are of code that anyone can check out.
+    pub(crate) fn is_of_a_commit(&self) -> bool {
+        self.records.iter().all(|record| {
+            let commit = text(record, "commit");
+            !commit.is_empty() && !commit.ends_with("-dirty")
+        })
+    }
+
     /// Where the figures come from, in a sentence.
     pub(crate) fn origin(&self) -> String {
         let said = |name| self.records.first().map_or("", |record| text(record, name));
         format!(
-            "Measured by `{}` on {}, {}, {}.",
+            "Measured at commit {} by `{}` on {}, {}, {}.",
+            said("commit"),
             said("command"),
             said("processor"),
             said("date"),

@@ -231,14 +231,16 @@ fn weight(run: &Run) -> Written {
                 figure(number("crates"), 0),
                 figure(number("cpu_seconds"), 0),
                 figure(number("bytes").map(|bytes| bytes / 1e6), 2),
+                figure(number("load"), 1),
             ]
         })
         .collect();
     let opening = "A program that streams one answer over TLS, built in release from nothing with \
         everything's default features; crates that it needs, processor time of the build, and size \
-        of the stripped binary. `hello-hyper` is the same by hand: hyper, rustls, ring and the \
+        of the stripped binary. The load is the machine's before the build: where it is high, \
+        so is the time. `hello-hyper` is the same by hand: hyper, rustls, ring and the \
         operating system's roots of trust.\n\n";
-    let table = table(&["program", "crates", "s to build", "MB"], &rows);
+    let table = table(&["program", "crates", "s to build", "MB", "load"], &rows);
     Written { text: format!("{opening}{table}"), chart: None }
 }
 
