@@ -84,9 +84,9 @@ impl Decoder {
     /// # Errors
     ///
     /// As [`decode`](Self::decode).
-    #[inline]
+    #[inline(always)]
     pub fn decode_owned(&mut self, input: &mut &[u8]) -> Result<Option<OwnedEvent>, DecodeError> {
-        // Not `?` and `map`: the event would travel through memory twice.
+        // Always inlined, neither `?` nor `map`: the event would travel through memory twice.
         match self.decode(input) {
             Ok(Some(event)) => Ok(Some(event.to_owned())),
             Ok(None) => Ok(None),
