@@ -79,7 +79,8 @@ impl Decoder {
         if input.is_empty() { Ok(None) } else { self.decode_some(input) }
     }
 
-    /// As [`decode`](Self::decode), with an event that owns its text: one allocation an event.
+    /// As [`decode`](Self::decode), with an event that owns its text: one allocation an event,
+    /// and none for one as short as `[DONE]`.
     ///
     /// # Errors
     ///

@@ -120,3 +120,30 @@ pub(crate) fn milliseconds(value: &[u8]) -> Option<u64> {
     let digits = value.iter().map(|digit| u64::from(digit - b'0'));
     Some(digits.fold(0, |sum: u64, digit| sum.saturating_mul(10).saturating_add(digit)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_end_is_found_wherever_it_stands() {
+        for filler in [b'x', b'\t', 0, 0x0B, 0x0E, 0x8A, 0x8D, 0xFF] {
+            for length in 0..100 {
+                let bytes = [filler; 100];
+                assert_eq!(find_end(&bytes[..length], 16), None, "{filler} {length}");
+                assert_eq!(find_end(&bytes[..length], 64), None, "{filler} {length}");
+                for end in [b'\n', b'\r'] {
+                    let mut bytes = bytes;
+                    bytes[length] = end;
+                    for behind in (length + 1..=100).step_by(7) {
+                        assert_eq!(find_end(&bytes[..behind], 16), Some(length));
+                        assert_eq!(find_end(&bytes[..behind], 64), Some(length));
+                    }
+                    bytes[99] = b'\n';
+                    assert_eq!(find_end(&bytes, 16), Some(length));
+                    assert_eq!(find_end(&bytes, 64), Some(length));
+                }
+            }
+        }
+    }
+}
