@@ -33,8 +33,8 @@ pub(crate) enum Kind {
     Floor,
 }
 
-const WIDTH: usize = 760;
-const NAMES: usize = 250;
+const WIDTH: usize = 810;
+const NAMES: usize = 300;
 const BAR: usize = 16;
 const STEP: usize = 22;
 const GROUP: usize = 34;
