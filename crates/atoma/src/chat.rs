@@ -86,8 +86,9 @@ impl Operation for CreateChatCompletion {
     type Output = Reply<ChatCompletionResponse>;
 
     fn run(self, prepared: Prepared) -> impl Future<Output = Result<Self::Output>> + Send {
+        let choices = self.0.n.unwrap_or(1);
         let answer = prepared.post(PATH, self.written(), JSON);
-        async move { outcome::completion(answer.await?).await }
+        async move { outcome::completion(answer.await?, choices).await }
     }
 }
 

@@ -1,7 +1,7 @@
 //! From a response to an answer or an error.
 
 use crate::{
-    ApiKey, Error, Reply, Result,
+    ApiKey, ChatCompletionStream, Error, Reply, Result,
     call::Answer,
     events::{Events, Said},
     refusal::told_by,
@@ -42,14 +42,22 @@ pub(crate) async fn accept(
     Err(Error::refused(told_by(&refusal)).with_head(&head))
 }
 
-/// Reads the whole body of a unary answer.
-pub(crate) async fn completion(answer: Answer) -> Result<Reply<ChatCompletionResponse>> {
+/// Reads the whole body of a unary answer; of a server that streams regardless, to the end of the
+/// answer, which may come before that of the body.
+pub(crate) async fn completion(
+    answer: Answer,
+    choices: u32,
+) -> Result<Reply<ChatCompletionResponse>> {
+    if is_event_stream(&answer.head.headers) {
+        let head = answer.head.clone();
+        let response = ChatCompletionStream::open(answer, choices).await?.collect().await?;
+        return Ok(Reply::new(response, head, Bytes::new()));
+    }
     let Answer { client, head, arrived, key, body, .. } = answer;
     let limit = client.inner().limits.response;
     let completion = async {
         let raw = whole(body, limit).await?;
-        let labelled = is_event_stream(&head.headers);
-        let response = read_completion(&raw, labelled, key, client.inner().limits.event)?;
+        let response = read_completion(&raw, key, client.inner().limits.event)?;
         Ok((response, raw))
     };
     match completion.await {
@@ -61,17 +69,16 @@ pub(crate) async fn completion(answer: Answer) -> Result<Reply<ChatCompletionRes
     }
 }
 
-/// A completion out of a body: JSON, or the event stream of a server that streams regardless.
+/// A completion out of a body: JSON, or an event stream under another name.
 fn read_completion(
     body: &[u8],
-    labelled: bool,
     key: Option<ApiKey>,
     event_limit: usize,
 ) -> Result<ChatCompletionResponse> {
     // The body was bounded as it was read.
     let mut events = Events::new(1, key, usize::MAX);
     let json = trimmed(body);
-    match looks(json, labelled) {
+    match looks(json, false) {
         Looks::Json => read_json(json, &events),
         Looks::Events => match read_events(body, &mut events, event_limit) {
             Ok(()) => Ok(events.into_response()),

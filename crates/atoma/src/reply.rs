@@ -54,7 +54,8 @@ impl<T> Reply<T> {
         &self.head.attempts
     }
 
-    /// The body exactly as it came: what `signature` and `response_hash` speak of.
+    /// The body exactly as it came: what `signature` and `response_hash` speak of. Empty if the
+    /// server streamed its answer although it was not asked to.
     pub fn raw(&self) -> &Bytes {
         &self.raw
     }

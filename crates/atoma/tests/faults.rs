@@ -8,7 +8,7 @@ use atoma::{
 };
 use futures::FutureExt;
 use std::{
-    future::{Future, poll_fn},
+    future::{Future, IntoFuture, poll_fn},
     pin::pin,
     task::Poll,
     time::Duration,
@@ -28,6 +28,18 @@ fn scripted(
     let builder = Client::builder().api_key("sk-test").server_url("http://localhost:1");
     let client = builder.transport(transport.clone()).timer(timer.clone()).build().unwrap();
     (client, transport, timer)
+}
+
+/// A server that streams although it was not asked to need not end its body either.
+#[test]
+fn a_streamed_answer_to_create_ends_with_the_answer() {
+    let body = [event(chunk("Hello")), event(last_chunk()), event("[DONE]")].concat();
+    let exchange = Exchange::respond(200).header("content-type", "text/event-stream");
+    let (client, transport, timer) = scripted([exchange.body(body).stall()]);
+    let reply = timer.run(client.chat().create(request()).into_future()).unwrap();
+    assert_eq!(reply.text(), "Hello");
+    assert!(timer.elapsed() <= Duration::from_millis(200), "{:?}", timer.elapsed());
+    assert_eq!(transport.live_bodies(), 0);
 }
 
 /// A refusal is told although its body never ends.
