@@ -48,7 +48,7 @@ pub(crate) async fn completion(
     answer: Answer,
     choices: u32,
 ) -> Result<Reply<ChatCompletionResponse>> {
-    if is_event_stream(&answer.head.headers) {
+    if is_event_stream(&answer.head.headers) && !answer.body.is_end_stream() {
         let head = answer.head.clone();
         let response = ChatCompletionStream::open(answer, choices).await?.collect().await?;
         return Ok(Reply::new(response, head, Bytes::new()));
