@@ -80,6 +80,11 @@ impl Extra {
         self.members.iter_mut().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
+    /// The value of the member at a position, to be changed.
+    pub(crate) fn value_mut(&mut self, position: usize) -> Option<&mut Value> {
+        self.members.get_mut(position).map(|(_, value)| value)
+    }
+
     /// Takes over the members of a later object: of each name the last value that is not null counts.
     pub(crate) fn merge(&mut self, later: &Self) {
         for (name, value) in later.iter() {

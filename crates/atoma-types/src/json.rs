@@ -1,5 +1,6 @@
 //! Reading JSON as servers send it.
 
+pub(crate) mod path;
 pub(crate) mod repair;
 
 use std::error::Error;

@@ -1,7 +1,9 @@
 use super::chunk::{ChatCompletionChunk, ChatCompletionChunkChoice};
 use super::content::Content;
+use super::pattern::Pattern;
 use super::tool::ToolCallDelta;
-use crate::json::repair::{CutString, Field, Halves, Place, repair};
+use crate::json::path::{Field, Place};
+use crate::json::repair::{CutString, Halves, repair};
 use crate::{ReadError, json};
 
 /// How many halves are held at most, over all choices and fields; further ones become U+FFFD at once.
@@ -13,6 +15,9 @@ const MOST_HELD: usize = 256;
 /// event may end in one half of a character and the next one open with the other. The reader holds the first half back and puts
 /// it before the second, so that every string is right. A half that never finds its other half becomes U+FFFD.
 ///
+/// Nearly all chunks of a stream are alike but for their new text. Of one that is, only that text is read, so that a reader
+/// is several times as fast as reading each event alone; what comes of it is the same.
+///
 /// ```
 /// use atoma_types::ChunkReader;
 ///
@@ -22,9 +27,30 @@ const MOST_HELD: usize = 256;
 /// assert_eq!((first.text().as_ref(), second.text().as_ref()), ("Hi ", "🙂"));
 /// # Ok::<(), atoma_types::ReadError>(())
 /// ```
+///
+/// A program that only looks at each chunk can leave it in the reader, which then allocates nothing for most of them:
+///
+/// ```
+/// use atoma_types::ChunkReader;
+///
+/// let mut reader = ChunkReader::new();
+/// let mut text = String::new();
+/// for data in [
+///     r#"{"choices": [{"delta": {"content": "Hel"}}]}"#,
+///     r#"{"choices": [{"delta": {"content": "lo"}}]}"#,
+/// ] {
+///     reader.read_in_place(data)?;
+///     text.push_str(&reader.chunk().text());
+/// }
+/// assert_eq!(text, "Hello");
+/// # Ok::<(), atoma_types::ReadError>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct ChunkReader {
     held: Vec<Held>,
+    chunk: ChatCompletionChunk,
+    /// Made of `chunk`, if there is one.
+    pattern: Pattern,
 }
 
 /// The first half of a character, and the field that the other half will open.
@@ -39,20 +65,21 @@ struct Held {
 impl ChunkReader {
     /// A reader at the start of a stream.
     #[must_use]
-    pub const fn new() -> Self {
-        Self { held: Vec::new() }
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Reads the data of the next event. The flaws mended are those of [`crate::ChatCompletionResponse::from_slice`].
     ///
     /// # Errors
     ///
-    /// The data is no JSON object, or is cut off. The reader is as before, and may go on with the next event.
+    /// The data is no JSON object, or is cut off. The reader may go on with the next event.
     pub fn read(&mut self, data: &[u8]) -> Result<ChatCompletionChunk, ReadError> {
         match std::str::from_utf8(data) {
-            Ok(data) => self.read_str(data),
-            Err(_) => self.mend(data, None),
+            Ok(data) => self.read_in_place(data)?,
+            Err(_) => self.mend(data, None)?,
         }
+        Ok(self.take())
     }
 
     /// Reads the data of the next event, known to be UTF-8 already.
@@ -61,26 +88,60 @@ impl ChunkReader {
     ///
     /// As [`read`](Self::read).
     pub fn read_str(&mut self, data: &str) -> Result<ChatCompletionChunk, ReadError> {
+        self.read_in_place(data)?;
+        Ok(self.take())
+    }
+
+    /// Reads the data of the next event, and leaves the chunk here: [`chunk`](Self::chunk) lends it, [`take`](Self::take) gives
+    /// it away.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read). The chunk is empty then.
+    #[inline]
+    pub fn read_in_place(&mut self, data: &str) -> Result<(), ReadError> {
+        if self.held.is_empty() && self.pattern.fill(data, &mut self.chunk) {
+            return Ok(());
+        }
+        self.read_alone(data)
+    }
+
+    /// The chunk that was read last. Empty at the start, after an error, and possibly after [`take`](Self::take).
+    #[must_use]
+    pub fn chunk(&self) -> &ChatCompletionChunk {
+        &self.chunk
+    }
+
+    /// Takes the chunk that was read last out of the reader.
+    #[must_use]
+    pub fn take(&mut self) -> ChatCompletionChunk {
+        if self.pattern.is_some() { self.chunk.clone() } else { std::mem::take(&mut self.chunk) }
+    }
+
+    /// Reads data that no pattern helps with.
+    #[inline(never)]
+    fn read_alone(&mut self, data: &str) -> Result<(), ReadError> {
         if !self.held.is_empty() {
             return self.mend(data.as_bytes(), None);
         }
-        let mut chunk = ChatCompletionChunk::default();
-        match json::first_object(data, &mut chunk) {
+        self.chunk = ChatCompletionChunk::default();
+        match json::first_object(data, &mut self.chunk) {
             Ok(()) => {
-                chunk.find_flat_error();
-                Ok(chunk)
+                self.chunk.find_flat_error();
+                self.pattern.learn(data, &mut self.chunk);
+                Ok(())
             }
             Err(flaw) if flaw.is_mendable() => self.mend(data.as_bytes(), Some(flaw)),
-            Err(error) => Err(error),
+            Err(error) => {
+                self.clear();
+                Err(error)
+            }
         }
     }
 
     /// Reads data with its flaws mended, and joins what was held with what opens its fields.
-    fn mend(
-        &mut self,
-        data: &[u8],
-        flaw: Option<ReadError>,
-    ) -> Result<ChatCompletionChunk, ReadError> {
+    fn mend(&mut self, data: &[u8], flaw: Option<ReadError>) -> Result<(), ReadError> {
+        self.clear();
         let repaired = repair(data, Halves::TakeOut);
         let mut chunk = ChatCompletionChunk::default();
         json::first_object(&repaired.json, &mut chunk).map_err(|error| flaw.unwrap_or(error))?;
@@ -88,7 +149,13 @@ impl ChunkReader {
         for (position, choice) in chunk.choices.iter_mut().enumerate() {
             self.join(position, choice, &repaired.halves);
         }
-        Ok(chunk)
+        self.chunk = chunk;
+        Ok(())
+    }
+
+    fn clear(&mut self) {
+        self.pattern.forget();
+        self.chunk = ChatCompletionChunk::default();
     }
 
     fn join(
@@ -106,7 +173,7 @@ impl ChunkReader {
         };
         for (field, call, position, text) in streamed_texts(choice) {
             let (opening, closing) = cut(field, position);
-            let before = self.take(index, field, call);
+            let before = self.take_half(index, field, call);
             if let (Some(half), None, None, true) = (before, opening, closing, text.is_empty()) {
                 self.hold(Held { choice: index, field, call, half }, text);
                 continue;
@@ -125,7 +192,7 @@ impl ChunkReader {
         }
     }
 
-    fn take(&mut self, choice: u32, field: Field, call: i64) -> Option<u16> {
+    fn take_half(&mut self, choice: u32, field: Field, call: i64) -> Option<u16> {
         let found = self
             .held
             .iter()

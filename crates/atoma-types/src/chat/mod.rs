@@ -6,6 +6,7 @@ pub(crate) mod chunk_reader;
 pub(crate) mod content;
 pub(crate) mod logprobs;
 pub(crate) mod message;
+mod pattern;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod response_format;

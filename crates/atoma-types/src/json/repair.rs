@@ -4,6 +4,8 @@
 //! with the other half. RFC 8259 section 8.2 leaves the reading of a lone half open; here it becomes U+FFFD, or, in the fields of
 //! a stream's choices, is taken out and told, so that it can be joined with its other half.
 
+use super::path::{Path, Place};
+
 /// The text with its flaws mended.
 pub(crate) struct Repaired {
     pub(crate) json: String,
@@ -30,26 +32,6 @@ pub(crate) struct CutString {
     pub(crate) closing: Option<u16>,
 }
 
-/// Where a streamed string stands in its chunk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
-    /// The position among the choices.
-    pub(crate) choice: usize,
-    pub(crate) field: Field,
-    /// The position among the tool calls, for arguments.
-    pub(crate) call: usize,
-}
-
-/// A field of a delta that is streamed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Field {
-    Content,
-    Reasoning,
-    ReasoningContent,
-    Refusal,
-    Arguments,
-}
-
 /// Mends the first JSON value of a text.
 ///
 /// Besides lone halves: bytes that are no UTF-8, raw control characters in strings, the words `NaN` and `Infinity`, and numbers
@@ -57,9 +39,10 @@ pub(crate) enum Field {
 pub(crate) fn repair(json: &[u8], halves: Halves) -> Repaired {
     let text = String::from_utf8_lossy(json);
     let output = Vec::with_capacity(json.len() + 16);
-    let mut pass = Pass { input: text.as_bytes(), at: 0, output, path: Path::default(), halves };
+    let path = Path::default();
+    let mut pass = Pass { input: text.as_bytes(), at: 0, output, path, halves, cut: Vec::new() };
     pass.run();
-    let mut halves = pass.path.cut;
+    let mut halves = pass.cut;
     halves.sort_unstable_by_key(|string| string.place);
     let json = String::from_utf8(pass.output).expect("only whole characters of ASCII are replaced");
     Repaired { json, halves }
@@ -71,6 +54,7 @@ struct Pass<'a> {
     output: Vec<u8>,
     path: Path<'a>,
     halves: Halves,
+    cut: Vec<CutString>,
 }
 
 impl Pass<'_> {
@@ -83,7 +67,7 @@ impl Pass<'_> {
                     self.path.mark(byte);
                     self.output.push(byte);
                     self.at += 1;
-                    if matches!(byte, b'}' | b']') && self.path.open.is_empty() {
+                    if matches!(byte, b'}' | b']') && self.path.is_outside() {
                         return;
                     }
                 }
@@ -142,7 +126,7 @@ impl Pass<'_> {
         self.copy(1);
         self.path.string(content);
         if let Some(place) = place {
-            self.path.tell(CutString { place, opening, closing });
+            self.tell(CutString { place, opening, closing });
         }
     }
 
@@ -150,6 +134,18 @@ impl Pass<'_> {
         let end = self.input.len().min(self.at + length);
         self.output.extend_from_slice(&self.input[self.at..end]);
         self.at = end;
+    }
+
+    /// Notes a streamed string. Where a name is repeated in an object the last one counts.
+    fn tell(&mut self, string: CutString) {
+        if let Some(repeated) =
+            self.cut.iter().rev().take(8).position(|known| known.place == string.place)
+        {
+            self.cut.remove(self.cut.len() - 1 - repeated);
+        }
+        if string.opening.is_some() || string.closing.is_some() {
+            self.cut.push(string);
+        }
     }
 }
 
@@ -180,111 +176,10 @@ fn code_unit(escape: &[u8]) -> Option<u16> {
     u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
-/// How many objects and lists are open where the arguments of a tool call stand, the deepest of the streamed fields.
-const DEEPEST: usize = 7;
-
-/// Where the pass stands.
-#[derive(Default)]
-struct Path<'a> {
-    open: Vec<Container<'a>>,
-    cut: Vec<CutString>,
-}
-
-enum Container<'a> {
-    Object {
-        name: &'a [u8],
-        naming: bool,
-    },
-    /// How many objects it holds so far.
-    Array {
-        objects: usize,
-    },
-}
-
-impl<'a> Path<'a> {
-    fn mark(&mut self, byte: u8) {
-        match byte {
-            b'{' => {
-                if let Some(Container::Array { objects }) = self.open.last_mut() {
-                    *objects += 1;
-                }
-                self.open.push(Container::Object { name: b"", naming: true });
-            }
-            b'[' => self.open.push(Container::Array { objects: 0 }),
-            b'}' | b']' => {
-                self.open.pop();
-            }
-            b':' => self.set_naming(false),
-            b',' => self.set_naming(true),
-            _ => {}
-        }
-    }
-
-    fn set_naming(&mut self, now: bool) {
-        if let Some(Container::Object { naming, .. }) = self.open.last_mut() {
-            *naming = now;
-        }
-    }
-
-    fn string(&mut self, content: &'a [u8]) {
-        if let Some(Container::Object { name, naming: true }) = self.open.last_mut() {
-            *name = content;
-        }
-    }
-
-    /// Which streamed field the value at hand is, if it is one.
-    fn place(&self) -> Option<Place> {
-        if self.open.len() > DEEPEST {
-            return None;
-        }
-        let Some(Container::Object { naming: false, .. }) = self.open.last() else { return None };
-        let mut names: [&[u8]; 5] = [b""; 5];
-        let mut positions = [0; 5];
-        let mut depth = 0;
-        for container in &self.open {
-            match container {
-                Container::Object { name, .. } => {
-                    *names.get_mut(depth)? = name;
-                    depth += 1;
-                }
-                Container::Array { objects } => {
-                    positions[depth.checked_sub(1)?] = objects.saturating_sub(1);
-                }
-            }
-        }
-        let [choices, delta, field, function, arguments] = names;
-        if choices != b"choices" || !matches!(delta, b"delta" | b"message") {
-            return None;
-        }
-        let field = match (depth, field) {
-            (3, b"content") => Field::Content,
-            (3, b"reasoning") => Field::Reasoning,
-            (3, b"reasoning_content") => Field::ReasoningContent,
-            (3, b"refusal") => Field::Refusal,
-            (5, b"tool_calls") if function == b"function" && arguments == b"arguments" => {
-                Field::Arguments
-            }
-            _ => return None,
-        };
-        Some(Place { choice: positions[0], field, call: positions[2] })
-    }
-
-    /// Notes a streamed string. Where a name is repeated in an object the last one counts.
-    fn tell(&mut self, string: CutString) {
-        if let Some(repeated) =
-            self.cut.iter().rev().take(8).position(|known| known.place == string.place)
-        {
-            self.cut.remove(self.cut.len() - 1 - repeated);
-        }
-        if string.opening.is_some() || string.closing.is_some() {
-            self.cut.push(string);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::path::Field;
 
     fn repaired(json: &str) -> String {
         repair(json.as_bytes(), Halves::Replace).json

@@ -1,0 +1,69 @@
+//! The laws of reading, each a function of arbitrary bytes: the fuzz targets call them, and so does a
+//! test on stable Rust.
+
+use atoma_types::{
+    ApiError, ChatCompletionAccumulator, ChatCompletionChunk, ChatCompletionResponse, ChunkReader,
+};
+
+/// Any bytes are read or refused, and what was read is the same when it is written and read again.
+pub fn read(bytes: &[u8]) {
+    if let Ok(chunk) = ChatCompletionChunk::from_slice(bytes) {
+        let written = serde_json::to_vec(&chunk).expect("every chunk can be written");
+        assert_eq!(ChatCompletionChunk::from_slice(&written).expect("what was written"), chunk);
+    }
+    if let Ok(response) = ChatCompletionResponse::from_slice(bytes) {
+        let written = serde_json::to_vec(&response).expect("every response can be written");
+        let again = ChatCompletionResponse::from_slice(&written).expect("what was written");
+        assert_eq!(again, response);
+    }
+    if let Some(error) = ApiError::from_body(bytes) {
+        assert!(!error.to_string().contains('\n'));
+    }
+}
+
+/// The events of a stream are read in a row as each would be alone, as long as no character is cut.
+///
+/// The first line is an event in which each `$` stands for something; each further line says for
+/// what, with `|` between the parts.
+pub fn stream(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let Some((shape, lines)) = text.split_once('\n') else { return };
+    let mut reader = ChunkReader::new();
+    let mut answer = ChatCompletionAccumulator::new();
+    for line in lines.split('\n') {
+        let event = filled(shape, line);
+        if may_cut_a_character(&event) {
+            return;
+        }
+        let alone = ChatCompletionChunk::from_slice(event.as_bytes());
+        let in_place = reader.read_in_place(&event);
+        assert_eq!(in_place.is_ok(), alone.is_ok(), "{event}");
+        let Ok(alone) = alone else {
+            assert_eq!(*reader.chunk(), ChatCompletionChunk::default());
+            continue;
+        };
+        assert_eq!(*reader.chunk(), alone, "{event}");
+        answer.push(reader.chunk());
+        if line.len() % 2 == 1 {
+            assert_eq!(reader.take(), alone);
+        }
+    }
+    assert_eq!(answer.response(), answer.into_response());
+}
+
+/// The shape with the parts of the line in its gaps; nothing where parts are missing.
+pub fn filled(shape: &str, line: &str) -> String {
+    let mut parts = line.split('|');
+    let mut pieces = shape.split('$');
+    let mut event = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        event.push_str(parts.next().unwrap_or_default());
+        event.push_str(piece);
+    }
+    event
+}
+
+/// Whether an escape may be half a character.
+fn may_cut_a_character(event: &str) -> bool {
+    event.contains("\\ud") || event.contains("\\uD")
+}
