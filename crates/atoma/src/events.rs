@@ -26,11 +26,10 @@ pub(crate) struct Events {
 }
 
 /// What an event said.
-#[derive(Debug)]
-#[allow(clippy::large_enum_variant, reason = "a box would cost each chunk an allocation")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Said {
-    /// A piece of the answer.
-    Chunk(ChatCompletionChunk),
+    /// A piece of the answer, in [`Events::chunk`].
+    Chunk,
     /// Nothing that matters: a comment in disguise, an empty object.
     Nothing,
     /// `[DONE]`.
@@ -63,7 +62,7 @@ impl Events {
     /// Reads the data of one event; `is_error` if the event's name says so.
     pub(crate) fn read_data(&mut self, data: &str, is_error: bool) -> Result<Said, Error> {
         match data.as_bytes().first() {
-            Some(b'{') if !is_error => self.chunk(data),
+            Some(b'{') if !is_error => self.read_chunk(data),
             // Some gateways send their keep-alive comments as data.
             None | Some(b':') => Ok(Said::Nothing),
             _ => self.other(data.trim(), is_error),
@@ -72,13 +71,22 @@ impl Events {
 
     /// Reads a whole JSON object that came where a stream was asked for.
     pub(crate) fn read_json(&mut self, json: &[u8]) -> Result<Said, Error> {
-        let said = self.chunk(&String::from_utf8_lossy(json))?;
-        let Said::Chunk(chunk) = &said else {
+        if self.read_chunk(&String::from_utf8_lossy(json))? != Said::Chunk {
             return Err(Error::unexpected("the answer holds no completion", &self.cleansed(json)));
-        };
+        }
         // One that calls itself a piece is the first line of something cut or unknown.
-        self.done = chunk.object != ObjectKind::ChatCompletionChunk;
-        Ok(said)
+        self.done = self.chunk().object != ObjectKind::ChatCompletionChunk;
+        Ok(Said::Chunk)
+    }
+
+    /// The last chunk that was read.
+    pub(crate) fn chunk(&self) -> &ChatCompletionChunk {
+        self.reader.chunk()
+    }
+
+    /// The last chunk that was read, to be given away.
+    pub(crate) fn take_chunk(&mut self) -> ChatCompletionChunk {
+        self.reader.take()
     }
 
     /// `[DONE]` was seen, or every choice has its finish reason.
@@ -122,22 +130,22 @@ impl Events {
         }
     }
 
-    fn chunk(&mut self, json: &str) -> Result<Said, Error> {
-        let chunk = self
-            .reader
-            .read_str(json)
-            .map_err(|error| unreadable(error, &self.cleansed(json.as_bytes())))?;
+    fn read_chunk(&mut self, json: &str) -> Result<Said, Error> {
+        if let Err(error) = self.reader.read_in_place(json) {
+            return Err(unreadable(error, &self.cleansed(json.as_bytes())));
+        }
+        let chunk = self.reader.chunk();
         if chunk.error().is_some() {
             return Err(self.told(json.as_bytes()));
         }
         if chunk.choices.is_empty() && chunk.id.is_empty() && chunk.usage().is_none() {
             return Ok(Said::Nothing);
         }
-        self.answer.push(&chunk);
+        self.answer.push(chunk);
         if self.answer.size() > self.limit {
             return Err(answer_too_large(self.limit));
         }
-        Ok(Said::Chunk(chunk))
+        Ok(Said::Chunk)
     }
 
     fn other(&mut self, data: &str, is_error: bool) -> Result<Said, Error> {
@@ -151,7 +159,7 @@ impl Events {
             }
         }
         if data.starts_with('{') {
-            return self.chunk(data);
+            return self.read_chunk(data);
         }
         self.stray = data.as_bytes()[..data.len().min(1024)].to_vec();
         Ok(Said::Nothing)
@@ -180,7 +188,7 @@ mod tests {
         let unnamed = r#"{"choices":[{"message":{"content":"a"}}]}"#;
         for (json, is_whole) in [(piece, false), (&last, true), (whole, true), (unnamed, true)] {
             let mut events = Events::new(1, None, 1000);
-            assert!(matches!(events.read_json(json.as_bytes()), Ok(Said::Chunk(_))), "{json}");
+            assert_eq!(events.read_json(json.as_bytes()).unwrap(), Said::Chunk, "{json}");
             assert_eq!(events.end().is_ok(), is_whole, "{json}");
         }
     }
@@ -193,7 +201,7 @@ mod tests {
         };
         let text = data(&format!(r#""content":"{}""#, "x".repeat(100)));
         for _ in 0..10 {
-            assert!(matches!(events.read_data(&text, false), Ok(Said::Chunk(_))));
+            assert_eq!(events.read_data(&text, false).unwrap(), Said::Chunk);
         }
         let error = events.read_data(&data(r#""reasoning":"x""#), false).unwrap_err();
         assert!(error.is_limit());

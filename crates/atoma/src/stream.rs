@@ -44,8 +44,8 @@ pub struct ChatCompletionStream {
     body: Body,
     /// What of the last frame is not decoded yet.
     frame: Bytes,
-    /// A chunk that was read while the stream was opened.
-    first: Option<ChatCompletionChunk>,
+    /// A chunk was read while the stream was opened, and is still to be handed out.
+    has_first: bool,
     decoder: Decoder,
     events: Events,
     clock: Clock,
@@ -84,7 +84,8 @@ const QUIET_FRAMES: u32 = 64;
 /// How many blank bytes may come before the first event.
 const BLANK_LIMIT: usize = 64 << 10;
 
-type Item = Result<ChatCompletionChunk>;
+/// A chunk to be handed out, which is in [`Events::chunk`], or the error that ends the stream.
+type Step = Result<()>;
 
 impl ChatCompletionStream {
     /// Waits, under another label than `text/event-stream`, until it is known what the body is.
@@ -98,7 +99,7 @@ impl ChatCompletionStream {
             arrived,
             body,
             frame: Bytes::new(),
-            first: None,
+            has_first: false,
             decoder: Events::decoder(client.limits.event),
             events: Events::new(choices, key, client.limits.response),
             clock: Clock::new(Arc::clone(&client.timer)),
@@ -126,6 +127,30 @@ impl ChatCompletionStream {
         poll_fn(|cx| self.poll_chunk(cx)).await.transpose()
     }
 
+    /// The next chunk, lent until the next call; `None` once the answer is whole.
+    ///
+    /// For those who only look at each chunk: it is not copied, and most chunks cost no allocation.
+    ///
+    /// ```
+    /// # async fn run(mut chunks: atoma::ChatCompletionStream) -> atoma::Result<()> {
+    /// while let Some(chunk) = chunks.lend_next().await? {
+    ///     print!("{}", chunk.text());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`try_next`](Self::try_next).
+    pub async fn lend_next(&mut self) -> Result<Option<&ChatCompletionChunk>> {
+        match poll_fn(|cx| self.poll_step(cx)).await {
+            Some(Ok(())) => Ok(Some(self.events.chunk())),
+            Some(Err(error)) => Err(error),
+            None => Ok(None),
+        }
+    }
+
     /// The next item of the stream, as `StreamExt::next` gives it.
     pub async fn next(&mut self) -> Option<Result<ChatCompletionChunk>> {
         poll_fn(|cx| self.poll_chunk(cx)).await
@@ -138,7 +163,7 @@ impl ChatCompletionStream {
     ///
     /// As [`try_next`](Self::try_next).
     pub async fn collect(mut self) -> Result<ChatCompletionResponse> {
-        while self.try_next().await?.is_some() {}
+        while self.lend_next().await?.is_some() {}
         Ok(self.events.into_response())
     }
 
@@ -167,16 +192,21 @@ impl ChatCompletionStream {
         &self.head.attempts
     }
 
-    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Item>> {
-        if let Some(chunk) = self.first.take() {
-            return Poll::Ready(Some(Ok(chunk)));
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<ChatCompletionChunk>>> {
+        let step = ready!(self.poll_step(cx));
+        Poll::Ready(step.map(|step| step.map(|()| self.events.take_chunk())))
+    }
+
+    fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Option<Step>> {
+        if std::mem::take(&mut self.has_first) {
+            return Poll::Ready(Some(Ok(())));
         }
         loop {
             if let Mode::Ended = self.mode {
                 return Poll::Ready(None);
             }
-            if let Some(item) = ready!(self.poll_turn(cx)) {
-                return Poll::Ready(Some(item));
+            if let Some(step) = ready!(self.poll_turn(cx)) {
+                return Poll::Ready(Some(step));
             }
         }
     }
@@ -184,15 +214,16 @@ impl ChatCompletionStream {
     /// Reads until it is known what the body is; a JSON answer is read to its end.
     fn poll_opened(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         while matches!(self.mode, Mode::Opening { .. } | Mode::Json(_)) {
-            if let Some(item) = ready!(self.poll_turn(cx)) {
-                self.first = Some(item?);
+            if let Some(step) = ready!(self.poll_turn(cx)) {
+                step?;
+                self.has_first = true;
             }
         }
         Poll::Ready(Ok(()))
     }
 
     /// One turn: takes something from the frame in hand, or fetches the next frame.
-    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Option<Item>> {
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Option<Step>> {
         if let Mode::Closing = self.mode {
             return Poll::Ready(self.close());
         }
@@ -225,7 +256,7 @@ impl ChatCompletionStream {
     }
 
     /// Takes the next item from the frame in hand, or all of the frame if there is none in it.
-    fn consume(&mut self) -> Option<Item> {
+    fn consume(&mut self) -> Option<Step> {
         match &mut self.mode {
             Mode::Events => self.decode(),
             Mode::Opening { beginning, labelled } => {
@@ -266,7 +297,7 @@ impl ChatCompletionStream {
         }
     }
 
-    fn decode(&mut self) -> Option<Item> {
+    fn decode(&mut self) -> Option<Step> {
         let mut input = &self.frame[..];
         let said = match self.decoder.decode(&mut input) {
             Ok(Some(event)) => self.events.read(&event),
@@ -278,10 +309,10 @@ impl ChatCompletionStream {
             left => self.frame.advance(self.frame.len() - left),
         }
         match said {
-            Ok(Said::Chunk(chunk)) => {
+            Ok(Said::Chunk) => {
                 self.quiet_frames = 0;
                 self.clock.moved();
-                Some(Ok(chunk))
+                Some(Ok(()))
             }
             Ok(Said::Nothing) => None,
             Ok(Said::Done) => {
@@ -305,7 +336,7 @@ impl ChatCompletionStream {
         }
     }
 
-    fn out_of_time(&mut self) -> Option<Item> {
+    fn out_of_time(&mut self) -> Option<Step> {
         if self.events.is_settled() {
             return self.finish();
         }
@@ -313,7 +344,7 @@ impl ChatCompletionStream {
         self.fail(Error::stalled(!self.events.has_begun(), limit))
     }
 
-    fn end_of_body(&mut self) -> Option<Item> {
+    fn end_of_body(&mut self) -> Option<Step> {
         let mode = std::mem::replace(&mut self.mode, Mode::Closing);
         let said = match mode {
             Mode::Json(json) => self.events.read_json(trimmed(&json)),
@@ -324,25 +355,25 @@ impl ChatCompletionStream {
             _ => Ok(Said::Nothing),
         };
         match said {
-            Ok(Said::Chunk(chunk)) => Some(Ok(chunk)),
+            Ok(Said::Chunk) => Some(Ok(())),
             Ok(_) => None,
             Err(error) => self.fail(error),
         }
     }
 
     /// The body failed; that is no loss once the answer is whole.
-    fn broken(&mut self, error: TransportError) -> Option<Item> {
+    fn broken(&mut self, error: TransportError) -> Option<Step> {
         if self.events.is_complete() { self.finish() } else { self.fail(error.into()) }
     }
 
-    fn close(&mut self) -> Option<Item> {
+    fn close(&mut self) -> Option<Step> {
         match self.events.end() {
             Ok(()) => self.finish(),
             Err(error) => self.fail(error),
         }
     }
 
-    fn fail(&mut self, error: Error) -> Option<Item> {
+    fn fail(&mut self, error: Error) -> Option<Step> {
         self.finish();
         let error = error.with_head(&self.head).with_body_time(self.clock.time_since(self.arrived));
         Some(Err(match self.events.partial() {
@@ -352,7 +383,7 @@ impl ChatCompletionStream {
     }
 
     /// Lets go of the connection; it goes back to its pool only if its body was read to the end.
-    fn finish(&mut self) -> Option<Item> {
+    fn finish(&mut self) -> Option<Step> {
         self.mode = Mode::Ended;
         self.body = Body::empty();
         self.frame = Bytes::new();
@@ -361,16 +392,16 @@ impl ChatCompletionStream {
 }
 
 impl Stream for ChatCompletionStream {
-    type Item = Item;
+    type Item = Result<ChatCompletionChunk>;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Item>> {
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.poll_chunk(cx)
     }
 }
 
 impl FusedStream for ChatCompletionStream {
     fn is_terminated(&self) -> bool {
-        matches!(self.mode, Mode::Ended) && self.first.is_none()
+        matches!(self.mode, Mode::Ended) && !self.has_first
     }
 }
 
