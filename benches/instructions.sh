@@ -21,9 +21,9 @@ count() {
         sed -n 's/.*Collected : //p'
 }
 printf '%-40s %-10s %s\n' client mode 'instructions per event (per call: unary)'
-for mode in ${*:-fast framed per-event keepalive unary}; do
+for mode in ${*:-fast framed per-event keepalive unlike unary}; do
     for client in "floor: hyper, memchr, serde_json" "floor, connection driven inline" \
-        "atoma" "reqwest, eventsource-stream, serde_json" "async-openai"; do
+        "atoma" "atoma, lending" "reqwest, eventsource-stream, serde_json" "async-openai"; do
         events=2000
         if [ "$mode" = unary ]; then events=1; fi
         more=$(count "$client" "$mode" 22)

@@ -2,7 +2,8 @@
 //!
 //! Run: `cargo bench -p atoma-benches --features peers --bench json`
 //!
-//! You should see, for plain and for signed chunks, nanoseconds per chunk, how many times the floor
+//! You should see, for plain chunks, for signed ones, and for such as have each an id of its own and so
+//! are not like the one before, nanoseconds per chunk, how many times the floor
 //! that is, allocations and bytes allocated per chunk. Every way's text is compared before it is
 //! timed.
 

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use atoma_types::{ChatCompletionChunk, ChunkReader};
 
 use crate::clients::{Error, FloorChunk};
-use crate::traffic::{content_chunk, signed_chunk};
+use crate::traffic::{content_chunk, signed_chunk, unlike_chunk};
 
 /// A way of reading.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +23,7 @@ pub const FLOOR: &str = "floor: serde_json, plain owned structs";
 pub const READINGS: &[Reading] = &[
     Reading { name: FLOOR, run: floor },
     Reading { name: "atoma-types ChunkReader", run: reader },
+    Reading { name: "atoma-types ChunkReader, in place", run: in_place },
     Reading { name: "atoma-types ChatCompletionChunk", run: alone },
     Reading { name: "serde_json::Value", run: value },
     #[cfg(feature = "peers")]
@@ -30,9 +31,13 @@ pub const READINGS: &[Reading] = &[
 ];
 
 /// The chunks that are read: their name, and a thousand of them.
-pub fn corpora() -> [(&'static str, Vec<String>); 2] {
+pub fn corpora() -> [(&'static str, Vec<String>); 3] {
     let thousand = |chunk: fn(usize) -> String| (0..1000).map(chunk).collect();
-    [("content", thousand(content_chunk)), ("signed", thousand(signed_chunk))]
+    [
+        ("content", thousand(content_chunk)),
+        ("signed", thousand(signed_chunk)),
+        ("unlike", thousand(unlike_chunk)),
+    ]
 }
 
 fn floor(chunks: &[String]) -> Result<usize, Error> {
@@ -50,6 +55,16 @@ fn reader(chunks: &[String]) -> Result<usize, Error> {
     let mut length = 0;
     for chunk in chunks {
         length += black_box(reader.read(chunk.as_bytes())?).text().len();
+    }
+    Ok(length)
+}
+
+fn in_place(chunks: &[String]) -> Result<usize, Error> {
+    let mut reader = ChunkReader::new();
+    let mut length = 0;
+    for chunk in chunks {
+        reader.read_in_place(chunk)?;
+        length += black_box(reader.chunk()).text().len();
     }
     Ok(length)
 }

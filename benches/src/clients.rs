@@ -54,6 +54,7 @@ pub fn contenders() -> Vec<Contender> {
         Contender { name: FLOOR, open: floor::spawned },
         Contender { name: "floor, connection driven inline", open: floor::inline },
         Contender { name: OURS, open: ours::open },
+        Contender { name: "atoma, lending", open: ours::open_lending },
     ];
     #[cfg(feature = "peers")]
     contenders.extend(peers::PEERS);

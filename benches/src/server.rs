@@ -115,7 +115,7 @@ async fn serve() -> io::Result<()> {
 
 #[derive(Default)]
 struct Answers {
-    built: [std::cell::OnceCell<Vec<Vec<u8>>>; 8],
+    built: [std::cell::OnceCell<Vec<Vec<u8>>>; Mode::ALL.len()],
     connections: std::cell::Cell<usize>,
 }
 

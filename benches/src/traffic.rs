@@ -16,6 +16,8 @@ pub enum Mode {
     PerEvent,
     /// As fast, with a comment before every event.
     Keepalive,
+    /// As fast, but every chunk has an id of its own, so that none is like the one before.
+    Unlike,
     /// As framed, but the body ends a millisecond after its last event.
     LateEnd,
     /// As fast, a hundred times as long: for a reader that stops.
@@ -28,13 +30,16 @@ pub enum Mode {
 
 impl Mode {
     /// The modes in which streams are timed.
-    pub const TIMED: [Self; 4] = [Self::Fast, Self::Framed, Self::PerEvent, Self::Keepalive];
+    pub const TIMED: [Self; 5] =
+        [Self::Fast, Self::Framed, Self::PerEvent, Self::Keepalive, Self::Unlike];
 
-    const ALL: [Self; 8] = [
+    /// All modes, in their order.
+    pub const ALL: [Self; 9] = [
         Self::Fast,
         Self::Framed,
         Self::PerEvent,
         Self::Keepalive,
+        Self::Unlike,
         Self::LateEnd,
         Self::Long,
         Self::Slow,
@@ -48,6 +53,7 @@ impl Mode {
             Self::Framed => "framed",
             Self::PerEvent => "per-event",
             Self::Keepalive => "keepalive",
+            Self::Unlike => "unlike",
             Self::LateEnd => "late end",
             Self::Long => "long",
             Self::Slow => "slow",
@@ -118,7 +124,10 @@ impl Mode {
     fn event_stream(self) -> Vec<String> {
         let delta = |delta, finish_reason| event(&chunk(&delta, finish_reason));
         let opening = delta(json!({"role": "assistant", "content": ""}), None);
-        let texts = (0..self.events()).map(|number| delta(json!({"content": token(number)}), None));
+        let texts = (0..self.events()).map(|number| match self {
+            Self::Unlike => event(&unlike_chunk(number)),
+            _ => event(&content_chunk(number)),
+        });
         let closing = delta(json!({}), Some("stop"));
         let events = [opening].into_iter().chain(texts).chain([closing, event("[DONE]")]);
         let comment = if self == Self::Keepalive { ": keep-alive\n\n" } else { "" };
@@ -131,12 +140,17 @@ pub fn content_chunk(number: usize) -> String {
     chunk(&json!({"content": token(number)}), None)
 }
 
+/// The same with an id of its own, as few servers send it.
+pub fn unlike_chunk(number: usize) -> String {
+    content_chunk(number).replace("0a9b7e4d3c8a6b", &format!("{number:014x}"))
+}
+
 /// The same as Atoma's nodes send it: signed.
 pub fn signed_chunk(number: usize) -> String {
     let chunk = content_chunk(number);
     let open = chunk.trim_end_matches('}');
     let closed = &chunk[open.len()..chunk.len() - 1];
-    let (signature, hash) = ("q".repeat(88), "Z".repeat(44));
+    let (signature, hash) = (format!("{number:0>88}"), format!("{number:Z>44}"));
     format!("{open}{closed},\"signature\":\"{signature}\",\"response_hash\":\"{hash}\"}}")
 }
 
@@ -212,7 +226,7 @@ mod tests {
 
     #[test]
     fn chunks_are_json() {
-        for chunk in [content_chunk(7), signed_chunk(7)] {
+        for chunk in [content_chunk(7), unlike_chunk(7), signed_chunk(7)] {
             let value: serde_json::Value = serde_json::from_str(&chunk).unwrap();
             assert_eq!(value["choices"][0]["delta"]["content"], token(7));
         }

@@ -8,11 +8,21 @@ use super::{Call, Client, Error, Tally};
 use crate::traffic::Mode;
 
 pub(super) fn open(address: SocketAddr) -> Result<Box<dyn Client>, Error> {
-    let url = format!("http://{address}");
-    Ok(Box::new(Ours(atoma::Client::builder().api_key("key").server_url(url).build()?)))
+    Ok(Box::new(Ours(client(address)?)))
+}
+
+/// The same, with chunks that are looked at and not kept.
+pub(super) fn open_lending(address: SocketAddr) -> Result<Box<dyn Client>, Error> {
+    Ok(Box::new(Lending(Ours(client(address)?))))
+}
+
+fn client(address: SocketAddr) -> Result<atoma::Client, Error> {
+    Ok(atoma::Client::builder().api_key("key").server_url(format!("http://{address}")).build()?)
 }
 
 struct Ours(atoma::Client);
+
+struct Lending(Ours);
 
 impl Client for Ours {
     fn stream<'a>(&'a mut self, mode: Mode, tally: &'a mut Tally) -> Call<'a> {
@@ -34,6 +44,25 @@ impl Client for Ours {
             tally.add(&reply.text());
             Ok(())
         })
+    }
+}
+
+impl Client for Lending {
+    fn stream<'a>(&'a mut self, mode: Mode, tally: &'a mut Tally) -> Call<'a> {
+        Box::pin(async move {
+            let mut chunks = self.0.0.chat().stream(request(mode)).await?;
+            while let Some(chunk) = chunks.lend_next().await? {
+                if tally.add(&chunk.text()) {
+                    tally.hold().await;
+                    return Ok(());
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn unary<'a>(&'a mut self, tally: &'a mut Tally) -> Call<'a> {
+        self.0.unary(tally)
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) const ALL: &[Section] = &[
     Section { bench: "weight", title: "The weight of a small program", write: weight },
 ];
 
-const STREAM_MODES: [&str; 4] = ["fast", "framed", "per-event", "keepalive"];
+const STREAM_MODES: [&str; 5] = ["fast", "framed", "per-event", "keepalive", "unlike"];
 
 fn decoders(run: &Run) -> Written {
     let (decoders, corpora) = (run.distinct("decoder"), run.distinct("corpus"));
@@ -91,10 +91,11 @@ fn clients(run: &Run) -> Written {
         thread, the median of interleaved rounds, and how many times the floor that is. The floor is \
         hyper by hand, its connection in a task as hyper's own client has it, a search for line ends \
         and serde_json into plain owned structs: no limit, no time-out, no check. Ours drives its \
-        connection in the reader's task, as the second floor does: what is below 1.00 × here is won \
-        by that, and the second floor is the one to compare the rest with. Fast: HTTP chunks \
-        of 16 KiB. Framed: one HTTP chunk an event. Per-event: one write an event. Keepalive: as \
-        fast, with a comment before every event.\n\n"
+        connection in the reader's task, as the second floor does, and reads of a chunk that is like \
+        the one before only what is new in it; lending, it looks at the chunks and keeps none. Fast: \
+        HTTP chunks of 16 KiB. Framed: one HTTP chunk an event. Per-event: one write an event. \
+        Keepalive: as fast, with a comment before every event. Unlike: as fast, but every chunk has \
+        an id of its own, so that none is like the one before: what reading costs at the worst.\n\n"
         .to_owned();
     let timed = |client: &str| {
         let cells = STREAM_MODES.iter().map(|mode| {
@@ -176,8 +177,10 @@ fn instructions(run: &Run) -> Written {
 
 fn json(run: &Run) -> Written {
     let mut page =
-        "One chunk of a stream, about 220 bytes (content), or with Atoma's signature and \
-        hash behind it (signed). Ours keeps unknown members and reads what strict readers refuse.\n"
+        "One chunk of a stream, about 220 bytes (content), with Atoma's signature and hash behind \
+        it (signed), or with an id of its own (unlike). Ours keeps unknown members and reads what \
+        strict readers refuse. `ChunkReader` reads the chunks of a stream in a row, and of one that \
+        is like the one before only what is new in it; `ChatCompletionChunk` reads each alone.\n"
             .to_owned();
     for corpus in run.distinct("corpus") {
         page.push_str(&format!("\n{corpus}:\n\n"));
