@@ -216,11 +216,11 @@ fn from_utf8(bytes: &[u8]) -> Option<&str> {
     str::from_utf8(bytes).ok()
 }
 
-/// Vector instructions pay from a few hundred bytes on.
+/// Vector instructions pay from some hundred bytes on, earlier where not all is ASCII.
 #[cfg(feature = "simdutf8")]
 #[inline(always)]
 fn from_utf8(bytes: &[u8]) -> Option<&str> {
-    if bytes.len() < 512 {
+    if bytes.len() < 128 {
         str::from_utf8(bytes).ok()
     } else {
         simdutf8::basic::from_utf8(bytes).ok()
