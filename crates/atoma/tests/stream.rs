@@ -8,7 +8,7 @@ use serde_json::json;
 use std::{pin::Pin, time::Duration};
 use support::{
     chunk, client, event, hello_stream, last_chunk, read, request,
-    server::{Script, Server, Step, end, events, framed, stream_head, whole},
+    server::{Script, Server, Step, end, events, framed, head, stream_head, whole},
 };
 
 /// A client whose clock stands still until the test moves it.
@@ -334,4 +334,51 @@ fn framed_bytes(data: &[u8]) -> bytes::Bytes {
         Step::Send(bytes) => bytes,
         _ => unreachable!("framed is a Send"),
     }
+}
+
+#[tokio::test]
+async fn lent_chunks_are_those_that_are_given_away() {
+    let unlike =
+        json!({"id": "x", "choices": [{"index": 0, "delta": {"content": "3"}, "stop_reason": 7}]});
+    let pieces: Vec<String> =
+        [chunk("1"), chunk("\n"), chunk(""), unlike, chunk("2"), chunk("é\u{1f642}"), last_chunk()]
+            .map(event)
+            .into();
+    let body = pieces.concat();
+    for label in ["text/event-stream", "application/octet-stream"] {
+        let script = || vec![head(200, label), framed(&body), end()];
+        let server = Server::start([script(), script(), script()]).await;
+        let client = client(server.url());
+        let open = || async { client.chat().stream(request()).await.unwrap() };
+        let (mut given, mut lent, mut mixed) = (open().await, open().await, open().await);
+        let mut chunks = 0;
+        while let Some(chunk) = given.try_next().await.unwrap() {
+            assert_eq!(lent.lend_next().await.unwrap(), Some(&chunk));
+            let same = if chunks % 2 == 0 {
+                mixed.lend_next().await.unwrap().cloned()
+            } else {
+                mixed.try_next().await.unwrap()
+            };
+            assert_eq!(same.unwrap(), chunk);
+            chunks += 1;
+        }
+        assert_eq!(chunks, 7);
+        assert!(lent.lend_next().await.unwrap().is_none());
+        assert!(mixed.lend_next().await.unwrap().is_none());
+        let whole = given.collect().await.unwrap();
+        assert_eq!(whole.text(), "1\n32é\u{1f642}");
+        assert_eq!(whole, lent.collect().await.unwrap());
+        assert_eq!(whole, mixed.collect().await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_lent_chunk_is_followed_by_the_error_that_ends_the_stream() {
+    let server = Server::start([events([event(chunk("he"))])]).await;
+    let mut stream = client(server.url()).chat().stream(request()).await.unwrap();
+    assert_eq!(stream.lend_next().await.unwrap().unwrap().text(), "he");
+    let error = stream.lend_next().await.unwrap_err();
+    assert!(error.is_truncated());
+    assert_eq!(error.partial().unwrap().text(), "he");
+    assert!(stream.lend_next().await.unwrap().is_none());
 }
