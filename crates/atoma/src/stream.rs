@@ -124,7 +124,7 @@ impl ChatCompletionStream {
     /// Once, as the last item: [`Error::is_truncated`], [`Error::is_timeout`],
     /// [`Error::is_refused`] and others, with [`Error::partial`].
     pub async fn try_next(&mut self) -> Result<Option<ChatCompletionChunk>> {
-        poll_fn(|cx| self.poll_chunk(cx)).await.transpose()
+        Ok(if self.step().await? { Some(self.events.take_chunk()) } else { None })
     }
 
     /// The next chunk, lent until the next call; `None` once the answer is whole.
@@ -144,16 +144,12 @@ impl ChatCompletionStream {
     ///
     /// As [`try_next`](Self::try_next).
     pub async fn lend_next(&mut self) -> Result<Option<&ChatCompletionChunk>> {
-        match poll_fn(|cx| self.poll_step(cx)).await {
-            Some(Ok(())) => Ok(Some(self.events.chunk())),
-            Some(Err(error)) => Err(error),
-            None => Ok(None),
-        }
+        Ok(if self.step().await? { Some(self.events.chunk()) } else { None })
     }
 
     /// The next item of the stream, as `StreamExt::next` gives it.
     pub async fn next(&mut self) -> Option<Result<ChatCompletionChunk>> {
-        poll_fn(|cx| self.poll_chunk(cx)).await
+        self.try_next().await.transpose()
     }
 
     /// Reads to the end and puts the chunks together, as [`create`](crate::Chat::create) would
@@ -163,7 +159,7 @@ impl ChatCompletionStream {
     ///
     /// As [`try_next`](Self::try_next).
     pub async fn collect(mut self) -> Result<ChatCompletionResponse> {
-        while self.lend_next().await?.is_some() {}
+        while self.step().await? {}
         Ok(self.events.into_response())
     }
 
@@ -192,9 +188,9 @@ impl ChatCompletionStream {
         &self.head.attempts
     }
 
-    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<ChatCompletionChunk>>> {
-        let step = ready!(self.poll_step(cx));
-        Poll::Ready(step.map(|step| step.map(|()| self.events.take_chunk())))
+    /// Goes on to the next chunk; false once the answer is whole.
+    async fn step(&mut self) -> Result<bool> {
+        poll_fn(|cx| self.poll_step(cx)).await.transpose().map(|step| step.is_some())
     }
 
     fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Option<Step>> {
@@ -395,7 +391,8 @@ impl Stream for ChatCompletionStream {
     type Item = Result<ChatCompletionChunk>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.poll_chunk(cx)
+        let step = ready!(self.poll_step(cx));
+        Poll::Ready(step.map(|step| step.map(|()| self.events.take_chunk())))
     }
 }
 
