@@ -161,6 +161,15 @@ impl Call<StreamChatCompletion> {
 }
 
 impl ChatCompletionStream {
+    /// As [`crate::ChatCompletionStream::lend_next`].
+    ///
+    /// # Errors
+    ///
+    /// As [`crate::ChatCompletionStream::try_next`].
+    pub fn lend_next(&mut self) -> Result<Option<&ChatCompletionChunk>> {
+        self.driver.wait(self.stream.lend_next())?
+    }
+
     /// As [`crate::ChatCompletionStream::collect`].
     ///
     /// # Errors

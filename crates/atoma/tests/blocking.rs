@@ -55,6 +55,13 @@ fn stream_is_an_iterator() {
     assert_eq!(texts.unwrap().concat(), "hello");
     assert!(stream.next().is_none() && stream.next().is_none());
 
+    let mut lent = client.chat().stream(request()).send().unwrap();
+    let mut text = String::new();
+    while let Some(chunk) = lent.lend_next().unwrap() {
+        text.push_str(&chunk.text());
+    }
+    assert_eq!(text, "hello");
+
     let answer = client.chat().stream(request()).send().unwrap().into_response().unwrap();
     assert_eq!(answer.text(), "hello");
     assert_eq!(apart.server.log().accepted, 1);
