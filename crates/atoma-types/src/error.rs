@@ -1,9 +1,9 @@
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer};
+use serde::de::Deserialize;
 use serde_json::Value;
 
-use crate::wire::{Codec, ErrorMember, Read, object};
+use crate::wire::{Codec, ErrorMember, Piece, Plain, by_value, object, settle};
 use crate::{Extra, json};
 
 object! {
@@ -65,9 +65,9 @@ impl ApiError {
     /// ```
     #[must_use]
     pub fn from_body(body: &[u8]) -> Option<Self> {
-        match json::from_slice::<Value>(body) {
+        match json::from_slice(body) {
             Ok(value @ (Value::Object(_) | Value::Array(_))) => from_value(value),
-            _ => match serde_json::from_slice::<Value>(body) {
+            _ => match serde_json::from_slice(body) {
                 Ok(Value::String(text)) => Self::from_body(text.as_bytes()),
                 Ok(_) => None,
                 Err(_) => from_text(&String::from_utf8_lossy(body)),
@@ -91,7 +91,7 @@ impl ApiError {
         if self.message.is_empty() {
             let found = MESSAGES.iter().find_map(|name| message_in(self.extra.get(name)?));
             self.message = found.unwrap_or_default();
-            self.settle();
+            settle(&mut self);
         }
         let says_something = !self.message.is_empty() || self.code.is_some() || self.kind.is_some();
         says_something.then_some(self)
@@ -117,24 +117,27 @@ impl std::error::Error for ApiError {}
 impl Codec<Option<Box<ApiError>>> for ErrorMember {
     const OMIT: bool = true;
 
-    fn read<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Read<Option<Box<ApiError>>>, D::Error> {
-        let value = Value::deserialize(deserializer)?;
-        if value.is_null() {
-            return Ok(Read::Null);
-        }
-        let error = match &value {
-            Value::String(text) if text.trim().is_empty() => None,
-            Value::String(text) => Some(ApiError { message: text.clone(), ..ApiError::default() }),
-            Value::Object(_) => ApiError::deserialize(&value).ok().and_then(ApiError::with_message),
-            _ => None,
-        };
-        Ok(error.map_or(Read::Unknown(value), |error| Read::Known(Some(Box::new(error)))))
-    }
+    by_value!(Option<Box<ApiError>>, |value| match read_member(&value) {
+        Some(error) => Ok(Some(Box::new(error))),
+        None => Err(value),
+    });
 
     fn is_absent(value: &Option<Box<ApiError>>) -> bool {
         value.is_none()
+    }
+
+    fn piece(value: &Option<Box<ApiError>>) -> Piece<'_> {
+        Plain::piece(value)
+    }
+}
+
+/// Reads an error told by the value of a member `error`.
+fn read_member(value: &Value) -> Option<ApiError> {
+    match value {
+        Value::String(text) if text.trim().is_empty() => None,
+        Value::String(text) => Some(ApiError { message: text.clone(), ..ApiError::default() }),
+        Value::Object(_) => ApiError::deserialize(value).ok().and_then(ApiError::with_message),
+        _ => None,
     }
 }
 
@@ -181,7 +184,7 @@ impl ApiError {
         } else if self.kind.is_none() {
             self.kind = Some(text);
         }
-        self.settle();
+        settle(self);
     }
 }
 
@@ -204,7 +207,7 @@ fn keep_neighbours(error: &mut ApiError, members: serde_json::Map<String, Value>
     for (name, value) in own.iter() {
         error.extra.push(name.to_owned(), value.clone());
     }
-    error.extra.settle(|_| false);
+    error.extra.settle(&|_| false);
 }
 
 /// The message that a value holds: text, an object with a message, or a list of either.

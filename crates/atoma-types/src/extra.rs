@@ -117,7 +117,7 @@ impl Extra {
 
     /// Ends the reading of an object: of repeated names the last value that is not null stays, and a name whose
     /// field could be read goes. Linear, whatever a server sends.
-    pub(crate) fn settle(&mut self, is_set: impl Fn(&str) -> bool) {
+    pub(crate) fn settle(&mut self, is_set: &dyn Fn(&str) -> bool) {
         self.members.retain(|(name, _)| !is_set(name));
         if self.members.len() < 2 {
             return;
@@ -189,7 +189,7 @@ mod tests {
             extra.push(name.to_owned(), value);
         }
         extra.push("typed".to_owned(), Value::from(9));
-        extra.settle(|name| name == "typed");
+        extra.settle(&|name| name == "typed");
         assert_eq!(extra, [("a", Value::from(2)), ("b", Value::Null)].into_iter().collect());
     }
 
@@ -199,7 +199,7 @@ mod tests {
         for number in 0..200_000 {
             extra.push(number.to_string(), Value::Null);
         }
-        extra.settle(|_| false);
+        extra.settle(&|_| false);
         assert_eq!(extra.len(), 200_000);
     }
 }

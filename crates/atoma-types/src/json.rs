@@ -8,10 +8,12 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::de::Error as _;
+use serde_json::Value;
+use serde_json::de::StrRead;
 use serde_json::error::Category;
 
 use self::repair::{Halves, repair};
-use crate::wire::{Object, Read, read_in_place};
+use crate::wire::{Read, ReadObject, Whole, read};
 
 /// JSON that could not be read.
 ///
@@ -70,7 +72,24 @@ impl Error for ReadError {
 }
 
 /// Reads the first JSON value; if it is flawed, once more with its flaws mended.
-pub(crate) fn from_slice<T: for<'de> Deserialize<'de>>(json: &[u8]) -> Result<T, ReadError> {
+pub(crate) fn from_slice(json: &[u8]) -> Result<Value, ReadError> {
+    mended(json, &mut |json| Value::deserialize(&mut deserializer(json)).map_err(ReadError::new))
+}
+
+/// The same for an object.
+pub(crate) fn object_from_slice<T: ReadObject + Default>(json: &[u8]) -> Result<T, ReadError> {
+    let mut object = T::default();
+    mended(json, &mut |json| {
+        object = T::default();
+        first_object(json, &mut object)
+    })?;
+    Ok(object)
+}
+
+fn mended<T>(
+    json: &[u8],
+    first_value: &mut dyn FnMut(&str) -> Result<T, ReadError>,
+) -> Result<T, ReadError> {
     let flaw = match std::str::from_utf8(json) {
         Ok(json) => match first_value(json) {
             Err(error) if error.is_mendable() => Some(error),
@@ -81,34 +100,30 @@ pub(crate) fn from_slice<T: for<'de> Deserialize<'de>>(json: &[u8]) -> Result<T,
     first_value(&repair(json, Halves::Replace).json).map_err(|error| flaw.unwrap_or(error))
 }
 
-/// Reads the first JSON value, and ignores what follows it: some servers append `data: [DONE]`.
-///
-/// From text and not from bytes, so that its UTF-8 is checked once and not string by string.
-pub(crate) fn first_value<'de, T: Deserialize<'de>>(json: &'de str) -> Result<T, ReadError> {
-    let json = json.strip_prefix('\u{feff}').unwrap_or(json);
-    T::deserialize(&mut serde_json::Deserializer::from_str(json)).map_err(ReadError::new)
-}
-
-/// The same for an object, read into an empty one where it will stay.
-pub(crate) fn first_object<T: Object>(json: &str, target: &mut T) -> Result<(), ReadError> {
-    let json = json.strip_prefix('\u{feff}').unwrap_or(json);
-    match read_in_place(&mut serde_json::Deserializer::from_str(json), target) {
+/// Reads the first JSON value, an object, into an empty one where it will stay.
+pub(crate) fn first_object(json: &str, target: &mut dyn ReadObject) -> Result<(), ReadError> {
+    match read(&mut deserializer(json), &mut Whole(target)) {
         Ok(Read::Known(())) => Ok(()),
         Ok(_) => Err(ReadError::new(serde_json::Error::custom("expected an object"))),
         Err(error) => Err(ReadError::new(error)),
     }
 }
 
+/// For the first JSON value of a text. What follows it is ignored: some servers append `data: [DONE]`.
+///
+/// From text and not from bytes, so that its UTF-8 is checked once and not string by string.
+fn deserializer(json: &str) -> serde_json::Deserializer<StrRead<'_>> {
+    serde_json::Deserializer::from_str(json.strip_prefix('\u{feff}').unwrap_or(json))
+}
+
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-
     use super::*;
 
     #[test]
     fn blank_lines_before_and_anything_after_are_ignored() {
         for json in ["\n\n{\"a\":1}", "{\"a\":1}\n\ndata: [DONE]\n", "\u{feff}{\"a\":1}"] {
-            assert_eq!(from_slice::<Value>(json.as_bytes()).unwrap()["a"], 1);
+            assert_eq!(from_slice(json.as_bytes()).unwrap()["a"], 1);
         }
     }
 
@@ -120,11 +135,11 @@ mod tests {
             ("{\"secret\" 1}", "invalid JSON at line 1 column 11"),
             ("<html>", "invalid JSON at line 1 column 1"),
         ] {
-            let error = from_slice::<Value>(json.as_bytes()).unwrap_err();
+            let error = from_slice(json.as_bytes()).unwrap_err();
             assert_eq!(error.to_string(), text);
             assert!(!error.source().unwrap().to_string().contains("secret"));
         }
-        let error = from_slice::<crate::Usage>(b"\"secret\"").unwrap_err();
+        let error = object_from_slice::<crate::Usage>(b"\"secret\"").unwrap_err();
         assert_eq!(error.to_string(), "the JSON is not an object");
         assert!(!error.source().unwrap().to_string().contains("secret"));
     }

@@ -79,12 +79,16 @@ macro_rules! open_enum {
                 $crate::wire::Read::Known($name::from(value))
             }
 
-            fn number(value: serde_json::Number) -> $crate::wire::Read<$name> {
+            fn number(value: &serde_json::Number) -> $crate::wire::Read<$name> {
                 $crate::wire::Read::Known($name::Other(value.to_string()))
             }
 
             fn is_absent(value: &$name) -> bool {
                 value.as_str().is_empty() $(|| *value == $name::$default)?
+            }
+
+            fn piece(value: &$name) -> $crate::wire::Piece<'_> {
+                $crate::wire::Piece::Text(value.as_str())
             }
         }
     };

@@ -5,6 +5,7 @@ use super::message::ChatCompletionMessage;
 use super::response::{ChatCompletionChoice, ChatCompletionResponse, ObjectKind};
 use super::size;
 use super::tool_calls::ToolCalls;
+use crate::wire::settle;
 
 /// How many choices are kept; what goes beyond is passed over.
 const MOST_CHOICES: usize = 128;
@@ -86,7 +87,7 @@ impl ChatCompletionAccumulator {
         let mut response = self.response;
         response.object = ObjectKind::ChatCompletion;
         response.choices = self.choices.into_iter().map(ChoiceSoFar::into_choice).collect();
-        response.settle();
+        settle(&mut response);
         response
     }
 
@@ -223,9 +224,9 @@ impl ChoiceSoFar {
         message.tool_calls = self.calls.into_calls();
         message.reasoning = self.is_reasoning.then(|| self.reasoning.clone());
         message.reasoning_content = self.is_reasoning_content.then_some(self.reasoning);
-        message.settle();
+        settle(message);
         self.choice.extra.remove("delta");
-        self.choice.settle();
+        settle(&mut self.choice);
         self.choice
     }
 }

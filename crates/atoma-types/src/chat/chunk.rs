@@ -86,7 +86,7 @@ impl ChatCompletionChunk {
     ///
     /// The data is no JSON object, or is cut off.
     pub fn from_slice(data: &[u8]) -> Result<Self, ReadError> {
-        let mut chunk: Self = json::from_slice(data)?;
+        let mut chunk: Self = json::object_from_slice(data)?;
         chunk.find_flat_error();
         Ok(chunk)
     }

@@ -1,12 +1,14 @@
 use std::borrow::Cow;
 
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess};
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::de::{Deserialize, Deserializer};
+use serde::ser::{Serialize, Serializer};
 use serde_json::{Number, Value};
 
 use crate::open_enum::open_enum;
-use crate::wire::{Codec, Plain, Read, by_value, object};
+use crate::wire::{
+    Codec, Elements, Field, Members, Piece, Plain, Read, Stopped, Tagged, by_value_type, object,
+    read, whole,
+};
 
 /// What a message says: text, or a list of parts.
 ///
@@ -220,12 +222,21 @@ impl ContentPart {
         matches!(self, Self::Other(value) if value.get("type").is_some_and(|kind| kind == "thinking"))
     }
 
-    fn read_value(value: Value) -> Read<Self> {
+    fn read_value(value: Value) -> Result<Self, Value> {
         match value {
-            Value::String(text) => Read::Known(Self::text(text)),
-            value @ Value::Object(_) => Read::Known(Self::from_object(value)),
-            value => Read::Unknown(value),
+            Value::String(text) => Ok(Self::text(text)),
+            value @ Value::Object(_) => Ok(Self::from_object(value)),
+            value => Err(value),
         }
+    }
+
+    fn piece(&self) -> Piece<'_> {
+        let (name, value, extra) = match self {
+            Self::Text(part) => ("text", Piece::Text(&part.text), &part.extra),
+            Self::ImageUrl(part) => ("image_url", Piece::Object(&part.image_url), &part.extra),
+            Self::Other(value) => return Piece::Value(value),
+        };
+        Piece::Tagged(Box::new(Tagged { kind: name, name, value, extra: Some(extra) }))
     }
 
     fn from_object(value: Value) -> Self {
@@ -233,11 +244,11 @@ impl ContentPart {
         match kind {
             Some("text") | None if value.get("text").is_some_and(Value::is_string) => {
                 let untyped = without_type(value);
-                TextPart::deserialize(untyped).map_or_else(|_| Self::text(""), Self::Text)
+                TextPart::deserialize(&untyped).map_or_else(|_| Self::text(""), Self::Text)
             }
             Some("image_url") if value.get("image_url").is_some_and(Value::is_object) => {
                 let untyped = without_type(value);
-                ImageUrlPart::deserialize(untyped)
+                ImageUrlPart::deserialize(&untyped)
                     .map_or_else(|_| Self::image_url(""), Self::ImageUrl)
             }
             _ => Self::Other(value),
@@ -283,20 +294,16 @@ impl From<ContentPart> for Content {
 
 impl Serialize for Content {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Parts(parts) if !parts.is_empty() => parts.serialize(serializer),
-            Self::Parts(_) => serializer.serialize_str(""),
-            Self::Text(text) => serializer.serialize_str(text),
-        }
+        Plain::piece(self).serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Content {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Plain::read(deserializer)? {
-            Read::Known(content) => Ok(content),
-            Read::Null => Ok(Self::default()),
-            Read::Unknown(_) => Err(serde::de::Error::custom("expected text or parts")),
+        let mut content = Self::default();
+        match read(deserializer, &mut Field::<_, Plain>::new(&mut content))? {
+            Read::Known(()) | Read::Null => Ok(content),
+            Read::Unknown => Err(serde::de::Error::custom("expected text or parts")),
         }
     }
 }
@@ -306,60 +313,36 @@ impl Codec<Content> for Plain {
         Read::Known(value.into())
     }
 
-    fn number(value: Number) -> Read<Content> {
+    fn number(value: &Number) -> Read<Content> {
         Read::Known(value.to_string().into())
     }
 
-    fn array<'de, A: SeqAccess<'de>>(array: A) -> Result<Read<Content>, A::Error> {
-        let read = <Self as Codec<Vec<ContentPart>>>::read(SeqAccessDeserializer::new(array))?;
+    fn array(elements: &mut dyn Elements) -> Result<Read<Content>, Stopped> {
+        let read = <Self as Codec<Vec<ContentPart>>>::array(elements)?;
         Ok(read.map(Content::from))
     }
 
-    fn object<'de, A: MapAccess<'de>>(object: A) -> Result<Read<Content>, A::Error> {
-        let value = Value::deserialize(MapAccessDeserializer::new(object))?;
-        Ok(match value {
-            Value::Number(number) => <Self as Codec<Content>>::number(number),
-            value => Read::Known(ContentPart::from_object(value).into()),
+    fn object(members: &mut dyn Members) -> Result<Read<Content>, Stopped> {
+        whole(members, |value| match value {
+            value @ Value::Object(_) => Ok(ContentPart::from_object(value).into()),
+            value => Err(value),
         })
     }
 
     fn is_absent(value: &Content) -> bool {
         value.is_empty()
     }
-}
 
-impl Serialize for ContentPart {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Text(part) => {
-                let mut map = serializer.serialize_map(None)?;
-                map.serialize_entry("type", "text")?;
-                map.serialize_entry("text", &part.text)?;
-                write_extra(map, &part.extra, "text")
-            }
-            Self::ImageUrl(part) => {
-                let mut map = serializer.serialize_map(None)?;
-                map.serialize_entry("type", "image_url")?;
-                map.serialize_entry("image_url", &part.image_url)?;
-                write_extra(map, &part.extra, "image_url")
-            }
-            Self::Other(value) => value.serialize(serializer),
+    fn piece(value: &Content) -> Piece<'_> {
+        match value {
+            Content::Parts(parts) if !parts.is_empty() => Piece::List(parts),
+            Content::Parts(_) => Piece::Text(""),
+            Content::Text(text) => Piece::Text(text),
         }
     }
 }
 
-by_value!(ContentPart, "a content part");
-
-fn write_extra<M: SerializeMap>(
-    mut map: M,
-    extra: &crate::Extra,
-    own: &str,
-) -> Result<M::Ok, M::Error> {
-    for (name, value) in extra.iter().filter(|(name, _)| *name != "type" && *name != own) {
-        map.serialize_entry(name, value)?;
-    }
-    map.end()
-}
+by_value_type!(ContentPart, "a content part");
 
 fn without_type(mut value: Value) -> Value {
     if let Some(members) = value.as_object_mut() {

@@ -6,7 +6,7 @@ use super::message::ChatCompletionMessage;
 use super::response_format::ResponseFormat;
 use super::tool::{ChatCompletionToolsParam, ToolChoice};
 use super::validate::{self, InvalidRequest};
-use crate::wire::object;
+use crate::wire::{is_set, object};
 
 object! {
     /// A request for a chat completion.
@@ -150,7 +150,7 @@ impl ChatCompletionRequest {
 
     /// The names of the extra members that repeat a field which is set.
     pub(crate) fn repeated_member(&self) -> Option<&str> {
-        self.extra.iter().map(|(name, _)| name).find(|name| self.is_set(name))
+        self.extra.iter().map(|(name, _)| name).find(|name| is_set(self, name))
     }
 }
 

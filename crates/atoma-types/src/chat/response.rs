@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use serde::de::{Deserialize, Deserializer, MapAccess};
+use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 use serde_json::{Number, Value};
 
@@ -9,7 +9,7 @@ use super::message::ChatCompletionMessage;
 use super::tool::ToolCall;
 use super::usage::{self, Usage};
 use crate::open_enum::open_enum;
-use crate::wire::{Codec, Plain, Read, object, read_whole};
+use crate::wire::{Codec, Members, Piece, Plain, Read, Stopped, object, read_whole, whole};
 use crate::{ApiError, ReadError, json};
 
 object! {
@@ -118,7 +118,7 @@ impl ChatCompletionResponse {
     /// The body is no JSON object, or is cut off. An error told by the server is none of reading: see
     /// [`ChatCompletionResponse::error`].
     pub fn from_slice(body: &[u8]) -> Result<Self, ReadError> {
-        let mut response: Self = json::from_slice(body)?;
+        let mut response: Self = json::object_from_slice(body)?;
         let says_nothing =
             response.id.is_empty() && response.choices.is_empty() && response.usage.is_none();
         if response.error.is_none() && says_nothing {
@@ -169,10 +169,7 @@ impl ChatCompletionResponse {
 
 impl Serialize for StopReason {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Int(token) => serializer.serialize_i64(*token),
-            Self::String(text) => serializer.serialize_str(text),
-        }
+        Plain::piece(self).serialize(serializer)
     }
 }
 
@@ -183,7 +180,7 @@ impl<'de> Deserialize<'de> for StopReason {
 }
 
 impl Codec<StopReason> for Plain {
-    fn number(value: Number) -> Read<StopReason> {
+    fn number(value: &Number) -> Read<StopReason> {
         <Self as Codec<i64>>::number(value).map(StopReason::Int)
     }
 
@@ -191,24 +188,23 @@ impl Codec<StopReason> for Plain {
         Read::Known(StopReason::String(value.to_owned()))
     }
 
-    fn object<'de, A: MapAccess<'de>>(object: A) -> Result<Read<StopReason>, A::Error> {
-        let value = Value::deserialize(serde::de::value::MapAccessDeserializer::new(object))?;
-        if let Value::Number(number) = value {
-            return Ok(<Self as Codec<StopReason>>::number(number));
-        }
-        let known = match (
-            value.get("Int").and_then(Value::as_i64),
-            value.get("String").and_then(Value::as_str),
-        ) {
-            (Some(token), _) => Some(StopReason::Int(token)),
-            (None, Some(text)) => Some(StopReason::String(text.to_owned())),
-            (None, None) => None,
-        };
-        Ok(known.map_or_else(|| Read::Unknown(value), Read::Known))
+    fn object(members: &mut dyn Members) -> Result<Read<StopReason>, Stopped> {
+        whole(members, |value| {
+            let token = value.get("Int").and_then(Value::as_i64).map(StopReason::Int);
+            let text = || Some(StopReason::String(value.get("String")?.as_str()?.to_owned()));
+            token.or_else(text).ok_or(value)
+        })
     }
 
     fn is_absent(_value: &StopReason) -> bool {
         false
+    }
+
+    fn piece(value: &StopReason) -> Piece<'_> {
+        match value {
+            StopReason::Int(token) => Piece::Signed(*token),
+            StopReason::String(text) => Piece::Text(text),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
-use serde::{Deserialize, Serialize, Serializer};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::wire::{Read, by_value, object};
+use crate::wire::{Piece, Tagged, by_value_type, object};
 
 /// The form an answer must have.
 ///
@@ -47,9 +47,9 @@ impl ResponseFormat {
         Self::JsonSchema(JsonSchema::new(name, schema))
     }
 
-    fn read_value(value: Value) -> Read<Self> {
+    fn read_value(value: Value) -> Result<Self, Value> {
         let members = value.as_object().map_or(0, serde_json::Map::len);
-        Read::Known(match (value.get("type").and_then(Value::as_str), members) {
+        Ok(match (value.get("type").and_then(Value::as_str), members) {
             (Some("text"), 1) => Self::Text,
             (Some("json_object"), 1) => Self::JsonObject,
             (Some("json_schema"), 2) => {
@@ -60,6 +60,20 @@ impl ResponseFormat {
             }
             _ => Self::Other(value),
         })
+    }
+
+    fn piece(&self) -> Piece<'_> {
+        match self {
+            Self::Text => Piece::Owned(json!({"type": "text"})),
+            Self::JsonObject => Piece::Owned(json!({"type": "json_object"})),
+            Self::JsonSchema(schema) => Piece::Tagged(Box::new(Tagged {
+                kind: "json_schema",
+                name: "json_schema",
+                value: Piece::Object(schema),
+                extra: None,
+            })),
+            Self::Other(value) => Piece::Value(value),
+        }
     }
 }
 
@@ -90,25 +104,7 @@ impl From<JsonSchema> for ResponseFormat {
     }
 }
 
-impl Serialize for ResponseFormat {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Text => json!({"type": "text"}).serialize(serializer),
-            Self::JsonObject => json!({"type": "json_object"}).serialize(serializer),
-            Self::JsonSchema(schema) => {
-                use serde::ser::SerializeMap;
-
-                let mut map = serializer.serialize_map(Some(2))?;
-                map.serialize_entry("type", "json_schema")?;
-                map.serialize_entry("json_schema", schema)?;
-                map.end()
-            }
-            Self::Other(value) => value.serialize(serializer),
-        }
-    }
-}
-
-by_value!(ResponseFormat, "a response format");
+by_value_type!(ResponseFormat, "a response format");
 
 #[cfg(test)]
 mod tests {

@@ -1,9 +1,8 @@
-use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use crate::ReadError;
 use crate::open_enum::open_enum;
-use crate::wire::{Read, by_value, object};
+use crate::wire::{Piece, by_value_type, object};
 
 object! {
     /// A tool the model may call.
@@ -182,9 +181,9 @@ impl ToolChoice {
         Self::Function(name.into())
     }
 
-    fn read_value(value: Value) -> Read<Self> {
+    fn read_value(value: Value) -> Result<Self, Value> {
         let named_function = || value.pointer("/function/name").and_then(Value::as_str);
-        Read::Known(match value.as_str() {
+        Ok(match value.as_str() {
             Some("none") => Self::None,
             Some("auto") => Self::Auto,
             Some("required") => Self::Required,
@@ -194,25 +193,23 @@ impl ToolChoice {
             },
         })
     }
+
+    fn piece(&self) -> Piece<'_> {
+        match self {
+            Self::None => Piece::Text("none"),
+            Self::Auto => Piece::Text("auto"),
+            Self::Required => Piece::Text("required"),
+            Self::Function(name) => Piece::Owned(named(name)),
+            Self::Other(value) => Piece::Value(value),
+        }
+    }
 }
 
 fn named(name: &str) -> Value {
     json!({"type": "function", "function": {"name": name}})
 }
 
-impl Serialize for ToolChoice {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::None => serializer.serialize_str("none"),
-            Self::Auto => serializer.serialize_str("auto"),
-            Self::Required => serializer.serialize_str("required"),
-            Self::Function(name) => named(name).serialize(serializer),
-            Self::Other(value) => value.serialize(serializer),
-        }
-    }
-}
-
-by_value!(ToolChoice, "a tool choice");
+by_value_type!(ToolChoice, "a tool choice");
 
 #[cfg(test)]
 mod tests {

@@ -56,7 +56,8 @@ pub(crate) fn find<'a>(
     if let Some(usage) = usage {
         return Some(Cow::Borrowed(usage));
     }
-    extras.into_iter().find_map(in_extra).map(Cow::Owned)
+    let mut extras = extras.into_iter().filter(|extra| !extra.is_empty());
+    extras.find_map(in_extra).map(Cow::Owned)
 }
 
 fn in_extra(extra: &Extra) -> Option<Usage> {

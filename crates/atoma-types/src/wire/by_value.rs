@@ -1,7 +1,40 @@
 //! Types whose meaning depends on a member, such as `type`: they are read as a whole JSON value first.
 
-/// Reads a type by way of its function `read_value`, which says what a JSON value other than `null` means.
+/// The functions of a [`super::Codec`] that read any value but `null` by way of a function, which gives back what means
+/// nothing.
 macro_rules! by_value {
+    ($ty:ty, $read:expr) => {
+        fn boolean(value: bool) -> $crate::wire::Read<$ty> {
+            let read: fn(serde_json::Value) -> Result<$ty, serde_json::Value> = $read;
+            $crate::wire::Read::known(read(value.into()).ok())
+        }
+
+        fn number(value: &serde_json::Number) -> $crate::wire::Read<$ty> {
+            let read: fn(serde_json::Value) -> Result<$ty, serde_json::Value> = $read;
+            $crate::wire::Read::known(read(value.clone().into()).ok())
+        }
+
+        fn text(value: &str) -> $crate::wire::Read<$ty> {
+            let read: fn(serde_json::Value) -> Result<$ty, serde_json::Value> = $read;
+            $crate::wire::Read::known(read(value.into()).ok())
+        }
+
+        fn array(
+            elements: &mut dyn $crate::wire::Elements,
+        ) -> Result<$crate::wire::Read<$ty>, $crate::wire::Stopped> {
+            $crate::wire::whole(elements, $read)
+        }
+
+        fn object(
+            members: &mut dyn $crate::wire::Members,
+        ) -> Result<$crate::wire::Read<$ty>, $crate::wire::Stopped> {
+            $crate::wire::whole(members, $read)
+        }
+    };
+}
+
+/// Reads a type by way of its function `read_value`, and writes it as its function `piece` says.
+macro_rules! by_value_type {
     ($name:ident, $expected:literal) => {
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -9,21 +42,24 @@ macro_rules! by_value {
             }
         }
 
-        impl $crate::wire::Codec<$name> for $crate::wire::Plain {
-            fn read<'de, D: serde::Deserializer<'de>>(
-                deserializer: D,
-            ) -> Result<$crate::wire::Read<$name>, D::Error> {
-                Ok(match <serde_json::Value as serde::Deserialize>::deserialize(deserializer)? {
-                    serde_json::Value::Null => $crate::wire::Read::Null,
-                    value => $name::read_value(value),
-                })
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                self.piece().serialize(serializer)
             }
+        }
+
+        impl $crate::wire::Codec<$name> for $crate::wire::Plain {
+            $crate::wire::by_value!($name, $name::read_value);
 
             fn is_absent(_value: &$name) -> bool {
                 false
+            }
+
+            fn piece(value: &$name) -> $crate::wire::Piece<'_> {
+                value.piece()
             }
         }
     };
 }
 
-pub(crate) use by_value;
+pub(crate) use {by_value, by_value_type};

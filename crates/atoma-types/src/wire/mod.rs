@@ -2,46 +2,55 @@
 //!
 //! A [`Codec`] says what each kind of JSON value means for one type. Reading a member never fails unless the JSON
 //! itself is broken: a value that means nothing for its field is handed back and kept in the object's `extra`.
+//!
+//! The models are compiled once: they read from [`Members`] and [`Elements`], and are written as [`Piece`]s, whatever
+//! serde's deserializer or serializer is. Compiled for each of those, they would be most of a small program.
 
 mod by_value;
 mod object;
+mod piece;
 mod scalar;
+mod source;
 
 use std::marker::PhantomData;
 
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde::ser::{Serialize, Serializer};
-use serde_json::{Number, Value};
+use serde::de::{Deserializer, Error};
+use serde_json::Number;
 
-pub(crate) use by_value::by_value;
+pub(crate) use by_value::{by_value, by_value_type};
 pub(crate) use object::{
-    Key, MemberName, Object, append, object, read_in_place, read_member, wire_codec, wire_name,
-    write_member,
+    Member, Object, ReadObject, Whole, WriteObject, is_set, object, settle, wire_codec, wire_name,
+    wire_omit,
 };
-pub(crate) use scalar::{Always, ErrorMember, Index, JsonText, WhenSet};
+pub(crate) use piece::{Piece, Tagged};
+pub(crate) use scalar::{ErrorMember, Index, JsonText};
+pub(crate) use source::{Elements, Members, Stopped, read, whole};
 
 /// What was found where a `T` was expected.
-pub(crate) enum Read<T> {
+pub(crate) enum Read<T = ()> {
     /// A value whose meaning is plain.
     Known(T),
     /// Nothing: `null`, or what stands for it.
     Null,
-    /// A value that means nothing here.
-    Unknown(Value),
+    /// A value that means nothing here. Whoever handed it out keeps it.
+    Unknown,
 }
 
 impl<T> Read<T> {
+    pub(crate) fn known(value: Option<T>) -> Self {
+        value.map_or(Self::Unknown, Self::Known)
+    }
+
     pub(crate) fn map<U>(self, f: impl FnOnce(T) -> U) -> Read<U> {
         match self {
             Self::Known(value) => Read::Known(f(value)),
             Self::Null => Read::Null,
-            Self::Unknown(value) => Read::Unknown(value),
+            Self::Unknown => Read::Unknown,
         }
     }
 
     /// Puts a known value where it belongs. What says nothing erases nothing.
-    pub(crate) fn put<C: Codec<T>>(self, target: &mut T) -> Read<()> {
+    pub(crate) fn put<C: Codec<T>>(self, target: &mut T) -> Read {
         self.map(|value| {
             if !C::is_absent(&value) || C::is_absent(target) {
                 *target = value;
@@ -53,81 +62,89 @@ impl<T> Read<T> {
 /// The usual way of reading and writing a type.
 pub(crate) struct Plain;
 
-/// How a `T` is read from any JSON value, and written.
+/// How a `T` is read from any JSON value, and written. A kind of value that is not told of has no meaning.
 pub(crate) trait Codec<T> {
     /// Whether an absent value is left out when its object is written.
     const OMIT: bool = false;
 
-    fn boolean(value: bool) -> Read<T> {
-        Read::Unknown(value.into())
+    fn boolean(_value: bool) -> Read<T> {
+        Read::Unknown
     }
 
-    fn number(value: Number) -> Read<T> {
-        Read::Unknown(value.into())
+    fn number(_value: &Number) -> Read<T> {
+        Read::Unknown
     }
 
-    fn text(value: &str) -> Read<T> {
-        Read::Unknown(value.into())
+    fn text(_value: &str) -> Read<T> {
+        Read::Unknown
     }
 
-    fn array<'de, A: SeqAccess<'de>>(array: A) -> Result<Read<T>, A::Error> {
-        Value::deserialize(SeqAccessDeserializer::new(array)).map(Read::Unknown)
+    fn array(_elements: &mut dyn Elements) -> Result<Read<T>, Stopped> {
+        Ok(Read::Unknown)
     }
 
-    fn object<'de, A: MapAccess<'de>>(object: A) -> Result<Read<T>, A::Error> {
-        Ok(match Value::deserialize(MapAccessDeserializer::new(object))? {
-            // With its feature `arbitrary_precision`, serde_json hands numbers over as objects.
-            Value::Number(number) => Self::number(number),
-            value => Read::Unknown(value),
-        })
+    fn object(_members: &mut dyn Members) -> Result<Read<T>, Stopped> {
+        Ok(Read::Unknown)
     }
 
-    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Read<T>, D::Error>
-    where
-        Self: Sized,
-    {
-        deserializer.deserialize_any(AnyValue(PhantomData::<(T, Self)>))
-    }
-
-    /// Reads into a field, as [`Read::put`] does. An object that is large is read where it stays: handing it up
+    /// Reads an object into a field, as [`Read::put`] does. One that is large is read where it stays: handing it up
     /// through every layer costs more than reading it.
-    fn read_into<'de, D: Deserializer<'de>>(
-        deserializer: D,
-        target: &mut T,
-    ) -> Result<Read<()>, D::Error>
+    fn object_into(members: &mut dyn Members, target: &mut T) -> Result<Read, Stopped>
     where
         Self: Sized,
     {
-        Self::read(deserializer).map(|read| read.put::<Self>(target))
+        Self::object(members).map(|read| read.put::<Self>(target))
     }
 
-    /// Reads an element of a list, and adds it unless it means nothing.
-    fn read_element<'de, D: Deserializer<'de>>(
-        deserializer: D,
-        list: &mut Vec<T>,
-    ) -> Result<(), D::Error>
-    where
-        Self: Sized,
-    {
-        if let Read::Known(element) = Self::read(deserializer)? {
-            list.push(element);
-        }
-        Ok(())
+    /// Reads an object at the end of a list.
+    fn object_onto(members: &mut dyn Members, list: &mut Vec<T>) -> Result<Read, Stopped> {
+        Self::object(members).map(|read| read.map(|element| list.push(element)))
     }
 
     /// Whether the value says nothing, as if its member were not there.
     fn is_absent(value: &T) -> bool;
 
-    /// Whether JSON has no way to write the value: a number that is not finite.
-    fn is_unwritable(_value: &T) -> bool {
-        false
+    /// The value as it is written.
+    fn piece(value: &T) -> Piece<'_>;
+}
+
+/// Where a value is read into: one of these is called, with what the value is.
+pub(crate) trait Target {
+    fn boolean(&mut self, value: bool) -> Read;
+    fn number(&mut self, value: &Number) -> Read;
+    fn text(&mut self, value: &str) -> Read;
+    fn array(&mut self, elements: &mut dyn Elements) -> Result<Read, Stopped>;
+    fn object(&mut self, members: &mut dyn Members) -> Result<Read, Stopped>;
+}
+
+/// A value read into its field.
+pub(crate) struct Field<'a, T, C>(&'a mut T, PhantomData<C>);
+
+impl<'a, T, C> Field<'a, T, C> {
+    pub(crate) fn new(target: &'a mut T) -> Self {
+        Self(target, PhantomData)
+    }
+}
+
+impl<T, C: Codec<T>> Target for Field<'_, T, C> {
+    fn boolean(&mut self, value: bool) -> Read {
+        C::boolean(value).put::<C>(self.0)
     }
 
-    fn write<S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error>
-    where
-        T: Serialize,
-    {
-        value.serialize(serializer)
+    fn number(&mut self, value: &Number) -> Read {
+        C::number(value).put::<C>(self.0)
+    }
+
+    fn text(&mut self, value: &str) -> Read {
+        C::text(value).put::<C>(self.0)
+    }
+
+    fn array(&mut self, elements: &mut dyn Elements) -> Result<Read, Stopped> {
+        C::array(elements).map(|read| read.put::<C>(self.0))
+    }
+
+    fn object(&mut self, members: &mut dyn Members) -> Result<Read, Stopped> {
+        C::object_into(members, self.0)
     }
 }
 
@@ -137,82 +154,7 @@ where
     Plain: Codec<T>,
     D: Deserializer<'de>,
 {
-    match Plain::read(deserializer)? {
-        Read::Known(value) => Ok(value),
-        Read::Null | Read::Unknown(_) => Err(D::Error::custom(format_args!("expected {expected}"))),
-    }
-}
-
-/// A value as its codec reads it.
-pub(crate) struct Lenient<T, C>(pub(crate) Read<T>, PhantomData<C>);
-
-impl<'de, T, C: Codec<T>> Deserialize<'de> for Lenient<T, C> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        C::read(deserializer).map(|read| Self(read, PhantomData))
-    }
-}
-
-/// A value as its codec writes it.
-pub(crate) struct Written<'a, T, C>(&'a T, PhantomData<C>);
-
-impl<'a, T, C> Written<'a, T, C> {
-    pub(crate) fn new(value: &'a T) -> Self {
-        Self(value, PhantomData)
-    }
-}
-
-impl<T: Serialize, C: Codec<T>> Serialize for Written<'_, T, C> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        C::write(self.0, serializer)
-    }
-}
-
-struct AnyValue<T, C>(PhantomData<(T, C)>);
-
-impl<'de, T, C: Codec<T>> Visitor<'de> for AnyValue<T, C> {
-    type Value = Read<T>;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("any JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Read::Null)
-    }
-
-    fn visit_none<E>(self) -> Result<Self::Value, E> {
-        Ok(Read::Null)
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        C::read(deserializer)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
-        Ok(C::boolean(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
-        Ok(C::number(value.into()))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
-        Ok(C::number(value.into()))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
-        Ok(Number::from_f64(value).map_or(Read::Null, C::number))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
-        Ok(C::text(value))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, array: A) -> Result<Self::Value, A::Error> {
-        C::array(array)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Self::Value, A::Error> {
-        C::object(object)
-    }
+    let mut value = None;
+    read(deserializer, &mut Field::<_, Plain>::new(&mut value))?;
+    value.ok_or_else(|| D::Error::custom(format_args!("expected {expected}")))
 }

@@ -1,19 +1,15 @@
 //! Objects: one macro that defines a model and how it is read and written.
 
-use std::marker::PhantomData;
+use serde_json::Number;
 
-use serde::de::value::SeqAccessDeserializer;
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde::ser::{Error as _, Serialize, SerializeMap};
-use serde_json::{Number, Value};
-
-use super::{Codec, Read, Written};
+use super::{Elements, Members, Piece, Read, Stopped, Target};
 use crate::Extra;
 
 /// Defines a model: a struct with public fields and an `extra`, read member by member and written without what is absent.
 ///
-/// `name: Type` is a member of that name; `as Codec` names another codec than [`super::Plain`]; `= "wire" | "other"` gives
-/// the name on the wire, and further names that are read as the same.
+/// `name: Type` is a member of that name; `as Codec` names another codec than [`super::Plain`], or says that the member is
+/// written `Always`, even when it is an empty list, or only `WhenSet`; `= "wire" | "other"` gives the name on the wire, and
+/// further names that are read as the same.
 macro_rules! object {
     (
         $(#[$meta:meta])*
@@ -35,103 +31,108 @@ macro_rules! object {
 
         const _: () = {
             use $crate::wire::{
-                Codec, Key, MemberName, Object, Plain, Read, append, read_in_place, read_member, wire_codec, wire_name,
-                write_member,
+                Codec, Field, Member, Members, Object, Piece, Plain, Read, ReadObject, Stopped, WriteObject, wire_codec,
+                wire_name, wire_omit,
             };
 
             #[allow(non_camel_case_types)]
-            enum Member {
+            enum Place {
                 $( $field, )*
-                Other(String),
             }
 
-            impl MemberName for Member {
-                fn from_name(name: &str) -> Self {
-                    match name {
-                        $( wire_name!($field $(, $wire)?) $($(| $alias)*)? => Self::$field, )*
-                        other => Self::Other(other.to_owned()),
-                    }
-                }
-            }
-
-            impl $name {
-                fn is_set(&self, name: &str) -> bool {
-                    match name {
-                        $( wire_name!($field $(, $wire)?) => {
-                            !<wire_codec!($($codec)?) as Codec<$ty>>::is_absent(&self.$field)
-                        } )*
-                        _ => false,
-                    }
-                }
-
-                /// Sorts out the extra members: none is repeated, none has the name of a field that is set.
-                pub(crate) fn settle(&mut self) {
-                    if !self.extra.is_empty() {
-                        let mut extra = std::mem::take(&mut self.extra);
-                        extra.settle(|name| self.is_set(name));
-                        self.extra = extra;
-                    }
-                }
+            fn place(name: &str) -> Option<usize> {
+                Some(match name {
+                    $( wire_name!($field $(, $wire)?) $($(| $alias)*)? => Place::$field as usize, )*
+                    _ => return None,
+                })
             }
 
             impl Object for $name {
-                fn read_members<'de, A: serde::de::MapAccess<'de>>(&mut self, mut map: A) -> Result<(), A::Error> {
-                    while let Some(Key(member)) = map.next_key()? {
-                        match member {
-                            $( Member::$field => {
-                                let name = wire_name!($field $(, $wire)?);
-                                read_member::<$ty, wire_codec!($($codec)?), A>(&mut map, &mut self.$field, name, &mut self.extra)?;
-                            } )*
-                            Member::Other(name) => self.extra.push(name, map.next_value()?),
-                        }
-                    }
-                    self.settle();
-                    Ok(())
+                fn members(&self) -> &'static [Member] {
+                    &[$( Member {
+                        name: wire_name!($field $(, $wire)?),
+                        omit: wire_omit!($ty $(, $codec)?),
+                    }, )*]
+                }
+
+                fn is_set_at(&self, place: usize) -> bool {
+                    $( if place == Place::$field as usize {
+                        return !<wire_codec!($($codec)?) as Codec<$ty>>::is_absent(&self.$field);
+                    } )*
+                    false
+                }
+
+                fn extra(&self) -> &$crate::Extra {
+                    &self.extra
+                }
+
+                fn extra_mut(&mut self) -> &mut $crate::Extra {
+                    &mut self.extra
+                }
+            }
+
+            impl ReadObject for $name {
+                fn place(&self) -> fn(&str) -> Option<usize> {
+                    place
+                }
+
+                fn read_at(&mut self, place: usize, members: &mut dyn Members) -> Result<Read, Stopped> {
+                    $( if place == Place::$field as usize {
+                        return members.value(&mut Field::<$ty, wire_codec!($($codec)?)>::new(&mut self.$field));
+                    } )*
+                    Ok(Read::Null)
+                }
+
+                fn as_object(&mut self) -> &mut dyn Object {
+                    self
+                }
+            }
+
+            impl WriteObject for $name {
+                fn piece_at(&self, place: usize) -> Piece<'_> {
+                    $( if place == Place::$field as usize {
+                        return <wire_codec!($($codec)?) as Codec<$ty>>::piece(&self.$field);
+                    } )*
+                    Piece::Null
+                }
+
+                fn as_object(&self) -> &dyn Object {
+                    self
                 }
             }
 
             impl Codec<$name> for Plain {
-                fn read<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Read<$name>, D::Error> {
+                fn object(members: &mut dyn Members) -> Result<Read<$name>, Stopped> {
                     let mut object = $name::default();
-                    let read = read_in_place(deserializer, &mut object)?;
-                    Ok(read.map(|()| object))
+                    members.read_into(&mut object)?;
+                    Ok(Read::Known(object))
                 }
 
-                fn read_into<'de, D: serde::Deserializer<'de>>(
-                    deserializer: D,
-                    target: &mut $name,
-                ) -> Result<Read<()>, D::Error> {
+                fn object_into(members: &mut dyn Members, target: &mut $name) -> Result<Read, Stopped> {
                     if <Self as Codec<$name>>::is_absent(target) {
-                        return read_in_place(deserializer, target);
+                        return members.read_into(target).map(Read::Known);
                     }
-                    let again = <Self as Codec<$name>>::read(deserializer)?;
+                    let again = <Self as Codec<$name>>::object(members)?;
                     Ok(again.put::<Self>(target))
                 }
 
-                fn read_element<'de, D: serde::Deserializer<'de>>(
-                    deserializer: D,
-                    list: &mut Vec<$name>,
-                ) -> Result<(), D::Error> {
-                    append(deserializer, list)
+                fn object_onto(members: &mut dyn Members, list: &mut Vec<$name>) -> Result<Read, Stopped> {
+                    list.push($name::default());
+                    list.last_mut().map_or(Ok(()), |last| members.read_into(last)).map(Read::Known)
                 }
 
                 fn is_absent(value: &$name) -> bool {
                     $( <wire_codec!($($codec)?) as Codec<$ty>>::is_absent(&value.$field) && )* value.extra.is_empty()
                 }
+
+                fn piece(value: &$name) -> Piece<'_> {
+                    Piece::Object(value)
+                }
             }
 
             impl serde::Serialize for $name {
                 fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                    use serde::ser::SerializeMap;
-
-                    let mut map = serializer.serialize_map(None)?;
-                    $( write_member::<$ty, wire_codec!($($codec)?), S::SerializeMap>(
-                        &mut map, &self.$field, wire_name!($field $(, $wire)?), &self.extra,
-                    )?; )*
-                    for (name, value) in self.extra.iter().filter(|(name, _)| !self.is_set(name)) {
-                        map.serialize_entry(name, value)?;
-                    }
-                    map.end()
+                    Piece::Object(self).serialize(serializer)
                 }
             }
 
@@ -157,154 +158,109 @@ macro_rules! wire_codec {
     () => {
         $crate::wire::Plain
     };
+    (Always) => {
+        $crate::wire::Plain
+    };
+    (WhenSet) => {
+        $crate::wire::Plain
+    };
     ($codec:ident) => {
         $crate::wire::$codec
     };
 }
 
-pub(crate) use {object, wire_codec, wire_name};
-
-/// The members an object knows.
-pub(crate) trait MemberName {
-    fn from_name(name: &str) -> Self;
+macro_rules! wire_omit {
+    ($ty:ty) => {
+        <$crate::wire::Plain as Codec<$ty>>::OMIT
+    };
+    ($ty:ty, Always) => {
+        false
+    };
+    ($ty:ty, WhenSet) => {
+        true
+    };
+    ($ty:ty, $codec:ident) => {
+        <$crate::wire::$codec as Codec<$ty>>::OMIT
+    };
 }
 
-/// The name of a member, told without an allocation when it is a known one.
-pub(crate) struct Key<M>(pub(crate) M);
+pub(crate) use {object, wire_codec, wire_name, wire_omit};
 
-impl<'de, M: MemberName> Deserialize<'de> for Key<M> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_identifier(KeyVisitor(PhantomData))
-    }
+/// A member that has a field.
+pub(crate) struct Member {
+    /// Its name on the wire.
+    pub(crate) name: &'static str,
+    /// Whether it is left out when it is absent.
+    pub(crate) omit: bool,
 }
 
-struct KeyVisitor<M>(PhantomData<M>);
+/// An object with fields and extra members. A field's place is its position among the members.
+///
+/// Reading and writing are traits of their own, so that a program that only reads a model does not hold what writes it.
+pub(crate) trait Object {
+    fn members(&self) -> &'static [Member];
 
-impl<M: MemberName> Visitor<'_> for KeyVisitor<M> {
-    type Value = Key<M>;
+    fn is_set_at(&self, place: usize) -> bool;
 
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the name of a member")
-    }
+    fn extra(&self) -> &Extra;
 
-    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(Key(M::from_name(name)))
-    }
-}
-
-/// Reads one member into its field, or into `extra` if it means nothing there.
-pub(crate) fn read_member<'de, T, C, A>(
-    map: &mut A,
-    field: &mut T,
-    name: &'static str,
-    extra: &mut Extra,
-) -> Result<(), A::Error>
-where
-    C: Codec<T>,
-    A: MapAccess<'de>,
-{
-    if let Read::Unknown(value) = map.next_value_seed(Field::<T, C>(field, PhantomData))? {
-        extra.push(name.to_owned(), value);
-    }
-    Ok(())
-}
-
-/// A value read into where it stays.
-struct Field<'a, T, C>(&'a mut T, PhantomData<C>);
-
-impl<'de, T, C: Codec<T>> DeserializeSeed<'de> for Field<'_, T, C> {
-    type Value = Read<()>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Read<()>, D::Error> {
-        C::read_into(deserializer, self.0)
-    }
+    fn extra_mut(&mut self) -> &mut Extra;
 }
 
 /// What is read member by member.
-pub(crate) trait Object: Default {
-    fn read_members<'de, A: MapAccess<'de>>(&mut self, map: A) -> Result<(), A::Error>;
+pub(crate) trait ReadObject: Object {
+    /// Finds the place of a name, or of another name for the same.
+    fn place(&self) -> fn(&str) -> Option<usize>;
+
+    /// Reads the value of the member named last into its field.
+    fn read_at(&mut self, place: usize, members: &mut dyn Members) -> Result<Read, Stopped>;
+
+    fn as_object(&mut self) -> &mut dyn Object;
 }
 
-/// Reads an object into an empty one.
-pub(crate) fn read_in_place<'de, T: Object, D: Deserializer<'de>>(
-    deserializer: D,
-    target: &mut T,
-) -> Result<Read<()>, D::Error> {
-    deserializer.deserialize_any(InPlace(target))
+/// What is written member by member.
+pub(crate) trait WriteObject: Object {
+    fn piece_at(&self, place: usize) -> Piece<'_>;
+
+    fn as_object(&self) -> &dyn Object;
 }
 
-/// Reads an object at the end of a list.
-pub(crate) fn append<'de, T: Object, D: Deserializer<'de>>(
-    deserializer: D,
-    list: &mut Vec<T>,
-) -> Result<(), D::Error> {
-    list.push(T::default());
-    let Some(last) = list.last_mut() else { return Ok(()) };
-    if !matches!(read_in_place(deserializer, last)?, Read::Known(())) {
-        list.pop();
-    }
-    Ok(())
-}
+/// An object that is read where it stays.
+pub(crate) struct Whole<'a>(pub(crate) &'a mut dyn ReadObject);
 
-struct InPlace<'a, T>(&'a mut T);
-
-impl<'de, T: Object> Visitor<'de> for InPlace<'_, T> {
-    type Value = Read<()>;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("any JSON value")
+impl Target for Whole<'_> {
+    fn boolean(&mut self, _value: bool) -> Read {
+        Read::Unknown
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Read<()>, A::Error> {
-        self.0.read_members(map).map(Read::Known)
+    fn number(&mut self, _value: &Number) -> Read {
+        Read::Unknown
     }
 
-    fn visit_unit<E>(self) -> Result<Read<()>, E> {
-        Ok(Read::Null)
+    fn text(&mut self, _value: &str) -> Read {
+        Read::Unknown
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Read<()>, E> {
-        Ok(Read::Unknown(value.into()))
+    fn array(&mut self, _elements: &mut dyn Elements) -> Result<Read, Stopped> {
+        Ok(Read::Unknown)
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Read<()>, E> {
-        Ok(Read::Unknown(value.into()))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Read<()>, E> {
-        Ok(Read::Unknown(value.into()))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Read<()>, E> {
-        Ok(Number::from_f64(value).map_or(Read::Null, |number| Read::Unknown(number.into())))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Read<()>, E> {
-        Ok(Read::Unknown(value.into()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, array: A) -> Result<Read<()>, A::Error> {
-        Value::deserialize(SeqAccessDeserializer::new(array)).map(Read::Unknown)
+    fn object(&mut self, members: &mut dyn Members) -> Result<Read, Stopped> {
+        members.read_into(self.0).map(Read::Known)
     }
 }
 
-/// Writes one member. An absent one gives way to an extra member of its name.
-pub(crate) fn write_member<T, C, M>(
-    map: &mut M,
-    field: &T,
-    name: &'static str,
-    extra: &Extra,
-) -> Result<(), M::Error>
-where
-    T: Serialize,
-    C: Codec<T>,
-    M: SerializeMap,
-{
-    if C::is_absent(field) && (C::OMIT || extra.contains(name)) {
-        return Ok(());
+/// Whether the field of a name is set.
+pub(crate) fn is_set(object: &dyn Object, name: &str) -> bool {
+    let place = object.members().iter().position(|member| member.name == name);
+    place.is_some_and(|place| object.is_set_at(place))
+}
+
+/// Sorts out the extra members: none is repeated, none has the name of a field that is set.
+pub(crate) fn settle(object: &mut dyn Object) {
+    if !object.extra().is_empty() {
+        let mut extra = std::mem::take(object.extra_mut());
+        extra.settle(&|name| is_set(object, name));
+        *object.extra_mut() = extra;
     }
-    if C::is_unwritable(field) {
-        return Err(M::Error::custom(format_args!("{name} is not a finite number")));
-    }
-    map.serialize_entry(name, &Written::<T, C>::new(field))
 }

@@ -3,24 +3,26 @@
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess};
-use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::{Number, Value};
 
-use super::{Codec, Lenient, Plain, Read, Written};
+use super::by_value::by_value;
+use super::{Codec, Elements, Members, Piece, Plain, Read, Stopped, Target, whole};
 
 impl Codec<String> for Plain {
     fn text(value: &str) -> Read<String> {
         Read::Known(value.to_owned())
     }
 
-    fn number(value: Number) -> Read<String> {
+    fn number(value: &Number) -> Read<String> {
         Read::Known(value.to_string())
     }
 
     fn is_absent(value: &String) -> bool {
         value.is_empty()
+    }
+
+    fn piece(value: &String) -> Piece<'_> {
+        Piece::Text(value)
     }
 }
 
@@ -30,135 +32,151 @@ impl Codec<bool> for Plain {
     }
 
     fn text(value: &str) -> Read<bool> {
-        value.parse().map_or_else(|_| Read::Unknown(value.into()), Read::Known)
+        Read::known(value.parse().ok())
     }
 
     fn is_absent(value: &bool) -> bool {
         !value
     }
+
+    fn piece(value: &bool) -> Piece<'_> {
+        Piece::Boolean(*value)
+    }
 }
 
 macro_rules! integer {
-    ($($ty:ty)*) => { $(
+    ($($ty:ty: $piece:ident)*) => { $(
         impl Codec<$ty> for Plain {
-            fn number(value: Number) -> Read<$ty> {
-                let known = whole(&value).and_then(|number| <$ty>::try_from(number).ok());
-                known.map_or_else(|| Read::Unknown(value.into()), Read::Known)
+            fn number(value: &Number) -> Read<$ty> {
+                Read::known(whole_number(value).and_then(|number| <$ty>::try_from(number).ok()))
             }
 
             fn text(value: &str) -> Read<$ty> {
-                number_in(value).map_or_else(|| Read::Unknown(value.into()), |number| match Self::number(number) {
-                    Read::Unknown(_) => Read::Unknown(value.into()),
-                    read => read,
-                })
+                number_in(value).map_or(Read::Unknown, |number| Self::number(&number))
             }
 
             fn is_absent(value: &$ty) -> bool {
                 *value == 0
             }
+
+            fn piece(value: &$ty) -> Piece<'_> {
+                Piece::$piece((*value).into())
+            }
         }
     )* };
 }
 
-integer!(u8 u32 u64 i64);
+integer!(u8: Unsigned u32: Unsigned u64: Unsigned i64: Signed);
 
 impl Codec<f64> for Plain {
-    fn number(value: Number) -> Read<f64> {
-        value.as_f64().map_or_else(|| Read::Unknown(value.into()), Read::Known)
+    fn number(value: &Number) -> Read<f64> {
+        Read::known(value.as_f64())
     }
 
     fn text(value: &str) -> Read<f64> {
-        number_in(value).map_or_else(|| Read::Unknown(value.into()), Self::number)
+        number_in(value).map_or(Read::Unknown, |number| Self::number(&number))
     }
 
     fn is_absent(value: &f64) -> bool {
         *value == 0.0
     }
 
-    fn is_unwritable(value: &f64) -> bool {
-        !value.is_finite()
+    fn piece(value: &f64) -> Piece<'_> {
+        if value.is_finite() { Piece::Float(*value) } else { Piece::Unwritable }
     }
 }
 
 impl Codec<f32> for Plain {
-    fn number(value: Number) -> Read<f32> {
+    fn number(value: &Number) -> Read<f32> {
         #[allow(clippy::cast_possible_truncation)]
         match value.as_f64().map(|number| number as f32) {
             Some(number) if number.is_finite() => Read::Known(number),
-            _ => Read::Unknown(value.into()),
+            _ => Read::Unknown,
         }
     }
 
     fn text(value: &str) -> Read<f32> {
-        number_in(value).map_or_else(|| Read::Unknown(value.into()), Self::number)
+        number_in(value).map_or(Read::Unknown, |number| Self::number(&number))
     }
 
     fn is_absent(value: &f32) -> bool {
         *value == 0.0
     }
 
-    fn is_unwritable(value: &f32) -> bool {
-        !value.is_finite()
-    }
-
     /// `0.7_f32` is written `0.7`: the shortest decimal, not its nearest `f64`.
-    fn write<S: Serializer>(value: &f32, serializer: S) -> Result<S::Ok, S::Error> {
-        let shortest = value.to_string().parse::<f64>().map_err(S::Error::custom)?;
-        serializer.serialize_f64(shortest)
+    fn piece(value: &f32) -> Piece<'_> {
+        if !value.is_finite() {
+            return Piece::Unwritable;
+        }
+        let shortest = serde_json::to_string(value).ok().and_then(|text| number_in(&text));
+        Piece::Float(shortest.and_then(|number| number.as_f64()).unwrap_or_else(|| (*value).into()))
     }
 }
 
 impl Codec<Value> for Plain {
-    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Read<Value>, D::Error> {
-        Ok(match Value::deserialize(deserializer)? {
-            Value::Null => Read::Null,
-            value => Read::Known(value),
-        })
-    }
+    by_value!(Value, Ok);
 
     fn is_absent(value: &Value) -> bool {
         value.is_null()
+    }
+
+    fn piece(value: &Value) -> Piece<'_> {
+        Piece::Value(value)
     }
 }
 
 impl<T> Codec<Option<T>> for Plain
 where
     Self: Codec<T>,
-    T: Serialize,
 {
     const OMIT: bool = true;
 
-    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Read<Option<T>>, D::Error> {
-        <Self as Codec<T>>::read(deserializer).map(|read| read.map(Some))
+    fn boolean(value: bool) -> Read<Option<T>> {
+        <Self as Codec<T>>::boolean(value).map(Some)
+    }
+
+    fn number(value: &Number) -> Read<Option<T>> {
+        <Self as Codec<T>>::number(value).map(Some)
+    }
+
+    fn text(value: &str) -> Read<Option<T>> {
+        <Self as Codec<T>>::text(value).map(Some)
+    }
+
+    fn array(elements: &mut dyn Elements) -> Result<Read<Option<T>>, Stopped> {
+        <Self as Codec<T>>::array(elements).map(|read| read.map(Some))
+    }
+
+    fn object(members: &mut dyn Members) -> Result<Read<Option<T>>, Stopped> {
+        <Self as Codec<T>>::object(members).map(|read| read.map(Some))
     }
 
     fn is_absent(value: &Option<T>) -> bool {
         value.is_none()
     }
 
-    fn is_unwritable(value: &Option<T>) -> bool {
-        value.as_ref().is_some_and(<Self as Codec<T>>::is_unwritable)
-    }
-
-    fn write<S: Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
-        match value {
-            Some(value) => <Self as Codec<T>>::write(value, serializer),
-            None => serializer.serialize_none(),
-        }
+    fn piece(value: &Option<T>) -> Piece<'_> {
+        value.as_ref().map_or(Piece::Null, <Self as Codec<T>>::piece)
     }
 }
 
-impl<T> Codec<Box<T>> for Plain
+/// An object that is kept apart, and read where it stays.
+impl<T: Default> Codec<Box<T>> for Plain
 where
     Self: Codec<T>,
-    T: Serialize,
 {
-    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Read<Box<T>>, D::Error> {
-        <Self as Codec<T>>::read(deserializer).map(|read| read.map(Box::new))
+    fn object(members: &mut dyn Members) -> Result<Read<Box<T>>, Stopped> {
+        let mut object = Box::default();
+        let read = <Self as Codec<T>>::object_into(members, &mut *object)?;
+        Ok(read.map(|()| object))
     }
 
     fn is_absent(value: &Box<T>) -> bool {
         <Self as Codec<T>>::is_absent(value)
+    }
+
+    fn piece(value: &Box<T>) -> Piece<'_> {
+        <Self as Codec<T>>::piece(value)
     }
 }
 
@@ -166,129 +184,96 @@ where
 impl<T> Codec<Vec<T>> for Plain
 where
     Self: Codec<T>,
-    T: Serialize,
 {
     const OMIT: bool = true;
 
-    fn array<'de, A: SeqAccess<'de>>(mut array: A) -> Result<Read<Vec<T>>, A::Error> {
+    fn array(elements: &mut dyn Elements) -> Result<Read<Vec<T>>, Stopped> {
         let mut list = Vec::new();
-        while array.next_element_seed(Element::<T, Self>(&mut list, PhantomData))?.is_some() {}
+        while elements.next(&mut Element::<T, Self>(&mut list, PhantomData))? {}
         Ok(Read::Known(list))
     }
 
-    fn object<'de, A: MapAccess<'de>>(object: A) -> Result<Read<Vec<T>>, A::Error> {
-        <Self as Codec<T>>::read(MapAccessDeserializer::new(object)).map(list_of_one)
+    fn object(members: &mut dyn Members) -> Result<Read<Vec<T>>, Stopped> {
+        let mut list = Vec::new();
+        let read = Element::<T, Self>(&mut list, PhantomData).object(members)?;
+        Ok(read.map(|()| list))
     }
 
     fn text(value: &str) -> Read<Vec<T>> {
-        list_of_one(<Self as Codec<T>>::text(value))
+        <Self as Codec<T>>::text(value).map(|element| vec![element])
     }
 
     fn is_absent(value: &Vec<T>) -> bool {
         value.is_empty()
     }
 
-    fn is_unwritable(value: &Vec<T>) -> bool {
-        value.iter().any(<Self as Codec<T>>::is_unwritable)
-    }
-
-    fn write<S: Serializer>(value: &Vec<T>, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut list = serializer.serialize_seq(Some(value.len()))?;
-        for element in value {
-            list.serialize_element(&Written::<T, Self>::new(element))?;
-        }
-        list.end()
+    fn piece(value: &Vec<T>) -> Piece<'_> {
+        Piece::List(value)
     }
 }
 
 /// The next element of a list; most lists have only one.
 struct Element<'a, T, C>(&'a mut Vec<T>, PhantomData<C>);
 
-impl<'de, T, C: Codec<T>> DeserializeSeed<'de> for Element<'_, T, C> {
-    type Value = ();
+impl<T, C: Codec<T>> Element<'_, T, C> {
+    fn add(&mut self, read: Read<T>) -> Read {
+        read.map(|element| {
+            self.make_room();
+            self.0.push(element);
+        })
+    }
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+    fn make_room(&mut self) {
         if self.0.is_empty() {
             self.0.reserve_exact(1);
         }
-        C::read_element(deserializer, self.0)
+    }
+}
+
+impl<T, C: Codec<T>> Target for Element<'_, T, C> {
+    fn boolean(&mut self, value: bool) -> Read {
+        self.add(C::boolean(value))
+    }
+
+    fn number(&mut self, value: &Number) -> Read {
+        self.add(C::number(value))
+    }
+
+    fn text(&mut self, value: &str) -> Read {
+        self.add(C::text(value))
+    }
+
+    fn array(&mut self, elements: &mut dyn Elements) -> Result<Read, Stopped> {
+        C::array(elements).map(|read| self.add(read))
+    }
+
+    fn object(&mut self, members: &mut dyn Members) -> Result<Read, Stopped> {
+        self.make_room();
+        C::object_onto(members, self.0)
     }
 }
 
 impl Codec<BTreeMap<String, f32>> for Plain {
-    fn object<'de, A: MapAccess<'de>>(
-        mut object: A,
-    ) -> Result<Read<BTreeMap<String, f32>>, A::Error> {
-        let mut map = BTreeMap::new();
-        while let Some((name, Lenient(read, _))) =
-            object.next_entry::<String, Lenient<f32, Self>>()?
-        {
-            if let Read::Known(value) = read {
-                map.insert(name, value);
+    fn object(members: &mut dyn Members) -> Result<Read<BTreeMap<String, f32>>, Stopped> {
+        whole(members, |value| match value {
+            Value::Object(members) => {
+                let members = members.into_iter();
+                Ok(members.filter_map(|(name, value)| Some((name, number_of(&value)?))).collect())
             }
-        }
-        Ok(Read::Known(map))
+            value => Err(value),
+        })
     }
 
     fn is_absent(value: &BTreeMap<String, f32>) -> bool {
         value.is_empty()
     }
 
-    fn is_unwritable(value: &BTreeMap<String, f32>) -> bool {
-        value.values().any(<Self as Codec<f32>>::is_unwritable)
-    }
-
-    fn write<S: Serializer>(
-        value: &BTreeMap<String, f32>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(value.len()))?;
-        for (name, number) in value {
-            map.serialize_entry(name, &Written::<f32, Self>::new(number))?;
+    fn piece(value: &BTreeMap<String, f32>) -> Piece<'_> {
+        if value.values().all(|number| number.is_finite()) {
+            Piece::Numbers(value)
+        } else {
+            Piece::Unwritable
         }
-        map.end()
-    }
-}
-
-/// A member that is written even when it is an empty list.
-pub(crate) struct Always;
-
-impl<T: Serialize> Codec<Vec<T>> for Always
-where
-    Plain: Codec<T>,
-{
-    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Read<Vec<T>>, D::Error> {
-        <Plain as Codec<Vec<T>>>::read(deserializer)
-    }
-
-    fn is_absent(value: &Vec<T>) -> bool {
-        value.is_empty()
-    }
-
-    fn write<S: Serializer>(value: &Vec<T>, serializer: S) -> Result<S::Ok, S::Error> {
-        <Plain as Codec<Vec<T>>>::write(value, serializer)
-    }
-}
-
-/// A member that is left out when it says nothing.
-pub(crate) struct WhenSet;
-
-impl<T: Serialize> Codec<T> for WhenSet
-where
-    Plain: Codec<T>,
-{
-    const OMIT: bool = true;
-
-    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Read<T>, D::Error> {
-        Plain::read(deserializer)
-    }
-
-    fn is_absent(value: &T) -> bool {
-        Plain::is_absent(value)
-    }
-
-    fn write<S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
-        Plain::write(value, serializer)
     }
 }
 
@@ -299,17 +284,21 @@ pub(crate) struct ErrorMember;
 pub(crate) struct Index;
 
 impl Codec<u32> for Index {
-    fn number(value: Number) -> Read<u32> {
-        let index = whole(&value).map(|number| u32::try_from(number.max(0)).unwrap_or(u32::MAX));
-        index.map_or_else(|| Read::Unknown(value.into()), Read::Known)
+    fn number(value: &Number) -> Read<u32> {
+        let index = whole_number(value);
+        Read::known(index.map(|number| u32::try_from(number.max(0)).unwrap_or(u32::MAX)))
     }
 
     fn text(value: &str) -> Read<u32> {
-        number_in(value).map_or_else(|| Read::Unknown(value.into()), Self::number)
+        number_in(value).map_or(Read::Unknown, |number| Self::number(&number))
     }
 
     fn is_absent(value: &u32) -> bool {
         *value == 0
+    }
+
+    fn piece(value: &u32) -> Piece<'_> {
+        Piece::Unsigned((*value).into())
     }
 }
 
@@ -317,37 +306,49 @@ impl Codec<u32> for Index {
 pub(crate) struct JsonText;
 
 impl Codec<String> for JsonText {
-    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Read<String>, D::Error> {
-        Ok(match Value::deserialize(deserializer)? {
-            Value::Null => Read::Null,
-            Value::String(text) => Read::Known(text),
-            value => Read::Known(value.to_string()),
-        })
-    }
+    by_value!(String, |value| Ok(in_text(value)));
 
     fn is_absent(value: &String) -> bool {
         value.is_empty()
+    }
+
+    fn piece(value: &String) -> Piece<'_> {
+        Piece::Text(value)
     }
 }
 
 impl Codec<Option<String>> for JsonText {
     const OMIT: bool = true;
 
-    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Read<Option<String>>, D::Error> {
-        <Self as Codec<String>>::read(deserializer).map(|read| read.map(Some))
-    }
+    by_value!(Option<String>, |value| Ok(Some(in_text(value))));
 
     fn is_absent(value: &Option<String>) -> bool {
         value.is_none()
     }
+
+    fn piece(value: &Option<String>) -> Piece<'_> {
+        Plain::piece(value)
+    }
 }
 
-fn list_of_one<T>(read: Read<T>) -> Read<Vec<T>> {
-    read.map(|element| vec![element])
+fn number_of(value: &Value) -> Option<f32> {
+    let read = match value {
+        Value::Number(number) => Plain::number(number),
+        Value::String(text) => Plain::text(text),
+        _ => Read::Unknown,
+    };
+    if let Read::Known(number) = read { Some(number) } else { None }
+}
+
+fn in_text(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        value => value.to_string(),
+    }
 }
 
 /// The whole number that a JSON number means; a fraction is cut off.
-fn whole(number: &Number) -> Option<i128> {
+fn whole_number(number: &Number) -> Option<i128> {
     if let Some(number) = number.as_u64() {
         return Some(number.into());
     }

@@ -1,0 +1,113 @@
+//! What is written, as a value without type parameters.
+
+use std::collections::BTreeMap;
+
+use serde::ser::{Error, Serialize, SerializeMap, Serializer};
+use serde_json::Value;
+
+use super::{Codec, Plain, WriteObject, is_set};
+use crate::Extra;
+
+/// A value as it is written.
+pub(crate) enum Piece<'a> {
+    Null,
+    Boolean(bool),
+    Unsigned(u64),
+    Signed(i64),
+    Float(f64),
+    Text(&'a str),
+    Value(&'a Value),
+    Owned(Value),
+    List(&'a dyn List),
+    Numbers(&'a BTreeMap<String, f32>),
+    Object(&'a dyn WriteObject),
+    Tagged(Box<Tagged<'a>>),
+    /// JSON has no way to write the value: a number that is not finite.
+    Unwritable,
+}
+
+/// An object that begins with its `type`, and has one member of its own.
+pub(crate) struct Tagged<'a> {
+    pub(crate) kind: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) value: Piece<'a>,
+    pub(crate) extra: Option<&'a Extra>,
+}
+
+/// A list that is written.
+pub(crate) trait List {
+    fn length(&self) -> usize;
+    fn element(&self, place: usize) -> Piece<'_>;
+}
+
+impl<T> List for Vec<T>
+where
+    Plain: Codec<T>,
+{
+    fn length(&self) -> usize {
+        self.len()
+    }
+
+    fn element(&self, place: usize) -> Piece<'_> {
+        self.get(place).map_or(Piece::Null, Plain::piece)
+    }
+}
+
+impl Serialize for Piece<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => serializer.serialize_none(),
+            Self::Boolean(value) => serializer.serialize_bool(*value),
+            Self::Unsigned(value) => serializer.serialize_u64(*value),
+            Self::Signed(value) => serializer.serialize_i64(*value),
+            Self::Float(value) => serializer.serialize_f64(*value),
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Value(value) => value.serialize(serializer),
+            Self::Owned(value) => value.serialize(serializer),
+            Self::List(list) => {
+                serializer.collect_seq((0..list.length()).map(|place| list.element(place)))
+            }
+            Self::Numbers(numbers) => serializer.collect_map(
+                numbers.iter().map(|(name, number)| (name, <Plain as Codec<f32>>::piece(number))),
+            ),
+            Self::Object(object) => write_object(*object, serializer),
+            Self::Tagged(tagged) => tagged.write(serializer),
+            Self::Unwritable => Err(S::Error::custom("a number is not finite")),
+        }
+    }
+}
+
+/// Writes a member for each field, and the extra members. An absent field gives way to an extra member of its name.
+fn write_object<S: Serializer>(object: &dyn WriteObject, serializer: S) -> Result<S::Ok, S::Error> {
+    let extra = object.extra();
+    let mut map = serializer.serialize_map(None)?;
+    for (place, member) in object.members().iter().enumerate() {
+        let name = member.name;
+        if !object.is_set_at(place) && (member.omit || extra.contains(name)) {
+            continue;
+        }
+        match object.piece_at(place) {
+            Piece::Unwritable => {
+                return Err(S::Error::custom(format_args!("{name} is not a finite number")));
+            }
+            piece => map.serialize_entry(name, &piece)?,
+        }
+    }
+    for (name, value) in extra.iter().filter(|(name, _)| !is_set(object.as_object(), name)) {
+        map.serialize_entry(name, value)?;
+    }
+    map.end()
+}
+
+impl Tagged<'_> {
+    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("type", self.kind)?;
+        map.serialize_entry(self.name, &self.value)?;
+        let extra = self.extra.into_iter().flat_map(Extra::iter);
+        for (name, value) in extra.filter(|(name, _)| *name != "type" && *name != self.name) {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}

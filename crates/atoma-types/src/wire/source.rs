@@ -1,0 +1,287 @@
+//! From serde's deserializers to what the models read from, which has no type parameters.
+
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Number, Value};
+
+use super::{Read, ReadObject, Target, settle};
+
+/// Reading stopped, for a reason that whoever handed out the members or elements has kept.
+pub(crate) struct Stopped;
+
+/// The name of a member.
+enum Name {
+    /// A known one, by its place.
+    Known(usize),
+    /// Any other, which is told apart.
+    Other,
+}
+
+/// A list or an object that is being read.
+pub(crate) trait Rest {
+    /// All that is left of it, as a value.
+    fn rest(&mut self) -> Result<Value, Stopped>;
+
+    /// Gives back a value that means nothing.
+    fn give_back(&mut self, value: Value);
+}
+
+/// The members of an object that is being read.
+pub(crate) trait Members: Rest {
+    /// Reads them into the fields of an object; what means nothing there, and what has none, into its `extra`.
+    fn read_into(&mut self, object: &mut dyn ReadObject) -> Result<(), Stopped>;
+
+    /// Reads the value of the member that [`ReadObject::read_at`] is called for.
+    fn value(&mut self, target: &mut dyn Target) -> Result<Read, Stopped>;
+}
+
+/// The elements of a list that is being read.
+pub(crate) trait Elements: Rest {
+    /// Reads the next element, if there is one.
+    fn next(&mut self, target: &mut dyn Target) -> Result<bool, Stopped>;
+}
+
+/// Reads a list or an object as a whole by way of a function, which gives back what means nothing.
+pub(crate) fn whole<T>(
+    source: &mut (impl Rest + ?Sized),
+    read: impl FnOnce(Value) -> Result<T, Value>,
+) -> Result<Read<T>, Stopped> {
+    Ok(match read(source.rest()?) {
+        Ok(value) => Read::Known(value),
+        Err(value) => {
+            source.give_back(value);
+            Read::Unknown
+        }
+    })
+}
+
+/// Reads a value; what is unknown is passed over.
+pub(crate) fn read<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    target: &mut dyn Target,
+) -> Result<Read, D::Error> {
+    deserializer.deserialize_any(Any { target, unknown: &mut None })
+}
+
+/// Tells a target what a value is, and keeps it if it is unknown.
+struct Any<'a> {
+    target: &'a mut dyn Target,
+    unknown: &'a mut Option<Box<Value>>,
+}
+
+impl Any<'_> {
+    #[inline]
+    fn keep<E>(self, read: Read, value: impl Into<Value>) -> Result<Read, E> {
+        if matches!(read, Read::Unknown) {
+            *self.unknown = Some(Box::new(value.into()));
+        }
+        Ok(read)
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Any<'_> {
+    type Value = Read;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Read, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Any<'_> {
+    type Value = Read;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Read, E> {
+        Ok(Read::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Read, E> {
+        Ok(Read::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Read, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Read, E> {
+        let read = self.target.boolean(value);
+        self.keep(read, value)
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Read, E> {
+        let read = self.target.number(&value.into());
+        self.keep(read, value)
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Read, E> {
+        let read = self.target.number(&value.into());
+        self.keep(read, value)
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Read, E> {
+        let Some(number) = Number::from_f64(value) else { return Ok(Read::Null) };
+        let read = self.target.number(&number);
+        self.keep(read, number)
+    }
+
+    #[inline]
+    fn visit_str<E>(self, value: &str) -> Result<Read, E> {
+        let read = self.target.text(value);
+        self.keep(read, value)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<Read, A::Error> {
+        let rest = |access: &mut A| Value::deserialize(SeqAccessDeserializer::new(access));
+        let mut source = Source { access, rest, unknown: None, error: None };
+        let mut read = self.target.array(&mut source);
+        if let Ok(Read::Unknown) = read {
+            read = source.hand_on(self);
+        }
+        source.end(read)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<Read, A::Error> {
+        let rest = |access: &mut A| Value::deserialize(MapAccessDeserializer::new(access));
+        let mut source = Source { access, rest, unknown: None, error: None };
+        let mut read = self.target.object(&mut source);
+        if let Ok(Read::Unknown) = read {
+            read = source.hand_on(self);
+        }
+        source.end(read)
+    }
+}
+
+/// serde's access to members or elements.
+struct Source<A, E> {
+    access: A,
+    rest: fn(&mut A) -> Result<Value, E>,
+    /// What was last unknown: the value of a member, or all that is read here.
+    unknown: Option<Box<Value>>,
+    /// Why reading stopped.
+    error: Option<E>,
+}
+
+impl<A, E: serde::de::Error> Source<A, E> {
+    fn keep<T>(&mut self, read: Result<T, E>) -> Result<T, Stopped> {
+        read.map_err(|error| {
+            self.error = Some(error);
+            Stopped
+        })
+    }
+
+    /// Hands on the whole of what is unknown: given back, or not begun.
+    #[cold]
+    fn hand_on(&mut self, to: Any<'_>) -> Result<Read, Stopped> {
+        let value = match self.unknown.take() {
+            Some(value) => *value,
+            None => self.rest()?,
+        };
+        // With its feature `arbitrary_precision`, serde_json hands numbers over as objects.
+        if let Value::Number(number) = &value {
+            let read = to.target.number(number);
+            if !matches!(read, Read::Unknown) {
+                return Ok(read);
+            }
+        }
+        *to.unknown = Some(Box::new(value));
+        Ok(Read::Unknown)
+    }
+
+    /// Puts a value that means nothing in its field among the extra members.
+    #[cold]
+    fn put_aside(&mut self, object: &mut dyn ReadObject, place: usize) {
+        if let Some(value) = self.unknown.take() {
+            let name = object.members()[place].name;
+            object.extra_mut().push(name.to_owned(), *value);
+        }
+    }
+
+    fn end(self, read: Result<Read, Stopped>) -> Result<Read, E> {
+        read.map_err(|Stopped| self.error.unwrap_or_else(|| E::custom("reading stopped")))
+    }
+}
+
+impl<A, E: serde::de::Error> Rest for Source<A, E> {
+    fn rest(&mut self) -> Result<Value, Stopped> {
+        let value = (self.rest)(&mut self.access);
+        self.keep(value)
+    }
+
+    fn give_back(&mut self, value: Value) {
+        self.unknown = Some(Box::new(value));
+    }
+}
+
+impl<'de, A: MapAccess<'de>> Members for Source<A, A::Error> {
+    fn read_into(&mut self, object: &mut dyn ReadObject) -> Result<(), Stopped> {
+        let mut names = Names { place: object.place(), other: String::new() };
+        loop {
+            let name = self.access.next_key_seed(&mut names);
+            match self.keep(name)? {
+                Some(Name::Known(place)) => {
+                    if let Read::Unknown = object.read_at(place, self)? {
+                        self.put_aside(object, place);
+                    }
+                }
+                Some(Name::Other) => {
+                    let value = self.access.next_value();
+                    let value = self.keep(value)?;
+                    object.extra_mut().push(std::mem::take(&mut names.other), value);
+                }
+                None => break,
+            }
+        }
+        if !object.extra().is_empty() {
+            settle(object.as_object());
+        }
+        Ok(())
+    }
+
+    fn value(&mut self, target: &mut dyn Target) -> Result<Read, Stopped> {
+        let read = self.access.next_value_seed(Any { target, unknown: &mut self.unknown });
+        self.keep(read)
+    }
+}
+
+impl<'de, A: SeqAccess<'de>> Elements for Source<A, A::Error> {
+    fn next(&mut self, target: &mut dyn Target) -> Result<bool, Stopped> {
+        let read = self.access.next_element_seed(Any { target, unknown: &mut self.unknown });
+        self.keep(read).map(|read| read.is_some())
+    }
+}
+
+/// Finds the place of a name, or keeps it.
+struct Names {
+    place: fn(&str) -> Option<usize>,
+    other: String,
+}
+
+impl<'de> DeserializeSeed<'de> for &mut Names {
+    type Value = Name;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Name, D::Error> {
+        deserializer.deserialize_identifier(self)
+    }
+}
+
+impl Visitor<'_> for &mut Names {
+    type Value = Name;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the name of a member")
+    }
+
+    #[inline]
+    fn visit_str<E>(self, name: &str) -> Result<Name, E> {
+        Ok(match (self.place)(name) {
+            Some(place) => Name::Known(place),
+            None => {
+                name.clone_into(&mut self.other);
+                Name::Other
+            }
+        })
+    }
+}
