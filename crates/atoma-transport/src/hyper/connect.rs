@@ -8,6 +8,7 @@ use super::{
     stream::Stream,
     target::Target,
     tls::{HTTP_1, Protocols, Tls},
+    wire::{Wire, Wired},
 };
 use crate::{ErrorKind, RequestSent, TransportError};
 use bytes::Bytes;
@@ -192,7 +193,7 @@ async fn tunnel(
 
     let (mut sender, mut driver) = http1::Builder::new()
         .max_header_size(MAX_TUNNEL_HEAD)
-        .handshake(TokioIo::new(stream))
+        .handshake(TokioIo::new(Wired::new(stream, Wire::new())))
         .await
         .map_err(|error| failed("cannot be spoken to").with_source(error))?;
     let mut answer = pin!(sender.send_request(request));
@@ -222,7 +223,7 @@ async fn tunnel(
     if !parts.read_buf.is_empty() {
         return Err(failed("spoke before the server could").permanent());
     }
-    Ok(parts.io.into_inner())
+    Ok(parts.io.into_inner().into_inner())
 }
 
 /// Addresses that are known already, as hyper-util's connector wants to be told them.

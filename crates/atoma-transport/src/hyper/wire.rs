@@ -115,6 +115,10 @@ impl<S> Wired<S> {
         Self { stream, wire, write_failed: false }
     }
 
+    pub(super) fn into_inner(self) -> S {
+        self.stream
+    }
+
     /// Stops writing instead of failing when the peer no longer reads: a server that refuses a
     /// large request early answers first and closes then, and its answer is still to be read. If
     /// there is none, reading fails as well and says so.
