@@ -1,7 +1,7 @@
 use std::fmt;
 
 use serde::de::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::wire::{Codec, ErrorMember, Piece, Plain, by_value, object, settle};
 use crate::{Extra, json};
@@ -66,11 +66,11 @@ impl ApiError {
     #[must_use]
     pub fn from_body(body: &[u8]) -> Option<Self> {
         match json::from_slice(body) {
-            Ok(value @ (Value::Object(_) | Value::Array(_))) => from_value(value),
-            _ => match serde_json::from_slice(body) {
-                Ok(Value::String(text)) => Self::from_body(text.as_bytes()),
-                Ok(_) => None,
-                Err(_) => from_text(&String::from_utf8_lossy(body)),
+            Ok(value @ (Value::Object(_) | Value::Array(_))) => from_value(&value),
+            _ => match std::str::from_utf8(body).ok().map(serde_json::from_str) {
+                Some(Ok(Value::String(text))) => Self::from_body(text.as_bytes()),
+                Some(Ok(_)) => None,
+                Some(Err(_)) | None => from_text(&String::from_utf8_lossy(body)),
             },
         }
     }
@@ -80,8 +80,11 @@ impl ApiError {
         if extra.is_empty() {
             return None;
         }
-        let members = extra.iter().map(|(name, value)| (name.to_owned(), value.clone())).collect();
-        let error = from_value(Value::Object(members))?;
+        let mut members = Map::new();
+        for (name, value) in extra.iter() {
+            members.insert(name.to_owned(), value.clone());
+        }
+        let error = from_value(&Value::Object(members))?;
         extra.remove("error");
         Some(Box::new(error))
     }
@@ -142,30 +145,29 @@ fn read_member(value: &Value) -> Option<ApiError> {
 }
 
 /// Reads an error told by a JSON value.
-fn from_value(value: Value) -> Option<ApiError> {
+fn from_value(value: &Value) -> Option<ApiError> {
     let members = match value {
-        Value::Array(list) => return list.into_iter().find_map(from_value),
+        Value::Array(list) => return list.iter().find_map(from_value),
         Value::Object(members) => members,
         _ => return None,
     };
     match members.get("error") {
-        Some(Value::Object(inner)) => {
-            let mut error =
-                ApiError::deserialize(Value::Object(inner.clone())).ok()?.with_message()?;
+        Some(inner @ Value::Object(_)) => {
+            let mut error = ApiError::deserialize(inner).ok()?.with_message()?;
             keep_neighbours(&mut error, members);
             Some(error)
         }
         Some(Value::String(text)) if !text.trim().is_empty() => {
             let text = text.clone();
-            let mut error = ApiError::deserialize(Value::Object(members)).ok()?;
+            let mut error = ApiError::deserialize(value).ok()?;
             error.extra.remove("error");
             error.name_or_tell(text);
             Some(error)
         }
-        Some(Value::Array(list)) => list.iter().cloned().find_map(from_value),
-        _ if !speaks_of_an_error(&members) => None,
+        Some(Value::Array(list)) => list.iter().find_map(from_value),
+        _ if !speaks_of_an_error(members) => None,
         _ => {
-            let mut error = ApiError::deserialize(Value::Object(members)).ok()?;
+            let mut error = ApiError::deserialize(value).ok()?;
             error.extra.remove("error");
             error.with_message().filter(|error| !error.message.is_empty())
         }
@@ -189,7 +191,7 @@ impl ApiError {
 }
 
 /// A completion is no error, whatever members it has.
-fn speaks_of_an_error(members: &serde_json::Map<String, Value>) -> bool {
+fn speaks_of_an_error(members: &Map<String, Value>) -> bool {
     let is_denied = members.get("error") == Some(&Value::Bool(false));
     let has_choices =
         members.get("choices").and_then(Value::as_array).is_some_and(|choices| !choices.is_empty());
@@ -197,11 +199,11 @@ fn speaks_of_an_error(members: &serde_json::Map<String, Value>) -> bool {
 }
 
 /// Keeps what stands beside `error`: a request id, a trace. The error's own members beat them.
-fn keep_neighbours(error: &mut ApiError, members: serde_json::Map<String, Value>) {
+fn keep_neighbours(error: &mut ApiError, members: &Map<String, Value>) {
     let own = std::mem::take(&mut error.extra);
     for (name, value) in members {
         if !matches!(name.as_str(), "error" | "message" | "code" | "type" | "param" | "object") {
-            error.extra.push(name, value);
+            error.extra.push(name.clone(), value.clone());
         }
     }
     for (name, value) in own.iter() {

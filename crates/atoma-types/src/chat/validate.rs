@@ -1,5 +1,4 @@
 use std::fmt;
-use std::ops::RangeInclusive;
 
 use super::message::{ChatCompletionMessage, Role};
 use super::request::ChatCompletionRequest;
@@ -43,12 +42,12 @@ pub(crate) fn validate(request: &ChatCompletionRequest) -> Result<(), InvalidReq
     for (place, message) in request.messages.iter().enumerate() {
         check_message(place, message)?;
     }
-    within("frequency_penalty", request.frequency_penalty, -2.0..=2.0)?;
-    within("presence_penalty", request.presence_penalty, -2.0..=2.0)?;
-    within("temperature", request.temperature, 0.0..=2.0)?;
-    within("top_p", request.top_p, 0.0..=1.0)?;
+    within("frequency_penalty", request.frequency_penalty, -2, 2)?;
+    within("presence_penalty", request.presence_penalty, -2, 2)?;
+    within("temperature", request.temperature, 0, 2)?;
+    within("top_p", request.top_p, 0, 1)?;
     for (token, bias) in request.logit_bias.iter().flatten() {
-        within(&format!("logit_bias.{token}"), Some(*bias), -100.0..=100.0)?;
+        within(&format!("logit_bias.{token}"), Some(*bias), -100, 100)?;
     }
     for (field, count) in [
         ("max_completion_tokens", request.max_completion_tokens),
@@ -108,19 +107,14 @@ fn check_logprobs(request: &ChatCompletionRequest) -> Result<(), InvalidRequest>
     Ok(())
 }
 
-fn within(
-    field: &str,
-    value: Option<f32>,
-    range: RangeInclusive<f32>,
-) -> Result<(), InvalidRequest> {
+fn within(field: &str, value: Option<f32>, least: i8, most: i8) -> Result<(), InvalidRequest> {
     match value {
         Some(value) if !value.is_finite() => {
             Err(InvalidRequest::new(field, "is not a finite number"))
         }
-        Some(value) if !range.contains(&value) => Err(InvalidRequest::new(
-            field,
-            format!("must be from {} to {}", range.start(), range.end()),
-        )),
+        Some(value) if !(f32::from(least)..=f32::from(most)).contains(&value) => {
+            Err(InvalidRequest::new(field, format!("must be from {least} to {most}")))
+        }
         _ => Ok(()),
     }
 }
