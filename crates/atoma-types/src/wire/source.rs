@@ -133,22 +133,22 @@ impl<'de> Visitor<'de> for Any<'_> {
         self.keep(read, value)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<Read, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(mut self, access: A) -> Result<Read, A::Error> {
         let rest = |access: &mut A| Value::deserialize(SeqAccessDeserializer::new(access));
         let mut source = Source { access, rest, unknown: None, error: None };
         let mut read = self.target.array(&mut source);
         if let Ok(Read::Unknown) = read {
-            read = source.hand_on(self);
+            read = source.hand_on(&mut self);
         }
         source.end(read)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<Read, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(mut self, access: A) -> Result<Read, A::Error> {
         let rest = |access: &mut A| Value::deserialize(MapAccessDeserializer::new(access));
         let mut source = Source { access, rest, unknown: None, error: None };
         let mut read = self.target.object(&mut source);
         if let Ok(Read::Unknown) = read {
-            read = source.hand_on(self);
+            read = source.hand_on(&mut self);
         }
         source.end(read)
     }
@@ -174,7 +174,7 @@ impl<A, E: serde::de::Error> Source<A, E> {
 
     /// Hands on the whole of what is unknown: given back, or not begun.
     #[cold]
-    fn hand_on(&mut self, to: Any<'_>) -> Result<Read, Stopped> {
+    fn hand_on(&mut self, to: &mut Any<'_>) -> Result<Read, Stopped> {
         let value = match self.unknown.take() {
             Some(value) => *value,
             None => self.rest()?,
