@@ -142,7 +142,7 @@ impl Prepared {
     /// The request is made at once, so that the future holds neither it nor the options.
     pub(crate) fn post(
         self,
-        path: &str,
+        path: &'static str,
         body: Result<Bytes>,
         accept: &'static str,
     ) -> impl Future<Output = Result<Answer>> + Send {
@@ -159,7 +159,7 @@ impl Prepared {
 
     fn send(
         &self,
-        path: &str,
+        path: &'static str,
         body: Result<Bytes>,
         accept: &'static str,
     ) -> Result<(ResponseFuture, Timeouts)> {
@@ -177,7 +177,7 @@ impl Prepared {
         Ok((self.client.inner().transport.send(request), timeouts))
     }
 
-    fn uri(&self, path: &str) -> Result<Uri> {
+    fn uri(&self, path: &'static str) -> Result<Uri> {
         let client = self.client.inner();
         match &self.options.server_url {
             Some(url) => ServerUrl::parse(url, client.allow_http)?.join(path),
@@ -186,7 +186,10 @@ impl Prepared {
     }
 
     fn headers(&self, accept: &'static str) -> Result<HeaderMap> {
-        let mut headers = self.client.inner().headers.clone();
+        let defaults = &self.client.inner().headers;
+        let count = defaults.len() + self.options.headers.len() + HEADERS_OF_EACH_CALL;
+        let mut headers = HeaderMap::with_capacity(count);
+        headers.extend(defaults.iter().map(|(name, value)| (name.clone(), value.clone())));
         headers.insert(ACCEPT, HeaderValue::from_static(accept));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
         for (name, value) in &self.options.headers {
@@ -207,5 +210,7 @@ impl Prepared {
     }
 }
 
+/// Two here; the key, the host and the length follow on the way down, and shall find room.
+const HEADERS_OF_EACH_CALL: usize = 5;
 pub(crate) const JSON: &str = "application/json";
 pub(crate) const EVENT_STREAM: &str = "text/event-stream";
