@@ -1,11 +1,15 @@
 use crate::Error;
-use http::{Uri, uri::Scheme};
+use http::{
+    Uri,
+    uri::{Authority, Parts, PathAndQuery, Scheme},
+};
 use std::{fmt, net::IpAddr};
 
 /// Where the API lives: scheme, host, port and a path prefix, checked once.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct ServerUrl {
-    scheme_and_authority: String,
+    scheme: Scheme,
+    authority: Authority,
     /// Empty or starting with a slash; never ends with one.
     prefix: String,
 }
@@ -39,44 +43,56 @@ impl ServerUrl {
         if uri.path().trim_end_matches('/').ends_with("/chat/completions") {
             return Err(bad("names the endpoint: leave /chat/completions out, it is appended"));
         }
-        if uri.scheme() == Some(&Scheme::HTTP) {
+        let scheme = if uri.scheme() == Some(&Scheme::HTTP) {
             if !allow_http && !is_loopback(authority.host()) {
                 return Err(bad(
                     "is plain http:// to another machine, which would show the key to the network: \
                      use https://, or allow_http(true) if the network is yours",
                 ));
             }
-        } else if uri.scheme() != Some(&Scheme::HTTPS) {
+            Scheme::HTTP
+        } else if uri.scheme() == Some(&Scheme::HTTPS) {
+            Scheme::HTTPS
+        } else {
             return Err(bad("has to start with https:// or http://"));
-        }
+        };
         Ok(Self {
-            scheme_and_authority: format!("{}://{authority}", uri.scheme_str().unwrap_or("https")),
+            scheme,
+            authority: authority.clone(),
             prefix: uri.path().trim_end_matches('/').to_owned(),
         })
     }
 
     #[cfg_attr(not(feature = "hyper"), allow(dead_code, reason = "only TLS asks"))]
     pub(crate) fn is_https(&self) -> bool {
-        self.scheme_and_authority.starts_with("https:")
+        self.scheme == Scheme::HTTPS
     }
 
     /// The URL of an endpoint, whose `path` starts with `/v1/`.
     ///
     /// A prefix that ends in `/v1` already, as users of other SDKs write it, is not doubled.
-    pub(crate) fn join(&self, path: &str) -> Result<Uri, Error> {
+    pub(crate) fn join(&self, path: &'static str) -> Result<Uri, Error> {
         let path = match path.strip_prefix("/v1") {
             Some(rest) if self.prefix.ends_with("/v1") => rest,
             _ => path,
         };
-        format!("{}{}{path}", self.scheme_and_authority, self.prefix)
-            .parse()
-            .map_err(|_| Error::config("the server URL has a path that cannot be joined"))
+        let path = if self.prefix.is_empty() {
+            PathAndQuery::from_static(path)
+        } else {
+            PathAndQuery::try_from(format!("{}{path}", self.prefix))
+                .map_err(|_| Error::config("the server URL has a path that cannot be joined"))?
+        };
+        let mut parts = Parts::default();
+        parts.scheme = Some(self.scheme.clone());
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = Some(path);
+        Ok(Uri::from_parts(parts).expect("a scheme, an authority and a path make a URL"))
     }
 }
 
 impl fmt::Debug for ServerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.scheme_and_authority, self.prefix)
+        write!(f, "{}://{}{}", self.scheme, self.authority, self.prefix)
     }
 }
 
