@@ -2,6 +2,7 @@ use crate::{Error, text::redact};
 use atoma_transport::{
     BoxError, ErrorKind, Request, RequestSent, Response, ResponseFuture, Transport, TransportError,
 };
+use bytes::Bytes;
 use http::{HeaderValue, header::AUTHORIZATION};
 use secrecy::{ExposeSecret, SecretString};
 use std::{borrow::Cow, fmt, future::Future, pin::Pin, sync::Arc};
@@ -14,8 +15,12 @@ use std::{borrow::Cow, fmt, future::Future, pin::Pin, sync::Arc};
 /// # Ok::<(), atoma::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct ApiKey(Arc<SecretString>);
+pub struct ApiKey {
+    /// The header's value, marked as sensitive: requests share its memory.
+    bearer: HeaderValue,
+}
 
+const SCHEME: &str = "Bearer ";
 /// The fewest bytes that a real key has.
 const SHORTEST_SECRET: usize = 8;
 
@@ -37,14 +42,15 @@ impl ApiKey {
                  was it read from a file with a trailing newline?",
             ));
         }
-        Ok(Self(Arc::new(key)))
+        let bearer = Wiped(SecretString::from([SCHEME, exposed].concat()));
+        let mut bearer = HeaderValue::from_maybe_shared(Bytes::from_owner(bearer))
+            .expect("visible ASCII can stand in a header");
+        bearer.set_sensitive(true);
+        Ok(Self { bearer })
     }
 
-    /// The header's value, marked as sensitive.
-    fn bearer(&self) -> Result<HeaderValue, http::header::InvalidHeaderValue> {
-        let mut value = HeaderValue::try_from(format!("Bearer {}", self.0.expose_secret()))?;
-        value.set_sensitive(true);
-        Ok(value)
+    fn exposed(&self) -> &[u8] {
+        &self.bearer.as_bytes()[SCHEME.len()..]
     }
 
     /// The token of an `Authorization` header that the caller wrote.
@@ -57,7 +63,7 @@ impl ApiKey {
     /// A key too short to be a secret ("any", for a server of one's own) stays: taking it out would
     /// maim words, and the JSON around them.
     pub(crate) fn redact<'a>(&self, text: &'a [u8]) -> Cow<'a, [u8]> {
-        let key = self.0.expose_secret().as_bytes();
+        let key = self.exposed();
         if key.len() < SHORTEST_SECRET { text.into() } else { redact(text, key) }
     }
 }
@@ -65,6 +71,15 @@ impl ApiKey {
 impl fmt::Debug for ApiKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ApiKey")
+    }
+}
+
+/// What a header's value is made of without a copy that would outlive it.
+struct Wiped(SecretString);
+
+impl AsRef<[u8]> for Wiped {
+    fn as_ref(&self) -> &[u8] {
+        self.0.expose_secret().as_bytes()
     }
 }
 
@@ -129,19 +144,16 @@ impl<T: Transport> Transport for Authorize<T> {
         }
         match &self.credentials {
             Credentials::None => self.inner.send(request),
-            Credentials::Key(key) => match key.bearer() {
-                Ok(value) => {
-                    request.headers_mut().insert(AUTHORIZATION, value);
-                    let (sent, key) = (self.inner.send(request), key.clone());
-                    Box::pin(async move { Ok(remember(sent.await?, key)) })
-                }
-                Err(error) => Box::pin(std::future::ready(Err(no_key(error)))),
-            },
+            Credentials::Key(key) => {
+                request.headers_mut().insert(AUTHORIZATION, key.bearer.clone());
+                let (sent, key) = (self.inner.send(request), key.clone());
+                Box::pin(async move { Ok(remember(sent.await?, key)) })
+            }
             Credentials::Provider(provider) => {
                 let (key, inner) = (provider.api_key(), Arc::clone(&self.inner));
                 Box::pin(async move {
                     let key = key.await.map_err(no_key)?;
-                    request.headers_mut().insert(AUTHORIZATION, key.bearer().map_err(no_key)?);
+                    request.headers_mut().insert(AUTHORIZATION, key.bearer.clone());
                     Ok(remember(inner.send(request).await?, key))
                 })
             }
