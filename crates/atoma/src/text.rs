@@ -20,9 +20,12 @@ pub(crate) fn excerpt(body: &[u8]) -> String {
 
 /// `text` with each occurrence of `secret` replaced, also where JSON escapes its characters.
 pub(crate) fn redact<'a>(text: &'a [u8], secret: &[u8]) -> Cow<'a, [u8]> {
+    let Some(first) = secret.first() else { return Cow::Borrowed(text) };
+    let may_begin = |byte: &u8| byte == first || *byte == b'\\';
     let mut cleansed = Vec::new();
     let (mut at, mut kept) = (0, 0);
-    while at < text.len() && !secret.is_empty() {
+    while let Some(skipped) = text[at..].iter().position(may_begin) {
+        at += skipped;
         match length_of(secret, &text[at..]) {
             Some(length) => {
                 cleansed.extend_from_slice(&text[kept..at]);
