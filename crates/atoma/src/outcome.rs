@@ -49,9 +49,8 @@ pub(crate) async fn completion(
     choices: u32,
 ) -> Result<Reply<ChatCompletionResponse>> {
     if is_event_stream(&answer.head.headers) && !answer.body.is_end_stream() {
-        let head = answer.head.clone();
-        let response = ChatCompletionStream::open(answer, choices).await?.collect().await?;
-        return Ok(Reply::new(response, head, Bytes::new()));
+        // Boxed: a stream is large, and almost no answer is one.
+        return Box::pin(streamed(answer, choices)).await;
     }
     let Answer { client, head, arrived, key, body, .. } = answer;
     let limit = client.inner().limits.response;
@@ -67,6 +66,12 @@ pub(crate) async fn completion(
             Err(Error::with_head(error, &head).with_body_time(time))
         }
     }
+}
+
+async fn streamed(answer: Answer, choices: u32) -> Result<Reply<ChatCompletionResponse>> {
+    let head = answer.head.clone();
+    let response = ChatCompletionStream::open(answer, choices).await?.collect().await?;
+    Ok(Reply::new(response, head, Bytes::new()))
 }
 
 /// A completion out of a body: JSON, or an event stream under another name.
@@ -92,12 +97,15 @@ fn read_completion(
 }
 
 fn read_json(json: &[u8], events: &Events) -> Result<ChatCompletionResponse> {
-    let cleansed = events.cleansed(json);
     let response = match ChatCompletionResponse::from_slice(json) {
         Ok(response) => response,
-        Err(error) => return Err(unreadable(error, &cleansed)),
+        Err(error) => return Err(unreadable(error, &events.cleansed(json))),
     };
     let has_answer = !response.choices.is_empty() || !response.id.is_empty();
+    if has_answer && response.error().is_none() {
+        return Ok(response);
+    }
+    let cleansed = events.cleansed(json);
     let told = || ChatCompletionResponse::from_slice(&cleansed).ok()?.error().cloned();
     if let Some(api) = response.error().and_then(|_| told()) {
         return Err(Error::told(api));
