@@ -12,6 +12,9 @@ use http::{
 pub(super) struct Target {
     pub(super) https: bool,
     authority: Authority,
+    /// How much of the authority is the host.
+    host: usize,
+    port: u16,
 }
 
 impl Target {
@@ -27,9 +30,13 @@ impl Target {
         if authority.as_str().contains('@') {
             return Err(refused("its URL holds credentials: they belong into a header"));
         }
-        let target = Self { https, authority: authority.clone() };
-        let has_port = !target.authority.as_str().ends_with(target.authority.host());
-        if target.host().is_empty() || (has_port && target.authority.port_u16().unwrap_or(0) == 0) {
+        let host = authority.host().len();
+        let port = match authority.as_str().len() > host {
+            true => authority.port_u16().unwrap_or(0),
+            false => usual_port(https),
+        };
+        let target = Self { https, authority: authority.clone(), host, port };
+        if target.host().is_empty() || port == 0 {
             return Err(refused("its URL names no server"));
         }
         Ok(target)
@@ -37,27 +44,32 @@ impl Target {
 
     /// The host, an IPv6 address without its brackets.
     pub(super) fn host(&self) -> &str {
-        without_brackets(self.authority.host())
+        without_brackets(self.host_with_brackets())
+    }
+
+    fn host_with_brackets(&self) -> &str {
+        &self.authority.as_str()[..self.host]
     }
 
     pub(super) fn port(&self) -> u16 {
-        self.authority.port_u16().unwrap_or(if self.https { 443 } else { 80 })
+        self.port
     }
 
     /// The host and its port, as CONNECT wants it.
     pub(super) fn host_and_port(&self) -> String {
-        format!("{}:{}", self.authority.host(), self.port())
+        format!("{}:{}", self.host_with_brackets(), self.port)
     }
 
     /// The value of `Host`: without the port where it is the scheme's own (RFC 9110, section 7.2).
     fn host_header(&self) -> HeaderValue {
-        let default = if self.https { 443 } else { 80 };
-        let host = match self.authority.port_u16() {
-            Some(port) if port != default => self.authority.as_str(),
-            _ => self.authority.host(),
-        };
+        let is_usual = self.port == usual_port(self.https);
+        let host = if is_usual { self.host_with_brackets() } else { self.authority.as_str() };
         HeaderValue::from_str(host).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
+}
+
+fn usual_port(https: bool) -> u16 {
+    if https { 443 } else { 80 }
 }
 
 /// Puts a request into the form it has on an HTTP/1.1 connection.
@@ -65,24 +77,24 @@ impl Target {
 /// The path alone is written, or the whole URL if a forward proxy is to read it (RFC 9112, 3.2).
 /// Its length is the body's: a length or coding the caller stated could contradict it.
 pub(super) fn outgoing(
-    request: Request,
+    mut request: Request,
     target: &Target,
     via_forward_proxy: bool,
 ) -> Result<http::Request<Once>, TransportError> {
-    let (mut head, body) = request.into_parts();
-    if head.method == Method::CONNECT {
+    if request.method() == Method::CONNECT {
         return Err(refused("CONNECT is the proxy's method"));
     }
     if !via_forward_proxy {
-        let path = head.uri.path_and_query().cloned();
-        head.uri = Uri::from(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
+        let path = request.uri().path_and_query().cloned();
+        *request.uri_mut() = Uri::from(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
     }
-    head.version = Version::HTTP_11;
-    head.extensions.clear();
-    head.headers.remove(header::CONTENT_LENGTH);
-    head.headers.remove(header::TRANSFER_ENCODING);
-    head.headers.entry(header::HOST).or_insert_with(|| target.host_header());
-    Ok(http::Request::from_parts(head, Once::new(body)))
+    *request.version_mut() = Version::HTTP_11;
+    request.extensions_mut().clear();
+    let headers = request.headers_mut();
+    headers.remove(header::CONTENT_LENGTH);
+    headers.remove(header::TRANSFER_ENCODING);
+    headers.entry(header::HOST).or_insert_with(|| target.host_header());
+    Ok(request.map(Once::new))
 }
 
 pub(super) fn without_brackets(host: &str) -> &str {
