@@ -3,7 +3,7 @@
 use super::{connection::Connection, target::Target};
 use crate::Timer;
 use std::{
-    collections::HashMap,
+    collections::VecDeque,
     fmt,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -31,14 +31,17 @@ pub(super) struct Pool {
     timeout: Option<Duration>,
 }
 
-/// A connection and the instant since when it idles; those of one origin in that order.
-type Entry = (Instant, Box<Connection>);
-
+/// In the order in which they came.
 #[derive(Default)]
 struct Idle {
-    connections: HashMap<Origin, Vec<Entry>>,
-    count: usize,
+    connections: VecDeque<Entry>,
     swept: Option<Instant>,
+}
+
+struct Entry {
+    origin: Origin,
+    since: Instant,
+    connection: Box<Connection>,
 }
 
 impl Pool {
@@ -59,7 +62,7 @@ impl Pool {
     /// The connection to `origin` that idled least, if one is still good.
     pub(super) fn take(&self, origin: &Origin) -> Option<Box<Connection>> {
         loop {
-            let (since, mut connection) = self.pop(origin)?;
+            let Entry { since, mut connection, .. } = self.pop(origin)?;
             if !self.is_old(since, self.timer.now()) && connection.is_alive() {
                 return Some(connection);
             }
@@ -73,23 +76,22 @@ impl Pool {
         let mut dropped = Vec::new();
         let mut idle = self.lock();
         if idle.swept.is_none_or(|swept| self.is_old(swept, now)) {
-            idle.sweep(&mut dropped, |since| self.is_old(since, now));
+            let old = idle.connections.partition_point(|entry| self.is_old(entry.since, now));
+            dropped.extend(idle.connections.drain(..old));
             idle.swept = Some(now);
         }
-        if idle.count < MAX_IDLE {
-            let connections = idle.connections.entry(origin).or_default();
-            if connections.len() < self.per_origin {
-                connections.push((now, connection));
-                idle.count += 1;
-            }
+        let alike = idle.connections.iter().filter(|entry| entry.origin == origin);
+        if idle.connections.len() < MAX_IDLE
+            && alike.take(self.per_origin).count() < self.per_origin
+        {
+            idle.connections.push_back(Entry { origin, since: now, connection });
         }
     }
 
     fn pop(&self, origin: &Origin) -> Option<Entry> {
-        let mut idle = self.lock();
-        let found = idle.connections.get_mut(origin)?.pop()?;
-        idle.count -= 1;
-        Some(found)
+        let connections = &mut self.lock().connections;
+        let found = connections.iter().rposition(|entry| entry.origin == *origin)?;
+        connections.remove(found)
     }
 
     fn is_old(&self, since: Instant, now: Instant) -> bool {
@@ -101,19 +103,8 @@ impl Pool {
     }
 }
 
-impl Idle {
-    fn sweep(&mut self, dropped: &mut Vec<Entry>, is_old: impl Fn(Instant) -> bool) {
-        self.connections.retain(|_, connections| {
-            let old = connections.partition_point(|(since, _)| is_old(*since));
-            dropped.extend(connections.drain(..old));
-            !connections.is_empty()
-        });
-        self.count -= dropped.len();
-    }
-}
-
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pool").field("idle", &self.lock().count).finish_non_exhaustive()
+        f.debug_struct("Pool").field("idle", &self.lock().connections.len()).finish_non_exhaustive()
     }
 }
