@@ -1,6 +1,6 @@
-#[cfg(feature = "tokio")]
-use std::task::{Context, Poll};
 use std::{fmt, future::Future, pin::Pin, time::Instant};
+#[cfg(feature = "tokio")]
+use std::{future::poll_fn, pin::pin, task::Poll};
 
 /// A wait, as [`Timer::sleep_until`] returns it.
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send + Sync + 'static>>;
@@ -68,30 +68,31 @@ impl Timer for TokioTimer {
     }
 
     fn sleep_until(&self, deadline: Instant) -> Sleep {
-        Box::pin(TokioSleep { deadline, begun: None })
+        Box::pin(async move { while sleep_here(deadline).await == Slept::InAnotherRuntime {} })
     }
 }
 
-/// Begun when it is first polled: `tokio::time::sleep_until` itself panics outside a runtime.
 #[cfg(feature = "tokio")]
-struct TokioSleep {
-    deadline: Instant,
-    begun: Option<(tokio::runtime::Id, Pin<Box<tokio::time::Sleep>>)>,
+#[derive(PartialEq, Eq)]
+enum Slept {
+    ToItsEnd,
+    InAnotherRuntime,
 }
 
+/// Sleeps in the runtime in which it is first polled, as long as it is polled there.
 #[cfg(feature = "tokio")]
-impl Future for TokioSleep {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return Poll::Ready(()) };
-        let deadline = self.deadline.into();
-        match &mut self.begun {
-            Some((id, sleep)) if *id == runtime.id() => sleep.as_mut().poll(cx),
-            begun => {
-                let sleep = Box::pin(tokio::time::sleep_until(deadline));
-                begun.insert((runtime.id(), sleep)).1.as_mut().poll(cx)
-            }
-        }
+async fn sleep_here(deadline: Instant) -> Slept {
+    let runtime = || tokio::runtime::Handle::try_current().ok().map(|runtime| runtime.id());
+    let here = runtime();
+    // `tokio::time::sleep_until` itself panics outside a runtime.
+    if here.is_none() {
+        return Slept::ToItsEnd;
     }
+    let mut sleep = pin!(tokio::time::sleep_until(deadline.into()));
+    poll_fn(|cx| match runtime() {
+        None => Poll::Ready(Slept::ToItsEnd),
+        now if now == here => sleep.as_mut().poll(cx).map(|()| Slept::ToItsEnd),
+        _ => Poll::Ready(Slept::InAnotherRuntime),
+    })
+    .await
 }
