@@ -55,10 +55,9 @@ impl<T: Transport> Timed<T> {
 impl<T: Transport> Transport for Timed<T> {
     fn send(&self, mut request: Request) -> ResponseFuture {
         let extensions = request.extensions_mut();
-        let timeouts = extensions.get().copied().unwrap_or(self.defaults);
+        let timeouts = *extensions.get_or_insert(self.defaults);
         let now = self.timer.now();
         let deadline = Deadline::settle(extensions, &timeouts, now);
-        extensions.insert(timeouts);
 
         if deadline.is_some_and(|deadline| deadline <= now) {
             let error = TransportError::timeout(Phase::Total, RequestSent::No);
