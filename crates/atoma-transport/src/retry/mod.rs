@@ -57,9 +57,14 @@ use std::{
 /// # Ok::<(), atoma_transport::TransportError>(())
 /// ```
 pub struct Retry<T> {
+    /// In one piece, since each call holds it.
+    settings: Arc<Settings<T>>,
+}
+
+struct Settings<T> {
     transport: Arc<T>,
     timer: Arc<dyn Timer>,
-    config: Arc<RetryConfig>,
+    config: RetryConfig,
     chance: Arc<Mutex<fastrand::Rng>>,
     refusal_check: Option<RefusalCheck>,
     budget: Option<RetryBudget>,
@@ -72,29 +77,34 @@ impl<T: Transport> Retry<T> {
     /// Retries what `transport` fails at, waiting by `timer`, with the default [`RetryConfig`] and a
     /// [`RetryBudget`] of its own.
     pub fn new(transport: T, timer: impl Timer) -> Self {
-        Self {
+        let settings = Settings {
             transport: Arc::new(transport),
             timer: Arc::new(timer),
-            config: Arc::new(RetryConfig::default()),
+            config: RetryConfig::default(),
             chance: Arc::new(Mutex::new(fastrand::Rng::new())),
             refusal_check: None,
             budget: Some(RetryBudget::default()),
             on_retry: None,
-        }
+        };
+        Self { settings: Arc::new(settings) }
+    }
+
+    fn set(mut self, set: impl FnOnce(&mut Settings<T>)) -> Self {
+        set(Arc::make_mut(&mut self.settings));
+        self
     }
 
     /// Sets the configuration of calls that bring none in their extensions.
     #[must_use]
-    pub fn config(mut self, config: RetryConfig) -> Self {
-        self.config = Arc::new(config);
-        self
+    pub fn config(self, config: RetryConfig) -> Self {
+        self.set(|settings| settings.config = config)
     }
 
     /// Makes the waits the same in every run. Without it they differ.
     #[must_use]
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.chance = Arc::new(Mutex::new(fastrand::Rng::with_seed(seed)));
-        self
+    pub fn seed(self, seed: u64) -> Self {
+        let chance = Arc::new(Mutex::new(fastrand::Rng::with_seed(seed)));
+        self.set(|settings| settings.chance = chance)
     }
 
     /// Sets a check that sees a refusal, with up to 64 KiB of its body, before it is retried:
@@ -109,48 +119,44 @@ impl<T: Transport> Retry<T> {
     /// let retry = retry.refusal_check(out_of_credit);
     /// ```
     #[must_use]
-    pub fn refusal_check<F>(mut self, is_final: F) -> Self
+    pub fn refusal_check<F>(self, is_final: F) -> Self
     where
         F: Fn(&http::response::Parts, &[u8]) -> bool + Send + Sync + 'static,
     {
-        self.refusal_check = Some(Arc::new(is_final));
-        self
+        self.set(|settings| settings.refusal_check = Some(Arc::new(is_final)))
     }
 
     /// Sets the budget that pays for retries; several layers may share one. `None`: no bound.
     #[must_use]
-    pub fn budget(mut self, budget: impl Into<Option<RetryBudget>>) -> Self {
-        self.budget = budget.into();
-        self
+    pub fn budget(self, budget: impl Into<Option<RetryBudget>>) -> Self {
+        self.set(|settings| settings.budget = budget.into())
     }
 
     /// Sets what is called each time a retry has been decided on, before its wait begins.
     #[must_use]
-    pub fn on_retry(mut self, hook: impl Fn(&RetryEvent) + Send + Sync + 'static) -> Self {
-        self.on_retry = Some(Arc::new(hook));
-        self
+    pub fn on_retry(self, hook: impl Fn(&RetryEvent) + Send + Sync + 'static) -> Self {
+        self.set(|settings| settings.on_retry = Some(Arc::new(hook)))
     }
 }
 
 impl<T: Transport> Transport for Retry<T> {
     fn send(&self, request: Request) -> ResponseFuture {
-        let config = match request.extensions().get::<RetryConfig>() {
-            Some(config) => Arc::new(config.clone()),
-            None => Arc::clone(&self.config),
-        };
-        if let Err(invalid) = config.validate() {
+        let config = request.extensions().get::<RetryConfig>().cloned().map(Box::new);
+        let settings = Arc::clone(&self.settings);
+        if let Err(invalid) = config.as_deref().unwrap_or(&settings.config).validate() {
             let error = TransportError::new(ErrorKind::Request, RequestSent::No);
             let error = error.with_detail("invalid retry settings").with_source(invalid);
             return Box::pin(std::future::ready(Err(error)));
         }
-        Call::new(self.clone(), config, &request).run(request)
+        Call::new(settings, config, &request).run(request)
     }
 }
 
 /// One call: all its attempts.
 struct Call<T> {
-    retry: Retry<T>,
-    config: Arc<RetryConfig>,
+    retry: Arc<Settings<T>>,
+    /// The call's own, if it brought one.
+    config: Option<Box<RetryConfig>>,
     uri: Uri,
     began: Instant,
     deadline: Option<Instant>,
@@ -158,27 +164,29 @@ struct Call<T> {
 }
 
 impl<T: Transport> Call<T> {
-    fn new(retry: Retry<T>, config: Arc<RetryConfig>, request: &Request) -> Self {
+    fn new(retry: Arc<Settings<T>>, config: Option<Box<RetryConfig>>, request: &Request) -> Self {
         let began = retry.timer.now();
         let attempts = Attempts::default();
         Self { retry, config, uri: request.uri().clone(), began, deadline: None, attempts }
     }
 
+    fn config(&self) -> &RetryConfig {
+        self.config.as_deref().unwrap_or(&self.retry.config)
+    }
+
     /// A block and not an `async fn`, which would hold its arguments twice.
     fn run(mut self, mut request: Request) -> ResponseFuture {
         Box::pin(async move {
-            let timeouts = request.extensions().get().copied().unwrap_or(Timeouts::none());
-            self.deadline = Deadline::settle(request.extensions_mut(), &timeouts, self.began);
-
             loop {
                 self.attempts.count += 1;
-                let is_last = self.attempts.count == self.config.max_attempts;
-                let mut attempt = if is_last { mem::take(&mut request) } else { request.clone() };
-                attempt.extensions_mut().insert(AttemptNumber(self.attempts.count));
-
                 let began = self.retry.timer.now();
-                let outcome = self.retry.transport.send(attempt).await;
-                let (outcome, decision) = self.judge(outcome).await;
+                let attempt = self.next(&mut request);
+                let outcome = match self.retry.transport.send(attempt).await {
+                    Ok(answer) if answer.status().is_success() => return Ok(self.answered(answer)),
+                    outcome => outcome,
+                };
+                // Boxed: it is large, and most calls never need it.
+                let (outcome, decision) = Box::pin(self.judge(outcome)).await;
 
                 let planned = self.plan(&outcome, decision);
                 self.record(&outcome, began, planned.as_ref().map(|(wait, ..)| *wait));
@@ -193,6 +201,18 @@ impl<T: Transport> Call<T> {
         })
     }
 
+    /// The next attempt; a copy stays in its place, as long as another may follow.
+    fn next(&mut self, request: &mut Request) -> Request {
+        let is_last = self.attempts.count == self.config().max_attempts;
+        let left = if is_last { Request::default() } else { request.clone() };
+        let mut attempt = mem::replace(request, left);
+        let extensions = attempt.extensions_mut();
+        let timeouts = extensions.get().copied().unwrap_or(Timeouts::none());
+        self.deadline = Deadline::settle(extensions, &timeouts, self.began);
+        extensions.insert(AttemptNumber(self.attempts.count));
+        attempt
+    }
+
     /// Decides what follows, for which the body of a refusal may have to be read.
     async fn judge(
         &self,
@@ -203,9 +223,6 @@ impl<T: Transport> Call<T> {
             Err(error) => {
                 let decision = self.decide(&AttemptOutcome::Failed(&error), random);
                 return (Err(error), decision);
-            }
-            Ok(response) if response.status().is_success() => {
-                return (Ok(response), RetryDecision::Return);
             }
             Ok(response) => response,
         };
@@ -234,7 +251,7 @@ impl<T: Transport> Call<T> {
             now: SystemTime::now(),
             random,
         };
-        self.config.decide(outcome, &situation)
+        self.config().decide(outcome, &situation)
     }
 
     /// How long the body of a refusal is waited for.
@@ -269,7 +286,6 @@ impl<T: Transport> Call<T> {
         let now = self.retry.timer.now();
         self.attempts.elapsed = now.saturating_duration_since(self.began);
         let (cause, request_sent, request_id) = match outcome {
-            Ok(response) if response.status().is_success() => return,
             Ok(response) => {
                 let id = response.headers().get("x-request-id").and_then(|id| id.to_str().ok());
                 (FailedBy::Status(response.status()), RequestSent::Maybe, id.map(str::to_owned))
@@ -294,16 +310,24 @@ impl<T: Transport> Call<T> {
         });
     }
 
-    fn finish(self, outcome: Result<Response, TransportError>) -> Result<Response, TransportError> {
-        let mut response = match outcome {
-            Ok(response) => response,
-            Err(error) => return Err(error.with_attempts(self.attempts)),
-        };
-        if let (true, Some(budget)) = (response.status().is_success(), &self.retry.budget) {
+    fn answered(mut self, mut response: Response) -> Response {
+        let now = self.retry.timer.now();
+        self.attempts.elapsed = now.saturating_duration_since(self.began);
+        if let Some(budget) = &self.retry.budget {
             budget.deposit(&self.uri);
         }
         response.extensions_mut().insert(self.attempts);
-        Ok(response)
+        response
+    }
+
+    fn finish(self, outcome: Result<Response, TransportError>) -> Result<Response, TransportError> {
+        match outcome {
+            Ok(mut response) => {
+                response.extensions_mut().insert(self.attempts);
+                Ok(response)
+            }
+            Err(error) => Err(error.with_attempts(self.attempts)),
+        }
     }
 }
 
@@ -311,10 +335,16 @@ const REFUSAL_PATIENCE: Duration = Duration::from_secs(5);
 
 impl<T> Clone for Retry<T> {
     fn clone(&self) -> Self {
+        Self { settings: Arc::clone(&self.settings) }
+    }
+}
+
+impl<T> Clone for Settings<T> {
+    fn clone(&self) -> Self {
         Self {
             transport: Arc::clone(&self.transport),
             timer: Arc::clone(&self.timer),
-            config: Arc::clone(&self.config),
+            config: self.config.clone(),
             chance: Arc::clone(&self.chance),
             refusal_check: self.refusal_check.clone(),
             budget: self.budget.clone(),
@@ -325,10 +355,11 @@ impl<T> Clone for Retry<T> {
 
 impl<T: fmt::Debug> fmt::Debug for Retry<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Settings { transport, config, budget, .. } = &*self.settings;
         f.debug_struct("Retry")
-            .field("transport", &self.transport)
-            .field("config", &self.config)
-            .field("budget", &self.budget)
+            .field("transport", transport)
+            .field("config", config)
+            .field("budget", budget)
             .finish_non_exhaustive()
     }
 }
