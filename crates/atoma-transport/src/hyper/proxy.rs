@@ -211,7 +211,7 @@ impl Proxies {
             return Route::Direct;
         }
         let Some(found) = matcher.intercept(&without_dot(uri)) else { return Route::Direct };
-        let server = ProxyServer::of(&found);
+        let server = Box::new(ProxyServer::of(&found));
         match found.uri().scheme_str() {
             Some("socks5") => Route::Socks { server, names_here: true },
             Some("socks5h") => Route::Socks { server, names_here: false },
@@ -221,17 +221,17 @@ impl Proxies {
     }
 }
 
-/// The way to a server.
+/// The way to a server. Boxed is what most requests do without.
 #[derive(Debug)]
 pub(super) enum Route {
     Direct,
     /// An HTTP proxy that reads the request and passes it on.
-    Forward(ProxyServer),
+    Forward(Box<ProxyServer>),
     /// An HTTP proxy that opens a tunnel.
-    Tunnel(ProxyServer),
+    Tunnel(Box<ProxyServer>),
     /// A SOCKS 5 proxy; the server's name is looked up here, or there.
     Socks {
-        server: ProxyServer,
+        server: Box<ProxyServer>,
         names_here: bool,
     },
 }
