@@ -177,14 +177,17 @@ impl<T: Transport> Call<T> {
     /// A block and not an `async fn`, which would hold its arguments twice.
     fn run(mut self, mut request: Request) -> ResponseFuture {
         Box::pin(async move {
+            let mut began = self.began;
             loop {
                 self.attempts.count += 1;
-                let began = self.retry.timer.now();
                 let attempt = self.next(&mut request);
-                let outcome = match self.retry.transport.send(attempt).await {
-                    Ok(answer) if answer.status().is_success() => return Ok(self.answered(answer)),
-                    outcome => outcome,
-                };
+                let mut outcome = self.retry.transport.send(attempt).await;
+                if let Ok(answer) = &mut outcome {
+                    if answer.status().is_success() {
+                        self.succeed(answer);
+                        return outcome;
+                    }
+                }
                 // Boxed: it is large, and most calls never need it.
                 let (outcome, decision) = Box::pin(self.judge(outcome)).await;
 
@@ -197,6 +200,7 @@ impl<T: Transport> Call<T> {
                 if let Some(withdrawal) = withdrawal {
                     withdrawal.spend();
                 }
+                began = self.retry.timer.now();
             }
         })
     }
@@ -310,14 +314,13 @@ impl<T: Transport> Call<T> {
         });
     }
 
-    fn answered(mut self, mut response: Response) -> Response {
+    fn succeed(mut self, response: &mut Response) {
         let now = self.retry.timer.now();
         self.attempts.elapsed = now.saturating_duration_since(self.began);
         if let Some(budget) = &self.retry.budget {
             budget.deposit(&self.uri);
         }
         response.extensions_mut().insert(self.attempts);
-        response
     }
 
     fn finish(self, outcome: Result<Response, TransportError>) -> Result<Response, TransportError> {
