@@ -138,7 +138,7 @@ impl<T: Transport> Transport for Authorize<T> {
         if let Some(value) = request.headers().get(AUTHORIZATION) {
             let (key, sent) = (ApiKey::inside(value), self.inner.send(request));
             return match key {
-                Some(key) => Box::pin(async move { Ok(remember(sent.await?, key)) }),
+                Some(key) => remembering(key, sent),
                 None => sent,
             };
         }
@@ -147,23 +147,33 @@ impl<T: Transport> Transport for Authorize<T> {
             Credentials::Key(key) => {
                 request.headers_mut().insert(AUTHORIZATION, key.bearer.clone());
                 let (sent, key) = (self.inner.send(request), key.clone());
-                Box::pin(async move { Ok(remember(sent.await?, key)) })
+                remembering(key, sent)
             }
             Credentials::Provider(provider) => {
                 let (key, inner) = (provider.api_key(), Arc::clone(&self.inner));
                 Box::pin(async move {
                     let key = key.await.map_err(no_key)?;
                     request.headers_mut().insert(AUTHORIZATION, key.bearer.clone());
-                    Ok(remember(inner.send(request).await?, key))
+                    remembering(key, inner.send(request)).await
                 })
             }
         }
     }
 }
 
+fn remembering(key: ApiKey, mut sent: ResponseFuture) -> ResponseFuture {
+    Box::pin(async move {
+        let mut outcome = sent.as_mut().await;
+        if let Ok(response) = &mut outcome {
+            remember(key, response);
+        }
+        outcome
+    })
+}
+
 /// Leaves the key with the response, so that errors can be cleansed of it, and takes it out of the
 /// headers, should the server have echoed it: the record of the attempts quotes one.
-fn remember(mut response: Response, key: ApiKey) -> Response {
+fn remember(key: ApiKey, response: &mut Response) {
     for value in response.headers_mut().values_mut() {
         if let Cow::Owned(cleansed) = key.redact(value.as_bytes()) {
             *value = HeaderValue::from_bytes(&cleansed)
@@ -171,7 +181,6 @@ fn remember(mut response: Response, key: ApiKey) -> Response {
         }
     }
     response.extensions_mut().insert(key);
-    response
 }
 
 fn no_key(source: impl Into<BoxError>) -> TransportError {
