@@ -122,6 +122,13 @@ pub struct Prepared {
     options: Options,
 }
 
+/// A request under way.
+pub(crate) struct Sent {
+    client: Client,
+    response: ResponseFuture,
+    timeouts: Timeouts,
+}
+
 /// The head of a 2xx, its body, and what is needed to read it.
 pub(crate) struct Answer {
     pub(crate) client: Client,
@@ -134,7 +141,7 @@ pub(crate) struct Answer {
 }
 
 impl Prepared {
-    /// Posts `body` to `path` and waits for the head of a 2xx; any other status is an error.
+    /// Posts `body` to `path`.
     ///
     /// For an event stream the time-out between two pieces of the body is left to the reader,
     /// which counts events.
@@ -145,24 +152,7 @@ impl Prepared {
         path: &'static str,
         body: Result<Bytes>,
         accept: &'static str,
-    ) -> impl Future<Output = Result<Answer>> + Send {
-        let sent = self.send(path, body, accept);
-        let client = self.client;
-        async move {
-            let (response, timeouts) = sent?;
-            let timer = &*client.inner().timer;
-            let (head, key, body) = outcome::accept(response.await?, timer).await?;
-            let arrived = timer.now();
-            Ok(Answer { client, head, arrived, key, timeouts, body })
-        }
-    }
-
-    fn send(
-        &self,
-        path: &'static str,
-        body: Result<Bytes>,
-        accept: &'static str,
-    ) -> Result<(ResponseFuture, Timeouts)> {
+    ) -> Result<Sent> {
         let streams = accept == EVENT_STREAM;
         let timeouts = self.timeouts(streams);
         let mut request = Request::new(body?);
@@ -174,7 +164,8 @@ impl Prepared {
             retries.validate().map_err(|error| Error::config(error.to_string()))?;
             request.extensions_mut().insert(retries.clone());
         }
-        Ok((self.client.inner().transport.send(request), timeouts))
+        let response = self.client.inner().transport.send(request);
+        Ok(Sent { client: self.client, response, timeouts })
     }
 
     fn uri(&self, path: &'static str) -> Result<Uri> {
@@ -212,5 +203,19 @@ impl Prepared {
 
 /// Two here; the key, the host and the length follow on the way down, and shall find room.
 const HEADERS_OF_EACH_CALL: usize = 5;
+impl Sent {
+    /// Waits for the head of a 2xx; any other status is an error.
+    pub(crate) async fn answer(&mut self) -> Result<Answer> {
+        let (head, key, body) = outcome::parts(self.response.as_mut().await?);
+        let timer = &*self.client.inner().timer;
+        if !outcome::is_answer(head.status) {
+            // Boxed: it is large, and most calls never need it.
+            return Err(Box::pin(outcome::refusal(head, key, body, timer)).await);
+        }
+        let (client, timeouts) = (self.client.clone(), self.timeouts);
+        Ok(Answer { client, head, arrived: timer.now(), key, timeouts, body })
+    }
+}
+
 pub(crate) const JSON: &str = "application/json";
 pub(crate) const EVENT_STREAM: &str = "text/event-stream";

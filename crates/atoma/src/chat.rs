@@ -87,8 +87,7 @@ impl Operation for CreateChatCompletion {
 
     fn run(self, prepared: Prepared) -> impl Future<Output = Result<Self::Output>> + Send {
         let choices = self.0.n.unwrap_or(1);
-        let answer = prepared.post(PATH, self.written(), JSON);
-        async move { outcome::completion(answer.await?, choices).await }
+        outcome::completion(prepared.post(PATH, self.written(), JSON), choices)
     }
 }
 
@@ -110,8 +109,8 @@ impl Operation for StreamChatCompletion {
 
     fn run(self, prepared: Prepared) -> impl Future<Output = Result<Self::Output>> + Send {
         let choices = self.0.n.unwrap_or(1);
-        let answer = prepared.post(PATH, self.written(), EVENT_STREAM);
-        async move { ChatCompletionStream::open(answer.await?, choices).await }
+        let sent = prepared.post(PATH, self.written(), EVENT_STREAM);
+        async move { ChatCompletionStream::open(sent?.answer().await?, choices).await }
     }
 }
 

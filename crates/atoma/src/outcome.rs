@@ -2,7 +2,7 @@
 
 use crate::{
     ApiKey, ChatCompletionStream, Error, Reply, Result,
-    call::Answer,
+    call::{Answer, Sent},
     events::{Events, Said},
     refusal::told_by,
     reply::Head,
@@ -20,50 +20,59 @@ const REFUSAL_LIMIT: usize = 64 << 10;
 /// How long it may take; a stream has no other limit to it.
 const REFUSAL_TIME: Duration = Duration::from_secs(5);
 
-/// Splits a 2xx into its parts; any other status becomes the error it stands for, and so do those
-/// that exclude an answer (RFC 9110, sections 15.3.5 and 15.3.6).
-pub(crate) async fn accept(
-    response: Response,
-    timer: &dyn Timer,
-) -> Result<(Head, Option<ApiKey>, Body)> {
+/// Splits a response into what it tells, the key it was asked with, and its body.
+pub(crate) fn parts(response: Response) -> (Head, Option<ApiKey>, Body) {
     let (mut parts, body) = response.into_parts();
     let key = parts.extensions.remove::<ApiKey>();
     let attempts = parts.extensions.remove().unwrap_or_default();
-    let head = Head { status: parts.status, headers: parts.headers, attempts };
-    if matches!(head.status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT) {
-        let what = "the answer's status says that there is none";
-        return Err(Error::unexpected(what, b"").with_head(&head));
-    }
+    (Head { status: parts.status, headers: parts.headers, attempts }, key, body)
+}
+
+/// Whether an answer can come with this status: a 2xx, but not one of those that exclude it (RFC
+/// 9110, sections 15.3.5 and 15.3.6).
+pub(crate) fn is_answer(status: StatusCode) -> bool {
+    let is_empty = matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT);
+    status.is_success() && !is_empty
+}
+
+/// The error that a status stands for which is no answer's.
+pub(crate) async fn refusal(
+    head: Head,
+    key: Option<ApiKey>,
+    body: Body,
+    timer: &dyn Timer,
+) -> Error {
     if head.status.is_success() {
-        return Ok((head, key, body));
+        let what = "the answer's status says that there is none";
+        return Error::unexpected(what, b"").with_head(&head);
     }
     let refusal = beginning(body, timer.sleep_until(timer.now() + REFUSAL_TIME)).await;
     let refusal = key.as_ref().map_or((&refusal[..]).into(), |key| key.redact(&refusal));
-    Err(Error::refused(told_by(&refusal)).with_head(&head))
+    Error::refused(told_by(&refusal)).with_head(&head)
 }
 
 /// Reads the whole body of a unary answer; of a server that streams regardless, to the end of the
 /// answer, which may come before that of the body.
 pub(crate) async fn completion(
-    answer: Answer,
+    sent: Result<Sent>,
     choices: u32,
 ) -> Result<Reply<ChatCompletionResponse>> {
+    let mut answer = sent?.answer().await?;
     if is_event_stream(&answer.head.headers) && !answer.body.is_end_stream() {
         // Boxed: a stream is large, and almost no answer is one.
         return Box::pin(streamed(answer, choices)).await;
     }
-    let Answer { client, head, arrived, key, body, .. } = answer;
-    let limit = client.inner().limits.response;
-    let completion = async {
-        let raw = whole(body, limit).await?;
-        let response = read_completion(&raw, key, client.inner().limits.event)?;
-        Ok((response, raw))
+    let limits = answer.client.inner().limits;
+    let read = match whole(&mut answer.body, limits.response).await {
+        Ok(raw) => read_completion(&raw, answer.key.take(), limits.event).map(|read| (read, raw)),
+        Err(error) => Err(error),
     };
-    match completion.await {
-        Ok((response, raw)) => Ok(Reply::new(response, head, raw)),
+    match read {
+        Ok((response, raw)) => Ok(Reply::new(response, answer.head, raw)),
         Err(error) => {
-            let time = client.inner().timer.now().saturating_duration_since(arrived);
-            Err(Error::with_head(error, &head).with_body_time(time))
+            let now = answer.client.inner().timer.now();
+            let time = now.saturating_duration_since(answer.arrived);
+            Err(error.with_head(&answer.head).with_body_time(time))
         }
     }
 }
@@ -156,14 +165,14 @@ pub(crate) fn read_unfinished(events: &mut Events, data: &str) -> Result<Said> {
 }
 
 /// Reads a body to its end.
-pub(crate) async fn whole(mut body: Body, limit: usize) -> Result<Bytes> {
+pub(crate) async fn whole(body: &mut Body, limit: usize) -> Result<Bytes> {
     let over = || answer_too_large(limit);
     if body.size_hint().lower() > limit as u64 {
         return Err(over());
     }
     let mut first = Bytes::new();
     let mut joined = BytesMut::new();
-    while let Some(frame) = next_frame(&mut body).await {
+    while let Some(frame) = next_frame(body).await {
         let Ok(data) = frame?.into_data() else { continue };
         if first.len() + joined.len() + data.len() > limit {
             return Err(over());
