@@ -101,13 +101,6 @@ impl Connection {
         self.driver.connection.is_some() && self.sender.is_ready()
     }
 
-    /// Looks once whether an idle connection is still good: open, and nothing unasked has come.
-    pub(super) fn is_alive(&mut self) -> bool {
-        let mut cx = Context::from_waker(Waker::noop());
-        let _ = self.driver.poll(&mut cx, |_| Poll::<()>::Pending);
-        self.is_ready()
-    }
-
     /// Lets go of the task that polled last.
     pub(super) fn rest(&self) {
         self.driver.wire.rest();

@@ -21,9 +21,10 @@ pub(super) struct Origin {
     pub(super) runtime: tokio::runtime::Id,
 }
 
-/// A bounded store of idle connections. There is no task behind it: a connection that is too old,
-/// or was closed by its server, is noticed when it is looked at, at the latest when another
-/// connection is put in after its time.
+/// A bounded store of idle connections. There is no task behind it: one that is too old is noticed
+/// when it is looked at, at the latest when another connection is put in after its time. One that its
+/// server closed, or on which something unasked has come, is noticed when the next request is given
+/// to it, and gives that back unsent.
 pub(super) struct Pool {
     idle: Mutex<Idle>,
     timer: Arc<dyn Timer>,
@@ -59,11 +60,11 @@ impl Pool {
         if self.per_origin == 0 { Some(Duration::ZERO) } else { self.timeout }
     }
 
-    /// The connection to `origin` that idled least, if one is still good.
+    /// The connection to `origin` that idled least, if it did not for too long.
     pub(super) fn take(&self, origin: &Origin) -> Option<Box<Connection>> {
         loop {
-            let Entry { since, mut connection, .. } = self.pop(origin)?;
-            if !self.is_old(since, self.timer.now()) && connection.is_alive() {
+            let Entry { since, connection, .. } = self.pop(origin)?;
+            if !self.is_old(since, self.timer.now()) {
                 return Some(connection);
             }
         }
