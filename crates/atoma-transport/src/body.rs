@@ -43,6 +43,11 @@ impl Body {
     pub fn empty() -> Self {
         Self(Inner::Whole(None))
     }
+
+    /// Whether there is nothing to wait for.
+    pub(crate) fn is_whole(&self) -> bool {
+        matches!(self.0, Inner::Whole(_))
+    }
 }
 
 impl Default for Body {

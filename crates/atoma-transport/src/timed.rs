@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http_body::SizeHint;
 use std::{
     future::Future,
+    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -95,9 +96,12 @@ impl Future for TimedExchange {
         let this = &mut *self;
         if let Poll::Ready(outcome) = this.exchange.as_mut().poll(cx) {
             let limits = this.limits.take();
-            return Poll::Ready(outcome.map(|response| match limits {
-                Some(limits) => response.map(|body| limits.around(body)),
-                None => response,
+            return Poll::Ready(outcome.map(|mut response| {
+                if let Some(limits) = limits {
+                    let body = mem::take(response.body_mut());
+                    *response.body_mut() = limits.around(body);
+                }
+                response
             }));
         }
         let Some(limits) = &this.limits else { return Poll::Pending };
@@ -112,7 +116,7 @@ impl Future for TimedExchange {
 impl Limits {
     fn around(self, body: Body) -> Body {
         let unlimited = self.idle.is_none() && self.deadline.is_none();
-        if unlimited || http_body::Body::is_end_stream(&body) {
+        if unlimited || body.is_whole() || http_body::Body::is_end_stream(&body) {
             return body;
         }
         Body::streamed(TimedBody {

@@ -5,14 +5,14 @@ use super::{
     connection::Connection,
     pool::{Origin, Pool},
 };
-use crate::TransportError;
+use crate::{Body, TransportError};
 use bytes::Bytes;
-use http_body::{Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use std::{
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 /// A body that reads from its own connection. Dropping it early closes the connection; at its true
@@ -20,7 +20,11 @@ use std::{
 pub(super) struct StreamedBody {
     incoming: Incoming,
     lease: Option<Lease>,
+    /// What came with the head.
+    early: Option<Polled>,
 }
+
+type Polled = Option<Result<Frame<Bytes>, hyper::Error>>;
 
 /// A connection in use, and where it goes afterwards.
 pub(super) struct Lease {
@@ -41,7 +45,24 @@ impl Lease {
 
 impl StreamedBody {
     pub(super) fn new(incoming: Incoming, lease: Lease) -> Self {
-        Self { incoming, lease: Some(lease) }
+        Self { incoming, lease: Some(lease), early: None }
+    }
+
+    /// The body, in one piece if all of it has come with its head: then its exchange is over.
+    pub(super) fn into_body(mut self) -> Body {
+        if self.incoming.size_hint().exact().is_none() {
+            return Body::streamed(self);
+        }
+        let mut cx = Context::from_waker(Waker::noop());
+        match Pin::new(&mut self.incoming).poll_frame(&mut cx) {
+            Poll::Ready(Some(Ok(frame))) if self.incoming.is_end_stream() => {
+                self.release();
+                return frame.into_data().unwrap_or_default().into();
+            }
+            Poll::Ready(polled) => self.early = Some(polled),
+            Poll::Pending => {}
+        }
+        Body::streamed(self)
     }
 
     fn release(&mut self) {
@@ -62,7 +83,11 @@ impl http_body::Body for StreamedBody {
         let this = &mut *self;
         loop {
             let Some(lease) = &mut this.lease else { return Poll::Ready(None) };
-            match lease.connection.poll_frame(&mut this.incoming, cx) {
+            let polled = match this.early.take() {
+                Some(polled) => Poll::Ready(polled),
+                None => lease.connection.poll_frame(&mut this.incoming, cx),
+            };
+            match polled {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Some(Ok(frame))) if frame.is_data() => {
                     if this.incoming.is_end_stream() {
@@ -84,10 +109,20 @@ impl http_body::Body for StreamedBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.lease.is_none() || self.incoming.is_end_stream()
+        self.lease.is_none() || (self.early.is_none() && self.incoming.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.lease.is_none() { SizeHint::with_exact(0) } else { self.incoming.size_hint() }
+        if self.lease.is_none() {
+            return SizeHint::with_exact(0);
+        }
+        let left = self.incoming.size_hint();
+        match (&self.early, left.exact()) {
+            (Some(Some(Ok(early))), Some(left)) => {
+                let early = early.data_ref().map_or(0, Bytes::len);
+                SizeHint::with_exact(left + early as u64)
+            }
+            _ => left,
+        }
     }
 }

@@ -49,10 +49,11 @@ use tls::HTTP_1;
 ///
 /// Each exchange has a connection of its own while it lasts, and drives it itself: no task runs
 /// behind it, a reader that stops reading stops the server, and dropping the response's body, or
-/// the future before it, closes the connection at once. When a body was read to its end its
-/// connection serves the next request to the same server. Clones share their connections. With the
-/// feature `http2`, and a builder that is told so, it speaks HTTP/2 as well: then up to 32 exchanges
-/// share a connection and the task behind it, and what is dropped early is reset.
+/// the future before it, closes the connection at once. When a body was read to its end, or came
+/// whole with its head, its connection serves the next request to the same server. Clones share
+/// their connections. With the feature `http2`, and a builder that is told so, it speaks HTTP/2 as
+/// well: then up to 32 exchanges share a connection and the task behind it, and what is dropped
+/// early is reset.
 ///
 /// It needs a Tokio runtime with I/O and time enabled; without one, sending is an error. It may be
 /// used from several runtimes. Only `http` and `https` URLs are sent to; redirects are not
@@ -108,8 +109,7 @@ impl HyperTransport {
 
 impl Transport for HyperTransport {
     fn send(&self, request: Request) -> ResponseFuture {
-        let shared = self.0.clone();
-        Box::pin(async move { shared.exchange(request).await })
+        self.0.clone().exchange(request)
     }
 }
 
@@ -120,46 +120,50 @@ impl fmt::Debug for HyperTransport {
 }
 
 impl Shared {
-    async fn exchange(&self, request: Request) -> Result<Response, TransportError> {
-        let runtime = tokio::runtime::Handle::try_current().map_err(|error| {
-            TransportError::new(ErrorKind::Other, RequestSent::No)
-                .with_detail("there is no Tokio runtime")
-                .with_source(error)
-                .permanent()
-        })?;
-        let target = Target::of(request.uri())?;
-        let route = self.proxies.route(&target, request.uri());
-        let timeouts = request.extensions().get::<Timeouts>();
-        let timeout = timeouts.map_or(self.connect_timeout, |timeouts| timeouts.connect);
-        let origin = Origin { target, runtime: runtime.id() };
+    /// A block and not an `async fn`, which would hold its arguments twice.
+    fn exchange(self: Arc<Self>, request: Request) -> ResponseFuture {
+        Box::pin(async move {
+            let runtime = tokio::runtime::Handle::try_current().map_err(|error| {
+                TransportError::new(ErrorKind::Other, RequestSent::No)
+                    .with_detail("there is no Tokio runtime")
+                    .with_source(error)
+                    .permanent()
+            })?;
+            let origin = Origin { target: Target::of(request.uri())?, runtime: runtime.id() };
+            let route = self.proxies.route(&origin.target, request.uri());
+            let timeouts = request.extensions().get::<Timeouts>();
+            let timeout = timeouts.map_or(self.connect_timeout, |timeouts| timeouts.connect);
 
-        #[allow(unused_mut, reason = "HTTP/2 may have opened it, where that is compiled in")]
-        let mut opened = None;
-        #[cfg(feature = "http2")]
-        if let Some(http2) = &self.http2 {
-            match Box::pin(http2.exchange(self, &request, &origin, &route, timeout)).await? {
-                http2::Outcome::Answered(response) => return Ok(response),
-                http2::Outcome::Http1(connection) => opened = connection,
-            }
-        }
-        let mut outgoing = self.outgoing(request, &origin.target, &route)?;
-        loop {
-            let idle = if opened.is_none() { self.pool.take(&origin) } else { None };
-            let is_fresh = idle.is_none();
-            let mut connection = match opened.take().or(idle) {
-                Some(connection) => connection,
-                // Boxed: it is large, and most exchanges never need it.
-                None => {
-                    let connect = Box::pin(self.connect(&origin.target, &route, timeout));
-                    self.in_time(timeout, connect).await?
+            #[allow(unused_mut, reason = "HTTP/2 may have opened it, where that is compiled in")]
+            let mut opened = None;
+            #[cfg(feature = "http2")]
+            if let Some(http2) = &self.http2 {
+                match Box::pin(http2.exchange(&self, &request, &origin, &route, timeout)).await? {
+                    http2::Outcome::Answered(response) => return Ok(response),
+                    http2::Outcome::Http1(connection) => opened = connection,
                 }
-            };
-            match connection.send(outgoing).await {
-                Ok(response) => return self.received(response, connection, origin, &route),
-                Err(SendError::Unsent(request, _)) if !is_fresh => outgoing = *request,
-                Err(SendError::Unsent(_, error) | SendError::Failed(error)) => return Err(error),
             }
-        }
+            let mut outgoing = self.outgoing(request, &origin.target, &route)?;
+            loop {
+                let idle = if opened.is_none() { self.pool.take(&origin) } else { None };
+                let is_fresh = idle.is_none();
+                let mut connection = match opened.take().or(idle) {
+                    Some(connection) => connection,
+                    // Boxed: it is large, and most exchanges never need it.
+                    None => {
+                        let connect = Box::pin(self.connect(&origin.target, &route, timeout));
+                        self.in_time(timeout, connect).await?
+                    }
+                };
+                match connection.send(outgoing).await {
+                    Ok(response) => return self.received(response, connection, origin, &route),
+                    Err(SendError::Unsent(request, _)) if !is_fresh => outgoing = *request,
+                    Err(SendError::Unsent(_, error) | SendError::Failed(error)) => {
+                        return Err(error);
+                    }
+                }
+            }
+        })
     }
 
     fn outgoing(
@@ -222,7 +226,6 @@ impl Shared {
             return Err(classify::tunnel(&server.place(), head.status));
         }
         head.extensions.clear();
-        head::detach(&mut head.headers);
         let origin = head::is_reusable(&head).then_some(origin);
         let lease = Lease { connection, pool: self.pool.clone(), origin };
         let body = if http_body::Body::is_end_stream(&incoming) {
@@ -231,8 +234,11 @@ impl Shared {
         } else if head::is_encoded(&head) {
             Body::empty()
         } else {
-            Body::streamed(StreamedBody::new(incoming, lease))
+            StreamedBody::new(incoming, lease).into_body()
         };
+        if !body.is_whole() {
+            head::detach(&mut head.headers);
+        }
         Ok(Response::from_parts(head, body))
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::support::{OK, Server, builder, get, next, post, read, transport, within};
 use atoma_transport::{ErrorKind, RequestSent, Sleep, Timer, Transport};
-use futures::FutureExt;
+use futures::{FutureExt, future::join_all};
 use std::{
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -70,6 +70,46 @@ async fn the_last_byte_of_a_known_length_frees_the_connection() {
         drop(body);
     }
     assert_eq!(server.accepted(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_that_came_whole_frees_its_connection_at_once() {
+    let server = Server::answering(OK).await;
+    let transport = transport();
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        held.push(within(transport.send(get(server.url("/")))).await.unwrap());
+    }
+    assert_eq!(server.accepted(), 1);
+    for response in held {
+        assert_eq!(http_body::Body::size_hint(response.body()).exact(), Some(2));
+        assert_eq!(read(response.into_body()).await.unwrap(), "ok");
+    }
+}
+
+#[tokio::test]
+async fn the_beginning_of_a_body_comes_first_and_counts() {
+    let late = Arc::new(Notify::new());
+    let gate = late.clone();
+    let server = Server::start(move |mut peer| {
+        let gate = gate.clone();
+        async move {
+            peer.request().await;
+            peer.write("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nfir").await;
+            gate.notified().await;
+            peer.write("st").await;
+            peer.until_closed().await;
+        }
+    })
+    .await;
+    let mut body = within(transport().send(get(server.url("/")))).await.unwrap().into_body();
+    assert_eq!(http_body::Body::size_hint(&body).exact(), Some(5));
+    assert!(!http_body::Body::is_end_stream(&body));
+    assert_eq!(within(next(&mut body)).await.unwrap().unwrap(), "fir");
+    assert_eq!(http_body::Body::size_hint(&body).exact(), Some(2));
+    late.notify_one();
+    assert_eq!(within(next(&mut body)).await.unwrap().unwrap(), "st");
+    assert!(http_body::Body::is_end_stream(&body));
 }
 
 #[tokio::test]
@@ -216,14 +256,11 @@ async fn clones_share_connections_and_servers_do_not() {
 async fn only_so_many_connections_idle() {
     let server = Server::answering(OK).await;
     let transport = builder().pool_max_idle(2).build().unwrap();
-    let mut open = Vec::new();
-    for _ in 0..5 {
-        open.push(within(transport.send(get(server.url("/")))).await.unwrap().into_body());
+    let five = (0..5).map(|_| transport.send(get(server.url("/"))));
+    for response in within(join_all(five)).await {
+        read(response.unwrap().into_body()).await.unwrap();
     }
     assert_eq!(server.accepted(), 5);
-    for body in open {
-        read(body).await.unwrap();
-    }
     within(server.until_closed(3)).await;
 
     let none = builder().pool_max_idle(0).build().unwrap();
