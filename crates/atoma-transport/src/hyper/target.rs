@@ -27,13 +27,17 @@ impl Target {
             None => return Err(refused("its URL is not absolute")),
         };
         let authority = uri.authority().ok_or_else(|| refused("its URL names no server"))?;
-        if authority.as_str().contains('@') {
+        let text = authority.as_str();
+        if text.contains('@') {
             return Err(refused("its URL holds credentials: they belong into a header"));
         }
-        let host = authority.host().len();
-        let port = match authority.as_str().len() > host {
-            true => authority.port_u16().unwrap_or(0),
-            false => usual_port(https),
+        let host = match text.find(']') {
+            Some(bracket) => bracket + 1,
+            None => text.find(':').unwrap_or(text.len()),
+        };
+        let port = match text[host..].strip_prefix(':') {
+            Some(port) => port.parse().unwrap_or(0),
+            None => usual_port(https),
         };
         let target = Self { https, authority: authority.clone(), host, port };
         if target.host().is_empty() || port == 0 {
