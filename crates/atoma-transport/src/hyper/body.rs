@@ -44,25 +44,23 @@ impl Lease {
 }
 
 impl StreamedBody {
-    pub(super) fn new(incoming: Incoming, lease: Lease) -> Self {
-        Self { incoming, lease: Some(lease), early: None }
-    }
-
     /// The body, in one piece if all of it has come with its head: then its exchange is over.
-    pub(super) fn into_body(mut self) -> Body {
-        if self.incoming.size_hint().exact().is_none() {
-            return Body::streamed(self);
-        }
-        let mut cx = Context::from_waker(Waker::noop());
-        match Pin::new(&mut self.incoming).poll_frame(&mut cx) {
-            Poll::Ready(Some(Ok(frame))) if self.incoming.is_end_stream() => {
-                self.release();
-                return frame.into_data().unwrap_or_default().into();
+    pub(super) fn of(mut incoming: Incoming, lease: Lease) -> Body {
+        let mut early = None;
+        if incoming.size_hint().exact().is_some() {
+            // The connection is told that there is room again, which is no news to the task.
+            lease.connection.rest();
+            let mut cx = Context::from_waker(Waker::noop());
+            match Pin::new(&mut incoming).poll_frame(&mut cx) {
+                Poll::Ready(Some(Ok(frame))) if incoming.is_end_stream() => {
+                    lease.release();
+                    return frame.into_data().unwrap_or_default().into();
+                }
+                Poll::Ready(polled) => early = Some(polled),
+                Poll::Pending => {}
             }
-            Poll::Ready(polled) => self.early = Some(polled),
-            Poll::Pending => {}
         }
-        Body::streamed(self)
+        Body::streamed(Self { incoming, lease: Some(lease), early })
     }
 
     fn release(&mut self) {

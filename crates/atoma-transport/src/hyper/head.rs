@@ -4,41 +4,43 @@ use crate::{ErrorKind, RequestSent, TransportError};
 use bytes::BytesMut;
 use http::{HeaderMap, HeaderValue, Version, header, response::Parts};
 
+/// What a head that is believed says of its body.
+pub(super) struct Checked {
+    /// It is encoded, which nobody asked for. The status of a refusal still counts.
+    pub(super) is_encoded: bool,
+    /// The connection may serve another exchange after it.
+    ///
+    /// Not after HTTP/1.0, whose keep-alive proxies get wrong, and not where two lengths contradict
+    /// each other (RFC 9112, section 6.1). What `Connection: close` demands is hyper's business.
+    pub(super) is_reusable: bool,
+}
+
 /// Refuses a head that leaves open where the body ends or what it is.
-pub(super) fn check(head: &Parts) -> Result<(), TransportError> {
+pub(super) fn check(head: &Parts) -> Result<Checked, TransportError> {
     match head.status.as_u16() {
         101 => return Err(refused(ErrorKind::Protocol, "an upgrade nobody asked for (101)")),
         600.. => return Err(refused(ErrorKind::Protocol, "a status that does not exist")),
         _ => {}
     }
     // hyper takes `gzip, chunked` for chunked and hands the body on as gzip (RFC 9112, 6.1).
-    let mut codings = values(&head.headers, header::TRANSFER_ENCODING);
-    if !codings.all(|coding| coding.eq_ignore_ascii_case(b"chunked")) {
-        return Err(refused(ErrorKind::Protocol, "a transfer coding other than chunked"));
+    let mut codings = 0;
+    for coding in values(&head.headers, header::TRANSFER_ENCODING) {
+        if !coding.eq_ignore_ascii_case(b"chunked") {
+            return Err(refused(ErrorKind::Protocol, "a transfer coding other than chunked"));
+        }
+        codings += 1;
     }
-    if values(&head.headers, header::TRANSFER_ENCODING).count() > 1 {
+    if codings > 1 {
         return Err(refused(ErrorKind::Protocol, "chunked more than once"));
     }
-    if head.status.is_success() && is_encoded(head) {
+    let is_plain = |coding: &[u8]| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity");
+    let is_encoded = !values(&head.headers, header::CONTENT_ENCODING).all(is_plain);
+    if head.status.is_success() && is_encoded {
         return Err(refused(ErrorKind::Encoding, "content-encoding is not identity"));
     }
-    Ok(())
-}
-
-/// Whether the body is encoded, which nobody asked for. The status of a refusal still counts.
-pub(super) fn is_encoded(head: &Parts) -> bool {
-    let is_plain = |coding: &[u8]| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity");
-    !values(&head.headers, header::CONTENT_ENCODING).all(is_plain)
-}
-
-/// Whether the connection may serve another exchange after this response.
-///
-/// Not after HTTP/1.0, whose keep-alive proxies get wrong, and not where two lengths contradict
-/// each other (RFC 9112, section 6.1). What `Connection: close` demands is hyper's business.
-pub(super) fn is_reusable(head: &Parts) -> bool {
-    let both = head.headers.contains_key(header::TRANSFER_ENCODING)
-        && head.headers.contains_key(header::CONTENT_LENGTH);
-    head.version == Version::HTTP_11 && !both
+    let has_two_lengths = codings > 0 && head.headers.contains_key(header::CONTENT_LENGTH);
+    let is_reusable = head.version == Version::HTTP_11 && !has_two_lengths;
+    Ok(Checked { is_encoded, is_reusable })
 }
 
 /// Copies the values out of the connection's read buffer, all into one piece of memory.
@@ -119,9 +121,11 @@ mod tests {
     fn a_connection_is_used_again_or_not() {
         let both = [("transfer-encoding", "chunked"), ("content-length", "5")];
         let ok = StatusCode::OK.as_u16();
-        assert!(is_reusable(&head(ok, Version::HTTP_11, &[])));
-        assert!(is_reusable(&head(ok, Version::HTTP_11, &both[..1])));
-        assert!(!is_reusable(&head(ok, Version::HTTP_11, &both)));
-        assert!(!is_reusable(&head(ok, Version::HTTP_10, &[])));
+        let is_reusable =
+            |version, headers| check(&head(ok, version, headers)).unwrap().is_reusable;
+        assert!(is_reusable(Version::HTTP_11, &[]));
+        assert!(is_reusable(Version::HTTP_11, &both[..1]));
+        assert!(!is_reusable(Version::HTTP_11, &both));
+        assert!(!is_reusable(Version::HTTP_10, &[]));
     }
 }

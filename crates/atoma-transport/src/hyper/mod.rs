@@ -219,22 +219,22 @@ impl Shared {
         route: &Route,
     ) -> Result<Response, TransportError> {
         let (mut head, incoming) = response.into_parts();
-        head::check(&head)?;
+        let checked = head::check(&head)?;
         if let (Route::Forward(server), StatusCode::PROXY_AUTHENTICATION_REQUIRED) =
             (route, head.status)
         {
             return Err(classify::tunnel(&server.place(), head.status));
         }
         head.extensions.clear();
-        let origin = head::is_reusable(&head).then_some(origin);
+        let origin = checked.is_reusable.then_some(origin);
         let lease = Lease { connection, pool: self.pool.clone(), origin };
         let body = if http_body::Body::is_end_stream(&incoming) {
             lease.release();
             Body::empty()
-        } else if head::is_encoded(&head) {
+        } else if checked.is_encoded {
             Body::empty()
         } else {
-            StreamedBody::new(incoming, lease).into_body()
+            StreamedBody::of(incoming, lease)
         };
         if !body.is_whole() {
             head::detach(&mut head.headers);

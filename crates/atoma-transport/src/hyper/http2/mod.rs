@@ -118,8 +118,8 @@ impl Shared {
             };
             match exchange.head().await {
                 Ok(parts) => {
-                    head::check(&parts)?;
-                    let body = if exchange.is_at_end() || head::is_encoded(&parts) {
+                    let checked = head::check(&parts)?;
+                    let body = if exchange.is_at_end() || checked.is_encoded {
                         Body::empty()
                     } else {
                         Body::streamed(ExchangeBody::new(exchange, &parts.headers))
