@@ -22,9 +22,9 @@ const REFUSAL_TIME: Duration = Duration::from_secs(5);
 
 /// Splits a response into what it tells, the key it was asked with, and its body.
 pub(crate) fn parts(response: Response) -> (Head, Option<ApiKey>, Body) {
-    let (mut parts, body) = response.into_parts();
-    let key = parts.extensions.remove::<ApiKey>();
-    let attempts = parts.extensions.remove().unwrap_or_default();
+    let (parts, body) = response.into_parts();
+    let key = parts.extensions.get::<ApiKey>().cloned();
+    let attempts = parts.extensions.get().cloned().unwrap_or_default();
     (Head { status: parts.status, headers: parts.headers, attempts }, key, body)
 }
 
