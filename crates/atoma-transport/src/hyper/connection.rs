@@ -147,8 +147,8 @@ pub(super) struct Once(Option<Bytes>);
 
 impl Once {
     #[cfg(feature = "http2")]
-    pub(super) fn into_bytes(self) -> Bytes {
-        self.0.unwrap_or_default()
+    pub(super) fn bytes(&self) -> Bytes {
+        self.0.clone().unwrap_or_default()
     }
 
     pub(super) fn new(bytes: Bytes) -> Self {

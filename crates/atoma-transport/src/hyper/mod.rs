@@ -122,6 +122,7 @@ impl fmt::Debug for HyperTransport {
 impl Shared {
     /// A block and not an `async fn`, which would hold its arguments twice.
     fn exchange(self: Arc<Self>, request: Request) -> ResponseFuture {
+        let mut request = request.map(Once::new);
         Box::pin(async move {
             let runtime = tokio::runtime::Handle::try_current().map_err(|error| {
                 TransportError::new(ErrorKind::Other, RequestSent::No)
@@ -143,7 +144,7 @@ impl Shared {
                     http2::Outcome::Http1(connection) => opened = connection,
                 }
             }
-            let mut outgoing = self.outgoing(request, &origin.target, &route)?;
+            self.prepare(&mut request, &origin.target, &route)?;
             loop {
                 let idle = if opened.is_none() { self.pool.take(&origin) } else { None };
                 let is_fresh = idle.is_none();
@@ -155,9 +156,9 @@ impl Shared {
                         self.in_time(timeout, connect).await?
                     }
                 };
-                match connection.send(outgoing).await {
+                match connection.send(request).await {
                     Ok(response) => return self.received(response, connection, origin, &route),
-                    Err(SendError::Unsent(request, _)) if !is_fresh => outgoing = *request,
+                    Err(SendError::Unsent(unsent, _)) if !is_fresh => request = *unsent,
                     Err(SendError::Unsent(_, error) | SendError::Failed(error)) => {
                         return Err(error);
                     }
@@ -166,18 +167,18 @@ impl Shared {
         })
     }
 
-    fn outgoing(
+    fn prepare(
         &self,
-        request: Request,
+        request: &mut http::Request<Once>,
         target: &Target,
         route: &Route,
-    ) -> Result<http::Request<Once>, TransportError> {
-        let Route::Forward(server) = route else { return target::outgoing(request, target, false) };
-        let mut outgoing = target::outgoing(request, target, true)?;
+    ) -> Result<(), TransportError> {
+        let Route::Forward(server) = route else { return target::prepare(request, target, false) };
+        target::prepare(request, target, true)?;
         if let Some(basic) = &server.basic {
-            outgoing.headers_mut().insert(header::PROXY_AUTHORIZATION, basic.clone());
+            request.headers_mut().insert(header::PROXY_AUTHORIZATION, basic.clone());
         }
-        Ok(outgoing)
+        Ok(())
     }
 
     async fn connect(

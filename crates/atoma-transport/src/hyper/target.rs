@@ -1,7 +1,6 @@
 //! Where a request goes, and how it is written on the wire.
 
-use super::connection::Once;
-use crate::{ErrorKind, Request, RequestSent, TransportError};
+use crate::{ErrorKind, RequestSent, TransportError};
 use http::{
     HeaderValue, Method, Uri, Version, header,
     uri::{Authority, PathAndQuery, Scheme},
@@ -80,11 +79,11 @@ fn usual_port(https: bool) -> u16 {
 ///
 /// The path alone is written, or the whole URL if a forward proxy is to read it (RFC 9112, 3.2).
 /// Its length is the body's: a length or coding the caller stated could contradict it.
-pub(super) fn outgoing(
-    mut request: Request,
+pub(super) fn prepare<B>(
+    request: &mut http::Request<B>,
     target: &Target,
     via_forward_proxy: bool,
-) -> Result<http::Request<Once>, TransportError> {
+) -> Result<(), TransportError> {
     if request.method() == Method::CONNECT {
         return Err(refused("CONNECT is the proxy's method"));
     }
@@ -98,7 +97,7 @@ pub(super) fn outgoing(
     headers.remove(header::CONTENT_LENGTH);
     headers.remove(header::TRANSFER_ENCODING);
     headers.entry(header::HOST).or_insert_with(|| target.host_header());
-    Ok(request.map(Once::new))
+    Ok(())
 }
 
 pub(super) fn without_brackets(host: &str) -> &str {
@@ -112,6 +111,7 @@ fn refused(detail: &'static str) -> TransportError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Request;
     use bytes::Bytes;
 
     fn target(uri: &str) -> Result<Target, TransportError> {
@@ -165,10 +165,11 @@ mod tests {
             ("http://host?x", "/?x"),
         ] {
             let target = target(uri).unwrap();
-            let written = outgoing(request(uri), &target, false).unwrap();
+            let (mut written, mut forwarded) = (request(uri), request(uri));
+            prepare(&mut written, &target, false).unwrap();
             assert_eq!(written.uri(), direct, "{uri}");
-            let written = outgoing(request(uri), &target, true).unwrap();
-            assert!(written.uri().to_string().starts_with("http://host/"), "{uri}");
+            prepare(&mut forwarded, &target, true).unwrap();
+            assert!(forwarded.uri().to_string().starts_with("http://host/"), "{uri}");
         }
     }
 
@@ -180,7 +181,8 @@ mod tests {
         request.headers_mut().insert("host", HeaderValue::from_static("other"));
         request.headers_mut().insert("authorization", HeaderValue::from_static("Bearer k"));
         let target = target("http://host/").unwrap();
-        let written = outgoing(request, &target, false).unwrap();
+        prepare(&mut request, &target, false).unwrap();
+        let written = request;
         assert_eq!(written.headers().len(), 2);
         assert_eq!(written.headers()["host"], "other");
         assert_eq!(written.headers()["authorization"], "Bearer k");

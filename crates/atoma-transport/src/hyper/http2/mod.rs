@@ -29,13 +29,13 @@ mod pool;
 mod request;
 
 use super::{
-    Connection as Http1Connection, Shared as Transport, head,
+    Connection as Http1Connection, Once, Shared as Transport, head,
     pool::Origin,
     proxy::Route,
     target::Target,
     tls::{HTTP_2, HTTP_2_OR_1, Protocols},
 };
-use crate::{Body, Request, Response, TransportError};
+use crate::{Body, Response, TransportError};
 use bytes::Bytes;
 use connection::Connection;
 use exchange::{Exchange, ExchangeBody, Failure};
@@ -100,7 +100,7 @@ impl Shared {
     pub(super) async fn exchange(
         &self,
         transport: &Transport,
-        request: &Request,
+        request: &http::Request<Once>,
         origin: &Origin,
         route: &Route,
         timeout: Option<Duration>,

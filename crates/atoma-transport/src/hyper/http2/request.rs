@@ -1,7 +1,10 @@
 //! How a request is written on an HTTP/2 connection.
 
-use super::super::target::{self, Target};
-use crate::{Request, TransportError};
+use super::super::{
+    connection::Once,
+    target::{self, Target},
+};
+use crate::TransportError;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Uri, Version, header, uri};
 
@@ -19,27 +22,27 @@ const OF_HTTP_1: [HeaderName; 6] = [
 ///
 /// A `Host` of the caller's becomes the authority, as it would be believed in HTTP/1.1.
 pub(super) fn outgoing(
-    request: &Request,
+    request: &http::Request<Once>,
     target: &Target,
 ) -> Result<http::Request<Bytes>, TransportError> {
-    let mut plain = http::Request::new(request.body().clone());
+    let mut plain = http::Request::new(request.body().bytes());
     *plain.method_mut() = request.method().clone();
     *plain.uri_mut() = request.uri().clone();
     *plain.headers_mut() = request.headers().clone();
 
-    let (mut head, body) = target::outgoing(plain, target, true)?.into_parts();
-    let body = body.into_bytes();
-    if let Some(uri) = with_authority(&head.uri, head.headers.get(header::HOST)) {
-        head.uri = uri;
+    target::prepare(&mut plain, target, true)?;
+    if let Some(uri) = with_authority(plain.uri(), plain.headers().get(header::HOST)) {
+        *plain.uri_mut() = uri;
     }
     for name in OF_HTTP_1 {
-        head.headers.remove(name);
+        plain.headers_mut().remove(name);
     }
-    if !body.is_empty() {
-        head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    let length = plain.body().len();
+    if length > 0 {
+        plain.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
-    head.version = Version::HTTP_2;
-    Ok(http::Request::from_parts(head, body))
+    *plain.version_mut() = Version::HTTP_2;
+    Ok(plain)
 }
 
 /// `None` if `host` cannot be an authority.
@@ -55,9 +58,11 @@ fn with_authority(uri: &Uri, host: Option<&HeaderValue>) -> Option<Uri> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Request;
 
     fn written(request: &Request) -> http::Request<Bytes> {
-        outgoing(request, &Target::of(request.uri()).unwrap()).unwrap()
+        let request = request.clone().map(Once::new);
+        outgoing(&request, &Target::of(request.uri()).unwrap()).unwrap()
     }
 
     #[test]
