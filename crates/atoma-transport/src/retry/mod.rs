@@ -189,20 +189,31 @@ impl<T: Transport> Call<T> {
                     }
                 }
                 // Boxed: it is large, and most calls never need it.
-                let (outcome, decision) = Box::pin(self.judge(outcome)).await;
-
-                let planned = self.plan(&outcome, decision);
-                self.record(&outcome, began, planned.as_ref().map(|(wait, ..)| *wait));
-                let Some((wait, until, withdrawal)) = planned else { return self.finish(outcome) };
-                drop(outcome);
-                self.announce(wait);
-                self.retry.timer.sleep_until(until).await;
-                if let Some(withdrawal) = withdrawal {
-                    withdrawal.spend();
+                if let Some(outcome) = Box::pin(self.fail(outcome, began)).await {
+                    return outcome;
                 }
                 began = self.retry.timer.now();
             }
         })
+    }
+
+    /// Waits for the next attempt; the outcome comes back if it is to be returned.
+    async fn fail(
+        &mut self,
+        outcome: Result<Response, TransportError>,
+        began: Instant,
+    ) -> Option<Result<Response, TransportError>> {
+        let (outcome, decision) = self.judge(outcome).await;
+        let planned = self.plan(&outcome, decision);
+        self.record(&outcome, began, planned.as_ref().map(|(wait, ..)| *wait));
+        let Some((wait, until, withdrawal)) = planned else { return Some(self.finish(outcome)) };
+        drop(outcome);
+        self.announce(wait);
+        self.retry.timer.sleep_until(until).await;
+        if let Some(withdrawal) = withdrawal {
+            withdrawal.spend();
+        }
+        None
     }
 
     /// The next attempt; a copy stays in its place, as long as another may follow.
@@ -323,13 +334,17 @@ impl<T: Transport> Call<T> {
         response.extensions_mut().insert(self.attempts);
     }
 
-    fn finish(self, outcome: Result<Response, TransportError>) -> Result<Response, TransportError> {
+    fn finish(
+        &mut self,
+        outcome: Result<Response, TransportError>,
+    ) -> Result<Response, TransportError> {
+        let attempts = mem::take(&mut self.attempts);
         match outcome {
             Ok(mut response) => {
-                response.extensions_mut().insert(self.attempts);
+                response.extensions_mut().insert(attempts);
                 Ok(response)
             }
-            Err(error) => Err(error.with_attempts(self.attempts)),
+            Err(error) => Err(error.with_attempts(attempts)),
         }
     }
 }
