@@ -110,7 +110,11 @@ impl Operation for StreamChatCompletion {
     fn run(self, prepared: Prepared) -> impl Future<Output = Result<Self::Output>> + Send {
         let choices = self.0.n.unwrap_or(1);
         let sent = prepared.post(PATH, self.written(), EVENT_STREAM);
-        async move { ChatCompletionStream::open(sent?.answer().await?, choices).await }
+        async move {
+            let answer = sent?.answer().await?;
+            // Boxed: it is large, and need not be there while the answer is awaited.
+            Box::pin(ChatCompletionStream::open(answer, choices)).await
+        }
     }
 }
 
