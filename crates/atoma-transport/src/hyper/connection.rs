@@ -15,6 +15,7 @@ use std::{
     convert::Infallible,
     fmt,
     future::{Future, poll_fn},
+    mem,
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, Waker},
@@ -44,8 +45,8 @@ struct Driver {
 /// Why [`Connection::send`] brought no response.
 #[derive(Debug)]
 pub(super) enum SendError {
-    /// The connection was gone before the request was begun: here it is back.
-    Unsent(Box<Request<Once>>, TransportError),
+    /// The connection was gone before the request was begun.
+    Unsent(TransportError),
     Failed(TransportError),
 }
 
@@ -64,24 +65,27 @@ impl Connection {
         Ok(Self { sender, driver, max_head })
     }
 
-    /// Sends `request` and waits for the head of its response.
+    /// Sends `request` and waits for the head of its response. One that was not begun is put back.
     ///
     /// If the future is dropped before it is ready, the connection must be dropped as well.
     pub(super) async fn send(
         &mut self,
-        request: Request<Once>,
+        request: &mut Request<Once>,
     ) -> Result<Response<Incoming>, SendError> {
         let driver = &mut self.driver;
         driver.wire.begin(self.max_head);
-        let mut response = pin!(self.sender.try_send_request(request));
+        let mut response = pin!(self.sender.try_send_request(mem::take(request)));
         let response = poll_fn(|cx| driver.poll(cx, |cx| response.as_mut().poll(cx))).await;
         driver.wire.head_arrived();
         response.map_err(|mut error| {
-            let request = error.take_message();
+            let unsent = error.take_message();
             let written = driver.wire.is_written();
             let error = classify::head(error.into_error(), &driver.unread, written);
-            match request {
-                Some(request) => SendError::Unsent(Box::new(request), error),
+            match unsent {
+                Some(unsent) => {
+                    *request = unsent;
+                    SendError::Unsent(error)
+                }
                 None => SendError::Failed(error),
             }
         })
@@ -142,7 +146,7 @@ impl Driver {
 }
 
 /// The body of a request: one piece, or nothing.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Once(Option<Bytes>);
 
 impl Once {

@@ -156,12 +156,10 @@ impl Shared {
                         self.in_time(timeout, connect).await?
                     }
                 };
-                match connection.send(request).await {
+                match connection.send(&mut request).await {
                     Ok(response) => return self.received(response, connection, origin, &route),
-                    Err(SendError::Unsent(unsent, _)) if !is_fresh => request = *unsent,
-                    Err(SendError::Unsent(_, error) | SendError::Failed(error)) => {
-                        return Err(error);
-                    }
+                    Err(SendError::Unsent(_)) if !is_fresh => {}
+                    Err(SendError::Unsent(error) | SendError::Failed(error)) => return Err(error),
                 }
             }
         })
