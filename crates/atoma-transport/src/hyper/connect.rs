@@ -59,7 +59,9 @@ impl Connector {
             }
             Route::Forward(server) => return self.proxy(server, timeout).await,
             Route::Tunnel(server) => {
-                tunnel(self.proxy(server, timeout).await?, target, server).await?
+                let stream = self.proxy(server, timeout).await?;
+                // Boxed: it would double what a direct connection takes while it is opened.
+                Box::pin(tunnel(stream, target, server)).await?
             }
             Route::Socks { server, names_here } => {
                 self.socks(target, server, *names_here, timeout).await?
