@@ -4,7 +4,12 @@ use crate::support::{OK, Server, builder, get, next, post, read, transport, with
 use atoma_transport::{ErrorKind, RequestSent, Sleep, Timer, Transport};
 use futures::{FutureExt, future::join_all};
 use std::{
-    sync::{Arc, Mutex},
+    future::poll_fn,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Wake, Waker},
     time::{Duration, Instant},
 };
 use tokio::sync::Notify;
@@ -84,6 +89,33 @@ async fn an_answer_that_came_whole_frees_its_connection_at_once() {
     for response in held {
         assert_eq!(http_body::Body::size_hint(response.body()).exact(), Some(2));
         assert_eq!(read(response.into_body()).await.unwrap(), "ok");
+    }
+}
+
+/// Wakes a task, and counts.
+struct Counting(Waker, AtomicUsize);
+
+impl Wake for Counting {
+    fn wake(self: Arc<Self>) {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.wake_by_ref();
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_came_whole_wakes_nobody() {
+    let server = Server::answering(OK).await;
+    let transport = transport();
+    for _ in 0..3 {
+        let mut exchange = transport.send(get(server.url("/")));
+        let answered = poll_fn(|cx| {
+            let counting = Arc::new(Counting(cx.waker().clone(), AtomicUsize::new(0)));
+            let waker = Waker::from(counting.clone());
+            let polled = exchange.as_mut().poll(&mut Context::from_waker(&waker));
+            polled.map(|response| (response.unwrap(), counting.1.load(Ordering::Relaxed)))
+        });
+        let (_, woken) = within(answered).await;
+        assert_eq!(woken, 0, "once more than there is anything to do");
     }
 }
 
