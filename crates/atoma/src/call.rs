@@ -201,8 +201,6 @@ impl Prepared {
     }
 }
 
-/// Two here; the key, the host and the length follow on the way down, and shall find room.
-const HEADERS_OF_EACH_CALL: usize = 5;
 impl Sent {
     /// Waits for the head of a 2xx; any other status is an error.
     pub(crate) async fn answer(&mut self) -> Result<Answer> {
@@ -216,6 +214,9 @@ impl Sent {
         Ok(Answer { client, head, arrived: timer.now(), key, timeouts, body })
     }
 }
+
+/// Two here; the key, the host and the length follow on the way down, and shall find room.
+const HEADERS_OF_EACH_CALL: usize = 5;
 
 pub(crate) const JSON: &str = "application/json";
 pub(crate) const EVENT_STREAM: &str = "text/event-stream";
