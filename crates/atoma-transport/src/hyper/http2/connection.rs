@@ -5,6 +5,7 @@ use super::{
     classify,
     driver::Driver,
     exchange::{Answer, Exchange, Failure, WINDOW},
+    paced::Paced,
 };
 use crate::{Timer, TransportError};
 use bytes::Bytes;
@@ -58,6 +59,7 @@ impl Connection {
         settings: Settings,
         request: &Request<Bytes>,
     ) -> Result<(Arc<Self>, Exchange), TransportError> {
+        let (stream, pace) = Paced::new(stream);
         let (sender, connection) = h2::client::Builder::new()
             .initial_window_size(WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
@@ -69,7 +71,7 @@ impl Connection {
             .map_err(classify::opening)?;
         let shared = Arc::new(Self::new());
         let exchange = shared.begin(request).ok_or_else(classify::gone)?;
-        tokio::spawn(Driver::new(shared.clone(), sender, connection, settings));
+        tokio::spawn(Driver::new(shared.clone(), sender, connection, pace, settings));
         Ok((shared, exchange))
     }
 

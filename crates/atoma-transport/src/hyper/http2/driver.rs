@@ -6,6 +6,7 @@ use super::{
     connection::{Connection, Settings},
     exchange::{Answer, Failure},
     keep_alive::KeepAlive,
+    paced::{Pace, Paced},
 };
 use crate::{Sleep, Timer};
 use bytes::Bytes;
@@ -29,7 +30,8 @@ pub(super) struct Driver {
     shared: Arc<Connection>,
     /// `None` once nothing more will be sent.
     sender: Option<SendRequest<Bytes>>,
-    connection: h2::client::Connection<Stream>,
+    connection: h2::client::Connection<Paced<Stream>>,
+    pace: Pace,
     open: Vec<Open>,
     keep_alive: KeepAlive,
     timer: Arc<dyn Timer>,
@@ -67,7 +69,8 @@ impl Driver {
     pub(super) fn new(
         shared: Arc<Connection>,
         sender: SendRequest<Bytes>,
-        mut connection: h2::client::Connection<Stream>,
+        mut connection: h2::client::Connection<Paced<Stream>>,
+        pace: Pace,
         settings: Settings,
     ) -> Self {
         let keep_alive = KeepAlive::new(connection.ping_pong());
@@ -76,6 +79,7 @@ impl Driver {
             shared,
             sender: Some(sender),
             connection,
+            pace,
             open: Vec::new(),
             keep_alive,
             timer,
@@ -170,6 +174,7 @@ impl Future for Driver {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
         this.shared.register(cx.waker());
+        this.pace.renew();
         this.send_queued(cx);
         let is_closed = Pin::new(&mut this.connection).poll(cx).is_ready();
         let has_news = this.receive(cx);

@@ -25,6 +25,7 @@ mod connection;
 mod driver;
 mod exchange;
 mod keep_alive;
+mod paced;
 mod pool;
 mod request;
 

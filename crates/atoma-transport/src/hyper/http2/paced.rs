@@ -1,0 +1,133 @@
+//! A stream that is read a little at a time.
+//!
+//! `h2` reads for as long as there is something to read, and keeps every frame apart until the driver
+//! takes it. However much has come, the driver shall see it before more is read than this.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// How much is read at a time, and by one more read at the most.
+const PACE: usize = 64 * 1024;
+
+/// What may still be read before the driver has its turn.
+#[derive(Clone, Debug)]
+pub(super) struct Pace(Arc<AtomicUsize>);
+
+impl Pace {
+    /// The driver's turn begins.
+    pub(super) fn renew(&self) {
+        self.0.store(PACE, Ordering::Relaxed);
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Paced<S> {
+    stream: S,
+    pace: Pace,
+}
+
+impl<S> Paced<S> {
+    pub(super) fn new(stream: S) -> (Self, Pace) {
+        let pace = Pace(Arc::new(AtomicUsize::new(PACE)));
+        (Self { stream, pace: pace.clone() }, pace)
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let left = self.pace.0.load(Ordering::Relaxed);
+        if left == 0 {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        let left = left.saturating_sub(buf.filled().len() - before);
+        self.pace.0.store(left, Ordering::Relaxed);
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt;
+    use std::task::{Wake, Waker};
+    use tokio::io::AsyncReadExt;
+
+    #[test]
+    fn no_more_is_read_than_the_pace_until_it_is_renewed() {
+        let (mut stream, pace) = Paced::new(tokio::io::repeat(7));
+        let mut read = |size: usize| stream.read(&mut vec![0; size][..]).now_or_never();
+        for _ in 0..3 {
+            assert_eq!(read(PACE - 1).unwrap().unwrap(), PACE - 1);
+            assert_eq!(read(100).unwrap().unwrap(), 100, "the last read is whole");
+            assert!(read(1).is_none());
+            pace.renew();
+        }
+    }
+
+    #[test]
+    fn who_has_to_wait_is_woken_at_once() {
+        let (mut stream, _pace) = Paced::new(tokio::io::repeat(7));
+        assert!(stream.read(&mut vec![0; PACE][..]).now_or_never().is_some());
+        let woken = Arc::new(Counting::default());
+        let waker = Waker::from(woken.clone());
+        let mut bytes = [0];
+        let mut buf = ReadBuf::new(&mut bytes);
+        let mut cx = Context::from_waker(&waker);
+        assert!(Pin::new(&mut stream).poll_read(&mut cx, &mut buf).is_pending());
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+    }
+
+    #[derive(Default)]
+    struct Counting(AtomicUsize);
+
+    impl Wake for Counting {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
