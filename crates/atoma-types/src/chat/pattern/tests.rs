@@ -1,0 +1,145 @@
+use super::*;
+
+/// Makes a pattern of `first`, and tells whether `second` fits it; what comes of it must be what reading alone gives.
+fn fits(first: &str, second: &str) -> bool {
+    let read = |json: &str| ChatCompletionChunk::from_slice(json.as_bytes()).unwrap();
+    let mut chunk = read(first);
+    let mut pattern = Pattern::default();
+    pattern.learn(first, &mut chunk);
+    assert_eq!(chunk, read(first), "learning changes nothing");
+    let fits = pattern.fill(second, &mut chunk);
+    if fits {
+        assert_eq!(chunk, read(second), "{first} {second}");
+    }
+    fits
+}
+
+fn chunk(delta: &str) -> String {
+    format!(r#"{{"id":"c","choices":[{{"index":0,"delta":{{{delta}}}}}],"created":1}}"#)
+}
+
+#[test]
+fn chunks_that_differ_in_streamed_strings_fit() {
+    for (name, first, second) in [
+        ("text", r#""content":"a""#, r#""content":"bc""#),
+        ("no text", r#""content":"a""#, r#""content":"""#),
+        ("text after none", r#""content":"""#, r#""content":"東京🙂""#),
+        ("escapes", r#""content":"\n""#, r#""content":"\"\\\/\b\f\n\r\t""#),
+        ("code units", r#""content":"a""#, r#""content":"x\u00e9\ud83d\ude42\n""#),
+        ("many bytes", r#""content":"a""#, r#""content":"0123456789abcdef0123456789\"ß""#),
+        ("white space", r#" "content" : "a" "#, r#" "content" : "b" "#),
+        ("reasoning", r#""content":null,"reasoning":"a""#, r#""content":null,"reasoning":"b""#),
+        (
+            "both names",
+            r#""reasoning":"a","reasoning_content":"a""#,
+            r#""reasoning":"b","reasoning_content":"c""#,
+        ),
+        ("a refusal", r#""refusal":"a""#, r#""refusal":"b""#),
+        (
+            "arguments of two calls",
+            r#""tool_calls":[{"index":0,"function":{"arguments":"a"}},{"index":1,"function":{"arguments":"b"}}]"#,
+            r#""tool_calls":[{"index":0,"function":{"arguments":"{\""}},{"index":1,"function":{"arguments":""}}]"#,
+        ),
+    ] {
+        assert!(fits(&chunk(first), &chunk(second)), "{name}");
+    }
+    for (name, member, other) in [
+        (
+            "a signature",
+            r#""signature":"a","response_hash":"b""#,
+            r#""signature":"cd","response_hash":"""#,
+        ),
+        ("padding", r#""x":1,"obfuscation":"a""#, r#""x":1,"obfuscation":"bcd""#),
+        (
+            "usage so far",
+            r#""usage":{"completion_tokens":9,"total_tokens":19,"prompt_tokens":10}"#,
+            r#""usage":{"completion_tokens":10,"total_tokens":20,"prompt_tokens":10}"#,
+        ),
+    ] {
+        let [first, second] = [(r#""content":"a""#, member), (r#""content":"b""#, other)]
+            .map(|(delta, member)| chunk(delta).replace("\"created\":1", member));
+        assert!(fits(&first, &second), "{name}");
+    }
+}
+
+#[test]
+fn anything_else_does_not_fit() {
+    for (name, first, second) in [
+        ("another type", r#""content":"a""#, r#""content":null"#),
+        ("a number", r#""content":"a""#, r#""content":7"#),
+        ("one member more", r#""content":"a""#, r#""content":"a","role":"user""#),
+        ("another member", r#""content":"a""#, r#""refusal":"a""#),
+        ("another name", r#""name":"a","content":"a""#, r#""name":"b","content":"a""#),
+        ("a raw line end", r#""content":"a""#, "\"content\":\"a\nb\""),
+        ("half a character", r#""content":"a""#, r#""content":"\ud83d""#),
+        ("no escape", r#""content":"a""#, r#""content":"\x""#),
+    ] {
+        assert!(!fits_or_fails(&chunk(first), &chunk(second)), "{name}");
+    }
+    let whole = chunk(r#""content":"a""#);
+    for second in
+        ["", "{", &whole[..whole.len() - 1], &format!("{whole} "), &format!("{whole}{whole}")]
+    {
+        assert!(!fits_or_fails(&whole, second), "{second}");
+    }
+    for (first, second) in
+        [("9", "010"), ("9", "-1"), ("9", "9.5"), ("9", "\"9\""), ("9", "99999999999999999999")]
+    {
+        let [first, second] = [first, second].map(|count| {
+            whole.replace("\"created\":1", &format!(r#""usage":{{"total_tokens":{count}}}"#))
+        });
+        assert!(!fits_or_fails(&first, &second), "{second}");
+    }
+}
+
+/// As [`fits`], where the second text may be no JSON at all.
+fn fits_or_fails(first: &str, second: &str) -> bool {
+    let mut chunk = ChatCompletionChunk::from_slice(first.as_bytes()).unwrap();
+    let mut pattern = Pattern::default();
+    pattern.learn(first, &mut chunk);
+    assert!(pattern.is_some());
+    pattern.fill(second, &mut chunk)
+}
+
+#[test]
+fn what_depends_on_more_than_its_place_makes_no_pattern() {
+    for (name, json) in [
+        ("nothing streamed", chunk(r#""role":"user""#)),
+        ("no choice", r#"{"id":"c","choices":[],"signature":"s"}"#.to_owned()),
+        (
+            "two choices",
+            r#"{"choices":[{"delta":{"content":"a"}},{"index":1,"delta":{"content":"a"}}]}"#
+                .to_owned(),
+        ),
+        ("a repeated name", chunk(r#""content":"a","content":"a""#)),
+        (
+            "one name for another",
+            r#"{"choices":[{"delta":{"content":"a"},"message":{"content":"a"}}]}"#.to_owned(),
+        ),
+        ("an escaped name", chunk(r#""content":"a","cont\u0065nt":"a""#)),
+        ("a list in the list", r#"{"choices":[[{"delta":{"content":"a"}}]]}"#.to_owned()),
+        ("something behind it", format!("{} ", chunk(r#""content":"a""#))),
+        ("too long", chunk(&format!(r#""content":"{}""#, "a".repeat(LONGEST)))),
+    ] {
+        let mut read = ChatCompletionChunk::from_slice(json.as_bytes()).unwrap();
+        let mut pattern = Pattern::default();
+        pattern.learn(&json, &mut read);
+        assert!(!pattern.is_some(), "{name}");
+    }
+}
+
+#[test]
+fn patterns_that_never_fit_are_made_ever_more_rarely() {
+    let json = |number: usize| chunk(r#""content":"a""#).replace("\"c\"", &format!("\"{number}\""));
+    let mut pattern = Pattern::default();
+    let mut made = Vec::new();
+    for number in 0..1000 {
+        let json = json(number);
+        let mut read = ChatCompletionChunk::from_slice(json.as_bytes()).unwrap();
+        assert!(!pattern.fill(&json, &mut read));
+        pattern.learn(&json, &mut read);
+        made.push(pattern.is_some());
+    }
+    assert!(made[..3].iter().all(|made| *made));
+    assert_eq!(made[500..].iter().filter(|made| **made).count(), 500 / 64 + 1);
+}
