@@ -22,23 +22,28 @@ pub(super) fn check(head: &Parts) -> Result<Checked, TransportError> {
         600.. => return Err(refused(ErrorKind::Protocol, "a status that does not exist")),
         _ => {}
     }
-    // hyper takes `gzip, chunked` for chunked and hands the body on as gzip (RFC 9112, 6.1).
-    let mut codings = 0;
-    for coding in values(&head.headers, header::TRANSFER_ENCODING) {
-        if !coding.eq_ignore_ascii_case(b"chunked") {
-            return Err(refused(ErrorKind::Protocol, "a transfer coding other than chunked"));
+    // One walk: looking each of the three up costs more than all of a usual head.
+    let (mut codings, mut is_encoded, mut has_length) = (0, false, false);
+    for (name, line) in &head.headers {
+        if name == header::TRANSFER_ENCODING {
+            // hyper takes `gzip, chunked` for chunked and hands the body on as gzip (RFC 9112, 6.1).
+            if !members(line).all(|coding| coding.eq_ignore_ascii_case(b"chunked")) {
+                return Err(refused(ErrorKind::Protocol, "a transfer coding other than chunked"));
+            }
+            codings += members(line).count();
+        } else if name == header::CONTENT_ENCODING {
+            is_encoded |= !members(line).all(is_identity);
+        } else if name == header::CONTENT_LENGTH {
+            has_length = true;
         }
-        codings += 1;
     }
     if codings > 1 {
         return Err(refused(ErrorKind::Protocol, "chunked more than once"));
     }
-    let is_plain = |coding: &[u8]| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity");
-    let is_encoded = !values(&head.headers, header::CONTENT_ENCODING).all(is_plain);
     if head.status.is_success() && is_encoded {
         return Err(refused(ErrorKind::Encoding, "content-encoding is not identity"));
     }
-    let has_two_lengths = codings > 0 && head.headers.contains_key(header::CONTENT_LENGTH);
+    let has_two_lengths = codings > 0 && has_length;
     let is_reusable = head.version == Version::HTTP_11 && !has_two_lengths;
     Ok(Checked { is_encoded, is_reusable })
 }
@@ -61,10 +66,13 @@ fn refused(kind: ErrorKind, detail: &'static str) -> TransportError {
     TransportError::new(kind, RequestSent::Maybe).with_detail(detail)
 }
 
-/// The members of a list header, trimmed.
-fn values(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &[u8]> {
-    let lines = headers.get_all(name).into_iter();
-    lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b',')).map(<[u8]>::trim_ascii)
+/// The members of a list header's line, trimmed.
+fn members(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    line.as_bytes().split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
+}
+
+fn is_identity(coding: &[u8]) -> bool {
+    coding.is_empty() || coding.eq_ignore_ascii_case(b"identity")
 }
 
 #[cfg(test)]

@@ -5,9 +5,10 @@ use http::{
     HeaderValue, Method, Uri, Version, header,
     uri::{Authority, PathAndQuery, Scheme},
 };
+use std::hash::{Hash, Hasher};
 
 /// The server a URL names.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Eq)]
 pub(super) struct Target {
     pub(super) https: bool,
     authority: Authority,
@@ -27,13 +28,18 @@ impl Target {
         };
         let authority = uri.authority().ok_or_else(|| refused("its URL names no server"))?;
         let text = authority.as_str();
-        if text.contains('@') {
-            return Err(refused("its URL holds credentials: they belong into a header"));
+        let (mut bracket, mut colon) = (None, None);
+        for (place, byte) in text.bytes().enumerate() {
+            match byte {
+                b'@' => {
+                    return Err(refused("its URL holds credentials: they belong into a header"));
+                }
+                b']' => bracket = bracket.or(Some(place + 1)),
+                b':' => colon = colon.or(Some(place)),
+                _ => {}
+            }
         }
-        let host = match text.find(']') {
-            Some(bracket) => bracket + 1,
-            None => text.find(':').unwrap_or(text.len()),
-        };
+        let host = bracket.or(colon).unwrap_or(text.len());
         let port = match text[host..].strip_prefix(':') {
             Some(port) => port.parse().unwrap_or(0),
             None => usual_port(https),
@@ -71,6 +77,22 @@ impl Target {
     }
 }
 
+/// What `authority` implies is not compared. It is almost always spelled the same, which is known
+/// sooner than that it differs in case alone.
+impl PartialEq for Target {
+    fn eq(&self, other: &Self) -> bool {
+        let is_spelled_alike = self.authority.as_str() == other.authority.as_str();
+        self.https == other.https && (is_spelled_alike || self.authority == other.authority)
+    }
+}
+
+impl Hash for Target {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.https.hash(state);
+        self.authority.hash(state);
+    }
+}
+
 fn usual_port(https: bool) -> u16 {
     if https { 443 } else { 80 }
 }
@@ -94,8 +116,11 @@ pub(super) fn prepare<B>(
     *request.version_mut() = Version::HTTP_11;
     request.extensions_mut().clear();
     let headers = request.headers_mut();
-    headers.remove(header::CONTENT_LENGTH);
-    headers.remove(header::TRANSFER_ENCODING);
+    let is_framing = |name| name == header::CONTENT_LENGTH || name == header::TRANSFER_ENCODING;
+    if headers.keys().any(is_framing) {
+        headers.remove(header::CONTENT_LENGTH);
+        headers.remove(header::TRANSFER_ENCODING);
+    }
     headers.entry(header::HOST).or_insert_with(|| target.host_header());
     Ok(())
 }
