@@ -19,7 +19,7 @@ use serde_json::Number;
 
 pub(crate) use by_value::{by_value, by_value_type};
 pub(crate) use object::{
-    Member, Object, ReadObject, Whole, WriteObject, is_set, object, settle, wire_codec, wire_name,
+    Object, ReadObject, Whole, WriteObject, is_set, object, settle, wire_codec, wire_name,
     wire_omit,
 };
 pub(crate) use piece::{Piece, Tagged};

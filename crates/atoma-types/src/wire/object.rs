@@ -31,8 +31,8 @@ macro_rules! object {
 
         const _: () = {
             use $crate::wire::{
-                Codec, Field, Member, Members, Object, Piece, Plain, Read, ReadObject, Stopped, WriteObject, wire_codec,
-                wire_name, wire_omit,
+                Codec, Field, Members, Object, Piece, Plain, Read, ReadObject, Stopped, WriteObject, wire_codec, wire_name,
+                wire_omit,
             };
 
             #[allow(non_camel_case_types)]
@@ -48,11 +48,8 @@ macro_rules! object {
             }
 
             impl Object for $name {
-                fn members(&self) -> &'static [Member] {
-                    &[$( Member {
-                        name: wire_name!($field $(, $wire)?),
-                        omit: wire_omit!($ty $(, $codec)?),
-                    }, )*]
+                fn names(&self) -> &'static [&'static str] {
+                    &[$( wire_name!($field $(, $wire)?), )*]
                 }
 
                 fn is_set_at(&self, place: usize) -> bool {
@@ -89,11 +86,14 @@ macro_rules! object {
             }
 
             impl WriteObject for $name {
-                fn piece_at(&self, place: usize) -> Piece<'_> {
-                    $( if place == Place::$field as usize {
-                        return <wire_codec!($($codec)?) as Codec<$ty>>::piece(&self.$field);
-                    } )*
-                    Piece::Null
+                fn pieces(&self, write: &mut dyn FnMut(&'static str, bool, Piece<'_>)) {
+                    $(
+                        let is_set = !<wire_codec!($($codec)?) as Codec<$ty>>::is_absent(&self.$field);
+                        if is_set || !wire_omit!($ty $(, $codec)?) {
+                            let piece = <wire_codec!($($codec)?) as Codec<$ty>>::piece(&self.$field);
+                            write(wire_name!($field $(, $wire)?), is_set, piece);
+                        }
+                    )*
                 }
 
                 fn as_object(&self) -> &dyn Object {
@@ -186,19 +186,12 @@ macro_rules! wire_omit {
 
 pub(crate) use {object, wire_codec, wire_name, wire_omit};
 
-/// A member that has a field.
-pub(crate) struct Member {
-    /// Its name on the wire.
-    pub(crate) name: &'static str,
-    /// Whether it is left out when it is absent.
-    pub(crate) omit: bool,
-}
-
 /// An object with fields and extra members. A field's place is its position among the members.
 ///
 /// Reading and writing are traits of their own, so that a program that only reads a model does not hold what writes it.
 pub(crate) trait Object {
-    fn members(&self) -> &'static [Member];
+    /// The names of its fields on the wire, by their places.
+    fn names(&self) -> &'static [&'static str];
 
     fn is_set_at(&self, place: usize) -> bool;
 
@@ -220,7 +213,9 @@ pub(crate) trait ReadObject: Object {
 
 /// What is written member by member.
 pub(crate) trait WriteObject: Object {
-    fn piece_at(&self, place: usize) -> Piece<'_>;
+    /// Hands each field to `write` by its name on the wire, with whether it is set; all at once, since most are absent
+    /// and left out.
+    fn pieces(&self, write: &mut dyn FnMut(&'static str, bool, Piece<'_>));
 
     fn as_object(&self) -> &dyn Object;
 }
@@ -252,7 +247,7 @@ impl Target for Whole<'_> {
 
 /// Whether the field of a name is set.
 pub(crate) fn is_set(object: &dyn Object, name: &str) -> bool {
-    let place = object.members().iter().position(|member| member.name == name);
+    let place = object.names().iter().position(|known| *known == name);
     place.is_some_and(|place| object.is_set_at(place))
 }
 

@@ -81,18 +81,19 @@ impl Serialize for Piece<'_> {
 fn write_object<S: Serializer>(object: &dyn WriteObject, serializer: S) -> Result<S::Ok, S::Error> {
     let extra = object.extra();
     let mut map = serializer.serialize_map(None)?;
-    for (place, member) in object.members().iter().enumerate() {
-        let name = member.name;
-        if !object.is_set_at(place) && (member.omit || extra.contains(name)) {
-            continue;
+    let mut written = Ok(());
+    object.pieces(&mut |name, is_set, piece| {
+        if written.is_err() || (!is_set && extra.contains(name)) {
+            return;
         }
-        match object.piece_at(place) {
+        written = match piece {
             Piece::Unwritable => {
-                return Err(S::Error::custom(format_args!("{name} is not a finite number")));
+                Err(S::Error::custom(format_args!("{name} is not a finite number")))
             }
-            piece => map.serialize_entry(name, &piece)?,
-        }
-    }
+            piece => map.serialize_entry(name, &piece),
+        };
+    });
+    written?;
     for (name, value) in extra.iter().filter(|(name, _)| !is_set(object.as_object(), name)) {
         map.serialize_entry(name, value)?;
     }

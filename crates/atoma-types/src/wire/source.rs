@@ -194,7 +194,7 @@ impl<A, E: serde::de::Error> Source<A, E> {
     #[cold]
     fn put_aside(&mut self, object: &mut dyn ReadObject, place: usize) {
         if let Some(value) = self.unknown.take() {
-            let name = object.members()[place].name;
+            let name = object.names()[place];
             object.extra_mut().push(name.to_owned(), *value);
         }
     }
