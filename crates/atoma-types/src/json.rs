@@ -78,9 +78,12 @@ pub(crate) fn from_slice(json: &[u8]) -> Result<Value, ReadError> {
 
 /// The same for an object.
 pub(crate) fn object_from_slice<T: ReadObject + Default>(json: &[u8]) -> Result<T, ReadError> {
-    let mut object = T::default();
+    let (mut object, mut is_begun) = (T::default(), false);
     mended(json, &mut |json| {
-        object = T::default();
+        if is_begun {
+            object = T::default();
+        }
+        is_begun = true;
         first_object(json, &mut object)
     })?;
     Ok(object)

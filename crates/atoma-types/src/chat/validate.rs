@@ -33,7 +33,7 @@ impl std::error::Error for InvalidRequest {}
 
 /// Finds the first fault of a request.
 pub(crate) fn validate(request: &ChatCompletionRequest) -> Result<(), InvalidRequest> {
-    if request.model.trim().is_empty() && !request.extra.contains("model") {
+    if request.model.chars().all(char::is_whitespace) && !request.extra.contains("model") {
         return Err(InvalidRequest::new("model", "is empty: name a model of the server"));
     }
     if request.messages.is_empty() && !request.extra.contains("messages") {
