@@ -94,15 +94,12 @@ impl Future for TimedExchange {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        if let Poll::Ready(outcome) = this.exchange.as_mut().poll(cx) {
-            let limits = this.limits.take();
-            return Poll::Ready(outcome.map(|mut response| {
-                if let Some(limits) = limits {
-                    let body = mem::take(response.body_mut());
-                    *response.body_mut() = limits.around(body);
-                }
-                response
-            }));
+        if let Poll::Ready(mut outcome) = this.exchange.as_mut().poll(cx) {
+            if let (Ok(response), Some(limits)) = (&mut outcome, this.limits.take()) {
+                let body = mem::take(response.body_mut());
+                *response.body_mut() = limits.around(body);
+            }
+            return Poll::Ready(outcome);
         }
         let Some(limits) = &this.limits else { return Poll::Pending };
         let Some(end) = earlier(limits.head, limits.deadline) else { return Poll::Pending };

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 ///
 /// [`Timed`](crate::Timed) enforces all of them but `connect`, which the transport itself does.
 /// In the extensions of a request they hold for that call alone, whole: they are not merged with
-/// the defaults.
+/// the defaults. [`Retry::timeouts`](crate::Retry::timeouts) puts them there for calls without.
 ///
 /// ```
 /// use atoma_transport::Timeouts;

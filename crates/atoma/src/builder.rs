@@ -222,6 +222,7 @@ impl ClientBuilder {
         let timed = Timed::new(transport, Arc::clone(&timer), Timeouts::none());
         let mut transport = Retry::new(Authorize::new(timed, credentials), Arc::clone(&timer))
             .config(retries)
+            .timeouts(self.timeouts)
             .refusal_check(|_, body| told_by(body).as_ref().is_some_and(is_final));
         if let Some(hook) = self.on_retry {
             transport = transport.on_retry(move |event| hook(event));

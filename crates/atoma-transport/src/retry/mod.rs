@@ -19,7 +19,6 @@ use crate::{
 };
 use budget::Withdrawal;
 use event::OnRetry;
-use http::Uri;
 use std::{
     fmt, mem,
     sync::{Arc, Mutex, PoisonError},
@@ -33,8 +32,8 @@ use std::{
 ///
 /// * Nothing is sent again once the head of a 2xx answer is in, whatever becomes of its body.
 /// * Every attempt sends the same request, an `Idempotency-Key` of the caller's included. Its
-///   extensions carry the [`AttemptNumber`] and, if [`Timeouts::total`] is set there, the
-///   [`Deadline`] that all attempts share.
+///   extensions carry the [`AttemptNumber`] and, if [`Timeouts::total`] is set there or by
+///   [`Retry::timeouts`], the [`Deadline`] that all attempts share.
 /// * Before a refusal is retried its body is read, 64 KiB and 5 s at most. If the call ends with that
 ///   refusal all the same, the response carries what was read. Any other response passes through
 ///   with its body unread.
@@ -65,6 +64,7 @@ struct Settings<T> {
     transport: Arc<T>,
     timer: Arc<dyn Timer>,
     config: RetryConfig,
+    timeouts: Option<Timeouts>,
     chance: Arc<Mutex<fastrand::Rng>>,
     refusal_check: Option<RefusalCheck>,
     budget: Option<RetryBudget>,
@@ -81,6 +81,7 @@ impl<T: Transport> Retry<T> {
             transport: Arc::new(transport),
             timer: Arc::new(timer),
             config: RetryConfig::default(),
+            timeouts: None,
             chance: Arc::new(Mutex::new(fastrand::Rng::new())),
             refusal_check: None,
             budget: Some(RetryBudget::default()),
@@ -98,6 +99,13 @@ impl<T: Transport> Retry<T> {
     #[must_use]
     pub fn config(self, config: RetryConfig) -> Self {
         self.set(|settings| settings.config = config)
+    }
+
+    /// Sets the time-outs of calls that bring none in their extensions: each attempt then has them
+    /// in its own, and their total is that of all attempts. Default: none.
+    #[must_use]
+    pub fn timeouts(self, timeouts: Timeouts) -> Self {
+        self.set(|settings| settings.timeouts = Some(timeouts))
     }
 
     /// Makes the waits the same in every run. Without it they differ.
@@ -148,7 +156,7 @@ impl<T: Transport> Transport for Retry<T> {
             let error = error.with_detail("invalid retry settings").with_source(invalid);
             return Box::pin(std::future::ready(Err(error)));
         }
-        Call::new(settings, config, &request).run(request)
+        Call::new(settings, config, request).run()
     }
 }
 
@@ -157,17 +165,17 @@ struct Call<T> {
     retry: Arc<Settings<T>>,
     /// The call's own, if it brought one.
     config: Option<Box<RetryConfig>>,
-    uri: Uri,
+    /// As the next attempt sends it; of the last one, only its URL stays.
+    request: Request,
     began: Instant,
     deadline: Option<Instant>,
     attempts: Attempts,
 }
 
 impl<T: Transport> Call<T> {
-    fn new(retry: Arc<Settings<T>>, config: Option<Box<RetryConfig>>, request: &Request) -> Self {
+    fn new(retry: Arc<Settings<T>>, config: Option<Box<RetryConfig>>, request: Request) -> Self {
         let began = retry.timer.now();
-        let attempts = Attempts::default();
-        Self { retry, config, uri: request.uri().clone(), began, deadline: None, attempts }
+        Self { retry, config, request, began, deadline: None, attempts: Attempts::default() }
     }
 
     fn config(&self) -> &RetryConfig {
@@ -175,12 +183,12 @@ impl<T: Transport> Call<T> {
     }
 
     /// A block and not an `async fn`, which would hold its arguments twice.
-    fn run(mut self, mut request: Request) -> ResponseFuture {
+    fn run(mut self) -> ResponseFuture {
         Box::pin(async move {
             let mut began = self.began;
             loop {
                 self.attempts.count += 1;
-                let attempt = self.next(&mut request);
+                let attempt = self.next();
                 let mut outcome = self.retry.transport.send(attempt).await;
                 if let Ok(answer) = &mut outcome {
                     if answer.status().is_success() {
@@ -217,12 +225,18 @@ impl<T: Transport> Call<T> {
     }
 
     /// The next attempt; a copy stays in its place, as long as another may follow.
-    fn next(&mut self, request: &mut Request) -> Request {
+    fn next(&mut self) -> Request {
         let is_last = self.attempts.count == self.config().max_attempts;
-        let left = if is_last { Request::default() } else { request.clone() };
-        let mut attempt = mem::replace(request, left);
+        let mut attempt = if is_last { Request::default() } else { self.request.clone() };
+        mem::swap(&mut self.request, &mut attempt);
+        if is_last {
+            *self.request.uri_mut() = attempt.uri().clone();
+        }
         let extensions = attempt.extensions_mut();
-        let timeouts = extensions.get().copied().unwrap_or(Timeouts::none());
+        let timeouts = match self.retry.timeouts {
+            Some(usual) => *extensions.get_or_insert(usual),
+            None => extensions.get().copied().unwrap_or(Timeouts::none()),
+        };
         self.deadline = Deadline::settle(extensions, &timeouts, self.began);
         extensions.insert(AttemptNumber(self.attempts.count));
         attempt
@@ -287,7 +301,7 @@ impl<T: Transport> Call<T> {
         let until = self.retry.timer.now().checked_add(wait)?;
         let Some(budget) = &self.retry.budget else { return Some((wait, until, None)) };
         let after_timeout = outcome.as_ref().is_err_and(TransportError::is_timeout);
-        let withdrawal = budget.withdraw(&self.uri, after_timeout);
+        let withdrawal = budget.withdraw(self.request.uri(), after_timeout);
         self.attempts.budget_exhausted = withdrawal.is_none();
         Some((wait, until, Some(withdrawal?)))
     }
@@ -321,17 +335,17 @@ impl<T: Transport> Call<T> {
             cause: failed.cause,
             wait,
             request_id: failed.request_id.clone(),
-            tokens_left: self.retry.budget.as_ref().map(|budget| budget.tokens(&self.uri)),
+            tokens_left: self.retry.budget.as_ref().map(|budget| budget.tokens(self.request.uri())),
         });
     }
 
-    fn succeed(mut self, response: &mut Response) {
+    fn succeed(&mut self, response: &mut Response) {
         let now = self.retry.timer.now();
         self.attempts.elapsed = now.saturating_duration_since(self.began);
         if let Some(budget) = &self.retry.budget {
-            budget.deposit(&self.uri);
+            budget.deposit(self.request.uri());
         }
-        response.extensions_mut().insert(self.attempts);
+        response.extensions_mut().insert(mem::take(&mut self.attempts));
     }
 
     fn finish(
@@ -363,6 +377,7 @@ impl<T> Clone for Settings<T> {
             transport: Arc::clone(&self.transport),
             timer: Arc::clone(&self.timer),
             config: self.config.clone(),
+            timeouts: self.timeouts,
             chance: Arc::clone(&self.chance),
             refusal_check: self.refusal_check.clone(),
             budget: self.budget.clone(),
