@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, Uri,
     header::{ACCEPT, CONTENT_TYPE},
+    uri::PathAndQuery,
 };
 use std::{
     fmt,
@@ -149,7 +150,7 @@ impl Prepared {
     /// The request is made at once, so that the future holds neither it nor the options.
     pub(crate) fn post(
         self,
-        path: &'static str,
+        path: &PathAndQuery,
         body: Result<Bytes>,
         accept: &'static str,
     ) -> Result<Sent> {
@@ -159,7 +160,11 @@ impl Prepared {
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.uri(path)?;
         *request.headers_mut() = self.headers(accept)?;
-        request.extensions_mut().insert(if streams { timeouts.idle(None) } else { timeouts });
+        let sent = if streams { timeouts.idle(None) } else { timeouts };
+        // The client's own are known below.
+        if sent != self.client.inner().timeouts {
+            request.extensions_mut().insert(sent);
+        }
         if let Some(retries) = &self.options.retries {
             retries.validate().map_err(|error| Error::config(error.to_string()))?;
             request.extensions_mut().insert(retries.clone());
@@ -168,7 +173,7 @@ impl Prepared {
         Ok(Sent { client: self.client, response, timeouts })
     }
 
-    fn uri(&self, path: &'static str) -> Result<Uri> {
+    fn uri(&self, path: &PathAndQuery) -> Result<Uri> {
         let client = self.client.inner();
         match &self.options.server_url {
             Some(url) => ServerUrl::parse(url, client.allow_http)?.join(path),
@@ -180,7 +185,9 @@ impl Prepared {
         let defaults = &self.client.inner().headers;
         let count = defaults.len() + self.options.headers.len() + HEADERS_OF_EACH_CALL;
         let mut headers = HeaderMap::with_capacity(count);
-        headers.extend(defaults.iter().map(|(name, value)| (name.clone(), value.clone())));
+        for (name, value) in defaults {
+            headers.insert(name.clone(), value.clone());
+        }
         headers.insert(ACCEPT, HeaderValue::from_static(accept));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
         for (name, value) in &self.options.headers {

@@ -5,8 +5,11 @@ use crate::{
 };
 use atoma_types::{ChatCompletionRequest, ChatCompletionResponse, StreamOptions};
 use bytes::Bytes;
+use http::uri::PathAndQuery;
+use std::sync::LazyLock;
 
-const PATH: &str = "/v1/chat/completions";
+static PATH: LazyLock<PathAndQuery> =
+    LazyLock::new(|| PathAndQuery::from_static("/v1/chat/completions"));
 
 /// Chat completions: [`create`](Self::create) for a whole answer, [`stream`](Self::stream) for one
 /// that arrives as it is written.
@@ -85,31 +88,31 @@ impl Chat {
 impl Operation for CreateChatCompletion {
     type Output = Reply<ChatCompletionResponse>;
 
-    fn run(self, prepared: Prepared) -> impl Future<Output = Result<Self::Output>> + Send {
+    fn run(mut self, prepared: Prepared) -> impl Future<Output = Result<Self::Output>> + Send {
         let choices = self.0.n.unwrap_or(1);
-        outcome::completion(prepared.post(PATH, self.written(), JSON), choices)
+        outcome::completion(prepared.post(&PATH, self.written(), JSON), choices)
     }
 }
 
 impl CreateChatCompletion {
-    fn written(self) -> Result<Bytes> {
-        let mut request = self.0;
+    fn written(&mut self) -> Result<Bytes> {
+        let request = &mut self.0;
         if request.stream == Some(true) {
             return Err(Error::misuse(
                 "the request has stream: true: call chat().stream(request) for a stream",
             ));
         }
         request.stream = Some(false);
-        written(&request)
+        written(request)
     }
 }
 
 impl Operation for StreamChatCompletion {
     type Output = ChatCompletionStream;
 
-    fn run(self, prepared: Prepared) -> impl Future<Output = Result<Self::Output>> + Send {
+    fn run(mut self, prepared: Prepared) -> impl Future<Output = Result<Self::Output>> + Send {
         let choices = self.0.n.unwrap_or(1);
-        let sent = prepared.post(PATH, self.written(), EVENT_STREAM);
+        let sent = prepared.post(&PATH, self.written(), EVENT_STREAM);
         async move {
             let answer = sent?.answer().await?;
             // Boxed: it is large, and need not be there while the answer is awaited.
@@ -119,8 +122,8 @@ impl Operation for StreamChatCompletion {
 }
 
 impl StreamChatCompletion {
-    fn written(self) -> Result<Bytes> {
-        let mut request = self.0;
+    fn written(&mut self) -> Result<Bytes> {
+        let request = &mut self.0;
         if request.stream == Some(false) {
             return Err(Error::misuse(
                 "the request has stream: false: call chat().create(request) for a whole answer",
@@ -132,7 +135,7 @@ impl StreamChatCompletion {
             .get_or_insert_with(StreamOptions::default)
             .include_usage
             .get_or_insert(true);
-        written(&request)
+        written(request)
     }
 }
 

@@ -13,7 +13,7 @@ use atoma_types::{ApiError, ChatCompletionResponse, ReadError};
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use http_body::Body as _;
-use std::{future::poll_fn, pin::Pin, task::Poll, time::Duration};
+use std::{borrow::Cow, future::poll_fn, pin::Pin, task::Poll, time::Duration};
 
 /// The most of a refusing body that is read.
 const REFUSAL_LIMIT: usize = 64 << 10;
@@ -47,8 +47,12 @@ pub(crate) async fn refusal(
         return Error::unexpected(what, b"").with_head(&head);
     }
     let refusal = beginning(body, timer.sleep_until(timer.now() + REFUSAL_TIME)).await;
-    let refusal = key.as_ref().map_or((&refusal[..]).into(), |key| key.redact(&refusal));
-    Error::refused(told_by(&refusal)).with_head(&head)
+    Error::refused(told_by(&cleansed(&refusal, key.as_ref()))).with_head(&head)
+}
+
+/// `text` without the key that the call was made with.
+fn cleansed<'a>(text: &'a [u8], key: Option<&ApiKey>) -> Cow<'a, [u8]> {
+    key.map_or(text.into(), |key| key.redact(text))
 }
 
 /// Reads the whole body of a unary answer; of a server that streams regardless, to the end of the
@@ -63,18 +67,16 @@ pub(crate) async fn completion(
         return Box::pin(streamed(answer, choices)).await;
     }
     let limits = answer.client.inner().limits;
-    let read = match whole(&mut answer.body, limits.response).await {
-        Ok(raw) => read_completion(&raw, answer.key.take(), limits.event).map(|read| (read, raw)),
-        Err(error) => Err(error),
+    let error = match whole(&mut answer.body, limits.response).await {
+        Ok(raw) => match read_completion(&raw, answer.key.take(), limits.event) {
+            Ok(response) => return Ok(Reply::new(response, answer.head, raw)),
+            Err(error) => error,
+        },
+        Err(error) => error,
     };
-    match read {
-        Ok((response, raw)) => Ok(Reply::new(response, answer.head, raw)),
-        Err(error) => {
-            let now = answer.client.inner().timer.now();
-            let time = now.saturating_duration_since(answer.arrived);
-            Err(error.with_head(&answer.head).with_body_time(time))
-        }
-    }
+    let now = answer.client.inner().timer.now();
+    let time = now.saturating_duration_since(answer.arrived);
+    Err(error.with_head(&answer.head).with_body_time(time))
 }
 
 async fn streamed(answer: Answer, choices: u32) -> Result<Reply<ChatCompletionResponse>> {
@@ -89,37 +91,38 @@ fn read_completion(
     key: Option<ApiKey>,
     event_limit: usize,
 ) -> Result<ChatCompletionResponse> {
-    // The body was bounded as it was read.
-    let mut events = Events::new(1, key, usize::MAX);
     let json = trimmed(body);
     match looks(json, false) {
-        Looks::Json => read_json(json, &events),
-        Looks::Events => match read_events(body, &mut events, event_limit) {
-            Ok(()) => Ok(events.into_response()),
-            Err(error) => Err(with_partial(error, &events)),
-        },
+        Looks::Json => read_json(json, key.as_ref()),
+        Looks::Events => {
+            // The body was bounded as it was read.
+            let mut events = Events::new(1, key, usize::MAX);
+            match read_events(body, &mut events, event_limit) {
+                Ok(()) => Ok(events.into_response()),
+                Err(error) => Err(with_partial(error, &events)),
+            }
+        }
         Looks::Unclear if json.is_empty() => Err(Error::unexpected("the answer is empty", b"")),
         Looks::Unclear | Looks::Other => {
-            Err(Error::unexpected("the answer is not JSON", &events.cleansed(json)))
+            Err(Error::unexpected("the answer is not JSON", &cleansed(json, key.as_ref())))
         }
     }
 }
 
-fn read_json(json: &[u8], events: &Events) -> Result<ChatCompletionResponse> {
+fn read_json(json: &[u8], key: Option<&ApiKey>) -> Result<ChatCompletionResponse> {
+    let has_answer =
+        |response: &ChatCompletionResponse| !response.choices.is_empty() || !response.id.is_empty();
     let response = match ChatCompletionResponse::from_slice(json) {
+        Ok(response) if has_answer(&response) && response.error().is_none() => return Ok(response),
         Ok(response) => response,
-        Err(error) => return Err(unreadable(error, &events.cleansed(json))),
+        Err(error) => return Err(unreadable(error, &cleansed(json, key))),
     };
-    let has_answer = !response.choices.is_empty() || !response.id.is_empty();
-    if has_answer && response.error().is_none() {
-        return Ok(response);
-    }
-    let cleansed = events.cleansed(json);
+    let cleansed = cleansed(json, key);
     let told = || ChatCompletionResponse::from_slice(&cleansed).ok()?.error().cloned();
     if let Some(api) = response.error().and_then(|_| told()) {
         return Err(Error::told(api));
     }
-    if has_answer {
+    if has_answer(&response) {
         return Ok(response);
     }
     match ApiError::from_body(&cleansed) {

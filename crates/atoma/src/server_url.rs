@@ -71,14 +71,14 @@ impl ServerUrl {
     /// The URL of an endpoint, whose `path` starts with `/v1/`.
     ///
     /// A prefix that ends in `/v1` already, as users of other SDKs write it, is not doubled.
-    pub(crate) fn join(&self, path: &'static str) -> Result<Uri, Error> {
-        let path = match path.strip_prefix("/v1") {
-            Some(rest) if self.prefix.ends_with("/v1") => rest,
-            _ => path,
-        };
+    pub(crate) fn join(&self, path: &PathAndQuery) -> Result<Uri, Error> {
         let path = if self.prefix.is_empty() {
-            PathAndQuery::from_static(path)
+            path.clone()
         } else {
+            let path = match path.as_str().strip_prefix("/v1") {
+                Some(rest) if self.prefix.ends_with("/v1") => rest,
+                _ => path.as_str(),
+            };
             PathAndQuery::try_from(format!("{}{path}", self.prefix))
                 .map_err(|_| Error::config("the server URL has a path that cannot be joined"))?
         };
@@ -123,7 +123,8 @@ mod tests {
         ];
         for (url, joined) in cases {
             let server = ServerUrl::parse(url, false).unwrap();
-            assert_eq!(server.join("/v1/chat/completions").unwrap(), joined, "{url}");
+            let path = PathAndQuery::from_static("/v1/chat/completions");
+            assert_eq!(server.join(&path).unwrap(), joined, "{url}");
         }
     }
 

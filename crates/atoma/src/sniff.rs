@@ -39,12 +39,9 @@ pub(crate) fn trimmed(body: &[u8]) -> &[u8] {
 
 /// Whether a content type is `text/event-stream`, with or without parameters.
 pub(crate) fn is_event_stream(headers: &http::HeaderMap) -> bool {
-    let Some(Ok(label)) = headers.get(http::header::CONTENT_TYPE).map(|label| label.to_str())
-    else {
-        return false;
-    };
-    let essence = label.split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("text/event-stream")
+    let Some(label) = headers.get(http::header::CONTENT_TYPE) else { return false };
+    let essence = label.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
+    essence.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
 }
 
 fn begins_line(text: &[u8], field: &[u8]) -> bool {
