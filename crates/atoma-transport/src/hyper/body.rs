@@ -31,7 +31,7 @@ pub(super) struct Lease {
     pub(super) connection: Box<Connection>,
     pub(super) pool: Arc<Pool>,
     /// The place to go back to; `None` if nothing may follow this response.
-    pub(super) origin: Option<Origin>,
+    pub(super) origin: Option<Arc<Origin>>,
 }
 
 impl Lease {

@@ -37,6 +37,7 @@ use proxy::{Proxies, Route};
 use std::{
     fmt,
     future::{Future, poll_fn},
+    mem,
     pin::Pin,
     sync::Arc,
     task::Poll,
@@ -130,7 +131,12 @@ impl Shared {
                     .with_source(error)
                     .permanent()
             })?;
-            let origin = Origin { target: Target::of(request.uri())?, runtime: runtime.id() };
+            let origin = match self.pool.known(request.uri(), runtime.id()) {
+                Some(origin) => origin,
+                None => {
+                    Arc::new(Origin { target: Target::of(request.uri())?, runtime: runtime.id() })
+                }
+            };
             let route = self.proxies.route(&origin.target, request.uri());
             let timeouts = request.extensions().get::<Timeouts>();
             let timeout = timeouts.map_or(self.connect_timeout, |timeouts| timeouts.connect);
@@ -145,6 +151,9 @@ impl Shared {
                 }
             }
             self.prepare(&mut request, &origin.target, &route)?;
+            // What layers above put into the response's finds its room here.
+            let mut extensions = mem::take(request.extensions_mut());
+            extensions.clear();
             loop {
                 let idle = if opened.is_none() { self.pool.take(&origin) } else { None };
                 let is_fresh = idle.is_none();
@@ -157,7 +166,10 @@ impl Shared {
                     }
                 };
                 match connection.send(&mut request).await {
-                    Ok(response) => return self.received(response, connection, origin, &route),
+                    Ok(mut response) => {
+                        *response.extensions_mut() = extensions;
+                        return self.received(response, connection, origin, &route);
+                    }
                     Err(SendError::Unsent(_)) if !is_fresh => {}
                     Err(SendError::Unsent(error) | SendError::Failed(error)) => return Err(error),
                 }
@@ -214,7 +226,7 @@ impl Shared {
         &self,
         response: http::Response<Incoming>,
         connection: Box<Connection>,
-        origin: Origin,
+        origin: Arc<Origin>,
         route: &Route,
     ) -> Result<Response, TransportError> {
         let (mut head, incoming) = response.into_parts();
@@ -224,7 +236,6 @@ impl Shared {
         {
             return Err(classify::tunnel(&server.place(), head.status));
         }
-        head.extensions.clear();
         let origin = checked.is_reusable.then_some(origin);
         let lease = Lease { connection, pool: self.pool.clone(), origin };
         let body = if http_body::Body::is_end_stream(&incoming) {

@@ -2,6 +2,7 @@
 
 use super::{connection::Connection, target::Target};
 use crate::Timer;
+use http::Uri;
 use std::{
     collections::VecDeque,
     fmt,
@@ -40,7 +41,7 @@ struct Idle {
 }
 
 struct Entry {
-    origin: Origin,
+    origin: Arc<Origin>,
     since: Instant,
     connection: Box<Connection>,
 }
@@ -60,6 +61,13 @@ impl Pool {
         if self.per_origin == 0 { Some(Duration::ZERO) } else { self.timeout }
     }
 
+    /// The origin of `uri`, if a connection to it idles: then it was found out before.
+    pub(super) fn known(&self, uri: &Uri, runtime: tokio::runtime::Id) -> Option<Arc<Origin>> {
+        let connections = &self.lock().connections;
+        let mut origins = connections.iter().rev().map(|entry| &entry.origin);
+        origins.find(|origin| origin.runtime == runtime && origin.target.is_of(uri)).cloned()
+    }
+
     /// The connection to `origin` that idled least, if it did not for too long.
     pub(super) fn take(&self, origin: &Origin) -> Option<Box<Connection>> {
         loop {
@@ -71,7 +79,7 @@ impl Pool {
     }
 
     /// Keeps `connection` for the next exchange with `origin`, unless there are enough.
-    pub(super) fn put(&self, origin: Origin, connection: Box<Connection>) {
+    pub(super) fn put(&self, origin: Arc<Origin>, connection: Box<Connection>) {
         connection.rest();
         let now = self.timer.now();
         let mut dropped = Vec::new();
@@ -91,7 +99,7 @@ impl Pool {
 
     fn pop(&self, origin: &Origin) -> Option<Entry> {
         let connections = &mut self.lock().connections;
-        let found = connections.iter().rposition(|entry| entry.origin == *origin)?;
+        let found = connections.iter().rposition(|entry| *entry.origin == *origin)?;
         connections.remove(found)
     }
 

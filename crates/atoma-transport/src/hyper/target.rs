@@ -15,6 +15,8 @@ pub(super) struct Target {
     /// How much of the authority is the host.
     host: usize,
     port: u16,
+    /// The value of `Host`: without the port where it is the scheme's own (RFC 9110, section 7.2).
+    host_header: HeaderValue,
 }
 
 impl Target {
@@ -44,11 +46,20 @@ impl Target {
             Some(port) => port.parse().unwrap_or(0),
             None => usual_port(https),
         };
-        let target = Self { https, authority: authority.clone(), host, port };
-        if target.host().is_empty() || port == 0 {
+        if without_brackets(&text[..host]).is_empty() || port == 0 {
             return Err(refused("its URL names no server"));
         }
-        Ok(target)
+        let host_header = if port == usual_port(https) { &text[..host] } else { text };
+        let host_header =
+            HeaderValue::from_str(host_header).unwrap_or_else(|_| HeaderValue::from_static(""));
+        Ok(Self { https, authority: authority.clone(), host, port, host_header })
+    }
+
+    /// Whether `uri` names this server, in the same spelling.
+    pub(super) fn is_of(&self, uri: &Uri) -> bool {
+        let scheme = if self.https { &Scheme::HTTPS } else { &Scheme::HTTP };
+        let is_authority = |other: &Authority| self.authority.as_str() == other.as_str();
+        uri.authority().is_some_and(is_authority) && uri.scheme() == Some(scheme)
     }
 
     /// The host, an IPv6 address without its brackets.
@@ -67,13 +78,6 @@ impl Target {
     /// The host and its port, as CONNECT wants it.
     pub(super) fn host_and_port(&self) -> String {
         format!("{}:{}", self.host_with_brackets(), self.port)
-    }
-
-    /// The value of `Host`: without the port where it is the scheme's own (RFC 9110, section 7.2).
-    fn host_header(&self) -> HeaderValue {
-        let is_usual = self.port == usual_port(self.https);
-        let host = if is_usual { self.host_with_brackets() } else { self.authority.as_str() };
-        HeaderValue::from_str(host).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
 }
 
@@ -114,14 +118,13 @@ pub(super) fn prepare<B>(
         *request.uri_mut() = Uri::from(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
     }
     *request.version_mut() = Version::HTTP_11;
-    request.extensions_mut().clear();
     let headers = request.headers_mut();
     let is_framing = |name| name == header::CONTENT_LENGTH || name == header::TRANSFER_ENCODING;
     if headers.keys().any(is_framing) {
         headers.remove(header::CONTENT_LENGTH);
         headers.remove(header::TRANSFER_ENCODING);
     }
-    headers.entry(header::HOST).or_insert_with(|| target.host_header());
+    headers.entry(header::HOST).or_insert_with(|| target.host_header.clone());
     Ok(())
 }
 
@@ -159,7 +162,7 @@ mod tests {
         ] {
             let target = target(uri).unwrap();
             assert_eq!((target.https, target.host(), target.port()), (https, host, port), "{uri}");
-            assert_eq!(target.host_header(), header, "{uri}");
+            assert_eq!(target.host_header, header, "{uri}");
         }
     }
 
@@ -218,7 +221,7 @@ mod tests {
         fn any_url_names_a_server_or_is_refused(uri in "(https?|ftp)?(://)?[a-z@:\\[\\].0-9]{0,12}/?[a-z?]*") {
             if let Ok(Ok(target)) = uri.parse().map(|uri| Target::of(&uri)) {
                 proptest::prop_assert!(!target.host().is_empty() && target.port() != 0);
-                proptest::prop_assert!(!target.host_header().is_empty());
+                proptest::prop_assert!(!target.host_header.is_empty());
                 proptest::prop_assert!(!target.host_and_port().contains('@'));
             }
         }
