@@ -110,6 +110,16 @@ pub(crate) enum Credentials {
     None,
 }
 
+impl Credentials {
+    /// The key, if it is the same for all calls.
+    pub(crate) fn key(&self) -> Option<&ApiKey> {
+        match self {
+            Self::Key(key) => Some(key),
+            Self::Provider(_) | Self::None => None,
+        }
+    }
+}
+
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -138,7 +148,7 @@ impl<T: Transport> Transport for Authorize<T> {
         if let Some(value) = request.headers().get(AUTHORIZATION) {
             let (key, sent) = (ApiKey::inside(value), self.inner.send(request));
             return match key {
-                Some(key) => remembering(key, sent),
+                Some(key) => cleansing(key, sent, true),
                 None => sent,
             };
         }
@@ -146,41 +156,44 @@ impl<T: Transport> Transport for Authorize<T> {
             Credentials::None => self.inner.send(request),
             Credentials::Key(key) => {
                 request.headers_mut().insert(AUTHORIZATION, key.bearer.clone());
-                let (sent, key) = (self.inner.send(request), key.clone());
-                remembering(key, sent)
+                cleansing(key.clone(), self.inner.send(request), false)
             }
             Credentials::Provider(provider) => {
                 let (key, inner) = (provider.api_key(), Arc::clone(&self.inner));
                 Box::pin(async move {
                     let key = key.await.map_err(no_key)?;
                     request.headers_mut().insert(AUTHORIZATION, key.bearer.clone());
-                    remembering(key, inner.send(request)).await
+                    cleansing(key, inner.send(request), true).await
                 })
             }
         }
     }
 }
 
-fn remembering(key: ApiKey, mut sent: ResponseFuture) -> ResponseFuture {
+/// Takes the key out of a response's headers. One that is not the client's own is left with the
+/// response, so that errors can be cleansed of it.
+fn cleansing(key: ApiKey, mut sent: ResponseFuture, is_left: bool) -> ResponseFuture {
     Box::pin(async move {
         let mut outcome = sent.as_mut().await;
         if let Ok(response) = &mut outcome {
-            remember(key, response);
+            cleanse(&key, response);
+            if is_left {
+                response.extensions_mut().insert(key);
+            }
         }
         outcome
     })
 }
 
-/// Leaves the key with the response, so that errors can be cleansed of it, and takes it out of the
-/// headers, should the server have echoed it: the record of the attempts quotes one.
-fn remember(key: ApiKey, response: &mut Response) {
+/// Takes the key out of the headers, should the server have echoed it: the record of the attempts
+/// quotes one.
+fn cleanse(key: &ApiKey, response: &mut Response) {
     for value in response.headers_mut().values_mut() {
         if let Cow::Owned(cleansed) = key.redact(value.as_bytes()) {
             *value = HeaderValue::from_bytes(&cleansed)
                 .unwrap_or_else(|_| HeaderValue::from_static("[key]"));
         }
     }
-    response.extensions_mut().insert(key);
 }
 
 fn no_key(source: impl Into<BoxError>) -> TransportError {

@@ -219,6 +219,7 @@ impl ClientBuilder {
             Some(transport) => transport,
             None => default_transport(&server_url)?,
         };
+        let key = credentials.key().cloned();
         let timed = Timed::new(transport, Arc::clone(&timer), Timeouts::none());
         let mut transport = Retry::new(Authorize::new(timed, credentials), Arc::clone(&timer))
             .config(retries)
@@ -230,6 +231,7 @@ impl ClientBuilder {
         Ok(Client::from_parts(Inner {
             transport: Arc::new(transport),
             timer,
+            key,
             server_url,
             allow_http: self.allow_http,
             headers,

@@ -212,7 +212,8 @@ impl Sent {
     /// Waits for the head of a 2xx; any other status is an error.
     pub(crate) async fn answer(&mut self) -> Result<Answer> {
         let (head, key, body) = outcome::parts(self.response.as_mut().await?);
-        let timer = &*self.client.inner().timer;
+        let inner = self.client.inner();
+        let (key, timer) = (key.or_else(|| inner.key.clone()), &*inner.timer);
         if !outcome::is_answer(head.status) {
             // Boxed: it is large, and most calls never need it.
             return Err(Box::pin(outcome::refusal(head, key, body, timer)).await);

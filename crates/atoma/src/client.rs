@@ -1,6 +1,6 @@
 #[cfg(feature = "hyper")]
 use crate::Error;
-use crate::{Chat, ClientBuilder, server_url::ServerUrl};
+use crate::{ApiKey, Chat, ClientBuilder, server_url::ServerUrl};
 use atoma_transport::{Timeouts, Timer, Transport};
 use http::HeaderMap;
 use std::{fmt, sync::Arc};
@@ -37,6 +37,8 @@ pub(crate) struct Inner {
     /// Retries, authorisation and time-outs around the transport proper.
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) timer: Arc<dyn Timer>,
+    /// That of all calls which bring none and ask no provider.
+    pub(crate) key: Option<ApiKey>,
     pub(crate) server_url: ServerUrl,
     pub(crate) allow_http: bool,
     pub(crate) headers: HeaderMap,

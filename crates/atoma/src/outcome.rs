@@ -20,7 +20,8 @@ const REFUSAL_LIMIT: usize = 64 << 10;
 /// How long it may take; a stream has no other limit to it.
 const REFUSAL_TIME: Duration = Duration::from_secs(5);
 
-/// Splits a response into what it tells, the key it was asked with, and its body.
+/// Splits a response into what it tells, the key it was asked with if that is not the client's, and
+/// its body.
 pub(crate) fn parts(response: Response) -> (Head, Option<ApiKey>, Body) {
     let (parts, body) = response.into_parts();
     let key = parts.extensions.get::<ApiKey>().cloned();
