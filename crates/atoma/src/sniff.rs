@@ -39,9 +39,14 @@ pub(crate) fn trimmed(body: &[u8]) -> &[u8] {
 
 /// Whether a content type is `text/event-stream`, with or without parameters.
 pub(crate) fn is_event_stream(headers: &http::HeaderMap) -> bool {
+    const ESSENCE: &[u8] = b"text/event-stream";
     let Some(label) = headers.get(http::header::CONTENT_TYPE) else { return false };
-    let essence = label.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
-    essence.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
+    label.as_bytes().trim_ascii_start().split_at_checked(ESSENCE.len()).is_some_and(
+        |(essence, rest)| {
+            let is_whole = matches!(rest.trim_ascii_start().first(), None | Some(b';'));
+            is_whole && essence.eq_ignore_ascii_case(ESSENCE)
+        },
+    )
 }
 
 fn begins_line(text: &[u8], field: &[u8]) -> bool {
@@ -52,6 +57,23 @@ fn begins_line(text: &[u8], field: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_label_may_have_parameters() {
+        let is_labelled = |label: &str| {
+            let label = http::HeaderValue::from_str(label).unwrap();
+            is_event_stream(&[(http::header::CONTENT_TYPE, label)].into_iter().collect())
+        };
+        for label in
+            ["text/event-stream", "Text/Event-Stream ; charset=utf-8", " text/event-stream;"]
+        {
+            assert!(is_labelled(label), "{label}");
+        }
+        for label in ["", "text/event-streams", "application/json", "x;text/event-stream"] {
+            assert!(!is_labelled(label), "{label}");
+        }
+        assert!(!is_event_stream(&http::HeaderMap::new()));
+    }
 
     #[test]
     fn bodies_are_told_apart() {

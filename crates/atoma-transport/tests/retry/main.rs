@@ -168,6 +168,26 @@ fn every_attempt_sends_the_same_request_and_knows_its_number() {
 }
 
 #[test]
+fn a_call_without_time_outs_has_those_of_the_layer_in_all_attempts() {
+    let (usual, own) = (Timeouts::none().total(9 * SECOND), Timeouts::none().head(SECOND));
+    for (brought, expected) in [(None, usual), (Some(own), own)] {
+        let server = ScriptedTransport::new([Exchange::respond(500), Exchange::respond(200)]);
+        let timer = ManualTimer::new();
+        let mut request = request();
+        if let Some(brought) = brought {
+            request.extensions_mut().insert(brought);
+        }
+        let deadline = expected.total.map(|total| Deadline(timer.now() + total));
+        timer.run(retry(&server, &timer).timeouts(usual).send(request)).unwrap();
+        assert_eq!(server.requests().len(), 2);
+        for attempt in server.requests() {
+            assert_eq!(attempt.extensions().get(), Some(&expected));
+            assert_eq!(attempt.extensions().get(), deadline.as_ref());
+        }
+    }
+}
+
+#[test]
 fn a_call_may_bring_its_own_settings() {
     let server = ScriptedTransport::new([Exchange::respond(500)]);
     let timer = ManualTimer::new();

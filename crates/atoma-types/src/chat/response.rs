@@ -118,13 +118,15 @@ impl ChatCompletionResponse {
     /// The body is no JSON object, or is cut off. An error told by the server is none of reading: see
     /// [`ChatCompletionResponse::error`].
     pub fn from_slice(body: &[u8]) -> Result<Self, ReadError> {
-        let mut response: Self = json::object_from_slice(body)?;
-        let says_nothing =
-            response.id.is_empty() && response.choices.is_empty() && response.usage.is_none();
-        if response.error.is_none() && says_nothing {
-            response.error = ApiError::told_by(&mut response.extra);
+        let mut read: Result<Self, _> = json::object_from_slice(body);
+        if let Ok(response) = &mut read {
+            let says_nothing =
+                response.id.is_empty() && response.choices.is_empty() && response.usage.is_none();
+            if response.error.is_none() && says_nothing {
+                response.error = ApiError::told_by(&mut response.extra);
+            }
         }
-        Ok(response)
+        read
     }
 
     /// The text of the first choice, parts joined; empty without one.
