@@ -72,15 +72,13 @@ macro_rules! open_enum {
         }
 
         impl $crate::wire::Codec<$name> for $crate::wire::Plain {
-            fn text(value: &str) -> $crate::wire::Read<$name> {
-                if value.is_empty() {
-                    return $crate::wire::Read::Null;
+            fn scalar(value: $crate::wire::Scalar<'_>) -> $crate::wire::Read<$name> {
+                use $crate::wire::{Read, Scalar};
+                match value {
+                    Scalar::Text("") => Read::Null,
+                    Scalar::Text(text) => Read::Known($name::from(text)),
+                    _ => Read::known(value.text().map($name::Other)),
                 }
-                $crate::wire::Read::Known($name::from(value))
-            }
-
-            fn number(value: &serde_json::Number) -> $crate::wire::Read<$name> {
-                $crate::wire::Read::Known($name::Other(value.to_string()))
             }
 
             fn is_absent(value: &$name) -> bool {

@@ -2,12 +2,12 @@ use std::borrow::Cow;
 
 use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
-use serde_json::{Number, Value};
+use serde_json::Value;
 
 use crate::open_enum::open_enum;
 use crate::wire::{
-    Codec, Elements, Field, Members, Piece, Plain, Read, Stopped, Tagged, by_value_type, object,
-    read, whole,
+    Codec, Elements, Field, Members, Piece, Plain, Read, Scalar, Stopped, Tagged, by_value_type,
+    object, read, whole,
 };
 
 /// What a message says: text, or a list of parts.
@@ -309,12 +309,8 @@ impl<'de> Deserialize<'de> for Content {
 }
 
 impl Codec<Content> for Plain {
-    fn text(value: &str) -> Read<Content> {
-        Read::Known(value.into())
-    }
-
-    fn number(value: &Number) -> Read<Content> {
-        Read::Known(value.to_string().into())
+    fn scalar(value: Scalar<'_>) -> Read<Content> {
+        Read::known(value.text().map(Content::from))
     }
 
     fn array(elements: &mut dyn Elements) -> Result<Read<Content>, Stopped> {

@@ -2,14 +2,14 @@ use std::borrow::Cow;
 
 use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
-use serde_json::{Number, Value};
+use serde_json::Value;
 
 use super::logprobs::Logprobs;
 use super::message::ChatCompletionMessage;
 use super::tool::ToolCall;
 use super::usage::{self, Usage};
 use crate::open_enum::open_enum;
-use crate::wire::{Codec, Members, Piece, Plain, Read, Stopped, object, read_whole, whole};
+use crate::wire::{Codec, Members, Piece, Plain, Read, Scalar, Stopped, object, read_whole, whole};
 use crate::{ApiError, ReadError, json};
 
 object! {
@@ -182,12 +182,11 @@ impl<'de> Deserialize<'de> for StopReason {
 }
 
 impl Codec<StopReason> for Plain {
-    fn number(value: &Number) -> Read<StopReason> {
-        <Self as Codec<i64>>::number(value).map(StopReason::Int)
-    }
-
-    fn text(value: &str) -> Read<StopReason> {
-        Read::Known(StopReason::String(value.to_owned()))
+    fn scalar(value: Scalar<'_>) -> Read<StopReason> {
+        match value {
+            Scalar::Text(text) => Read::Known(StopReason::String(text.to_owned())),
+            _ => <Self as Codec<i64>>::scalar(value).map(StopReason::Int),
+        }
     }
 
     fn object(members: &mut dyn Members) -> Result<Read<StopReason>, Stopped> {

@@ -4,17 +4,7 @@
 /// nothing.
 macro_rules! by_value {
     ($ty:ty, $read:expr) => {
-        fn boolean(value: bool) -> $crate::wire::Read<$ty> {
-            let read: fn(serde_json::Value) -> Result<$ty, serde_json::Value> = $read;
-            $crate::wire::Read::known(read(value.into()).ok())
-        }
-
-        fn number(value: &serde_json::Number) -> $crate::wire::Read<$ty> {
-            let read: fn(serde_json::Value) -> Result<$ty, serde_json::Value> = $read;
-            $crate::wire::Read::known(read(value.clone().into()).ok())
-        }
-
-        fn text(value: &str) -> $crate::wire::Read<$ty> {
+        fn scalar(value: $crate::wire::Scalar<'_>) -> $crate::wire::Read<$ty> {
             let read: fn(serde_json::Value) -> Result<$ty, serde_json::Value> = $read;
             $crate::wire::Read::known(read(value.into()).ok())
         }

@@ -15,7 +15,6 @@ mod source;
 use std::marker::PhantomData;
 
 use serde::de::{Deserializer, Error};
-use serde_json::Number;
 
 pub(crate) use by_value::{by_value, by_value_type};
 pub(crate) use object::{
@@ -23,7 +22,7 @@ pub(crate) use object::{
     wire_omit,
 };
 pub(crate) use piece::{Piece, Tagged};
-pub(crate) use scalar::{ErrorMember, Index, JsonText};
+pub(crate) use scalar::{ErrorMember, Index, JsonText, Scalar};
 pub(crate) use source::{Elements, Members, Stopped, read, whole};
 
 /// What was found where a `T` was expected.
@@ -67,15 +66,7 @@ pub(crate) trait Codec<T> {
     /// Whether an absent value is left out when its object is written.
     const OMIT: bool = false;
 
-    fn boolean(_value: bool) -> Read<T> {
-        Read::Unknown
-    }
-
-    fn number(_value: &Number) -> Read<T> {
-        Read::Unknown
-    }
-
-    fn text(_value: &str) -> Read<T> {
+    fn scalar(_value: Scalar<'_>) -> Read<T> {
         Read::Unknown
     }
 
@@ -110,9 +101,7 @@ pub(crate) trait Codec<T> {
 
 /// Where a value is read into: one of these is called, with what the value is.
 pub(crate) trait Target {
-    fn boolean(&mut self, value: bool) -> Read;
-    fn number(&mut self, value: &Number) -> Read;
-    fn text(&mut self, value: &str) -> Read;
+    fn scalar(&mut self, value: Scalar<'_>) -> Read;
     fn array(&mut self, elements: &mut dyn Elements) -> Result<Read, Stopped>;
     fn object(&mut self, members: &mut dyn Members) -> Result<Read, Stopped>;
 }
@@ -127,16 +116,8 @@ impl<'a, T, C> Field<'a, T, C> {
 }
 
 impl<T, C: Codec<T>> Target for Field<'_, T, C> {
-    fn boolean(&mut self, value: bool) -> Read {
-        C::boolean(value).put::<C>(self.0)
-    }
-
-    fn number(&mut self, value: &Number) -> Read {
-        C::number(value).put::<C>(self.0)
-    }
-
-    fn text(&mut self, value: &str) -> Read {
-        C::text(value).put::<C>(self.0)
+    fn scalar(&mut self, value: Scalar<'_>) -> Read {
+        C::scalar(value).put::<C>(self.0)
     }
 
     fn array(&mut self, elements: &mut dyn Elements) -> Result<Read, Stopped> {

@@ -1,8 +1,6 @@
 //! Objects: one macro that defines a model and how it is read and written.
 
-use serde_json::Number;
-
-use super::{Elements, Members, Piece, Read, Stopped, Target};
+use super::{Elements, Members, Piece, Read, Scalar, Stopped, Target};
 use crate::Extra;
 
 /// Defines a model: a struct with public fields and an `extra`, read member by member and written without what is absent.
@@ -224,15 +222,7 @@ pub(crate) trait WriteObject: Object {
 pub(crate) struct Whole<'a>(pub(crate) &'a mut dyn ReadObject);
 
 impl Target for Whole<'_> {
-    fn boolean(&mut self, _value: bool) -> Read {
-        Read::Unknown
-    }
-
-    fn number(&mut self, _value: &Number) -> Read {
-        Read::Unknown
-    }
-
-    fn text(&mut self, _value: &str) -> Read {
+    fn scalar(&mut self, _value: Scalar<'_>) -> Read {
         Read::Unknown
     }
 

@@ -8,13 +8,56 @@ use serde_json::{Number, Value};
 use super::by_value::by_value;
 use super::{Codec, Elements, Members, Piece, Plain, Read, Stopped, Target, whole};
 
-impl Codec<String> for Plain {
-    fn text(value: &str) -> Read<String> {
-        Read::Known(value.to_owned())
+/// A value that is neither `null` nor holds others.
+#[derive(Clone, Copy)]
+pub(crate) enum Scalar<'a> {
+    Boolean(bool),
+    Number(&'a Number),
+    Text(&'a str),
+}
+
+impl Scalar<'_> {
+    /// The text, or the number as text.
+    pub(crate) fn text(self) -> Option<String> {
+        match self {
+            Self::Boolean(_) => None,
+            Self::Number(number) => Some(number.to_string()),
+            Self::Text(text) => Some(text.to_owned()),
+        }
     }
 
-    fn number(value: &Number) -> Read<String> {
-        Read::Known(value.to_string())
+    /// The number, or the one that the text holds.
+    fn float(self) -> Option<f64> {
+        match self {
+            Self::Boolean(_) => None,
+            Self::Number(number) => number.as_f64(),
+            Self::Text(text) => number_in(text)?.as_f64(),
+        }
+    }
+
+    /// The same as a whole number; a fraction is cut off.
+    pub(crate) fn whole_number(self) -> Option<i128> {
+        match self {
+            Self::Boolean(_) => None,
+            Self::Number(number) => whole_number(number),
+            Self::Text(text) => whole_number(&number_in(text)?),
+        }
+    }
+}
+
+impl From<Scalar<'_>> for Value {
+    fn from(value: Scalar<'_>) -> Self {
+        match value {
+            Scalar::Boolean(value) => value.into(),
+            Scalar::Number(number) => number.clone().into(),
+            Scalar::Text(text) => text.into(),
+        }
+    }
+}
+
+impl Codec<String> for Plain {
+    fn scalar(value: Scalar<'_>) -> Read<String> {
+        Read::known(value.text())
     }
 
     fn is_absent(value: &String) -> bool {
@@ -27,12 +70,12 @@ impl Codec<String> for Plain {
 }
 
 impl Codec<bool> for Plain {
-    fn boolean(value: bool) -> Read<bool> {
-        Read::Known(value)
-    }
-
-    fn text(value: &str) -> Read<bool> {
-        Read::known(value.parse().ok())
+    fn scalar(value: Scalar<'_>) -> Read<bool> {
+        match value {
+            Scalar::Boolean(value) => Read::Known(value),
+            Scalar::Number(_) => Read::Unknown,
+            Scalar::Text(text) => Read::known(text.parse().ok()),
+        }
     }
 
     fn is_absent(value: &bool) -> bool {
@@ -47,12 +90,9 @@ impl Codec<bool> for Plain {
 macro_rules! integer {
     ($($ty:ty: $piece:ident)*) => { $(
         impl Codec<$ty> for Plain {
-            fn number(value: &Number) -> Read<$ty> {
-                Read::known(whole_number(value).and_then(|number| <$ty>::try_from(number).ok()))
-            }
-
-            fn text(value: &str) -> Read<$ty> {
-                number_in(value).map_or(Read::Unknown, |number| Self::number(&number))
+            fn scalar(value: Scalar<'_>) -> Read<$ty> {
+                let number = value.whole_number();
+                Read::known(number.and_then(|number| <$ty>::try_from(number).ok()))
             }
 
             fn is_absent(value: &$ty) -> bool {
@@ -69,12 +109,8 @@ macro_rules! integer {
 integer!(u8: Unsigned u32: Unsigned u64: Unsigned i64: Signed);
 
 impl Codec<f64> for Plain {
-    fn number(value: &Number) -> Read<f64> {
-        Read::known(value.as_f64())
-    }
-
-    fn text(value: &str) -> Read<f64> {
-        number_in(value).map_or(Read::Unknown, |number| Self::number(&number))
+    fn scalar(value: Scalar<'_>) -> Read<f64> {
+        Read::known(value.float())
     }
 
     fn is_absent(value: &f64) -> bool {
@@ -87,16 +123,10 @@ impl Codec<f64> for Plain {
 }
 
 impl Codec<f32> for Plain {
-    fn number(value: &Number) -> Read<f32> {
+    fn scalar(value: Scalar<'_>) -> Read<f32> {
         #[allow(clippy::cast_possible_truncation)]
-        match value.as_f64().map(|number| number as f32) {
-            Some(number) if number.is_finite() => Read::Known(number),
-            _ => Read::Unknown,
-        }
-    }
-
-    fn text(value: &str) -> Read<f32> {
-        number_in(value).map_or(Read::Unknown, |number| Self::number(&number))
+        let number = value.float().map(|number| number as f32);
+        Read::known(number.filter(|number| number.is_finite()))
     }
 
     fn is_absent(value: &f32) -> bool {
@@ -131,16 +161,8 @@ where
 {
     const OMIT: bool = true;
 
-    fn boolean(value: bool) -> Read<Option<T>> {
-        <Self as Codec<T>>::boolean(value).map(Some)
-    }
-
-    fn number(value: &Number) -> Read<Option<T>> {
-        <Self as Codec<T>>::number(value).map(Some)
-    }
-
-    fn text(value: &str) -> Read<Option<T>> {
-        <Self as Codec<T>>::text(value).map(Some)
+    fn scalar(value: Scalar<'_>) -> Read<Option<T>> {
+        <Self as Codec<T>>::scalar(value).map(Some)
     }
 
     fn array(elements: &mut dyn Elements) -> Result<Read<Option<T>>, Stopped> {
@@ -199,8 +221,11 @@ where
         Ok(read.map(|()| list))
     }
 
-    fn text(value: &str) -> Read<Vec<T>> {
-        <Self as Codec<T>>::text(value).map(|element| vec![element])
+    fn scalar(value: Scalar<'_>) -> Read<Vec<T>> {
+        match value {
+            Scalar::Text(_) => <Self as Codec<T>>::scalar(value).map(|element| vec![element]),
+            _ => Read::Unknown,
+        }
     }
 
     fn is_absent(value: &Vec<T>) -> bool {
@@ -231,16 +256,8 @@ impl<T, C: Codec<T>> Element<'_, T, C> {
 }
 
 impl<T, C: Codec<T>> Target for Element<'_, T, C> {
-    fn boolean(&mut self, value: bool) -> Read {
-        self.add(C::boolean(value))
-    }
-
-    fn number(&mut self, value: &Number) -> Read {
-        self.add(C::number(value))
-    }
-
-    fn text(&mut self, value: &str) -> Read {
-        self.add(C::text(value))
+    fn scalar(&mut self, value: Scalar<'_>) -> Read {
+        self.add(C::scalar(value))
     }
 
     fn array(&mut self, elements: &mut dyn Elements) -> Result<Read, Stopped> {
@@ -284,13 +301,9 @@ pub(crate) struct ErrorMember;
 pub(crate) struct Index;
 
 impl Codec<u32> for Index {
-    fn number(value: &Number) -> Read<u32> {
-        let index = whole_number(value);
+    fn scalar(value: Scalar<'_>) -> Read<u32> {
+        let index = value.whole_number();
         Read::known(index.map(|number| u32::try_from(number.max(0)).unwrap_or(u32::MAX)))
-    }
-
-    fn text(value: &str) -> Read<u32> {
-        number_in(value).map_or(Read::Unknown, |number| Self::number(&number))
     }
 
     fn is_absent(value: &u32) -> bool {
@@ -333,8 +346,8 @@ impl Codec<Option<String>> for JsonText {
 
 fn number_of(value: &Value) -> Option<f32> {
     let read = match value {
-        Value::Number(number) => Plain::number(number),
-        Value::String(text) => Plain::text(text),
+        Value::Number(number) => Plain::scalar(Scalar::Number(number)),
+        Value::String(text) => Plain::scalar(Scalar::Text(text)),
         _ => Read::Unknown,
     };
     if let Read::Known(number) = read { Some(number) } else { None }

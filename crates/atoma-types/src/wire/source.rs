@@ -4,7 +4,7 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Number, Value};
 
-use super::{Read, ReadObject, Target, settle};
+use super::{Read, ReadObject, Scalar, Target, settle};
 
 /// Reading stopped, for a reason that whoever handed out the members or elements has kept.
 pub(crate) struct Stopped;
@@ -107,29 +107,29 @@ impl<'de> Visitor<'de> for Any<'_> {
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<Read, E> {
-        let read = self.target.boolean(value);
+        let read = self.target.scalar(Scalar::Boolean(value));
         self.keep(read, value)
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Read, E> {
-        let read = self.target.number(&value.into());
+        let read = self.target.scalar(Scalar::Number(&value.into()));
         self.keep(read, value)
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Read, E> {
-        let read = self.target.number(&value.into());
+        let read = self.target.scalar(Scalar::Number(&value.into()));
         self.keep(read, value)
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Read, E> {
         let Some(number) = Number::from_f64(value) else { return Ok(Read::Null) };
-        let read = self.target.number(&number);
+        let read = self.target.scalar(Scalar::Number(&number));
         self.keep(read, number)
     }
 
     #[inline]
     fn visit_str<E>(self, value: &str) -> Result<Read, E> {
-        let read = self.target.text(value);
+        let read = self.target.scalar(Scalar::Text(value));
         self.keep(read, value)
     }
 
@@ -181,7 +181,7 @@ impl<A, E: serde::de::Error> Source<A, E> {
         };
         // With its feature `arbitrary_precision`, serde_json hands numbers over as objects.
         if let Value::Number(number) = &value {
-            let read = to.target.number(number);
+            let read = to.target.scalar(Scalar::Number(number));
             if !matches!(read, Read::Unknown) {
                 return Ok(read);
             }
