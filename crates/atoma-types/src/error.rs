@@ -1,6 +1,5 @@
 use std::fmt;
 
-use serde::de::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::wire::{Codec, ErrorMember, Piece, Plain, by_value, object, settle};
@@ -139,7 +138,7 @@ fn read_member(value: &Value) -> Option<ApiError> {
     match value {
         Value::String(text) if text.trim().is_empty() => None,
         Value::String(text) => Some(ApiError { message: text.clone(), ..ApiError::default() }),
-        Value::Object(_) => ApiError::deserialize(value).ok().and_then(ApiError::with_message),
+        Value::Object(_) => json::object_from_value(value).and_then(ApiError::with_message),
         _ => None,
     }
 }
@@ -153,13 +152,13 @@ fn from_value(value: &Value) -> Option<ApiError> {
     };
     match members.get("error") {
         Some(inner @ Value::Object(_)) => {
-            let mut error = ApiError::deserialize(inner).ok()?.with_message()?;
+            let mut error = json::object_from_value::<ApiError>(inner)?.with_message()?;
             keep_neighbours(&mut error, members);
             Some(error)
         }
         Some(Value::String(text)) if !text.trim().is_empty() => {
             let text = text.clone();
-            let mut error = ApiError::deserialize(value).ok()?;
+            let mut error: ApiError = json::object_from_value(value)?;
             error.extra.remove("error");
             error.name_or_tell(text);
             Some(error)
@@ -167,7 +166,7 @@ fn from_value(value: &Value) -> Option<ApiError> {
         Some(Value::Array(list)) => list.iter().find_map(from_value),
         _ if !speaks_of_an_error(members) => None,
         _ => {
-            let mut error = ApiError::deserialize(value).ok()?;
+            let mut error: ApiError = json::object_from_value(value)?;
             error.extra.remove("error");
             error.with_message().filter(|error| !error.message.is_empty())
         }
@@ -234,7 +233,7 @@ fn message_in(value: &Value) -> Option<String> {
 fn dotted(path: &[Value]) -> String {
     let steps: Vec<_> = path
         .iter()
-        .map(|step| step.as_str().map_or_else(|| step.to_string(), str::to_owned))
+        .map(|step| step.as_str().map_or_else(|| json::text_of(step), str::to_owned))
         .collect();
     steps.join(".")
 }

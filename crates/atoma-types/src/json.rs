@@ -89,6 +89,18 @@ pub(crate) fn object_from_slice<T: ReadObject + Default>(json: &[u8]) -> Result<
     Ok(object)
 }
 
+/// Reads an object out of a value, by way of its text: what reads from values would be compiled beside what reads from text.
+pub(crate) fn object_from_value<T: ReadObject + Default>(value: &Value) -> Option<T> {
+    let mut object = T::default();
+    first_object(&text_of(value), &mut object).ok()?;
+    Some(object)
+}
+
+/// The JSON of a value. Its `to_string` would bring along what writes it in many lines.
+pub(crate) fn text_of(value: &Value) -> String {
+    serde_json::to_string(value).expect("the names in a value are text")
+}
+
 fn mended<T>(
     json: &[u8],
     first_value: &mut dyn FnMut(&str) -> Result<T, ReadError>,

@@ -4,6 +4,7 @@ use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 use serde_json::Value;
 
+use crate::json;
 use crate::open_enum::open_enum;
 use crate::wire::{
     Codec, Elements, Field, Members, Piece, Plain, Read, Scalar, Stopped, Tagged, by_value_type,
@@ -244,12 +245,12 @@ impl ContentPart {
         match kind {
             Some("text") | None if value.get("text").is_some_and(Value::is_string) => {
                 let untyped = without_type(value);
-                TextPart::deserialize(&untyped).map_or_else(|_| Self::text(""), Self::Text)
+                json::object_from_value(&untyped).map_or_else(|| Self::text(""), Self::Text)
             }
             Some("image_url") if value.get("image_url").is_some_and(Value::is_object) => {
                 let untyped = without_type(value);
-                ImageUrlPart::deserialize(&untyped)
-                    .map_or_else(|_| Self::image_url(""), Self::ImageUrl)
+                json::object_from_value(&untyped)
+                    .map_or_else(|| Self::image_url(""), Self::ImageUrl)
             }
             _ => Self::Other(value),
         }

@@ -1,10 +1,9 @@
 use std::borrow::Cow;
 
-use serde::Deserialize;
 use serde_json::Value;
 
-use crate::Extra;
 use crate::wire::object;
+use crate::{Extra, json};
 
 object! {
     /// How many tokens a completion took.
@@ -65,7 +64,7 @@ fn in_extra(extra: &Extra) -> Option<Usage> {
         let usage = if name == "usage" { value } else { value.get("usage")? };
         let counts = |member| usage.get(member).is_some_and(Value::is_number);
         if counts("prompt_tokens") || counts("completion_tokens") {
-            return Usage::deserialize(usage).ok();
+            return json::object_from_value(usage);
         }
         None
     })

@@ -7,6 +7,7 @@ use serde_json::{Number, Value};
 
 use super::by_value::by_value;
 use super::{Codec, Elements, Members, Piece, Plain, Read, Stopped, Target, whole};
+use crate::json::text_of;
 
 /// A value that is neither `null` nor holds others.
 #[derive(Clone, Copy)]
@@ -356,7 +357,7 @@ fn number_of(value: &Value) -> Option<f32> {
 fn in_text(value: Value) -> String {
     match value {
         Value::String(text) => text,
-        value => value.to_string(),
+        value => text_of(&value),
     }
 }
 
@@ -374,5 +375,5 @@ fn whole_number(number: &Number) -> Option<i128> {
 
 /// The number that a string holds.
 fn number_in(text: &str) -> Option<Number> {
-    serde_json::from_str(text.trim()).ok()
+    text.trim().parse().ok()
 }
