@@ -174,7 +174,7 @@ impl Block {
     }
 }
 
-/// Appends, growing by doubling but never beyond the limit.
+/// Appends, growing from one power of two to another but never beyond the limit.
 #[inline(always)]
 pub(crate) fn append(buffer: &mut Vec<u8>, bytes: &[u8], limit: usize) {
     if bytes.len() > buffer.capacity() - buffer.len() {
@@ -190,8 +190,8 @@ pub(crate) fn append(buffer: &mut Vec<u8>, bytes: &[u8], limit: usize) {
 #[inline(never)]
 fn grow(buffer: &mut Vec<u8>, more: usize, limit: usize) {
     let needed = buffer.len() + more;
-    let doubled = buffer.capacity().saturating_mul(2).max(SMALLEST_BUFFER).min(limit);
-    buffer.reserve_exact(doubled.max(needed) - buffer.len());
+    let room = needed.checked_next_power_of_two().unwrap_or(needed).max(SMALLEST_BUFFER).min(limit);
+    buffer.reserve_exact(room.max(needed) - buffer.len());
 }
 
 const SMALLEST_BUFFER: usize = 256;
