@@ -93,9 +93,12 @@ fn clients(run: &Run) -> Written {
         and serde_json into plain owned structs: no limit, no time-out, no check. Ours drives its \
         connection in the reader's task, as the second floor does, and reads of a chunk that is like \
         the one before only what is new in it; lending, it looks at the chunks and keeps none. Fast: \
-        HTTP chunks of 16 KiB. Framed: one HTTP chunk an event. Per-event: one write an event. \
+        HTTP chunks of 16 KiB. Framed: one HTTP chunk an event. Per-event: one write an event, where \
+        a reader that is quicker than the server sleeps and wakes for each, and so pays more than \
+        one that finds several at a time. \
         Keepalive: as fast, with a comment before every event. Unlike: as fast, but every chunk has \
-        an id of its own, so that none is like the one before: what reading costs at the worst.\n\n"
+        an id of its own, so that none is like the one before: what reading costs at the worst. Our \
+        decoder has its feature `simdutf8` here, a few nanoseconds an event.\n\n"
         .to_owned();
     let timed = |client: &str| {
         let cells = STREAM_MODES.iter().map(|mode| {
