@@ -1,6 +1,6 @@
 //! The sections of the page, one for each bench.
 
-use atoma_benches::clients::{FLOOR, OURS};
+use atoma_benches::clients::OURS;
 
 use super::chart::{Bar, Chart, Group, Kind};
 use super::records::{Run, figure, table, text};
@@ -259,8 +259,7 @@ fn named(name: &str) -> String {
 
 fn kind(client: &str) -> Kind {
     match client {
-        OURS => Kind::Ours,
-        FLOOR => Kind::Floor,
+        _ if client.starts_with(OURS) => Kind::Ours,
         _ if client.starts_with("floor") => Kind::Floor,
         _ => Kind::Peer,
     }
