@@ -16,9 +16,9 @@ use std::{
 /// Puts time-outs around any transport: the head, the body's silences, the whole.
 ///
 /// The [`Timeouts`] in a request's extensions replace the defaults given here. The ones in force
-/// are left in the extensions, with the [`Deadline`], for the transport below: `connect` is its
-/// business. A total given only as a default here bounds each attempt of a [`Retry`](crate::Retry)
-/// layer above; in a request's extensions, all of them together.
+/// are left in the extensions for the transport below: `connect` is its business. A total given only
+/// as a default here bounds each attempt of a [`Retry`](crate::Retry) layer above; in a request's
+/// extensions, all of them together. A [`Deadline`] there goes before the total.
 ///
 /// An error is [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) with the phase; the
 /// request may then have been sent, unless the deadline had passed before it was handed down.
@@ -58,7 +58,7 @@ impl<T: Transport> Transport for Timed<T> {
         let extensions = request.extensions_mut();
         let timeouts = *extensions.get_or_insert(self.defaults);
         let now = self.timer.now();
-        let deadline = Deadline::settle(extensions, &timeouts, now);
+        let deadline = Deadline::of(extensions, &timeouts, now);
 
         if deadline.is_some_and(|deadline| deadline <= now) {
             let error = TransportError::timeout(Phase::Total, RequestSent::No);

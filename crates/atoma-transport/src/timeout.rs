@@ -81,27 +81,22 @@ impl Default for Timeouts {
     }
 }
 
-/// The instant by which a call has to be over, as a request extension.
-///
-/// [`Retry`](crate::Retry) sets it from [`Timeouts::total`] when the call begins, so that all
-/// attempts share it; [`Timed`](crate::Timed) does where there is no retry layer above. Put there
-/// by a caller, it is kept and `total` is not looked at.
+/// The instant by which a call has to be over, as a request extension: for callers whose own time is
+/// bounded. [`Timeouts::total`] is then not looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline(pub Instant);
 
 impl Deadline {
-    /// The deadline of `request`: the one in its extensions, or else `timeouts.total` from `now`
-    /// on, which is then put there. A total that no clock can reach is no deadline.
-    pub(crate) fn settle(
-        extensions: &mut http::Extensions,
+    /// When a request has to be over: its deadline, or else `timeouts.total` from `now` on. A total
+    /// that no clock can reach is none.
+    pub(crate) fn of(
+        extensions: &http::Extensions,
         timeouts: &Timeouts,
         now: Instant,
     ) -> Option<Instant> {
-        if let Some(Self(deadline)) = extensions.get() {
-            return Some(*deadline);
+        match extensions.get() {
+            Some(Self(deadline)) => Some(*deadline),
+            None => now.checked_add(timeouts.total?),
         }
-        let deadline = now.checked_add(timeouts.total?)?;
-        extensions.insert(Self(deadline));
-        Some(deadline)
     }
 }

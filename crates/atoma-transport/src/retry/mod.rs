@@ -33,7 +33,7 @@ use std::{
 /// * Nothing is sent again once the head of a 2xx answer is in, whatever becomes of its body.
 /// * Every attempt sends the same request, an `Idempotency-Key` of the caller's included. Its
 ///   extensions carry the [`AttemptNumber`] and, if [`Timeouts::total`] is set there or by
-///   [`Retry::timeouts`], the [`Deadline`] that all attempts share.
+///   [`Retry::timeouts`], what is left of it.
 /// * Before a refusal is retried its body is read, 64 KiB and 5 s at most. If the call ends with that
 ///   refusal all the same, the response carries what was read. Any other response passes through
 ///   with its body unread.
@@ -188,7 +188,7 @@ impl<T: Transport> Call<T> {
             let mut began = self.began;
             loop {
                 self.attempts.count += 1;
-                let attempt = self.next();
+                let attempt = self.next(began);
                 let mut outcome = self.retry.transport.send(attempt).await;
                 if let Ok(answer) = &mut outcome {
                     if answer.status().is_success() {
@@ -224,8 +224,8 @@ impl<T: Transport> Call<T> {
         None
     }
 
-    /// The next attempt; a copy stays in its place, as long as another may follow.
-    fn next(&mut self) -> Request {
+    /// The attempt that begins now; a copy stays in its place, as long as another may follow.
+    fn next(&mut self, now: Instant) -> Request {
         let is_last = self.attempts.count == self.config().max_attempts;
         let mut attempt = if is_last { Request::default() } else { self.request.clone() };
         mem::swap(&mut self.request, &mut attempt);
@@ -237,7 +237,13 @@ impl<T: Transport> Call<T> {
             Some(usual) => *extensions.get_or_insert(usual),
             None => extensions.get().copied().unwrap_or(Timeouts::none()),
         };
-        self.deadline = Deadline::settle(extensions, &timeouts, self.began);
+        self.deadline = Deadline::of(extensions, &timeouts, self.began);
+        if let (Some(deadline), Some(_), true) =
+            (self.deadline, timeouts.total, self.attempts.count > 1)
+        {
+            let left = deadline.saturating_duration_since(now);
+            extensions.insert(timeouts.total(left));
+        }
         extensions.insert(AttemptNumber(self.attempts.count));
         attempt
     }
