@@ -1,9 +1,7 @@
 use crate::{Error, text::redact};
-use atoma_transport::{
-    BoxError, ErrorKind, Request, RequestSent, Response, ResponseFuture, Transport, TransportError,
-};
+use atoma_transport::BoxError;
 use bytes::Bytes;
-use http::{HeaderValue, header::AUTHORIZATION};
+use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use std::{borrow::Cow, fmt, future::Future, pin::Pin, sync::Arc};
 
@@ -53,8 +51,13 @@ impl ApiKey {
         &self.bearer.as_bytes()[SCHEME.len()..]
     }
 
+    /// The value of the `Authorization` header.
+    pub(crate) fn bearer(&self) -> &HeaderValue {
+        &self.bearer
+    }
+
     /// The token of an `Authorization` header that the caller wrote.
-    fn inside(value: &HeaderValue) -> Option<Self> {
+    pub(crate) fn inside(value: &HeaderValue) -> Option<Self> {
         Self::new(value.to_str().ok()?.split_whitespace().next_back()?).ok()
     }
 
@@ -111,6 +114,11 @@ pub(crate) enum Credentials {
 }
 
 impl Credentials {
+    /// Those of an `Authorization` header that the caller wrote for all calls.
+    pub(crate) fn inside(value: &HeaderValue) -> Self {
+        ApiKey::inside(value).map_or(Self::None, Self::Key)
+    }
+
     /// The key, if it is the same for all calls.
     pub(crate) fn key(&self) -> Option<&ApiKey> {
         match self {
@@ -128,76 +136,4 @@ impl fmt::Debug for Credentials {
             Self::None => "None",
         })
     }
-}
-
-/// Puts the bearer token on each attempt; stands inside the retries, so that each asks anew.
-#[derive(Debug)]
-pub(crate) struct Authorize<T> {
-    inner: Arc<T>,
-    credentials: Credentials,
-}
-
-impl<T: Transport> Authorize<T> {
-    pub(crate) fn new(inner: T, credentials: Credentials) -> Self {
-        Self { inner: Arc::new(inner), credentials }
-    }
-}
-
-impl<T: Transport> Transport for Authorize<T> {
-    fn send(&self, mut request: Request) -> ResponseFuture {
-        if let Some(value) = request.headers().get(AUTHORIZATION) {
-            let (key, sent) = (ApiKey::inside(value), self.inner.send(request));
-            return match key {
-                Some(key) => cleansing(key, sent, true),
-                None => sent,
-            };
-        }
-        match &self.credentials {
-            Credentials::None => self.inner.send(request),
-            Credentials::Key(key) => {
-                request.headers_mut().insert(AUTHORIZATION, key.bearer.clone());
-                cleansing(key.clone(), self.inner.send(request), false)
-            }
-            Credentials::Provider(provider) => {
-                let (key, inner) = (provider.api_key(), Arc::clone(&self.inner));
-                Box::pin(async move {
-                    let key = key.await.map_err(no_key)?;
-                    request.headers_mut().insert(AUTHORIZATION, key.bearer.clone());
-                    cleansing(key, inner.send(request), true).await
-                })
-            }
-        }
-    }
-}
-
-/// Takes the key out of a response's headers. One that is not the client's own is left with the
-/// response, so that errors can be cleansed of it.
-fn cleansing(key: ApiKey, mut sent: ResponseFuture, is_left: bool) -> ResponseFuture {
-    Box::pin(async move {
-        let mut outcome = sent.as_mut().await;
-        if let Ok(response) = &mut outcome {
-            cleanse(&key, response);
-            if is_left {
-                response.extensions_mut().insert(key);
-            }
-        }
-        outcome
-    })
-}
-
-/// Takes the key out of the headers, should the server have echoed it: the record of the attempts
-/// quotes one.
-fn cleanse(key: &ApiKey, response: &mut Response) {
-    for value in response.headers_mut().values_mut() {
-        if let Cow::Owned(cleansed) = key.redact(value.as_bytes()) {
-            *value = HeaderValue::from_bytes(&cleansed)
-                .unwrap_or_else(|_| HeaderValue::from_static("[key]"));
-        }
-    }
-}
-
-fn no_key(source: impl Into<BoxError>) -> TransportError {
-    TransportError::new(ErrorKind::Request, RequestSent::No)
-        .with_detail("the provider of the API key failed")
-        .with_source(source)
 }

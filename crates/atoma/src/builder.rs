@@ -1,12 +1,16 @@
 use crate::{
     ApiKey, ApiKeyProvider, Client, Error,
-    api_key::{Authorize, Credentials},
+    api_key::Credentials,
     client::{Inner, KEY_VARIABLE, Limits, URL_VARIABLE},
+    headers::Headers,
     refusal::{is_final, told_by},
     server_url::{DEFAULT_SERVER_URL, ServerUrl},
 };
 use atoma_transport::{Retry, RetryConfig, RetryEvent, Timed, Timeouts, Timer, Transport};
-use http::{HeaderMap, HeaderName, HeaderValue, header::USER_AGENT};
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT},
+};
 use std::{fmt, sync::Arc, time::Duration};
 
 /// Makes a [`Client`]; nothing can fail before [`build`](Self::build), which checks it all.
@@ -208,6 +212,9 @@ impl ClientBuilder {
         let user_agent =
             self.user_agent.as_deref().unwrap_or(concat!("atoma-rust/", env!("CARGO_PKG_VERSION")));
         headers.entry(USER_AGENT).or_insert(header("user-agent", user_agent)?.1);
+        for name in [ACCEPT, CONTENT_TYPE] {
+            headers.insert(name, HeaderValue::from_static("application/json"));
+        }
 
         let retries = self.retries.unwrap_or_default();
         retries.validate().map_err(|error| Error::config(error.to_string()))?;
@@ -219,9 +226,11 @@ impl ClientBuilder {
             Some(transport) => transport,
             None => default_transport(&server_url)?,
         };
+        let credentials = headers.get(AUTHORIZATION).map_or(credentials, Credentials::inside);
         let key = credentials.key().cloned();
         let timed = Timed::new(transport, Arc::clone(&timer), Timeouts::none());
-        let mut transport = Retry::new(Authorize::new(timed, credentials), Arc::clone(&timer))
+        let sent = Headers::new(timed, headers, credentials);
+        let mut transport = Retry::new(sent, Arc::clone(&timer))
             .config(retries)
             .timeouts(self.timeouts)
             .refusal_check(|_, body| told_by(body).as_ref().is_some_and(is_final));
@@ -234,7 +243,6 @@ impl ClientBuilder {
             key,
             server_url,
             allow_http: self.allow_http,
-            headers,
             timeouts: self.timeouts,
             stream_timeouts: self.stream_timeouts.unwrap_or_else(stream_timeouts),
             limits: self.limits,

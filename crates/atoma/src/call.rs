@@ -1,11 +1,9 @@
-use crate::{Client, Error, Result, builder::header, outcome, reply::Head, server_url::ServerUrl};
+use crate::{
+    ApiKey, Client, Error, Result, builder::header, outcome, reply::Head, server_url::ServerUrl,
+};
 use atoma_transport::{Body, Request, ResponseFuture, RetryConfig, Timeouts};
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderValue, Method, Uri,
-    header::{ACCEPT, CONTENT_TYPE},
-    uri::PathAndQuery,
-};
+use http::{HeaderValue, Method, Uri, header::ACCEPT, uri::PathAndQuery};
 use std::{
     fmt,
     future::{Future, IntoFuture},
@@ -37,7 +35,8 @@ use std::{
 pub struct Call<O> {
     client: Client,
     operation: O,
-    options: Options,
+    /// Boxed: they are large, and most calls have none.
+    options: Option<Box<Options>>,
 }
 
 /// What a [`Call`] does once it is awaited; one for each method of the API.
@@ -60,39 +59,43 @@ struct Options {
 
 impl<O: Operation> Call<O> {
     pub(crate) fn new(client: Client, operation: O) -> Self {
-        Self { client, operation, options: Options::default() }
+        Self { client, operation, options: None }
     }
 
     /// Retries of this call, in place of the client's. [`RetryConfig::none`] sends it once.
     pub fn retries(mut self, retries: RetryConfig) -> Self {
-        self.options.retries = Some(retries);
+        self.options().retries = Some(retries);
         self
     }
 
     /// How long the whole call may take: all attempts, the waits between them, and the answer to
     /// its end, also where it streams. The client's other time-outs stay.
     pub fn timeout(mut self, total: Duration) -> Self {
-        self.options.total = Some(total);
+        self.options().total = Some(total);
         self
     }
 
     /// The time-outs of this call, in place of the client's.
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
-        self.options.timeouts = Some(timeouts);
+        self.options().timeouts = Some(timeouts);
         self
     }
 
     /// The server of this call, in place of the client's. The key goes there.
     pub fn server_url(mut self, url: impl Into<String>) -> Self {
-        self.options.server_url = Some(url.into());
+        self.options().server_url = Some(url.into());
         self
     }
 
     /// A header of this call; it wins over the client's of the same name. An `Idempotency-Key` is
     /// the same on all attempts.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.options.headers.push((name.into(), value.into()));
+        self.options().headers.push((name.into(), value.into()));
         self
+    }
+
+    fn options(&mut self) -> &mut Options {
+        self.options.get_or_insert_default()
     }
 
     pub(crate) fn run(self) -> impl Future<Output = Result<O::Output>> + Send {
@@ -120,31 +123,31 @@ impl<O: fmt::Debug> fmt::Debug for Call<O> {
 #[allow(missing_debug_implementations)]
 pub struct Prepared {
     client: Client,
-    options: Options,
+    options: Option<Box<Options>>,
 }
 
-/// A request under way.
+/// A request under way, and what is needed to read its answer.
 pub(crate) struct Sent {
-    client: Client,
+    pub(crate) client: Client,
     response: ResponseFuture,
-    timeouts: Timeouts,
+    pub(crate) timeouts: Timeouts,
 }
 
-/// The head of a 2xx, its body, and what is needed to read it.
+/// The head of a 2xx and its body.
 pub(crate) struct Answer {
-    pub(crate) client: Client,
     pub(crate) head: Head,
     /// When the head arrived.
     pub(crate) arrived: Instant,
-    pub(crate) key: Option<crate::ApiKey>,
-    pub(crate) timeouts: Timeouts,
+    /// What the call was made with, if that is not the client's own.
+    key: Option<ApiKey>,
     pub(crate) body: Body,
 }
 
 impl Prepared {
-    /// Posts `body` to `path`.
+    /// Posts `body` to `path`, with what headers this call has of its own: those of the client
+    /// follow on the way down.
     ///
-    /// For an event stream the time-out between two pieces of the body is left to the reader,
+    /// If the answer `streams`, the time-out between two pieces of the body is left to the reader,
     /// which counts events.
     ///
     /// The request is made at once, so that the future holds neither it nor the options.
@@ -152,22 +155,23 @@ impl Prepared {
         self,
         path: &PathAndQuery,
         body: Result<Bytes>,
-        accept: &'static str,
+        streams: bool,
     ) -> Result<Sent> {
-        let streams = accept == EVENT_STREAM;
         let timeouts = self.timeouts(streams);
         let mut request = Request::new(body?);
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.uri(path)?;
-        *request.headers_mut() = self.headers(accept)?;
+        if streams {
+            let accepted = HeaderValue::from_static("text/event-stream");
+            request.headers_mut().insert(ACCEPT, accepted);
+        }
         let sent = if streams { timeouts.idle(None) } else { timeouts };
         // The client's own are known below.
         if sent != self.client.inner().timeouts {
             request.extensions_mut().insert(sent);
         }
-        if let Some(retries) = &self.options.retries {
-            retries.validate().map_err(|error| Error::config(error.to_string()))?;
-            request.extensions_mut().insert(retries.clone());
+        if let Some(options) = &self.options {
+            options.apply(&mut request)?;
         }
         let response = self.client.inner().transport.send(request);
         Ok(Sent { client: self.client, response, timeouts })
@@ -175,36 +179,35 @@ impl Prepared {
 
     fn uri(&self, path: &PathAndQuery) -> Result<Uri> {
         let client = self.client.inner();
-        match &self.options.server_url {
+        match self.options.as_ref().and_then(|options| options.server_url.as_deref()) {
             Some(url) => ServerUrl::parse(url, client.allow_http)?.join(path),
             None => client.server_url.join(path),
         }
     }
 
-    fn headers(&self, accept: &'static str) -> Result<HeaderMap> {
-        let defaults = &self.client.inner().headers;
-        let count = defaults.len() + self.options.headers.len() + HEADERS_OF_EACH_CALL;
-        let mut headers = HeaderMap::with_capacity(count);
-        for (name, value) in defaults {
-            headers.insert(name.clone(), value.clone());
-        }
-        headers.insert(ACCEPT, HeaderValue::from_static(accept));
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
-        for (name, value) in &self.options.headers {
-            let (name, value) = header(name, value)?;
-            headers.insert(name, value);
-        }
-        Ok(headers)
-    }
-
     fn timeouts(&self, streams: bool) -> Timeouts {
         let client = self.client.inner();
         let usual = if streams { client.stream_timeouts } else { client.timeouts };
-        let timeouts = self.options.timeouts.unwrap_or(usual);
-        match self.options.total {
-            Some(total) => timeouts.total(total),
-            None => timeouts,
+        self.options.as_ref().map_or(usual, |options| options.timeouts(usual))
+    }
+}
+
+impl Options {
+    fn timeouts(&self, usual: Timeouts) -> Timeouts {
+        let timeouts = self.timeouts.unwrap_or(usual);
+        self.total.map_or(timeouts, |total| timeouts.total(total))
+    }
+
+    fn apply(&self, request: &mut Request) -> Result<()> {
+        for (name, value) in &self.headers {
+            let (name, value) = header(name, value)?;
+            request.headers_mut().insert(name, value);
         }
+        if let Some(retries) = &self.retries {
+            retries.validate().map_err(|error| Error::config(error.to_string()))?;
+            request.extensions_mut().insert(retries.clone());
+        }
+        Ok(())
     }
 }
 
@@ -212,19 +215,17 @@ impl Sent {
     /// Waits for the head of a 2xx; any other status is an error.
     pub(crate) async fn answer(&mut self) -> Result<Answer> {
         let (head, key, body) = outcome::parts(self.response.as_mut().await?);
-        let inner = self.client.inner();
-        let (key, timer) = (key.or_else(|| inner.key.clone()), &*inner.timer);
+        let client = self.client.inner();
         if !outcome::is_answer(head.status) {
+            let key = key.as_ref().or(client.key.as_ref());
             // Boxed: it is large, and most calls never need it.
-            return Err(Box::pin(outcome::refusal(head, key, body, timer)).await);
+            return Err(Box::pin(outcome::refusal(head, key, body, &*client.timer)).await);
         }
-        let (client, timeouts) = (self.client.clone(), self.timeouts);
-        Ok(Answer { client, head, arrived: timer.now(), key, timeouts, body })
+        Ok(Answer { head, arrived: client.timer.now(), key, body })
+    }
+
+    /// The key that the call was made with, which the answer may repeat.
+    pub(crate) fn key<'a>(&'a self, answer: &'a Answer) -> Option<&'a ApiKey> {
+        answer.key.as_ref().or(self.client.inner().key.as_ref())
     }
 }
-
-/// Two here; the key, the host and the length follow on the way down, and shall find room.
-const HEADERS_OF_EACH_CALL: usize = 5;
-
-pub(crate) const JSON: &str = "application/json";
-pub(crate) const EVENT_STREAM: &str = "text/event-stream";

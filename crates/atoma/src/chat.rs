@@ -1,7 +1,5 @@
 use crate::{
-    Call, ChatCompletionStream, Client, Error, Operation, Reply, Result,
-    call::{EVENT_STREAM, JSON, Prepared},
-    outcome,
+    Call, ChatCompletionStream, Client, Error, Operation, Reply, Result, call::Prepared, outcome,
 };
 use atoma_types::{ChatCompletionRequest, ChatCompletionResponse, StreamOptions};
 use bytes::Bytes;
@@ -20,11 +18,11 @@ pub struct Chat {
 
 /// [`Chat::create`].
 #[derive(Debug)]
-pub struct CreateChatCompletion(ChatCompletionRequest);
+pub struct CreateChatCompletion(Written);
 
 /// [`Chat::stream`].
 #[derive(Debug)]
-pub struct StreamChatCompletion(ChatCompletionRequest);
+pub struct StreamChatCompletion(Written);
 
 impl Chat {
     pub(crate) fn new(client: Client) -> Self {
@@ -56,7 +54,7 @@ impl Chat {
     /// [`Error`] says which of its questions apply; a request that has `stream: true` or can never
     /// be right is refused before anything is sent.
     pub fn create(&self, request: ChatCompletionRequest) -> Call<CreateChatCompletion> {
-        Call::new(self.client.clone(), CreateChatCompletion(request))
+        Call::new(self.client.clone(), CreateChatCompletion(Written::whole(request)))
     }
 
     /// Asks for an answer and hands it on piece by piece.
@@ -81,65 +79,71 @@ impl Chat {
     ///
     /// As [`create`](Self::create); a request that has `stream: false` is refused.
     pub fn stream(&self, request: ChatCompletionRequest) -> Call<StreamChatCompletion> {
-        Call::new(self.client.clone(), StreamChatCompletion(request))
+        Call::new(self.client.clone(), StreamChatCompletion(Written::streamed(request)))
     }
 }
 
 impl Operation for CreateChatCompletion {
     type Output = Reply<ChatCompletionResponse>;
 
-    fn run(mut self, prepared: Prepared) -> impl Future<Output = Result<Self::Output>> + Send {
-        let choices = self.0.n.unwrap_or(1);
-        outcome::completion(prepared.post(&PATH, self.written(), JSON), choices)
-    }
-}
-
-impl CreateChatCompletion {
-    fn written(&mut self) -> Result<Bytes> {
-        let request = &mut self.0;
-        if request.stream == Some(true) {
-            return Err(Error::misuse(
-                "the request has stream: true: call chat().stream(request) for a stream",
-            ));
-        }
-        request.stream = Some(false);
-        written(request)
+    fn run(self, prepared: Prepared) -> impl Future<Output = Result<Self::Output>> + Send {
+        let Self(Written { body, choices }) = self;
+        outcome::completion(prepared.post(&PATH, body, false), choices)
     }
 }
 
 impl Operation for StreamChatCompletion {
     type Output = ChatCompletionStream;
 
-    fn run(mut self, prepared: Prepared) -> impl Future<Output = Result<Self::Output>> + Send {
-        let choices = self.0.n.unwrap_or(1);
-        let sent = prepared.post(&PATH, self.written(), EVENT_STREAM);
+    fn run(self, prepared: Prepared) -> impl Future<Output = Result<Self::Output>> + Send {
+        let Self(Written { body, choices }) = self;
+        let sent = prepared.post(&PATH, body, true);
         async move {
-            let answer = sent?.answer().await?;
+            let mut sent = sent?;
+            let answer = sent.answer().await?;
             // Boxed: it is large, and need not be there while the answer is awaited.
-            Box::pin(ChatCompletionStream::open(answer, choices)).await
+            Box::pin(ChatCompletionStream::open(sent, answer, choices)).await
         }
     }
 }
 
-impl StreamChatCompletion {
-    fn written(&mut self) -> Result<Bytes> {
-        let request = &mut self.0;
-        if request.stream == Some(false) {
-            return Err(Error::misuse(
-                "the request has stream: false: call chat().create(request) for a whole answer",
-            ));
-        }
-        request.stream = Some(true);
+/// A request as it goes over the wire, or why it does not: a call holds no more of it.
+#[derive(Debug)]
+struct Written {
+    body: Result<Bytes>,
+    /// How many answers are asked for.
+    choices: u32,
+}
+
+impl Written {
+    fn whole(mut request: ChatCompletionRequest) -> Self {
+        let misuse = "the request has stream: true: call chat().stream(request) for a stream";
+        let is_misused = request.stream.replace(false) == Some(true);
+        Self::of(&request, is_misused.then_some(misuse))
+    }
+
+    fn streamed(mut request: ChatCompletionRequest) -> Self {
+        let misuse =
+            "the request has stream: false: call chat().create(request) for a whole answer";
+        let is_misused = request.stream.replace(true) == Some(false);
         request
             .stream_options
             .get_or_insert_with(StreamOptions::default)
             .include_usage
             .get_or_insert(true);
-        written(request)
+        Self::of(&request, is_misused.then_some(misuse))
+    }
+
+    fn of(request: &ChatCompletionRequest, misuse: Option<&'static str>) -> Self {
+        let body = match misuse {
+            Some(misuse) => Err(Error::misuse(misuse)),
+            None => written(request),
+        };
+        Self { body, choices: request.n.unwrap_or(1) }
     }
 }
 
-/// The request as it goes over the wire, checked first.
+/// `request` as JSON, checked first.
 fn written(request: &ChatCompletionRequest) -> Result<Bytes> {
     request.validate()?;
     let body = serde_json::to_vec(request)

@@ -2,7 +2,6 @@
 use crate::Error;
 use crate::{ApiKey, Chat, ClientBuilder, server_url::ServerUrl};
 use atoma_transport::{Timeouts, Timer, Transport};
-use http::HeaderMap;
 use std::{fmt, sync::Arc};
 
 /// The environment variable that [`Client::from_env`] takes the key from.
@@ -34,14 +33,13 @@ pub struct Client {
 }
 
 pub(crate) struct Inner {
-    /// Retries, authorisation and time-outs around the transport proper.
+    /// Retries, headers, authorisation and time-outs around the transport proper.
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) timer: Arc<dyn Timer>,
     /// That of all calls which bring none and ask no provider.
     pub(crate) key: Option<ApiKey>,
     pub(crate) server_url: ServerUrl,
     pub(crate) allow_http: bool,
-    pub(crate) headers: HeaderMap,
     pub(crate) timeouts: Timeouts,
     pub(crate) stream_timeouts: Timeouts,
     pub(crate) limits: Limits,

@@ -11,6 +11,7 @@ mod client;
 mod clock;
 mod error;
 mod events;
+mod headers;
 mod outcome;
 mod refusal;
 mod reply;

@@ -23,9 +23,9 @@ const REFUSAL_TIME: Duration = Duration::from_secs(5);
 /// Splits a response into what it tells, the key it was asked with if that is not the client's, and
 /// its body.
 pub(crate) fn parts(response: Response) -> (Head, Option<ApiKey>, Body) {
-    let (parts, body) = response.into_parts();
-    let key = parts.extensions.get::<ApiKey>().cloned();
-    let attempts = parts.extensions.get().cloned().unwrap_or_default();
+    let (mut parts, body) = response.into_parts();
+    let key = parts.extensions.remove();
+    let attempts = parts.extensions.remove().unwrap_or_default();
     (Head { status: parts.status, headers: parts.headers, attempts }, key, body)
 }
 
@@ -39,7 +39,7 @@ pub(crate) fn is_answer(status: StatusCode) -> bool {
 /// The error that a status stands for which is no answer's.
 pub(crate) async fn refusal(
     head: Head,
-    key: Option<ApiKey>,
+    key: Option<&ApiKey>,
     body: Body,
     timer: &dyn Timer,
 ) -> Error {
@@ -48,7 +48,7 @@ pub(crate) async fn refusal(
         return Error::unexpected(what, b"").with_head(&head);
     }
     let refusal = beginning(body, timer.sleep_until(timer.now() + REFUSAL_TIME)).await;
-    Error::refused(told_by(&cleansed(&refusal, key.as_ref()))).with_head(&head)
+    Error::refused(told_by(&cleansed(&refusal, key))).with_head(&head)
 }
 
 /// `text` without the key that the call was made with.
@@ -62,42 +62,47 @@ pub(crate) async fn completion(
     sent: Result<Sent>,
     choices: u32,
 ) -> Result<Reply<ChatCompletionResponse>> {
-    let mut answer = sent?.answer().await?;
+    let mut sent = sent?;
+    let mut answer = sent.answer().await?;
     if is_event_stream(&answer.head.headers) && !answer.body.is_end_stream() {
         // Boxed: a stream is large, and almost no answer is one.
-        return Box::pin(streamed(answer, choices)).await;
+        return Box::pin(streamed(sent, answer, choices)).await;
     }
-    let limits = answer.client.inner().limits;
+    let limits = sent.client.inner().limits;
     let error = match whole(&mut answer.body, limits.response).await {
-        Ok(raw) => match read_completion(&raw, answer.key.take(), limits.event) {
+        Ok(raw) => match read_completion(&raw, sent.key(&answer), limits.event) {
             Ok(response) => return Ok(Reply::new(response, answer.head, raw)),
             Err(error) => error,
         },
         Err(error) => error,
     };
-    let now = answer.client.inner().timer.now();
+    let now = sent.client.inner().timer.now();
     let time = now.saturating_duration_since(answer.arrived);
     Err(error.with_head(&answer.head).with_body_time(time))
 }
 
-async fn streamed(answer: Answer, choices: u32) -> Result<Reply<ChatCompletionResponse>> {
+async fn streamed(
+    sent: Sent,
+    answer: Answer,
+    choices: u32,
+) -> Result<Reply<ChatCompletionResponse>> {
     let head = answer.head.clone();
-    let response = ChatCompletionStream::open(answer, choices).await?.collect().await?;
+    let response = ChatCompletionStream::open(sent, answer, choices).await?.collect().await?;
     Ok(Reply::new(response, head, Bytes::new()))
 }
 
 /// A completion out of a body: JSON, or an event stream under another name.
 fn read_completion(
     body: &[u8],
-    key: Option<ApiKey>,
+    key: Option<&ApiKey>,
     event_limit: usize,
 ) -> Result<ChatCompletionResponse> {
     let json = trimmed(body);
     match looks(json, false) {
-        Looks::Json => read_json(json, key.as_ref()),
+        Looks::Json => read_json(json, key),
         Looks::Events => {
             // The body was bounded as it was read.
-            let mut events = Events::new(1, key, usize::MAX);
+            let mut events = Events::new(1, key.cloned(), usize::MAX);
             match read_events(body, &mut events, event_limit) {
                 Ok(()) => Ok(events.into_response()),
                 Err(error) => Err(with_partial(error, &events)),
@@ -105,7 +110,7 @@ fn read_completion(
         }
         Looks::Unclear if json.is_empty() => Err(Error::unexpected("the answer is empty", b"")),
         Looks::Unclear | Looks::Other => {
-            Err(Error::unexpected("the answer is not JSON", &cleansed(json, key.as_ref())))
+            Err(Error::unexpected("the answer is not JSON", &cleansed(json, key)))
         }
     }
 }

@@ -1,6 +1,6 @@
 use crate::{
     Error, Result,
-    call::Answer,
+    call::{Answer, Sent},
     clock::Clock,
     events::{Events, Said},
     outcome::{answer_too_large, read_unfinished, too_large},
@@ -89,9 +89,10 @@ type Step = Result<()>;
 
 impl ChatCompletionStream {
     /// Waits, under another label than `text/event-stream`, until it is known what the body is.
-    pub(crate) async fn open(answer: Answer, choices: u32) -> Result<Self> {
-        let Answer { client, head, arrived, key, timeouts, body } = answer;
-        let client = client.inner();
+    pub(crate) async fn open(sent: Sent, answer: Answer, choices: u32) -> Result<Self> {
+        let (client, timeouts) = (sent.client.inner(), sent.timeouts);
+        let key = sent.key(&answer).cloned();
+        let Answer { head, arrived, body, .. } = answer;
         let labelled = is_event_stream(&head.headers);
         let mut stream = Self {
             mode: Mode::Opening { beginning: Vec::new(), labelled },
