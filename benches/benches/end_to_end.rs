@@ -20,7 +20,7 @@ use tokio::runtime::Runtime;
 const COMMAND: &str = "cargo bench -p atoma-benches --features peers --bench end_to_end";
 const ROUNDS: usize = 15;
 const STREAMS_A_ROUND: usize = 5;
-const CALLS_A_ROUND: usize = 200;
+const CALLS_A_ROUND: usize = 1000;
 
 fn main() -> Result<(), Error> {
     serve_if_asked();
