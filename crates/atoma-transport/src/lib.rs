@@ -25,7 +25,7 @@ pub use self::hyper::{
 pub use body::Body;
 pub use error::{BoxError, ErrorKind, Phase, RequestSent, TransportError};
 pub use retry::{
-    AttemptNumber, AttemptOutcome, Attempts, BackoffStrategy, FailedAttempt, FailedBy,
+    Attempt, AttemptOutcome, Attempts, BackoffStrategy, FailedAttempt, FailedBy,
     InvalidRetryConfig, Retry, RetryBudget, RetryConfig, RetryConnectionErrors, RetryDecision,
     RetryEvent, RetrySituation, retry_after,
 };

@@ -1,6 +1,6 @@
 use crate::{
-    Body, Deadline, Phase, Request, RequestSent, Response, ResponseFuture, Sleep, Timeouts, Timer,
-    Transport, TransportError, body::PolledFrame,
+    Attempt, Body, Deadline, Phase, Request, RequestSent, Response, ResponseFuture, Sleep,
+    Timeouts, Timer, Transport, TransportError, body::PolledFrame,
 };
 use bytes::Bytes;
 use http_body::SizeHint;
@@ -57,16 +57,16 @@ impl<T: Transport> Transport for Timed<T> {
     fn send(&self, mut request: Request) -> ResponseFuture {
         let extensions = request.extensions_mut();
         let timeouts = *extensions.get_or_insert(self.defaults);
-        let now = self.timer.now();
-        let deadline = Deadline::of(extensions, &timeouts, now);
+        let began = Attempt::began(extensions, &*self.timer);
+        let deadline = Deadline::of(extensions, &timeouts, began);
 
-        if deadline.is_some_and(|deadline| deadline <= now) {
+        if deadline.is_some_and(|deadline| deadline <= began) {
             let error = TransportError::timeout(Phase::Total, RequestSent::No);
             return Box::pin(std::future::ready(Err(error)));
         }
         let limits = Limits {
             timer: Arc::clone(&self.timer),
-            head: timeouts.head.and_then(|head| now.checked_add(head)),
+            head: timeouts.head.and_then(|head| began.checked_add(head)),
             idle: timeouts.idle,
             deadline,
         };

@@ -46,7 +46,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Asks `provider` for the key before each attempt of each call.
+    /// Asks `provider` for the key before each attempt of each call, within the attempt's time.
     ///
     /// ```
     /// use atoma::{ApiKey, Client};
@@ -228,9 +228,9 @@ impl ClientBuilder {
         };
         let credentials = headers.get(AUTHORIZATION).map_or(credentials, Credentials::inside);
         let key = credentials.key().cloned();
-        let timed = Timed::new(transport, Arc::clone(&timer), Timeouts::none());
-        let sent = Headers::new(timed, headers, credentials);
-        let mut transport = Retry::new(sent, Arc::clone(&timer))
+        let sent = Headers::new(transport, headers, credentials);
+        let timed = Timed::new(sent, Arc::clone(&timer), Timeouts::none());
+        let mut transport = Retry::new(timed, Arc::clone(&timer))
             .config(retries)
             .timeouts(self.timeouts)
             .refusal_check(|_, body| told_by(body).as_ref().is_some_and(is_final));

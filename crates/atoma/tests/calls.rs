@@ -193,6 +193,16 @@ async fn each_attempt_asks_for_the_key_and_repeats_the_rest() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_never_answers_is_not_waited_for_for_ever() {
+    let client = builder("http://localhost:9").api_key_provider(std::future::pending);
+    let client = client.build().unwrap();
+    let began = tokio::time::Instant::now();
+    let error = client.chat().create(request()).await.unwrap_err();
+    assert!(error.is_timeout());
+    assert_eq!(began.elapsed().as_secs(), 600);
+}
+
 #[tokio::test]
 async fn a_call_has_retries_of_its_own() {
     let server = Server::start([whole(503, "application/json", "{}")]).await;

@@ -94,7 +94,8 @@ impl Wake for Wire {
         let noted =
             self.state.compare_exchange(POLLING, WOKEN, Ordering::AcqRel, Ordering::Acquire);
         if noted == Err(RESTING) {
-            let task = self.task().clone();
+            // Taken out, and put back when the task polls again: a copy would cost more.
+            let task = self.task().take();
             if let Some(task) = task {
                 task.wake();
             }

@@ -1,6 +1,9 @@
-use crate::{ErrorKind, RequestSent};
+use crate::{ErrorKind, RequestSent, Timer};
 use http::StatusCode;
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
 /// How often a call was tried, how long it took, and what each failed try met.
 ///
@@ -20,11 +23,30 @@ pub struct Attempts {
     pub budget_exhausted: bool,
 }
 
-/// The number of an attempt, counted from 1, as a request extension.
+/// Which attempt of a call a request is, as a request extension.
 ///
-/// [`Retry`](crate::Retry) sets it, so that a transport below can tell a retry from a first try.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct AttemptNumber(pub u32);
+/// [`Retry`](crate::Retry) sets it: a transport below can tell a retry from a first try, and
+/// [`Timed`](crate::Timed) need not look at the clock again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// Its number, counted from 1.
+    pub number: u32,
+    /// When it began.
+    pub began: Instant,
+}
+
+impl Attempt {
+    /// The attempt of this number that began then.
+    pub const fn new(number: u32, began: Instant) -> Self {
+        Self { number, began }
+    }
+
+    /// When the attempt that `extensions` belong to began: now, where no retry layer says.
+    pub(crate) fn began(extensions: &http::Extensions, timer: &dyn Timer) -> Instant {
+        extensions.get::<Self>().map_or_else(|| timer.now(), |attempt| attempt.began)
+    }
+}
 
 /// One try that brought no usable answer.
 #[derive(Clone, Debug, PartialEq, Eq)]

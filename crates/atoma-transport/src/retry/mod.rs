@@ -7,7 +7,7 @@ mod policy;
 mod refusal;
 
 pub use after::retry_after;
-pub use attempts::{AttemptNumber, Attempts, FailedAttempt, FailedBy};
+pub use attempts::{Attempt, Attempts, FailedAttempt, FailedBy};
 pub use budget::RetryBudget;
 pub use config::{BackoffStrategy, InvalidRetryConfig, RetryConfig, RetryConnectionErrors};
 pub use event::RetryEvent;
@@ -32,7 +32,7 @@ use std::{
 ///
 /// * Nothing is sent again once the head of a 2xx answer is in, whatever becomes of its body.
 /// * Every attempt sends the same request, an `Idempotency-Key` of the caller's included. Its
-///   extensions carry the [`AttemptNumber`] and, if [`Timeouts::total`] is set there or by
+///   extensions carry the [`Attempt`] and, if [`Timeouts::total`] is set there or by
 ///   [`Retry::timeouts`], what is left of it.
 /// * Before a refusal is retried its body is read, 64 KiB and 5 s at most. If the call ends with that
 ///   refusal all the same, the response carries what was read. Any other response passes through
@@ -165,7 +165,7 @@ struct Call<T> {
     retry: Arc<Settings<T>>,
     /// The call's own, if it brought one.
     config: Option<Box<RetryConfig>>,
-    /// As the next attempt sends it; of the last one, only its URL stays.
+    /// As each attempt sends it; of the last one, only its URL stays.
     request: Request,
     began: Instant,
     deadline: Option<Instant>,
@@ -224,27 +224,29 @@ impl<T: Transport> Call<T> {
         None
     }
 
-    /// The attempt that begins now; a copy stays in its place, as long as another may follow.
+    /// The request of the attempt that begins now. It stays here, to be sent again, as long as
+    /// another attempt may follow.
     fn next(&mut self, now: Instant) -> Request {
-        let is_last = self.attempts.count == self.config().max_attempts;
-        let mut attempt = if is_last { Request::default() } else { self.request.clone() };
-        mem::swap(&mut self.request, &mut attempt);
-        if is_last {
-            *self.request.uri_mut() = attempt.uri().clone();
-        }
+        let number = self.attempts.count;
+        let is_last = number == self.config().max_attempts;
+        let mut attempt = if is_last {
+            let uri = self.request.uri().clone();
+            let attempt = mem::take(&mut self.request);
+            *self.request.uri_mut() = uri;
+            attempt
+        } else {
+            self.request.clone()
+        };
         let extensions = attempt.extensions_mut();
         let timeouts = match self.retry.timeouts {
             Some(usual) => *extensions.get_or_insert(usual),
             None => extensions.get().copied().unwrap_or(Timeouts::none()),
         };
         self.deadline = Deadline::of(extensions, &timeouts, self.began);
-        if let (Some(deadline), Some(_), true) =
-            (self.deadline, timeouts.total, self.attempts.count > 1)
-        {
-            let left = deadline.saturating_duration_since(now);
-            extensions.insert(timeouts.total(left));
+        if let (Some(deadline), Some(_), 2..) = (self.deadline, timeouts.total, number) {
+            extensions.insert(timeouts.total(deadline.saturating_duration_since(now)));
         }
-        extensions.insert(AttemptNumber(self.attempts.count));
+        extensions.insert(Attempt::new(number, now));
         attempt
     }
 

@@ -6,9 +6,9 @@ mod refusals;
 
 use atoma_transport::testing::{Exchange, ManualTimer, ScriptedTransport};
 use atoma_transport::{
-    AttemptNumber, Attempts, Body, Deadline, ErrorKind, FailedBy, Phase, Request, RequestSent,
-    Response, Retry, RetryBudget, RetryConfig, RetryConnectionErrors, Timed, Timeouts, Timer,
-    Transport, TransportError,
+    Attempt, Attempts, Body, Deadline, ErrorKind, FailedBy, Phase, Request, RequestSent, Response,
+    Retry, RetryBudget, RetryConfig, RetryConnectionErrors, Timed, Timeouts, Timer, Transport,
+    TransportError,
 };
 use bytes::Bytes;
 use futures::FutureExt;
@@ -153,6 +153,7 @@ fn every_attempt_sends_the_same_request_and_knows_its_number() {
     let total = Timeouts::default().total(100 * SECOND);
     request.headers_mut().insert("idempotency-key", HeaderValue::from_static("7c1e"));
     request.extensions_mut().insert(total);
+    let began = timer.now();
     let response = timer.run(retry(&server, &timer).send(request.clone())).unwrap();
 
     let sent = server.requests();
@@ -163,8 +164,9 @@ fn every_attempt_sends_the_same_request_and_knows_its_number() {
     for (number, attempt) in (1..).zip(&sent) {
         assert_eq!(attempt.headers(), request.headers());
         assert_eq!((attempt.uri(), attempt.body()), (request.uri(), request.body()));
-        assert_eq!(attempt.extensions().get(), Some(&AttemptNumber(number)));
         let waited: Duration = waits[..number as usize - 1].iter().sum();
+        let known = attempt.extensions().get::<Attempt>().unwrap();
+        assert_eq!((known.number, known.began), (number, began + waited));
         assert_eq!(attempt.extensions().get(), Some(&total.total(100 * SECOND - waited)));
     }
 }
