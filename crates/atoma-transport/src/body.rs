@@ -44,8 +44,8 @@ impl Body {
         Self(Inner::Whole(None))
     }
 
-    /// Whether there is nothing to wait for.
-    pub(crate) fn is_whole(&self) -> bool {
+    /// Whether all of it is here, so that reading it never waits.
+    pub fn is_whole(&self) -> bool {
         matches!(self.0, Inner::Whole(_))
     }
 }

@@ -89,7 +89,8 @@ async fn sleep_here(deadline: Instant) -> Slept {
         return Slept::ToItsEnd;
     }
     let mut sleep = pin!(tokio::time::sleep_until(deadline.into()));
-    poll_fn(|cx| match runtime() {
+    let mut first = here;
+    poll_fn(|cx| match first.take().or_else(runtime) {
         None => Poll::Ready(Slept::ToItsEnd),
         now if now == here => sleep.as_mut().poll(cx).map(|()| Slept::ToItsEnd),
         _ => Poll::Ready(Slept::InAnotherRuntime),

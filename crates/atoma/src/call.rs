@@ -1,14 +1,14 @@
 use crate::{
     ApiKey, Client, Error, Result, builder::header, outcome, reply::Head, server_url::ServerUrl,
 };
-use atoma_transport::{Body, Request, ResponseFuture, RetryConfig, Timeouts};
+use atoma_transport::{Body, Request, Response, ResponseFuture, RetryConfig, Timeouts};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Uri, header::ACCEPT, uri::PathAndQuery};
 use std::{
     fmt,
     future::{Future, IntoFuture},
     pin::Pin,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// A call that is not sent yet: set what it shall do otherwise than the client, then await it.
@@ -136,8 +136,6 @@ pub(crate) struct Sent {
 /// The head of a 2xx and its body.
 pub(crate) struct Answer {
     pub(crate) head: Head,
-    /// When the head arrived.
-    pub(crate) arrived: Instant,
     /// What the call was made with, if that is not the client's own.
     key: Option<ApiKey>,
     pub(crate) body: Body,
@@ -211,17 +209,27 @@ impl Options {
     }
 }
 
+impl Answer {
+    fn of(response: Response) -> Self {
+        let (mut parts, body) = response.into_parts();
+        let key = parts.extensions.remove();
+        let attempts = parts.extensions.remove().unwrap_or_default();
+        let head = Head { status: parts.status, headers: parts.headers, attempts };
+        Self { head, key, body }
+    }
+}
+
 impl Sent {
     /// Waits for the head of a 2xx; any other status is an error.
     pub(crate) async fn answer(&mut self) -> Result<Answer> {
-        let (head, key, body) = outcome::parts(self.response.as_mut().await?);
-        let client = self.client.inner();
-        if !outcome::is_answer(head.status) {
-            let key = key.as_ref().or(client.key.as_ref());
-            // Boxed: it is large, and most calls never need it.
-            return Err(Box::pin(outcome::refusal(head, key, body, &*client.timer)).await);
+        let answer = Answer::of(self.response.as_mut().await?);
+        if outcome::is_answer(answer.head.status) {
+            return Ok(answer);
         }
-        Ok(Answer { head, arrived: client.timer.now(), key, body })
+        let (client, Answer { head, key, body }) = (self.client.inner(), answer);
+        let key = key.as_ref().or(client.key.as_ref());
+        // Boxed: it is large, and most calls never need it.
+        Err(Box::pin(outcome::refusal(head, key, body, &*client.timer)).await)
     }
 
     /// The key that the call was made with, which the answer may repeat.

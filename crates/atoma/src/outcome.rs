@@ -8,7 +8,7 @@ use crate::{
     reply::Head,
     sniff::{Looks, is_event_stream, looks, trimmed},
 };
-use atoma_transport::{Body, Response, Sleep, Timer};
+use atoma_transport::{Body, Sleep, Timer};
 use atoma_types::{ApiError, ChatCompletionResponse, ReadError};
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
@@ -19,15 +19,6 @@ use std::{borrow::Cow, future::poll_fn, pin::Pin, task::Poll, time::Duration};
 const REFUSAL_LIMIT: usize = 64 << 10;
 /// How long it may take; a stream has no other limit to it.
 const REFUSAL_TIME: Duration = Duration::from_secs(5);
-
-/// Splits a response into what it tells, the key it was asked with if that is not the client's, and
-/// its body.
-pub(crate) fn parts(response: Response) -> (Head, Option<ApiKey>, Body) {
-    let (mut parts, body) = response.into_parts();
-    let key = parts.extensions.remove();
-    let attempts = parts.extensions.remove().unwrap_or_default();
-    (Head { status: parts.status, headers: parts.headers, attempts }, key, body)
-}
 
 /// Whether an answer can come with this status: a 2xx, but not one of those that exclude it (RFC
 /// 9110, sections 15.3.5 and 15.3.6).
@@ -69,6 +60,8 @@ pub(crate) async fn completion(
         return Box::pin(streamed(sent, answer, choices)).await;
     }
     let limits = sent.client.inner().limits;
+    let timer = &*sent.client.inner().timer;
+    let arrived = (!answer.body.is_whole()).then(|| timer.now());
     let error = match whole(&mut answer.body, limits.response).await {
         Ok(raw) => match read_completion(&raw, sent.key(&answer), limits.event) {
             Ok(response) => return Ok(Reply::new(response, answer.head, raw)),
@@ -76,9 +69,8 @@ pub(crate) async fn completion(
         },
         Err(error) => error,
     };
-    let now = sent.client.inner().timer.now();
-    let time = now.saturating_duration_since(answer.arrived);
-    Err(error.with_head(&answer.head).with_body_time(time))
+    let time = arrived.map(|arrived| timer.now().saturating_duration_since(arrived));
+    Err(error.with_head(&answer.head).with_body_time(time.unwrap_or_default()))
 }
 
 async fn streamed(

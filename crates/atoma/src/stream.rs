@@ -92,12 +92,12 @@ impl ChatCompletionStream {
     pub(crate) async fn open(sent: Sent, answer: Answer, choices: u32) -> Result<Self> {
         let (client, timeouts) = (sent.client.inner(), sent.timeouts);
         let key = sent.key(&answer).cloned();
-        let Answer { head, arrived, body, .. } = answer;
+        let Answer { head, body, .. } = answer;
         let labelled = is_event_stream(&head.headers);
         let mut stream = Self {
             mode: Mode::Opening { beginning: Vec::new(), labelled },
             head,
-            arrived,
+            arrived: client.timer.now(),
             body,
             frame: Bytes::new(),
             has_first: false,

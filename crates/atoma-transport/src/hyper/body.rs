@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use std::{
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
 /// A body that reads from its own connection. Dropping it early closes the connection; at its true
@@ -48,10 +48,7 @@ impl StreamedBody {
     pub(super) fn of(mut incoming: Incoming, lease: Lease) -> Body {
         let mut early = None;
         if incoming.size_hint().exact().is_some() {
-            // The connection is told that there is room again, which is no news to the task.
-            lease.connection.rest();
-            let mut cx = Context::from_waker(Waker::noop());
-            match Pin::new(&mut incoming).poll_frame(&mut cx) {
+            match lease.connection.poll_early(&mut incoming) {
                 Poll::Ready(Some(Ok(frame))) if incoming.is_end_stream() => {
                     lease.release();
                     return frame.into_data().unwrap_or_default().into();

@@ -100,6 +100,16 @@ impl Connection {
         self.driver.poll(cx, |cx| http_body::Body::poll_frame(Pin::new(&mut *body), cx))
     }
 
+    /// Takes the frame of the body that came with the head, if one did; nothing is read for it.
+    pub(super) fn poll_early(
+        &self,
+        body: &mut Incoming,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let mut cx = Context::from_waker(Waker::noop());
+        // The connection is told that there is room again, which is no news to the task.
+        self.driver.wire.hush(|| http_body::Body::poll_frame(Pin::new(body), &mut cx))
+    }
+
     /// Whether the last exchange is over in both directions and another may follow.
     pub(super) fn is_ready(&self) -> bool {
         self.driver.connection.is_some() && self.sender.is_ready()

@@ -73,6 +73,14 @@ impl Wire {
         self.state.swap(RESTING, Ordering::AcqRel) == WOKEN
     }
 
+    /// Does what wakes the connection without waking the task, which is about to poll it anyway.
+    pub(super) fn hush<T>(&self, act: impl FnOnce() -> T) -> T {
+        self.state.store(POLLING, Ordering::Release);
+        let result = act();
+        self.state.store(RESTING, Ordering::Release);
+        result
+    }
+
     /// Forgets the task, so that an idle connection does not keep it.
     pub(super) fn rest(&self) {
         let former = self.task().take();
@@ -251,6 +259,8 @@ mod tests {
         assert!(wire.leave());
         wire.enter(&task);
         assert!(!wire.leave());
+        wire.hush(|| inner.wake_by_ref());
+        assert_eq!(woken(), 0);
         inner.wake_by_ref();
         assert_eq!(woken(), 1);
     }
