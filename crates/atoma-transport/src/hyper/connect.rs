@@ -28,7 +28,6 @@ use std::{
     time::Duration,
     vec,
 };
-use tokio::net::TcpStream;
 use tower_service::Service;
 
 /// The head of an answer to CONNECT may take this many bytes.
@@ -105,7 +104,7 @@ impl Connector {
         let uri = Uri::builder().scheme("http").authority(format!("looked.up:{port}"));
         let uri = uri.path_and_query("/").build().unwrap_or_default();
         match connector.call(uri).await {
-            Ok(stream) => Ok(Stream::Plain(stream.into_inner())),
+            Ok(stream) => Ok(Stream::plain(stream.into_inner())),
             Err(error) => Err(classify::connect(kind, &format!("{host}:{port}"), error)),
         }
     }
@@ -149,9 +148,7 @@ impl Connector {
         } else {
             target.host().to_owned()
         };
-        let Stream::Plain(stream) = self.proxy(server, timeout).await? else {
-            return Err(TransportError::new(ErrorKind::Proxy, RequestSent::No).permanent());
-        };
+        let stream = self.proxy(server, timeout).await?;
         let nowhere = Uri::from_static("socks5://proxy.invalid");
         let mut socks = SocksV5::new(nowhere, Opened(Some(TokioIo::new(stream))));
         if let Some((user, pass)) = &server.login {
@@ -161,7 +158,7 @@ impl Connector {
         let uri = Uri::builder().scheme("http").authority(format!("{host}:{}", target.port()));
         let uri = uri.path_and_query("/").build().unwrap_or_default();
         match socks.call(uri).await {
-            Ok(stream) => Ok(Stream::Plain(stream.into_inner())),
+            Ok(stream) => Ok(stream.into_inner()),
             Err(error) => Err(classify::socks(&server.place(), error)),
         }
     }
@@ -247,10 +244,10 @@ impl Service<Name> for Addresses {
 }
 
 /// A connection that is open already, as hyper-util's SOCKS client wants to be given it.
-struct Opened(Option<TokioIo<TcpStream>>);
+struct Opened(Option<TokioIo<Stream>>);
 
 impl Service<Uri> for Opened {
-    type Response = TokioIo<TcpStream>;
+    type Response = TokioIo<Stream>;
     type Error = std::io::Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 

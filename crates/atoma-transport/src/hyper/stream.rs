@@ -5,6 +5,7 @@ use hyper_util::{
     rt::TokioIo,
 };
 use std::{
+    fmt,
     io::{self, Read},
     pin::Pin,
     task::{Context, Poll},
@@ -15,34 +16,32 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
+/// Whatever is inside is known to its constructor alone: a connection, and all that holds one, is
+/// compiled for this one type.
 #[derive(Debug)]
-pub(super) enum Stream {
-    Plain(TcpStream),
-    Tls(Box<Secured>),
-}
+pub(super) struct Stream(Box<dyn Layer>);
 
-/// A stream with TLS over it.
-#[derive(Debug)]
-pub(super) struct Secured {
-    stream: TlsStream<TokioIo<TokioIo<Stream>>>,
-    /// A record could not be taken. What came before it may still have to be read.
-    broken: Option<io::Error>,
-}
-
-impl Stream {
-    pub(super) fn tls(stream: TlsStream<TokioIo<TokioIo<Self>>>) -> Self {
-        Self::Tls(Box::new(Secured { stream, broken: None }))
+trait Layer: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin {
+    /// Whether the server chose HTTP/2 in the TLS handshake.
+    #[cfg(feature = "http2")]
+    fn speaks_http2(&self) -> bool {
+        false
     }
 }
 
-#[cfg(feature = "http2")]
 impl Stream {
+    pub(super) fn plain(stream: TcpStream) -> Self {
+        Self(Box::new(stream))
+    }
+
+    pub(super) fn tls(stream: TlsStream<TokioIo<TokioIo<Self>>>) -> Self {
+        Self(Box::new(Secured { stream, broken: None }))
+    }
+
     /// Whether the server chose HTTP/2 in the TLS handshake.
+    #[cfg(feature = "http2")]
     pub(super) fn speaks_http2(&self) -> bool {
-        match self {
-            Self::Plain(_) => false,
-            Self::Tls(tls) => tls.stream.get_ref().1.alpn_protocol() == Some(b"h2"),
-        }
+        self.0.speaks_http2()
     }
 }
 
@@ -54,64 +53,67 @@ impl Connection for Stream {
 
 impl AsyncRead for Stream {
     fn poll_read(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Tls(tls) => tls.poll_read(cx, buf),
-        }
+        Pin::new(&mut self.0).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Stream {
     fn poll_write(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Self::Tls(tls) => Pin::new(&mut tls.stream).poll_write(cx, bytes),
-        }
+        Pin::new(&mut self.0).poll_write(cx, bytes)
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
-            Self::Tls(tls) => Pin::new(&mut tls.stream).poll_write_vectored(cx, slices),
-        }
+        Pin::new(&mut self.0).poll_write_vectored(cx, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Plain(stream) => stream.is_write_vectored(),
-            Self::Tls(tls) => tls.stream.is_write_vectored(),
-        }
+        self.0.is_write_vectored()
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Tls(tls) => Pin::new(&mut tls.stream).poll_flush(cx),
-        }
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Tls(tls) => Pin::new(&mut tls.stream).poll_shutdown(cx),
-        }
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
     }
 }
 
-impl Secured {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+impl Layer for TcpStream {}
+
+/// A stream with TLS over it.
+#[derive(Debug)]
+struct Secured {
+    stream: TlsStream<TokioIo<TokioIo<Stream>>>,
+    /// A record could not be taken. What came before it may still have to be read.
+    broken: Option<io::Error>,
+}
+
+impl Layer for Secured {
+    #[cfg(feature = "http2")]
+    fn speaks_http2(&self) -> bool {
+        self.stream.get_ref().1.alpn_protocol() == Some(b"h2")
+    }
+}
+
+impl AsyncRead for Secured {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         if self.broken.is_none() {
             match Pin::new(&mut self.stream).poll_read(cx, buf) {
                 Poll::Ready(Err(error)) => self.broken = Some(error),
@@ -128,5 +130,35 @@ impl Secured {
             }
             (_, error) => Poll::Ready(error.map_or(Ok(()), Err)),
         }
+    }
+}
+
+impl AsyncWrite for Secured {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
