@@ -33,8 +33,8 @@ pub(super) struct Connection {
 
 /// hyper's half that reads and writes, and what is needed to poll it from a reader's task.
 struct Driver {
-    /// `None` once the connection has ended.
-    connection: Option<http1::Connection<TokioIo<Wired<Stream>>, Once>>,
+    /// Ends with what lay unread on the connection. `None` once it has.
+    connection: Option<Pin<Box<dyn Future<Output = Bytes> + Send>>>,
     wire: Arc<Wire>,
     /// That of `wire`, the only one the connection ever sees.
     waker: Waker,
@@ -54,12 +54,19 @@ impl Connection {
     /// Speaks HTTP/1.1 over `stream`. Nothing is sent yet.
     pub(super) async fn open(stream: Stream, max_head: usize) -> Result<Self, TransportError> {
         let wire = Wire::new();
-        let (sender, connection) = http1::Builder::new()
+        let (sender, mut connection) = http1::Builder::new()
             .max_buf_size(max_head.max(64 * 1024))
             .max_header_size(max_head)
             .handshake(TokioIo::new(Wired::new(stream, wire.clone())))
             .await
             .map_err(|error| classify::head(error, &[], false))?;
+        // Boxed and nameless: hyper's state is large, and so is the code of each place that knows it.
+        let connection = Box::pin(async move {
+            // Why it ended is told to whoever waits for the response.
+            let _ = (&mut connection).await;
+            // Taken apart, it closes the socket and gives up a request it had not begun.
+            connection.into_parts().read_buf
+        });
         let waker = Waker::from(wire.clone());
         let driver = Driver { connection: Some(connection), wire, waker, unread: Bytes::new() };
         Ok(Self { sender, driver, max_head })
@@ -138,11 +145,10 @@ impl Driver {
         let mut inner = Context::from_waker(&self.waker);
         for _ in 0..TURNS {
             self.wire.enter(cx.waker());
-            let connection = self.connection.as_mut();
-            if connection.is_some_and(|open| Pin::new(open).poll(&mut inner).is_ready()) {
-                // Taken apart, it closes the socket and gives up a request it had not begun.
-                let ended = self.connection.take().map(http1::Connection::into_parts);
-                self.unread = ended.map(|parts| parts.read_buf).unwrap_or_default();
+            let polled = self.connection.as_mut().map(|open| open.as_mut().poll(&mut inner));
+            if let Some(Poll::Ready(unread)) = polled {
+                self.connection = None;
+                self.unread = unread;
             }
             let result = wanted(&mut inner);
             let woken = self.wire.leave();
