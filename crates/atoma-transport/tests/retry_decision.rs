@@ -34,6 +34,7 @@ fn first() -> RetrySituation {
 }
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
+const NS: fn(u64) -> Duration = Duration::from_nanos;
 
 /// Row 107 of the fault catalogue.
 #[test]
@@ -44,6 +45,8 @@ fn retry_after_reads_what_makes_sense_and_passes_over_the_rest() {
         ("zero", &[("retry-after", "0")], Some(MS(0))),
         ("a fraction", &[("retry-after", "1.5")], Some(MS(1500))),
         ("a fraction without a whole", &[("retry-after", ".5")], Some(MS(500))),
+        ("a point without a fraction", &[("retry-after", "5.")], Some(MS(5000))),
+        ("to a nanosecond", &[("retry-after", "0.1234567899")], Some(NS(123_456_789))),
         ("spaces around", &[("retry-after", " 7 ")], Some(MS(7000))),
         ("negative", &[("retry-after", "-1")], None),
         ("signed", &[("retry-after", "+1")], None),
@@ -82,6 +85,7 @@ fn retry_after_reads_what_makes_sense_and_passes_over_the_rest() {
         ("two, one garbage", &[("retry-after", "x"), ("retry-after", "2")], Some(MS(2000))),
         ("milliseconds", &[("retry-after-ms", "250")], Some(MS(250))),
         ("a fraction of one", &[("retry-after-ms", "0.5")], Some(Duration::from_micros(500))),
+        ("a millionth of one", &[("retry-after-ms", "0.0000019")], Some(NS(1))),
         ("both", &[("retry-after-ms", "250"), ("retry-after", "1")], Some(MS(250))),
         ("ms garbage", &[("retry-after-ms", "nan"), ("retry-after", "1")], Some(MS(1000))),
     ];

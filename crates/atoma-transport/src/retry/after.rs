@@ -4,6 +4,9 @@ use http::{
 };
 use std::time::{Duration, SystemTime};
 
+const SECOND: Duration = Duration::from_secs(1);
+const MILLISECOND: Duration = Duration::from_millis(1);
+
 /// How long the server asks to wait before the next attempt, if it does.
 ///
 /// Read are `retry-after-ms` (milliseconds; what some model servers send beside the standard one,
@@ -26,12 +29,12 @@ use std::time::{Duration, SystemTime};
 ///
 /// [RFC 9110 §10.2.3]: https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3
 pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let milliseconds = longest(headers, "retry-after-ms", |text| decimal(text, 1e-3));
+    let milliseconds = longest(headers, "retry-after-ms", |text| decimal(text, MILLISECOND));
     milliseconds.or_else(|| {
         let sent_at = longest(headers, DATE.as_str(), date).unwrap_or(now);
         longest(headers, RETRY_AFTER.as_str(), |text| {
             let until = |date: SystemTime| date.duration_since(sent_at).unwrap_or_default();
-            decimal(text, 1.0).or_else(|| date(text).map(until))
+            decimal(text, SECOND).or_else(|| date(text).map(until))
         })
     })
 }
@@ -41,13 +44,24 @@ fn longest<T: Ord>(headers: &HeaderMap, name: &str, read: impl Fn(&str) -> Optio
     texts.filter_map(|text| read(text.trim())).max()
 }
 
-/// Digits with at most one point among them: no sign, no exponent, no `nan`.
-fn decimal(text: &str, unit: f64) -> Option<Duration> {
-    if !text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+/// Digits with at most one point among them: no sign, no exponent, no `nan`. Parts of a nanosecond
+/// are cut off.
+fn decimal(text: &str, unit: Duration) -> Option<Duration> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let is_digit = |byte: u8| byte.is_ascii_digit();
+    if matches!(text, "" | ".") || !whole.bytes().chain(fraction.bytes()).all(is_digit) {
         return None;
     }
-    let seconds = text.parse::<f64>().ok()? * unit;
-    Some(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
+    let times = |unit: Duration, digit: u8| unit * u32::from(digit - b'0');
+    let (mut sum, mut place) = (Duration::ZERO, unit);
+    for digit in whole.bytes() {
+        sum = sum.saturating_mul(10).saturating_add(times(unit, digit));
+    }
+    for digit in fraction.bytes() {
+        place /= 10;
+        sum = sum.saturating_add(times(place, digit));
+    }
+    Some(sum)
 }
 
 fn date(text: &str) -> Option<SystemTime> {
