@@ -4,6 +4,9 @@
 //! with the other half. RFC 8259 section 8.2 leaves the reading of a lone half open; here it becomes U+FFFD, or, in the fields of
 //! a stream's choices, is taken out and told, so that it can be joined with its other half.
 
+use serde::de::IgnoredAny;
+use serde_json::Number;
+
 use super::path::{Path, Place};
 
 /// The text with its flaws mended.
@@ -83,12 +86,20 @@ impl Pass<'_> {
         );
         let word = &rest[..end.unwrap_or(rest.len())];
         self.at += word.len();
-        let number = std::str::from_utf8(word).ok().and_then(|word| word.parse::<f64>().ok());
-        let mended: &[u8] = match number {
-            Some(number) if number.is_nan() => b"null",
-            Some(f64::INFINITY) => b"1.7976931348623157e308",
-            Some(f64::NEG_INFINITY) => b"-1.7976931348623157e308",
-            _ => word,
+        let (is_negative, size) = match word {
+            [b'-', size @ ..] => (true, size),
+            [b'+', size @ ..] => (false, size),
+            size => (false, size),
+        };
+        let is = |name: &str| size.eq_ignore_ascii_case(name.as_bytes());
+        let mended: &[u8] = if is("nan") {
+            b"null"
+        } else if !(is("inf") || is("infinity") || is_too_great(size)) {
+            word
+        } else if is_negative {
+            b"-1.7976931348623157e308"
+        } else {
+            b"1.7976931348623157e308"
         };
         self.output.extend_from_slice(mended);
     }
@@ -149,6 +160,15 @@ impl Pass<'_> {
     }
 }
 
+/// Whether digits are a number by the grammar of JSON, and one beyond the range of `f64`. Read for nothing, a number may be of
+/// any size.
+fn is_too_great(digits: &[u8]) -> bool {
+    let Ok(digits) = std::str::from_utf8(digits) else { return false };
+    digits.starts_with(|first: char| first.is_ascii_digit())
+        && serde_json::from_str::<Number>(digits).is_err()
+        && serde_json::from_str::<IgnoredAny>(digits).is_ok()
+}
+
 /// The half that an escape stands for, if its other half is not beside it.
 fn lone_half(escape: &[u8]) -> Option<u16> {
     let unit = code_unit(escape)?;
@@ -206,10 +226,26 @@ mod tests {
                 "[null,1.7976931348623157e308,-1.7976931348623157e308]",
             ),
             (
+                "words of Python",
+                "[nan,inf,-inf]",
+                "[null,1.7976931348623157e308,-1.7976931348623157e308]",
+            ),
+            (
                 "a number too great",
                 "[1e999,-1e999]",
                 "[1.7976931348623157e308,-1.7976931348623157e308]",
             ),
+            (
+                "numbers that are great or small enough",
+                "[1.7976931348623157e308,1e-999,0e999]",
+                "[1.7976931348623157e308,1e-999,0e999]",
+            ),
+            (
+                "the least number that is too great",
+                "[1.797693134862315808e308]",
+                "[1.7976931348623157e308]",
+            ),
+            ("no numbers", "[12abc,1e,true,falsely]", "[12abc,1e,true,falsely]"),
             ("what follows is left out", "[1] data: [DONE]", "[1]"),
             ("broken beyond mending", r#"{"a"#, r#"{"a"#),
             ("cut off in an escape", r#"["\ud8"#, r#"["\ud8"#),
