@@ -373,7 +373,7 @@ fn whole_number(number: &Number) -> Option<i128> {
     number.as_f64().map(|number| number as i128)
 }
 
-/// The number that a string holds.
+/// The number that a string holds. `parse` would bring along serde_json's own copy of what reads numbers.
 fn number_in(text: &str) -> Option<Number> {
-    text.trim().parse().ok()
+    serde_json::from_str(text.trim()).ok()
 }
