@@ -101,8 +101,7 @@ impl Connector {
         #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
         connector.set_tcp_user_timeout(Some(Duration::from_secs(30)));
         // The connector takes the addresses from us, and only the port from this URL.
-        let uri = Uri::builder().scheme("http").authority(format!("looked.up:{port}"));
-        let uri = uri.path_and_query("/").build().unwrap_or_default();
+        let uri = format!("http://looked.up:{port}/").parse().unwrap_or_default();
         match connector.call(uri).await {
             Ok(stream) => Ok(Stream::plain(stream.into_inner())),
             Err(error) => Err(classify::connect(kind, &format!("{host}:{port}"), error)),
@@ -155,8 +154,7 @@ impl Connector {
             socks = socks.with_auth(user.clone(), pass.clone());
         }
         let host = if host.contains(':') { format!("[{host}]") } else { host };
-        let uri = Uri::builder().scheme("http").authority(format!("{host}:{}", target.port()));
-        let uri = uri.path_and_query("/").build().unwrap_or_default();
+        let uri = format!("http://{host}:{}/", target.port()).parse().unwrap_or_default();
         match socks.call(uri).await {
             Ok(stream) => Ok(stream.into_inner()),
             Err(error) => Err(classify::socks(&server.place(), error)),
@@ -178,16 +176,7 @@ async fn tunnel(
         TransportError::new(ErrorKind::Proxy, RequestSent::No)
             .with_detail(format!("{place} {detail}"))
     };
-    let authority = target.host_and_port();
-    let mut request = Request::builder()
-        .method(Method::CONNECT)
-        .uri(authority.as_str())
-        .header(header::HOST, authority.as_str());
-    if let Some(basic) = &server.basic {
-        request = request.header(header::PROXY_AUTHORIZATION, basic);
-    }
-    let request = request
-        .body(Once::new(Bytes::new()))
+    let request = connect_request(target, server)
         .map_err(|error| failed("cannot be asked").with_source(error).permanent())?;
 
     let (mut sender, mut driver) = http1::Builder::new()
@@ -223,6 +212,19 @@ async fn tunnel(
         return Err(failed("spoke before the server could").permanent());
     }
     Ok(parts.io.into_inner().into_inner())
+}
+
+fn connect_request(target: &Target, server: &ProxyServer) -> http::Result<Request<Once>> {
+    let authority = target.host_and_port();
+    let mut request = Request::new(Once::new(Bytes::new()));
+    *request.method_mut() = Method::CONNECT;
+    *request.uri_mut() = authority.parse()?;
+    let headers = request.headers_mut();
+    headers.insert(header::HOST, authority.try_into()?);
+    if let Some(basic) = &server.basic {
+        headers.insert(header::PROXY_AUTHORIZATION, basic.clone());
+    }
+    Ok(request)
 }
 
 /// Addresses that are known already, as hyper-util's connector wants to be told them.
