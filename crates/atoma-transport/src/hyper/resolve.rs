@@ -2,7 +2,6 @@
 
 use super::classify;
 use std::{
-    collections::HashMap,
     fmt,
     future::{Future, poll_fn},
     io,
@@ -53,10 +52,13 @@ pub trait Resolver: fmt::Debug + Send + Sync + 'static {
 /// does not wait for, and those who ask for the same name meanwhile share its answer.
 pub(super) struct SystemResolver {
     look_up: LookUp,
-    running: Arc<Mutex<HashMap<(String, u16), Arc<Lookup>>>>,
+    running: Arc<Mutex<Vec<(Name, Arc<Lookup>)>>>,
 }
 
 type LookUp = Arc<dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync>;
+
+/// A host and a port.
+type Name = (String, u16);
 
 /// A lookup that some wait for.
 #[derive(Default)]
@@ -86,20 +88,20 @@ impl SystemResolver {
     fn join(&self, host: &str, port: u16) -> io::Result<Arc<Lookup>> {
         let name = (host.to_owned(), port);
         let mut running = lock(&self.running);
-        if let Some(lookup) = running.get(&name) {
+        if let Some((_, lookup)) = running.iter().find(|(known, _)| *known == name) {
             return Ok(lookup.clone());
         }
         let lookup = Arc::new(Lookup::default());
         let (look_up, table, result) = (self.look_up.clone(), self.running.clone(), lookup.clone());
-        let work = move |name: (String, u16)| {
+        let work = move |name: Name| {
             let found = look_up(&name.0, name.1);
-            lock(&table).remove(&name);
+            lock(&table).retain(|(known, _)| *known != name);
             result.finish(found);
         };
         let thread = thread::Builder::new().name("name lookup".to_owned());
         let named = name.clone();
         thread.spawn(move || work(named))?;
-        running.insert(name, lookup.clone());
+        running.push((name, lookup.clone()));
         Ok(lookup)
     }
 }

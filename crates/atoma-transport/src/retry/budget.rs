@@ -1,6 +1,5 @@
 use http::{Uri, uri::Scheme};
 use std::{
-    collections::HashMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -28,8 +27,8 @@ use std::{
 /// ```
 #[derive(Clone, Default)]
 pub struct RetryBudget {
-    /// The tokens missing from each bucket that is not full.
-    spent: Arc<Mutex<HashMap<Origin, u32>>>,
+    /// The tokens missing from each bucket that is not full: nearly always none, or that of one.
+    spent: Arc<Mutex<Vec<(Origin, u32)>>>,
 }
 
 const CAPACITY: u32 = 100;
@@ -40,8 +39,8 @@ const MAX_ORIGINS: usize = 1024;
 impl RetryBudget {
     /// The tokens left for the origin of `uri`, 0 to 100.
     pub fn tokens(&self, uri: &Uri) -> u32 {
-        let spent = self.lock();
-        CAPACITY.saturating_sub(spent.get(&Origin::of(uri)).copied().unwrap_or(0))
+        let (origin, all) = (Origin::of(uri), self.lock());
+        CAPACITY.saturating_sub(place(&all, &origin).map_or(0, |place| all[place].1))
     }
 
     /// Pays for a retry; `None` if the bucket cannot.
@@ -49,17 +48,22 @@ impl RetryBudget {
         let cost = if after_timeout { RETRY_COST_AFTER_TIMEOUT } else { RETRY_COST };
         let origin = Origin::of(uri);
         let mut all = self.lock();
-        let spent = all.get(&origin).copied().unwrap_or(0) + cost;
+        let known = place(&all, &origin);
+        let spent = known.map_or(0, |place| all[place].1) + cost;
         if spent > CAPACITY {
             return None;
         }
-        if all.len() >= MAX_ORIGINS && !all.contains_key(&origin) {
-            let fullest = all.iter().min_by_key(|(_, spent)| **spent);
-            if let Some(fullest) = fullest.map(|(origin, _)| origin.clone()) {
-                all.remove(&fullest);
+        if let Some(place) = known {
+            all[place].1 = spent;
+        } else {
+            if all.len() >= MAX_ORIGINS {
+                let fullest = (0..all.len()).min_by_key(|&place| all[place].1);
+                if let Some(fullest) = fullest {
+                    all.swap_remove(fullest);
+                }
             }
+            all.push((origin.clone(), spent));
         }
-        all.insert(origin.clone(), spent);
         drop(all);
         Some(Withdrawal { budget: self.clone(), origin, cost })
     }
@@ -72,7 +76,7 @@ impl RetryBudget {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Origin, u32>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<(Origin, u32)>> {
         self.spent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -106,15 +110,19 @@ impl Drop for Withdrawal {
     }
 }
 
-fn give_back(mut all: MutexGuard<'_, HashMap<Origin, u32>>, origin: &Origin, tokens: u32) {
-    let Some(spent) = all.get_mut(origin) else { return };
-    *spent = spent.saturating_sub(tokens);
-    if *spent == 0 {
-        all.remove(origin);
+fn give_back(mut all: MutexGuard<'_, Vec<(Origin, u32)>>, origin: &Origin, tokens: u32) {
+    let Some(place) = place(&all, origin) else { return };
+    all[place].1 = all[place].1.saturating_sub(tokens);
+    if all[place].1 == 0 {
+        all.swap_remove(place);
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+fn place(all: &[(Origin, u32)], origin: &Origin) -> Option<usize> {
+    all.iter().position(|(known, _)| known == origin)
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Origin {
     scheme: Option<Scheme>,
     host: String,
