@@ -7,7 +7,7 @@ use super::{
     resolve::Resolver,
     stream::Stream,
     target::Target,
-    tls::{HTTP_1, Protocols, Tls},
+    tls::{Protocols, Tls},
     wire::{Wire, Wired},
 };
 use crate::{ErrorKind, RequestSent, TransportError};
@@ -78,7 +78,11 @@ impl Connector {
         timeout: Option<Duration>,
     ) -> Result<Stream, TransportError> {
         let stream = self.tcp(ErrorKind::Proxy, &server.host, server.port, timeout).await?;
-        if server.tls { self.tls.handshake(&server.host, stream, HTTP_1).await } else { Ok(stream) }
+        if server.tls {
+            self.tls.handshake(&server.host, stream, Protocols::Http1).await
+        } else {
+            Ok(stream)
+        }
     }
 
     async fn tcp(

@@ -44,7 +44,7 @@ use std::{
     time::Duration,
 };
 use target::Target;
-use tls::HTTP_1;
+use tls::Protocols;
 
 /// HTTP/1.1 over TCP, TLS and proxies: the transport to use unless you have your own.
 ///
@@ -198,7 +198,7 @@ impl Shared {
         route: &Route,
         timeout: Option<Duration>,
     ) -> Result<Box<Connection>, TransportError> {
-        let stream = self.connector.connect(target, route, timeout, HTTP_1).await?;
+        let stream = self.connector.connect(target, route, timeout, Protocols::Http1).await?;
         Connection::open(stream, self.max_head).await.map(Box::new)
     }
 

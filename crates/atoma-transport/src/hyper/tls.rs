@@ -43,17 +43,28 @@ impl Crypto {
     }
 }
 
-/// What may be spoken over TLS, the best first (RFC 7301).
-pub(super) type Protocols = &'static [&'static str];
+/// What may be spoken over TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protocols {
+    Http1,
+    #[cfg(feature = "http2")]
+    Http2,
+    #[cfg(feature = "http2")]
+    Http2Or1,
+}
 
-pub(super) const HTTP_1: Protocols = &["http/1.1"];
-#[cfg(feature = "http2")]
-pub(super) const HTTP_2: Protocols = &["h2"];
-#[cfg(feature = "http2")]
-pub(super) const HTTP_2_OR_1: Protocols = &["h2", "http/1.1"];
-
-fn names(protocols: Protocols) -> Vec<Vec<u8>> {
-    protocols.iter().map(|name| name.as_bytes().to_vec()).collect()
+impl Protocols {
+    /// Their names, the best first (RFC 7301).
+    fn names(self) -> Vec<Vec<u8>> {
+        let names: &[&str] = match self {
+            Self::Http1 => &["http/1.1"],
+            #[cfg(feature = "http2")]
+            Self::Http2 => &["h2"],
+            #[cfg(feature = "http2")]
+            Self::Http2Or1 => &["h2", "http/1.1"],
+        };
+        names.iter().map(|name| name.as_bytes().to_vec()).collect()
+    }
 }
 
 /// The first of the providers compiled in: ring, if both are.
@@ -129,7 +140,7 @@ impl Tls {
             Some(identity) => trusting.with_client_cert_resolver(identity.clone()),
             None => trusting.with_no_client_auth(),
         };
-        config.alpn_protocols = names(HTTP_1);
+        config.alpn_protocols = Protocols::Http1.names();
         Ok(config)
     }
 
@@ -179,8 +190,8 @@ impl Tls {
         let mut config = self.config().map_err(|error| {
             TransportError::new(ErrorKind::Tls, RequestSent::No).with_source(error).permanent()
         })?;
-        if protocols != HTTP_1 {
-            Arc::make_mut(&mut config).alpn_protocols = names(protocols);
+        if protocols != Protocols::Http1 {
+            Arc::make_mut(&mut config).alpn_protocols = protocols.names();
         }
         let name = ServerName::try_from(host.to_owned()).map_err(|error| {
             TransportError::new(ErrorKind::Request, RequestSent::No)

@@ -31,11 +31,8 @@ mod pool;
 mod request;
 
 use super::{
-    Connection as Http1Connection, Once, Shared as Transport, head,
-    pool::Origin,
-    proxy::Route,
-    target::Target,
-    tls::{HTTP_2, HTTP_2_OR_1, Protocols},
+    Connection as Http1Connection, Once, Shared as Transport, head, pool::Origin, proxy::Route,
+    target::Target, tls::Protocols,
 };
 use crate::{Body, Response, TransportError};
 use bytes::Bytes;
@@ -73,8 +70,8 @@ enum Begun {
 impl Http2 {
     fn protocols(self) -> Protocols {
         match self {
-            Self::Auto => HTTP_2_OR_1,
-            Self::PriorKnowledge => HTTP_2,
+            Self::Auto => Protocols::Http2Or1,
+            Self::PriorKnowledge => Protocols::Http2,
         }
     }
 
