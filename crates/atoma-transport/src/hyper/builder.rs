@@ -1,8 +1,11 @@
 #[cfg(feature = "http2")]
 use super::Http2;
 use super::{
-    Crypto, HyperTransport, Proxy, Resolver, connect::Connector, pool::Pool,
-    resolve::SystemResolver, tls::TlsSettings,
+    Crypto, HyperTransport, Proxy, Resolver,
+    connect::Connector,
+    pool::Pool,
+    resolve::SystemResolver,
+    tls::{TlsSettings, identity_pem},
 };
 use crate::{BoxError, Timer, TokioTimer};
 use std::{error::Error, fmt, sync::Arc, time::Duration};
@@ -68,7 +71,7 @@ impl HyperTransportBuilder {
     /// The certificate (with its chain) and the private key this client shows to servers that ask
     /// for one, both PEM. Default none.
     pub fn client_identity_pem(mut self, certificate: &[u8], key: &[u8]) -> Self {
-        self.tls.identity_pem = Some((certificate.to_vec(), key.to_vec()));
+        self.tls.identity = Some(identity_pem(certificate.to_vec(), key.to_vec()));
         self
     }
 

@@ -78,12 +78,22 @@ fn default_crypto() -> Option<Crypto> {
 }
 
 /// What a builder is told about TLS.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct TlsSettings {
     pub(super) crypto: Option<Crypto>,
     pub(super) roots_pem: Vec<Vec<u8>>,
     pub(super) only_custom_roots: bool,
-    pub(super) identity_pem: Option<(Vec<u8>, Vec<u8>)>,
+    pub(super) identity: Option<ReadIdentity>,
+}
+
+/// Reads who we are. Told to the builder and not known here, so that only programs that have an
+/// identity have the code that reads one.
+type ReadIdentity =
+    Box<dyn FnOnce(&CryptoProvider) -> Result<Arc<SingleCertAndKey>, ConfigError> + Send + Sync>;
+
+/// A certificate, with its chain, and its private key.
+pub(super) fn identity_pem(chain: Vec<u8>, key: Vec<u8>) -> ReadIdentity {
+    Box::new(move |provider| identity(&chain, &key, provider))
 }
 
 /// Everything a handshake needs. What was given is checked; the roots of the machine are read
@@ -117,8 +127,8 @@ impl TlsSettings {
                 "no root certificates: only custom ones are to be trusted, and none is given",
             ));
         }
-        let identity = match (&self.identity_pem, &provider) {
-            (Some((chain, key)), Some(provider)) => Some(identity(chain, key, provider)?),
+        let identity = match (self.identity, &provider) {
+            (Some(read), Some(provider)) => Some(read(provider)?),
             (Some(_), None) => return Err(no_provider()),
             (None, _) => None,
         };
