@@ -1,9 +1,10 @@
 use http::{
     HeaderMap,
-    header::{DATE, RETRY_AFTER},
+    header::{DATE, HeaderName, RETRY_AFTER},
 };
 use std::time::{Duration, SystemTime};
 
+const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 const SECOND: Duration = Duration::from_secs(1);
 const MILLISECOND: Duration = Duration::from_millis(1);
 
@@ -29,17 +30,21 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 ///
 /// [RFC 9110 §10.2.3]: https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3
 pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let milliseconds = longest(headers, "retry-after-ms", |text| decimal(text, MILLISECOND));
+    let milliseconds = longest(headers, &RETRY_AFTER_MS, &|text| decimal(text, MILLISECOND));
     milliseconds.or_else(|| {
-        let sent_at = longest(headers, DATE.as_str(), date).unwrap_or(now);
-        longest(headers, RETRY_AFTER.as_str(), |text| {
+        let sent_at = longest(headers, &DATE, &date).unwrap_or(now);
+        longest(headers, &RETRY_AFTER, &|text| {
             let until = |date: SystemTime| date.duration_since(sent_at).unwrap_or_default();
             decimal(text, SECOND).or_else(|| date(text).map(until))
         })
     })
 }
 
-fn longest<T: Ord>(headers: &HeaderMap, name: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+fn longest<T: Ord>(
+    headers: &HeaderMap,
+    name: &HeaderName,
+    read: &dyn Fn(&str) -> Option<T>,
+) -> Option<T> {
     let texts = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     texts.filter_map(|text| read(text.trim())).max()
 }

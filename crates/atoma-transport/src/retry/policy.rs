@@ -1,6 +1,6 @@
 use super::config::{RetryConfig, RetryConnectionErrors};
 use crate::{ErrorKind, Phase, RequestSent, TransportError, retry_after};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 use std::time::{Duration, SystemTime};
 
 /// What an attempt brought, as the retry decision sees it.
@@ -100,7 +100,7 @@ impl RetryConfig {
         if status.is_success() {
             return false;
         }
-        match headers.get("x-should-retry").map(http::HeaderValue::as_bytes) {
+        match headers.get(SHOULD_RETRY).map(http::HeaderValue::as_bytes) {
             Some(b"true") => true,
             Some(b"false") => false,
             _ => self.statuses.contains(&status),
@@ -143,6 +143,8 @@ impl RetryConfig {
             && self.backoff.max_elapsed_time.is_none_or(|longest| over <= longest)
     }
 }
+
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// Even a server that says "at once" gets a moment.
 pub(super) const SHORTEST_WAIT: Duration = Duration::from_millis(50);
