@@ -5,7 +5,7 @@
 //! a stream's choices, is taken out and told, so that it can be joined with its other half.
 
 use serde::de::IgnoredAny;
-use serde_json::Number;
+use serde_json::Value;
 
 use super::path::{Path, Place};
 
@@ -165,7 +165,7 @@ impl Pass<'_> {
 fn is_too_great(digits: &[u8]) -> bool {
     let Ok(digits) = std::str::from_utf8(digits) else { return false };
     digits.starts_with(|first: char| first.is_ascii_digit())
-        && serde_json::from_str::<Number>(digits).is_err()
+        && serde_json::from_str::<Value>(digits).is_err()
         && serde_json::from_str::<IgnoredAny>(digits).is_ok()
 }
 
@@ -260,7 +260,7 @@ mod tests {
         let json = r#"{"id":"\ud83d","choices":[null,{"delta":{"content":"\ude42a\ud83d"}},
             {"delta":{"tool_calls":[{"function":{"arguments":"x"}},{"function":{"arguments":"\ud83d"}}]}}]}"#;
         let Repaired { json, halves } = repair(json.as_bytes(), Halves::TakeOut);
-        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let value: Value = serde_json::from_str(&json).unwrap();
         assert_eq!(value["id"], "\u{fffd}");
         assert_eq!(value["choices"][1]["delta"]["content"], "a");
         let content = Place { choice: 0, field: Field::Content, call: 0 };

@@ -373,7 +373,16 @@ fn whole_number(number: &Number) -> Option<i128> {
     number.as_f64().map(|number| number as i128)
 }
 
-/// The number that a string holds. `parse` would bring along serde_json's own copy of what reads numbers.
+/// The number that a string holds.
+///
+/// Read as any value is, which is compiled already: what reads nothing but numbers is large.
 fn number_in(text: &str) -> Option<Number> {
-    serde_json::from_str(text.trim()).ok()
+    let text = text.trim();
+    if !text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
+        return None;
+    }
+    match serde_json::from_str(text) {
+        Ok(Value::Number(number)) => Some(number),
+        _ => None,
+    }
 }
