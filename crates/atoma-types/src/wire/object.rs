@@ -110,8 +110,12 @@ macro_rules! object {
                     if <Self as Codec<$name>>::is_absent(target) {
                         return members.read_into(target).map(Read::Known);
                     }
-                    let again = <Self as Codec<$name>>::object(members)?;
-                    Ok(again.put::<Self>(target))
+                    let mut again = $name::default();
+                    members.read_into(&mut again)?;
+                    if !<Self as Codec<$name>>::is_absent(&again) {
+                        *target = again;
+                    }
+                    Ok(Read::Known(()))
                 }
 
                 fn object_onto(members: &mut dyn Members, list: &mut Vec<$name>) -> Result<Read, Stopped> {
