@@ -1,4 +1,6 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -8,7 +10,8 @@ const MOST_MERGED: usize = 128;
 /// The members of an object that this crate has no field for, in the order they came.
 ///
 /// They are kept when an object is read and written back when it is written, so nothing a server says is lost.
-/// An empty `Extra` costs no allocation. Two are equal if they have the same members, in whatever order.
+/// An empty `Extra` costs no allocation, and a clone shares its members until one of the two is changed. Two are equal if they
+/// have the same members, in whatever order.
 ///
 /// ```
 /// use atoma_types::ChatCompletionResponse;
@@ -18,38 +21,40 @@ const MOST_MERGED: usize = 128;
 /// assert_eq!(response.extra.get("provider").unwrap(), "DeepInfra");
 /// # Ok::<(), atoma_types::ReadError>(())
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Extra {
-    members: Vec<(String, Value)>,
+    /// Shared, and behind a pointer, because every model has them and nearly none has any: what copies and drops them is
+    /// compiled once and not into each model's own code.
+    members: Option<Arc<Vec<(String, Value)>>>,
 }
 
 impl Extra {
     /// No members.
     #[must_use]
     pub const fn new() -> Self {
-        Self { members: Vec::new() }
+        Self { members: None }
     }
 
     /// Sets a member, and returns the value it had before.
     pub fn insert(&mut self, name: impl Into<String>, value: impl Into<Value>) -> Option<Value> {
         let (name, value) = (name.into(), value.into());
-        if let Some((_, old)) = self.members.iter_mut().find(|(known, _)| *known == name) {
+        if let Some(old) = self.get_mut(&name) {
             return Some(std::mem::replace(old, value));
         }
-        self.members.push((name, value));
+        self.members_mut().push((name, value));
         None
     }
 
     /// Takes a member out.
     pub fn remove(&mut self, name: &str) -> Option<Value> {
-        let position = self.members.iter().position(|(known, _)| known == name)?;
-        Some(self.members.remove(position).1)
+        let position = self.position(name)?;
+        Some(self.members_mut().remove(position).1)
     }
 
     /// The value of a member.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.members.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+        self.position(name).map(|position| &self.members()[position].1)
     }
 
     /// Whether there is a member of this name.
@@ -60,29 +65,30 @@ impl Extra {
 
     /// The members, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.members.iter().map(|(name, value)| (name.as_str(), value))
+        self.members().iter().map(|(name, value)| (name.as_str(), value))
     }
 
     /// How many members there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.members.len()
+        self.members().len()
     }
 
     /// Whether there are no members.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.members.is_empty()
+        self.members().is_empty()
     }
 
     /// The value of a member, to be changed.
     pub fn get_mut(&mut self, name: &str) -> Option<&mut Value> {
-        self.members.iter_mut().find(|(known, _)| known == name).map(|(_, value)| value)
+        let position = self.position(name)?;
+        self.value_mut(position)
     }
 
     /// The value of the member at a position, to be changed.
     pub(crate) fn value_mut(&mut self, position: usize) -> Option<&mut Value> {
-        self.members.get_mut(position).map(|(_, value)| value)
+        self.members_mut().get_mut(position).map(|(_, value)| value)
     }
 
     /// Takes over the members of a later object: of each name the last value that is not null counts.
@@ -98,33 +104,50 @@ impl Extra {
             if !value.is_null() {
                 known.clone_from(value);
             }
-        } else if self.members.len() < MOST_MERGED {
-            self.members.push((name.to_owned(), value.clone()));
+        } else if self.len() < MOST_MERGED {
+            self.members_mut().push((name.to_owned(), value.clone()));
         }
     }
 
-    fn by_name(&self) -> BTreeMap<&str, &Value> {
+    fn members(&self) -> &[(String, Value)] {
+        self.members.as_deref().map_or(&[], Vec::as_slice)
+    }
+
+    fn members_mut(&mut self) -> &mut Vec<(String, Value)> {
+        Arc::make_mut(self.members.get_or_insert_default())
+    }
+
+    fn position(&self, name: &str) -> Option<usize> {
+        self.members().iter().position(|(known, _)| known == name)
+    }
+
+    fn by_name(&self) -> HashMap<&str, &Value> {
         self.iter().collect()
     }
 
     /// Adds a member while an object is being read. Repeated names are sorted out by [`Extra::settle`].
     pub(crate) fn push(&mut self, name: String, value: Value) {
-        if self.members.is_empty() {
-            self.members.reserve_exact(1);
+        let members = self.members_mut();
+        if members.is_empty() {
+            members.reserve_exact(1);
         }
-        self.members.push((name, value));
+        members.push((name, value));
     }
 
     /// Ends the reading of an object: of repeated names the last value that is not null stays, and a name whose
     /// field could be read goes. Linear, whatever a server sends.
     pub(crate) fn settle(&mut self, is_set: &dyn Fn(&str) -> bool) {
-        self.members.retain(|(name, _)| !is_set(name));
-        if self.members.len() < 2 {
+        if self.is_empty() {
             return;
         }
-        let mut places: HashMap<String, usize> = HashMap::with_capacity(self.members.len());
-        let mut settled: Vec<(String, Value)> = Vec::with_capacity(self.members.len());
-        for (name, value) in self.members.drain(..) {
+        let members = self.members_mut();
+        members.retain(|(name, _)| !is_set(name));
+        if members.len() < 2 {
+            return;
+        }
+        let mut places: HashMap<String, usize> = HashMap::with_capacity(members.len());
+        let mut settled: Vec<(String, Value)> = Vec::with_capacity(members.len());
+        for (name, value) in members.drain(..) {
             match places.get(&name) {
                 None => {
                     places.insert(name.clone(), settled.len());
@@ -134,19 +157,25 @@ impl Extra {
                 Some(_) => {}
             }
         }
-        self.members = settled;
+        *members = settled;
+    }
+}
+
+impl fmt::Debug for Extra {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Extra").field("members", &self.members()).finish()
     }
 }
 
 impl PartialEq for Extra {
     fn eq(&self, other: &Self) -> bool {
-        if self.members.len() != other.members.len() {
+        if self.len() != other.len() {
             return false;
         }
         if self.is_empty() {
             return true;
         }
-        self.members == other.members || self.by_name() == other.by_name()
+        self.members() == other.members() || self.by_name() == other.by_name()
     }
 }
 
@@ -178,6 +207,16 @@ mod tests {
         assert_eq!(names, ["a", "b"]);
         assert_eq!(extra.remove("a"), Some(Value::from(3)));
         assert_eq!(extra.len(), 1);
+    }
+
+    #[test]
+    fn a_clone_is_changed_by_itself() {
+        let first: Extra = [("a", 1), ("b", 2)].into_iter().collect();
+        let mut second = first.clone();
+        assert_eq!(second.insert("a", 3), Some(Value::from(1)));
+        assert_eq!(second.remove("b"), Some(Value::from(2)));
+        assert_eq!((first.len(), first.get("a")), (2, Some(&Value::from(1))));
+        assert_eq!(format!("{second:?}"), r#"Extra { members: [("a", Number(3))] }"#);
     }
 
     #[test]
