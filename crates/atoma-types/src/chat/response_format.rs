@@ -1,6 +1,6 @@
-use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::json;
 use crate::wire::{Piece, Tagged, by_value_type, object};
 
 /// The form an answer must have.
@@ -53,9 +53,9 @@ impl ResponseFormat {
             (Some("text"), 1) => Self::Text,
             (Some("json_object"), 1) => Self::JsonObject,
             (Some("json_schema"), 2) => {
-                match value.get("json_schema").map(JsonSchema::deserialize) {
-                    Some(Ok(schema)) => Self::JsonSchema(schema),
-                    _ => Self::Other(value),
+                match value.get("json_schema").and_then(json::object_from_value) {
+                    Some(schema) => Self::JsonSchema(schema),
+                    None => Self::Other(value),
                 }
             }
             _ => Self::Other(value),
