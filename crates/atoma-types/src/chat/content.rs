@@ -244,13 +244,14 @@ impl ContentPart {
         let kind = value.get("type").map(|kind| kind.as_str().unwrap_or_default());
         match kind {
             Some("text") | None if value.get("text").is_some_and(Value::is_string) => {
-                let untyped = without_type(value);
-                json::object_from_value(&untyped).map_or_else(|| Self::text(""), Self::Text)
+                let mut part: TextPart = json::object_from_value(&value).unwrap_or_default();
+                part.extra.remove("type");
+                Self::Text(part)
             }
             Some("image_url") if value.get("image_url").is_some_and(Value::is_object) => {
-                let untyped = without_type(value);
-                json::object_from_value(&untyped)
-                    .map_or_else(|| Self::image_url(""), Self::ImageUrl)
+                let mut part: ImageUrlPart = json::object_from_value(&value).unwrap_or_default();
+                part.extra.remove("type");
+                Self::ImageUrl(part)
             }
             _ => Self::Other(value),
         }
@@ -340,13 +341,6 @@ impl Codec<Content> for Plain {
 }
 
 by_value_type!(ContentPart, "a content part");
-
-fn without_type(mut value: Value) -> Value {
-    if let Some(members) = value.as_object_mut() {
-        members.remove("type");
-    }
-    value
-}
 
 /// The texts of a list of objects, joined.
 pub(crate) fn texts_in(list: &[Value]) -> Cow<'_, str> {
