@@ -275,8 +275,13 @@ impl Codec<BTreeMap<String, f32>> for Plain {
     fn object(members: &mut dyn Members) -> Result<Read<BTreeMap<String, f32>>, Stopped> {
         whole(members, |value| match value {
             Value::Object(members) => {
-                let members = members.into_iter();
-                Ok(members.filter_map(|(name, value)| Some((name, number_of(&value)?))).collect())
+                let mut numbers = BTreeMap::new();
+                for (name, value) in members {
+                    if let Some(number) = number_of(&value) {
+                        numbers.insert(name, number);
+                    }
+                }
+                Ok(numbers)
             }
             value => Err(value),
         })
