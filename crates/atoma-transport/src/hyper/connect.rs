@@ -2,18 +2,17 @@
 
 use super::{
     classify,
-    connection::Once,
+    connection::{Once, handshake},
     proxy::{ProxyServer, Route},
     resolve::Resolver,
     stream::Stream,
     target::Target,
     tls::{Protocols, Tls},
-    wire::{Wire, Wired},
+    wire::Wire,
 };
 use crate::{ErrorKind, RequestSent, TransportError};
 use bytes::Bytes;
 use http::{Method, Request, Uri, header};
-use hyper::client::conn::http1;
 use hyper_util::{
     client::legacy::connect::{HttpConnector, dns::Name, proxy::SocksV5},
     rt::TokioIo,
@@ -183,9 +182,7 @@ async fn tunnel(
     let request = connect_request(target, server)
         .map_err(|error| failed("cannot be asked").with_source(error).permanent())?;
 
-    let (mut sender, mut driver) = http1::Builder::new()
-        .max_header_size(MAX_TUNNEL_HEAD)
-        .handshake(TokioIo::new(Wired::new(stream, Wire::new())))
+    let (mut sender, mut driver) = handshake(stream, Wire::new(), MAX_TUNNEL_HEAD)
         .await
         .map_err(|error| failed("cannot be spoken to").with_source(error))?;
     let mut answer = pin!(sender.send_request(request));
@@ -211,11 +208,11 @@ async fn tunnel(
         Some(Err(error)) => return Err(failed("gave no answer").with_source(error)),
         None => return Err(failed("gave no answer")),
     }
-    let parts = driver.into_parts();
-    if !parts.read_buf.is_empty() {
+    let (stream, unread) = driver.into_parts();
+    if !unread.is_empty() {
         return Err(failed("spoke before the server could").permanent());
     }
-    Ok(parts.io.into_inner().into_inner())
+    Ok(stream)
 }
 
 fn connect_request(target: &Target, server: &ProxyServer) -> http::Result<Request<Once>> {

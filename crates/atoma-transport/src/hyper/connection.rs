@@ -33,8 +33,8 @@ pub(super) struct Connection {
 
 /// hyper's half that reads and writes, and what is needed to poll it from a reader's task.
 struct Driver {
-    /// Ends with what lay unread on the connection. `None` once it has.
-    connection: Option<Pin<Box<dyn Future<Output = Bytes> + Send>>>,
+    /// `None` once the connection has ended.
+    connection: Option<Box<dyn Half>>,
     wire: Arc<Wire>,
     /// That of `wire`, the only one the connection ever sees.
     waker: Waker,
@@ -54,19 +54,9 @@ impl Connection {
     /// Speaks HTTP/1.1 over `stream`. Nothing is sent yet.
     pub(super) async fn open(stream: Stream, max_head: usize) -> Result<Self, TransportError> {
         let wire = Wire::new();
-        let (sender, mut connection) = http1::Builder::new()
-            .max_buf_size(max_head.max(64 * 1024))
-            .max_header_size(max_head)
-            .handshake(TokioIo::new(Wired::new(stream, wire.clone())))
+        let (sender, connection) = handshake(stream, wire.clone(), max_head)
             .await
             .map_err(|error| classify::head(error, &[], false))?;
-        // Boxed and nameless: hyper's state is large, and so is the code of each place that knows it.
-        let connection = Box::pin(async move {
-            // Why it ended is told to whoever waits for the response.
-            let _ = (&mut connection).await;
-            // Taken apart, it closes the socket and gives up a request it had not begun.
-            connection.into_parts().read_buf
-        });
         let waker = Waker::from(wire.clone());
         let driver = Driver { connection: Some(connection), wire, waker, unread: Bytes::new() };
         Ok(Self { sender, driver, max_head })
@@ -145,10 +135,11 @@ impl Driver {
         let mut inner = Context::from_waker(&self.waker);
         for _ in 0..TURNS {
             self.wire.enter(cx.waker());
-            let polled = self.connection.as_mut().map(|open| open.as_mut().poll(&mut inner));
-            if let Some(Poll::Ready(unread)) = polled {
-                self.connection = None;
-                self.unread = unread;
+            let connection = self.connection.as_mut();
+            if connection.is_some_and(|open| open.poll(&mut inner).is_ready()) {
+                // Taken apart, it closes the socket and gives up a request it had not begun.
+                let ended = self.connection.take().map(|ended| ended.into_parts().1);
+                self.unread = ended.unwrap_or_default();
             }
             let result = wanted(&mut inner);
             let woken = self.wire.leave();
@@ -158,6 +149,52 @@ impl Driver {
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+}
+
+/// Speaks HTTP/1.1 over `stream`. Nothing is sent yet.
+///
+/// Boxed and nameless: hyper's state is large, and so is the code of each place that knows it.
+pub(super) fn handshake(stream: Stream, wire: Arc<Wire>, max_head: usize) -> Handshake {
+    Box::pin(async move {
+        let (sender, connection) = http1::Builder::new()
+            .max_buf_size(max_head.max(64 * 1024))
+            .max_header_size(max_head)
+            .handshake(TokioIo::new(Wired::new(stream, wire)))
+            .await?;
+        Ok((sender, Box::new(connection) as Box<dyn Half>))
+    })
+}
+
+type Handshake = Pin<Box<dyn Future<Output = hyper::Result<Halves>> + Send>>;
+
+/// The half that is given requests, and the one that reads and writes.
+type Halves = (http1::SendRequest<Once>, Box<dyn Half>);
+
+/// hyper's half that reads and writes.
+pub(super) trait Half: Send {
+    /// Polls it until it has ended. Why it did is told to whoever waits for the response.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// The same, and leaves the stream open.
+    fn poll_without_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// The stream, and what lies unread.
+    fn into_parts(self: Box<Self>) -> (Stream, Bytes);
+}
+
+impl Half for http1::Connection<TokioIo<Wired<Stream>>, Once> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        Future::poll(Pin::new(self), cx).map(drop)
+    }
+
+    fn poll_without_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_without_shutdown(cx).map(drop)
+    }
+
+    fn into_parts(self: Box<Self>) -> (Stream, Bytes) {
+        let parts = (*self).into_parts();
+        (parts.io.into_inner().into_inner(), parts.read_buf)
     }
 }
 
