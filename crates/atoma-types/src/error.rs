@@ -223,7 +223,7 @@ fn message_in(value: &Value) -> Option<String> {
                 .map_or(message.clone(), |path| format!("{path}: {message}"))
         }
         Value::Array(list) => {
-            list.iter().filter_map(message_in).take(MOST_JOINED).collect::<Vec<_>>().join("; ")
+            joined(&mut list.iter().filter_map(message_in).take(MOST_JOINED), "; ")
         }
         _ => return None,
     };
@@ -231,11 +231,17 @@ fn message_in(value: &Value) -> Option<String> {
 }
 
 fn dotted(path: &[Value]) -> String {
-    let steps: Vec<_> = path
-        .iter()
-        .map(|step| step.as_str().map_or_else(|| json::text_of(step), str::to_owned))
-        .collect();
-    steps.join(".")
+    let step = |step: &Value| step.as_str().map_or_else(|| json::text_of(step), str::to_owned);
+    joined(&mut path.iter().map(step), ".")
+}
+
+fn joined(texts: &mut dyn Iterator<Item = String>, separator: &str) -> String {
+    let mut all = texts.next().unwrap_or_default();
+    for text in texts {
+        all.push_str(separator);
+        all.push_str(&text);
+    }
+    all
 }
 
 /// Reads an error told by plain text. Markup, broken JSON and bytes that are no text tell nothing.
