@@ -206,7 +206,7 @@ impl Shared {
     async fn in_time<T>(
         &self,
         timeout: Option<Duration>,
-        mut connect: Pin<Box<impl Future<Output = Result<T, TransportError>>>>,
+        mut connect: Pin<Box<dyn Future<Output = Result<T, TransportError>> + Send + '_>>,
     ) -> Result<T, TransportError> {
         let deadline = timeout.and_then(|timeout| self.timer.now().checked_add(timeout));
         let mut late = deadline.map(|deadline| self.timer.sleep_until(deadline));
