@@ -89,6 +89,7 @@ impl TransportError {
     ///
     /// It is [transient](Self::is_transient) if its kind is `Connect`, `Proxy`, `Tls`, `Timeout`,
     /// `Connection`, `Resource` or `Other`.
+    #[cold]
     pub fn new(kind: ErrorKind, request_sent: RequestSent) -> Self {
         use ErrorKind::{Connect, Connection, Other, Proxy, Resource, Timeout, Tls};
         let transient =

@@ -105,6 +105,7 @@ impl Error {
         Self::from_kind(Kind::Limit(what.into()))
     }
 
+    #[cold]
     fn from_kind(kind: Kind) -> Self {
         Self(Box::new(Inner { kind, head: Head::default(), partial: None }))
     }

@@ -194,10 +194,12 @@ enum About {
 }
 
 impl ConfigError {
+    #[cold]
     pub(super) fn proxy(name: &str, problem: &str) -> Self {
         Self { about: About::Proxy, message: format!("{name} {problem}"), source: None }
     }
 
+    #[cold]
     pub(super) fn tls(message: &str) -> Self {
         Self { about: About::Tls, message: message.to_owned(), source: None }
     }
