@@ -13,6 +13,7 @@ use super::{
 use crate::{ErrorKind, RequestSent, TransportError};
 use bytes::Bytes;
 use http::{Method, Request, Uri, header};
+use hyper::client::conn::TrySendError;
 use hyper_util::{
     client::legacy::connect::{HttpConnector, dns::Name, proxy::SocksV5},
     rt::TokioIo,
@@ -185,14 +186,14 @@ async fn tunnel(
     let (mut sender, mut driver) = handshake(stream, Wire::new(), MAX_TUNNEL_HEAD)
         .await
         .map_err(|error| failed("cannot be spoken to").with_source(error))?;
-    let mut answer = pin!(sender.send_request(request));
+    let mut answer = pin!(sender.try_send_request(request));
     let mut ended = false;
     let answer = poll_fn(|cx| {
         ended = ended || driver.poll_without_shutdown(cx).is_ready();
         match answer.as_mut().poll(cx) {
             // A proxy that hangs up at once leaves the request in hyper's queue.
             Poll::Pending if ended => Poll::Ready(None),
-            answer => answer.map(Some),
+            answer => answer.map_err(TrySendError::into_error).map(Some),
         }
     })
     .await;
