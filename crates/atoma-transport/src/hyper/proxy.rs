@@ -1,6 +1,9 @@
 //! Which proxy a request goes through. Nothing that does not parse is ever stepped over.
 
-use super::{builder::ConfigError, target::Target};
+use super::{
+    builder::ConfigError,
+    target::{Target, without_brackets},
+};
 use http::{HeaderValue, Uri};
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use std::{borrow::Cow, env, ffi::OsString, fmt, net::IpAddr};
@@ -149,19 +152,16 @@ impl Urls {
     }
 
     fn build(self) -> Result<Proxies, ConfigError> {
-        let [all, http, https] = [self.all, self.http, self.https].map(|url| match url {
+        let checked = |url| match url {
             Some((name, url)) => checked(name, url),
             None => Ok(String::new()),
-        });
-        let (all, http, https) = (all?, http?, https?);
-        let hosts = self
-            .no
-            .split(',')
-            .map(|host| super::target::without_brackets(host.trim()).trim_end_matches('.'));
-        let hosts: Vec<_> = hosts.collect();
+        };
+        let (all, http, https) = (checked(self.all)?, checked(self.http)?, checked(self.https)?);
+        let plain = |host: &str| without_brackets(host.trim()).trim_end_matches('.').to_owned();
+        let hosts: Vec<String> = self.no.split(',').map(plain).collect();
         let used = [&all, &http, &https].iter().any(|url| !url.is_empty());
         // To the matcher an asterisk is every name, but no address.
-        let matcher = (used && !hosts.contains(&"*")).then(|| {
+        let matcher = (used && !hosts.iter().any(|host| host == "*")).then(|| {
             Matcher::builder().all(all).http(http).https(https).no(hosts.join(",")).build()
         });
         Ok(Proxies { matcher, spare_loopback: self.spare_loopback })
@@ -256,7 +256,7 @@ impl ProxyServer {
             _ => 1080,
         };
         Self {
-            host: super::target::without_brackets(uri.host().unwrap_or_default()).to_owned(),
+            host: without_brackets(uri.host().unwrap_or_default()).to_owned(),
             port: uri.port_u16().unwrap_or(default),
             tls: uri.scheme_str() == Some("https"),
             basic: found.basic_auth().cloned(),
