@@ -4,7 +4,6 @@ use super::{connection::Connection, target::Target};
 use crate::Timer;
 use http::Uri;
 use std::{
-    collections::VecDeque,
     fmt,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -36,7 +35,7 @@ pub(super) struct Pool {
 /// In the order in which they came.
 #[derive(Default)]
 struct Idle {
-    connections: VecDeque<Entry>,
+    connections: Vec<Entry>,
     swept: Option<Instant>,
 }
 
@@ -93,14 +92,14 @@ impl Pool {
         if idle.connections.len() < MAX_IDLE
             && alike.take(self.per_origin).count() < self.per_origin
         {
-            idle.connections.push_back(Entry { origin, since: now, connection });
+            idle.connections.push(Entry { origin, since: now, connection });
         }
     }
 
     fn pop(&self, origin: &Origin) -> Option<Entry> {
         let connections = &mut self.lock().connections;
         let found = connections.iter().rposition(|entry| *entry.origin == *origin)?;
-        connections.remove(found)
+        Some(connections.remove(found))
     }
 
     fn is_old(&self, since: Instant, now: Instant) -> bool {
