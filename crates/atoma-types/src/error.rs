@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::wire::{Codec, ErrorMember, Piece, Plain, by_value, object, settle};
+use crate::wire::{Boxed, Codec, ErrorMember, Piece, by_value, object, settle};
 use crate::{Extra, json};
 
 object! {
@@ -129,7 +129,7 @@ impl Codec<Option<Box<ApiError>>> for ErrorMember {
     }
 
     fn piece(value: &Option<Box<ApiError>>) -> Piece<'_> {
-        Plain::piece(value)
+        Boxed::piece(value)
     }
 }
 

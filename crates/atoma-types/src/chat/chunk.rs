@@ -28,7 +28,7 @@ object! {
         /// What is new in the answers. Empty in a chunk that only tells the usage.
         pub choices: Vec<ChatCompletionChunkChoice> as Always,
         /// How many tokens it took so far. The last one seen counts. See also [`ChatCompletionChunk::usage`].
-        pub usage: Option<Box<Usage>>,
+        pub usage: Option<Box<Usage>> as Boxed,
         /// The latency tier that serves the request.
         pub service_tier: Option<String>,
         /// Which build of the backend answers.
@@ -54,7 +54,7 @@ object! {
         /// Which stop token or stop text was met.
         pub stop_reason: Option<StopReason>,
         /// The log probabilities of the new tokens, if the request asked for them.
-        pub logprobs: Option<Box<Logprobs>>,
+        pub logprobs: Option<Box<Logprobs>> as Boxed,
         /// What went wrong with this answer.
         pub error: Option<Box<ApiError>> as ErrorMember,
     }

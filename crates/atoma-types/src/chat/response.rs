@@ -62,7 +62,7 @@ object! {
         /// Which stop token or stop text was met.
         pub stop_reason: Option<StopReason>,
         /// The log probabilities of the tokens, if the request asked for them.
-        pub logprobs: Option<Box<Logprobs>>,
+        pub logprobs: Option<Box<Logprobs>> as Boxed,
         /// What went wrong with this answer.
         pub error: Option<Box<ApiError>> as ErrorMember,
     }

@@ -18,11 +18,11 @@ use serde::de::{Deserializer, Error};
 
 pub(crate) use by_value::{by_value, by_value_type};
 pub(crate) use object::{
-    Object, ReadObject, Whole, WriteObject, is_set, object, settle, wire_codec, wire_name,
+    Model, Object, ReadObject, Whole, WriteObject, is_set, object, settle, wire_codec, wire_name,
     wire_omit,
 };
 pub(crate) use piece::{Piece, Tagged};
-pub(crate) use scalar::{ErrorMember, Index, JsonText, Scalar};
+pub(crate) use scalar::{Boxed, ErrorMember, Index, JsonText, Scalar};
 pub(crate) use source::{Elements, Members, Stopped, read, whole};
 
 /// What was found where a `T` was expected.

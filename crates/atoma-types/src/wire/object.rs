@@ -1,6 +1,6 @@
 //! Objects: one macro that defines a model and how it is read and written.
 
-use super::{Elements, Members, Piece, Read, Scalar, Stopped, Target};
+use super::{Codec, Elements, Members, Piece, Plain, Read, Scalar, Stopped, Target};
 use crate::Extra;
 
 /// Defines a model: a struct with public fields and an `extra`, read member by member and written without what is absent.
@@ -29,7 +29,7 @@ macro_rules! object {
 
         const _: () = {
             use $crate::wire::{
-                Codec, Field, Members, Object, Piece, Plain, Read, ReadObject, Stopped, WriteObject, wire_codec, wire_name,
+                Codec, Field, Members, Model, Object, Piece, Read, ReadObject, Stopped, WriteObject, wire_codec, wire_name,
                 wire_omit,
             };
 
@@ -99,36 +99,9 @@ macro_rules! object {
                 }
             }
 
-            impl Codec<$name> for Plain {
-                fn object(members: &mut dyn Members) -> Result<Read<$name>, Stopped> {
-                    let mut object = $name::default();
-                    members.read_into(&mut object)?;
-                    Ok(Read::Known(object))
-                }
-
-                fn object_into(members: &mut dyn Members, target: &mut $name) -> Result<Read, Stopped> {
-                    if <Self as Codec<$name>>::is_absent(target) {
-                        return members.read_into(target).map(Read::Known);
-                    }
-                    let mut again = $name::default();
-                    members.read_into(&mut again)?;
-                    if !<Self as Codec<$name>>::is_absent(&again) {
-                        *target = again;
-                    }
-                    Ok(Read::Known(()))
-                }
-
-                fn object_onto(members: &mut dyn Members, list: &mut Vec<$name>) -> Result<Read, Stopped> {
-                    list.push($name::default());
-                    list.last_mut().map_or(Ok(()), |last| members.read_into(last)).map(Read::Known)
-                }
-
-                fn is_absent(value: &$name) -> bool {
-                    $( <wire_codec!($($codec)?) as Codec<$ty>>::is_absent(&value.$field) && )* value.extra.is_empty()
-                }
-
-                fn piece(value: &$name) -> Piece<'_> {
-                    Piece::Object(value)
+            impl Model for $name {
+                fn says_nothing(&self) -> bool {
+                    $( <wire_codec!($($codec)?) as Codec<$ty>>::is_absent(&self.$field) && )* self.extra.is_empty()
                 }
             }
 
@@ -220,6 +193,45 @@ pub(crate) trait WriteObject: Object {
     fn pieces(&self, write: &mut dyn FnMut(&'static str, bool, Piece<'_>));
 
     fn as_object(&self) -> &dyn Object;
+}
+
+/// What [`object!`] defines.
+pub(crate) trait Model: ReadObject + WriteObject + Default {
+    /// Whether no field is set, and there are no extra members.
+    fn says_nothing(&self) -> bool;
+}
+
+impl<T: Model> Codec<T> for Plain {
+    fn object(members: &mut dyn Members) -> Result<Read<T>, Stopped> {
+        let mut object = T::default();
+        members.read_into(&mut object)?;
+        Ok(Read::Known(object))
+    }
+
+    fn object_into(members: &mut dyn Members, target: &mut T) -> Result<Read, Stopped> {
+        if target.says_nothing() {
+            return members.read_into(target).map(Read::Known);
+        }
+        let mut again = T::default();
+        members.read_into(&mut again)?;
+        if !again.says_nothing() {
+            *target = again;
+        }
+        Ok(Read::Known(()))
+    }
+
+    fn object_onto(members: &mut dyn Members, list: &mut Vec<T>) -> Result<Read, Stopped> {
+        list.push(T::default());
+        list.last_mut().map_or(Ok(()), |last| members.read_into(last)).map(Read::Known)
+    }
+
+    fn is_absent(value: &T) -> bool {
+        value.says_nothing()
+    }
+
+    fn piece(value: &T) -> Piece<'_> {
+        Piece::Object(value)
+    }
 }
 
 /// An object that is read where it stays.

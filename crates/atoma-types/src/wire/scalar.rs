@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use serde_json::{Number, Value};
 
 use super::by_value::by_value;
-use super::{Codec, Elements, Members, Piece, Plain, Read, Stopped, Target, whole};
+use super::{Codec, Elements, Members, Model, Piece, Plain, Read, Stopped, Target, whole};
 use crate::json::text_of;
 
 /// A value that is neither `null` nor holds others.
@@ -184,22 +184,23 @@ where
 }
 
 /// An object that is kept apart, and read where it stays.
-impl<T: Default> Codec<Box<T>> for Plain
-where
-    Self: Codec<T>,
-{
-    fn object(members: &mut dyn Members) -> Result<Read<Box<T>>, Stopped> {
-        let mut object = Box::default();
-        let read = <Self as Codec<T>>::object_into(members, &mut *object)?;
-        Ok(read.map(|()| object))
+pub(crate) struct Boxed;
+
+impl<T: Model> Codec<Option<Box<T>>> for Boxed {
+    const OMIT: bool = true;
+
+    fn object(members: &mut dyn Members) -> Result<Read<Option<Box<T>>>, Stopped> {
+        let mut object = Box::<T>::default();
+        members.read_into(&mut *object)?;
+        Ok(Read::Known(Some(object)))
     }
 
-    fn is_absent(value: &Box<T>) -> bool {
-        <Self as Codec<T>>::is_absent(value)
+    fn is_absent(value: &Option<Box<T>>) -> bool {
+        value.is_none()
     }
 
-    fn piece(value: &Box<T>) -> Piece<'_> {
-        <Self as Codec<T>>::piece(value)
+    fn piece(value: &Option<Box<T>>) -> Piece<'_> {
+        value.as_deref().map_or(Piece::Null, <Plain as Codec<T>>::piece)
     }
 }
 
