@@ -100,6 +100,7 @@ macro_rules! object {
             }
 
             impl Model for $name {
+                #[inline]
                 fn says_nothing(&self) -> bool {
                     $( <wire_codec!($($codec)?) as Codec<$ty>>::is_absent(&self.$field) && )* self.extra.is_empty()
                 }
