@@ -119,10 +119,7 @@ impl std::error::Error for ApiError {}
 impl Codec<Option<Box<ApiError>>> for ErrorMember {
     const OMIT: bool = true;
 
-    by_value!(Option<Box<ApiError>>, |value| match read_member(&value) {
-        Some(error) => Ok(Some(Box::new(error))),
-        None => Err(value),
-    });
+    by_value!(Option<Box<ApiError>>, read_member);
 
     fn is_absent(value: &Option<Box<ApiError>>) -> bool {
         value.is_none()
@@ -134,13 +131,14 @@ impl Codec<Option<Box<ApiError>>> for ErrorMember {
 }
 
 /// Reads an error told by the value of a member `error`.
-fn read_member(value: &Value) -> Option<ApiError> {
-    match value {
+fn read_member(value: Value) -> Result<Option<Box<ApiError>>, Value> {
+    let error = match &value {
         Value::String(text) if text.trim().is_empty() => None,
         Value::String(text) => Some(ApiError { message: text.clone(), ..ApiError::default() }),
-        Value::Object(_) => json::object_from_value(value).and_then(ApiError::with_message),
+        Value::Object(_) => json::object_from_value(&value).and_then(ApiError::with_message),
         _ => None,
-    }
+    };
+    error.map(|error| Some(Box::new(error))).ok_or(value)
 }
 
 /// Reads an error told by a JSON value.

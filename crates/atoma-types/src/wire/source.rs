@@ -44,7 +44,7 @@ pub(crate) trait Elements: Rest {
 /// Reads a list or an object as a whole by way of a function, which gives back what means nothing.
 pub(crate) fn whole<T>(
     source: &mut (impl Rest + ?Sized),
-    read: impl FnOnce(Value) -> Result<T, Value>,
+    read: fn(Value) -> Result<T, Value>,
 ) -> Result<Read<T>, Stopped> {
     Ok(match read(source.rest()?) {
         Ok(value) => Read::Known(value),
