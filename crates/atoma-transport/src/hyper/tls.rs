@@ -180,7 +180,9 @@ impl Tls {
         }
         let mut store = checked(&self.roots)?;
         if !self.only_custom_roots {
-            store.extend(compiled_in().iter().cloned());
+            for root in compiled_in() {
+                store.roots.push(root.clone());
+            }
         }
         if store.is_empty() {
             return Err(ConfigError::tls(
