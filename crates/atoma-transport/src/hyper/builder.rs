@@ -57,7 +57,7 @@ impl HyperTransportBuilder {
 
     /// Trusts the certificates in `pem` as well, one or many. May be called repeatedly.
     pub fn root_certificates_pem(mut self, pem: &[u8]) -> Self {
-        self.tls.roots_pem.push(pem.to_vec());
+        self.tls.add_roots(pem);
         self
     }
 

@@ -81,7 +81,9 @@ fn default_crypto() -> Option<Crypto> {
 #[derive(Default)]
 pub(super) struct TlsSettings {
     pub(super) crypto: Option<Crypto>,
-    pub(super) roots_pem: Vec<Vec<u8>>,
+    roots: Vec<CertificateDer<'static>>,
+    /// Why the first of those given that is unusable is so.
+    unusable_root: Option<ConfigError>,
     pub(super) only_custom_roots: bool,
     pub(super) identity: Option<ReadIdentity>,
 }
@@ -107,21 +109,23 @@ pub(super) struct Tls {
 }
 
 impl TlsSettings {
+    /// Read at once, so that only programs that give roots have the code that reads them.
+    pub(super) fn add_roots(&mut self, pem: &[u8]) {
+        match read_roots(pem) {
+            Ok(roots) => self.roots.extend(roots),
+            Err(error) => {
+                self.unusable_root.get_or_insert(error);
+            }
+        }
+    }
+
     pub(super) fn build(self) -> Result<Tls, ConfigError> {
         let provider =
             self.crypto.or_else(default_crypto).map(|crypto| Arc::new(crypto.provider()));
-        let mut roots = Vec::new();
-        for pem in &self.roots_pem {
-            let found = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
-            let found = found.map_err(|error| {
-                ConfigError::tls("the root certificates are not PEM").with_source(error)
-            })?;
-            if found.is_empty() {
-                return Err(ConfigError::tls("the root certificates' PEM holds no certificate"));
-            }
-            roots.extend(found);
+        if let Some(error) = self.unusable_root {
+            return Err(error);
         }
-        checked(&roots)?;
+        let roots = self.roots;
         if self.only_custom_roots && roots.is_empty() {
             return Err(ConfigError::tls(
                 "no root certificates: only custom ones are to be trusted, and none is given",
@@ -271,6 +275,18 @@ fn compiled_in() -> &'static [TrustAnchor<'static>] {
     return webpki_roots::TLS_SERVER_ROOTS;
     #[cfg(not(feature = "webpki-roots"))]
     return &[];
+}
+
+fn read_roots(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
+    let found = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
+    let found = found.map_err(|error| {
+        ConfigError::tls("the root certificates are not PEM").with_source(error)
+    })?;
+    if found.is_empty() {
+        return Err(ConfigError::tls("the root certificates' PEM holds no certificate"));
+    }
+    checked(&found)?;
+    Ok(found)
 }
 
 fn checked(roots: &[CertificateDer<'static>]) -> Result<RootCertStore, ConfigError> {
