@@ -40,7 +40,11 @@ impl ApiKey {
                  was it read from a file with a trailing newline?",
             ));
         }
-        let bearer = Wiped(SecretString::from([SCHEME, exposed].concat()));
+        // Not grown as it is written: what it grew out of would not be wiped.
+        let mut bearer = String::with_capacity(SCHEME.len() + exposed.len());
+        bearer.push_str(SCHEME);
+        bearer.push_str(exposed);
+        let bearer = Wiped(SecretString::from(bearer));
         let mut bearer = HeaderValue::from_maybe_shared(Bytes::from_owner(bearer))
             .expect("visible ASCII can stand in a header");
         bearer.set_sensitive(true);

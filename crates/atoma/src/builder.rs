@@ -2,7 +2,7 @@ use crate::{
     ApiKey, ApiKeyProvider, Client, Error,
     api_key::Credentials,
     client::{Inner, KEY_VARIABLE, Limits, URL_VARIABLE},
-    headers::Headers,
+    headers::{Headers, set},
     refusal::{is_final, told_by},
     server_url::{DEFAULT_SERVER_URL, ServerUrl},
 };
@@ -207,13 +207,15 @@ impl ClientBuilder {
         let mut headers = HeaderMap::new();
         for (name, value) in &self.headers {
             let (name, value) = header(name, value)?;
-            headers.insert(name, value);
+            set(&mut headers, name, value);
         }
         let user_agent =
             self.user_agent.as_deref().unwrap_or(concat!("atoma-rust/", env!("CARGO_PKG_VERSION")));
-        headers.entry(USER_AGENT).or_insert(header("user-agent", user_agent)?.1);
+        if !headers.contains_key(USER_AGENT) {
+            set(&mut headers, USER_AGENT, header("user-agent", user_agent)?.1);
+        }
         for name in [ACCEPT, CONTENT_TYPE] {
-            headers.insert(name, HeaderValue::from_static("application/json"));
+            set(&mut headers, name, HeaderValue::from_static("application/json"));
         }
 
         let retries = self.retries.unwrap_or_default();

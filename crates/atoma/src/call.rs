@@ -1,5 +1,6 @@
 use crate::{
-    ApiKey, Client, Error, Result, builder::header, outcome, reply::Head, server_url::ServerUrl,
+    ApiKey, Client, Error, Result, builder::header, headers::set, outcome, reply::Head,
+    server_url::ServerUrl,
 };
 use atoma_transport::{Body, Request, Response, ResponseFuture, RetryConfig, Timeouts};
 use bytes::Bytes;
@@ -161,7 +162,7 @@ impl Prepared {
         *request.uri_mut() = self.uri(path)?;
         if streams {
             let accepted = HeaderValue::from_static("text/event-stream");
-            request.headers_mut().insert(ACCEPT, accepted);
+            set(request.headers_mut(), ACCEPT, accepted);
         }
         let sent = if streams { timeouts.idle(None) } else { timeouts };
         // The client's own are known below.
@@ -199,7 +200,7 @@ impl Options {
     fn apply(&self, request: &mut Request) -> Result<()> {
         for (name, value) in &self.headers {
             let (name, value) = header(name, value)?;
-            request.headers_mut().insert(name, value);
+            set(request.headers_mut(), name, value);
         }
         if let Some(retries) = &self.retries {
             retries.validate().map_err(|error| Error::config(error.to_string()))?;

@@ -2,8 +2,8 @@ use crate::{ApiKey, api_key::Credentials};
 use atoma_transport::{
     BoxError, ErrorKind, Request, RequestSent, Response, ResponseFuture, Transport, TransportError,
 };
-use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
-use std::{borrow::Cow, mem, sync::Arc};
+use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
+use std::{borrow::Cow, sync::Arc};
 
 /// Puts the client's headers and its key on each attempt; what the call has of its own wins.
 ///
@@ -23,17 +23,19 @@ const FURTHER_HEADERS: usize = 3;
 impl<T: Transport> Headers<T> {
     /// An `Authorization` among `defaults` goes before the key of `credentials`.
     pub(crate) fn new(inner: T, mut defaults: HeaderMap, credentials: Credentials) -> Self {
-        if let Some(key) = credentials.key() {
-            defaults.entry(AUTHORIZATION).or_insert_with(|| key.bearer().clone());
+        if let (Some(key), false) = (credentials.key(), defaults.contains_key(AUTHORIZATION)) {
+            set(&mut defaults, AUTHORIZATION, key.bearer().clone());
         }
         Self { inner: Arc::new(inner), defaults, credentials }
     }
 
-    /// The defaults, with room for what follows: growing costs as much as all of them.
-    fn roomy(&self) -> HeaderMap {
-        let mut headers = HeaderMap::with_capacity(self.defaults.len() + FURTHER_HEADERS);
-        for (name, value) in &self.defaults {
-            headers.insert(name, value.clone());
+    /// The defaults and what goes before them, with room for what follows: growing would cost as
+    /// much as all of them.
+    fn all(&self, own: &HeaderMap) -> HeaderMap {
+        let count = self.defaults.len() + own.len() + FURTHER_HEADERS;
+        let mut headers = HeaderMap::with_capacity(count);
+        for (name, value) in self.defaults.iter().chain(own) {
+            set(&mut headers, name.clone(), value.clone());
         }
         headers
     }
@@ -41,11 +43,8 @@ impl<T: Transport> Headers<T> {
 
 impl<T: Transport> Transport for Headers<T> {
     fn send(&self, mut request: Request) -> ResponseFuture {
-        let own = mem::replace(request.headers_mut(), self.roomy());
-        let own_key = own.get(AUTHORIZATION).map(ApiKey::inside);
-        if !own.is_empty() {
-            request.headers_mut().extend(own);
-        }
+        let own_key = request.headers().get(AUTHORIZATION).map(ApiKey::inside);
+        *request.headers_mut() = self.all(request.headers());
         match (own_key, &self.credentials) {
             (Some(Some(key)), _) => cleansing(key, self.inner.send(request), true),
             (Some(None), _) | (None, Credentials::None) => self.inner.send(request),
@@ -56,12 +55,18 @@ impl<T: Transport> Transport for Headers<T> {
                 let (key, inner) = (provider.api_key(), Arc::clone(&self.inner));
                 Box::pin(async move {
                     let key = key.await.map_err(no_key)?;
-                    request.headers_mut().insert(AUTHORIZATION, key.bearer().clone());
+                    set(request.headers_mut(), AUTHORIZATION, key.bearer().clone());
                     cleansing(key, inner.send(request), true).await
                 })
             }
         }
     }
+}
+
+/// Sets a header in one place for all, since what sets one is large.
+#[inline(never)]
+pub(crate) fn set(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
+    headers.insert(name, value);
 }
 
 /// Takes the key out of a response's headers. One that is not the client's own is left with the

@@ -237,6 +237,6 @@ fn is_whole_json(data: &str) -> bool {
 }
 
 fn mentions_choices(json: &[u8]) -> bool {
-    let value = std::str::from_utf8(json).ok().map(serde_json::from_str::<serde_json::Value>);
-    value.is_some_and(|value| value.is_ok_and(|value| value.get("choices").is_some()))
+    let name = b"\"choices\"";
+    json.windows(name.len()).any(|part| part == name)
 }
