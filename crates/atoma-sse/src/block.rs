@@ -1,11 +1,12 @@
 //! The event being put together: the buffers of the standard, and what they may hold.
 
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::mem;
 use core::str;
 
-use crate::{DecodeError, Event, Unfinished};
+use crate::data::Data;
+use crate::utf8::from_utf8;
+use crate::{DecodeError, Event, OwnedEvent, Unfinished};
 
 /// The fields of the block being read, and the last event id.
 ///
@@ -16,13 +17,20 @@ pub(crate) struct Block {
     has_data: bool,
     has_next_id: bool,
     /// The values of the `data` fields, a LF between them.
-    data: Vec<u8>,
+    data: Data,
     name: String,
     /// The `id` field of this block, which counts from its blank line on.
     next_id: String,
     id: String,
     /// Data whose malformed UTF-8 had to be replaced.
     replaced: String,
+}
+
+/// An event whose block has ended.
+pub(crate) struct Lent<'a> {
+    pub(crate) event: Event<'a>,
+    /// Whether the block would rather part with the event's buffer than have it copied.
+    pub(crate) can_be_taken: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -84,7 +92,7 @@ impl Block {
     /// More of the value of a `data` field.
     #[inline(always)]
     pub(crate) fn append_data(&mut self, value: &[u8], limit: usize) -> Result<(), DecodeError> {
-        if value.len() > limit - self.data.len() {
+        if value.len() > self.data_room(limit) {
             return Err(DecodeError::event_too_long(limit));
         }
         self.extend_data(value, limit);
@@ -94,7 +102,7 @@ impl Block {
     /// The same where there is known to be room.
     #[inline(always)]
     pub(crate) fn extend_data(&mut self, value: &[u8], limit: usize) {
-        append(&mut self.data, value, limit);
+        self.data.append(value, limit);
     }
 
     /// How much more data the event may have.
@@ -141,9 +149,30 @@ impl Block {
 
     /// The event whose block has just ended.
     #[inline]
-    pub(crate) fn event(&mut self, limit: usize) -> Result<Event<'_>, DecodeError> {
-        let data = text(&self.data, &mut self.replaced, limit)?;
-        Ok(Event { name: &self.name, data, id: &self.id })
+    pub(crate) fn event(&mut self, limit: usize) -> Result<Lent<'_>, DecodeError> {
+        let can_be_taken = self.data.is_well_filled();
+        let (data, can_be_taken) = match self.data.get() {
+            Ok(data) => (data, can_be_taken),
+            Err(data) => (text(data, &mut self.replaced, limit)?, false),
+        };
+        Ok(Lent { event: Event { name: &self.name, data, id: &self.id }, can_be_taken })
+    }
+
+    /// The same event, in the buffer of its data.
+    #[inline]
+    pub(crate) fn take_event(&mut self) -> OwnedEvent {
+        let text = self.take_text();
+        OwnedEvent::from_text(text, self.name.len(), self.id.len())
+    }
+
+    /// The event's data, name and id, one behind the other.
+    #[inline(never)]
+    fn take_text(&mut self) -> String {
+        let mut text = self.data.take_text();
+        text.reserve_exact(self.name.len() + self.id.len());
+        text.push_str(&self.name);
+        text.push_str(&self.id);
+        text
     }
 
     /// An event that is one `data` line and nothing else, straight from the input.
@@ -152,9 +181,9 @@ impl Block {
         &'a mut self,
         data: &'a [u8],
         limit: usize,
-    ) -> Result<Event<'a>, DecodeError> {
+    ) -> Result<Lent<'a>, DecodeError> {
         let data = text(data, &mut self.replaced, limit)?;
-        Ok(Event { name: "", data, id: &self.id })
+        Ok(Lent { event: Event { name: "", data, id: &self.id }, can_be_taken: false })
     }
 
     pub(crate) fn id(&self) -> &str {
@@ -167,34 +196,15 @@ impl Block {
         let unfinished = (self.stage == Stage::Open || cut) && self.stage != Stage::Skipped;
         let left = unfinished.then(|| Unfinished {
             name: mem::take(&mut self.name),
-            data: String::from_utf8_lossy(&self.data).into_owned(),
+            data: match self.data.get() {
+                Ok(data) => String::from(data),
+                Err(data) => String::from_utf8_lossy(data).into_owned(),
+            },
         });
         self.clear();
         left
     }
 }
-
-/// Appends, growing from one power of two to another but never beyond the limit.
-#[inline(always)]
-pub(crate) fn append(buffer: &mut Vec<u8>, bytes: &[u8], limit: usize) {
-    if bytes.len() > buffer.capacity() - buffer.len() {
-        grow(buffer, bytes.len(), limit);
-    }
-    match bytes {
-        [byte] => buffer.push(*byte),
-        _ => buffer.extend_from_slice(bytes),
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn grow(buffer: &mut Vec<u8>, more: usize, limit: usize) {
-    let needed = buffer.len() + more;
-    let room = needed.checked_next_power_of_two().unwrap_or(needed).max(SMALLEST_BUFFER).min(limit);
-    buffer.reserve_exact(room.max(needed) - buffer.len());
-}
-
-const SMALLEST_BUFFER: usize = 256;
 
 /// The bytes as text: themselves if they are UTF-8, otherwise replaced.
 #[inline(always)]
@@ -207,23 +217,6 @@ fn text<'a>(
         Some(text) => Ok(text),
         None if replace(bytes, replaced, limit) => Ok(replaced),
         None => Err(DecodeError::event_too_long(limit)),
-    }
-}
-
-#[cfg(not(feature = "simdutf8"))]
-#[inline(always)]
-fn from_utf8(bytes: &[u8]) -> Option<&str> {
-    str::from_utf8(bytes).ok()
-}
-
-/// Vector instructions pay from some hundred bytes on, earlier where not all is ASCII.
-#[cfg(feature = "simdutf8")]
-#[inline(always)]
-fn from_utf8(bytes: &[u8]) -> Option<&str> {
-    if bytes.len() < 128 {
-        str::from_utf8(bytes).ok()
-    } else {
-        simdutf8::basic::from_utf8(bytes).ok()
     }
 }
 

@@ -1,7 +1,7 @@
 mod cut;
 
 use self::cut::CutLine;
-use crate::block::Block;
+use crate::block::{Block, Lent};
 use crate::line::{self, Field};
 use crate::{DecodeError, Event, Limits, OwnedEvent, Unfinished};
 
@@ -75,12 +75,16 @@ impl Decoder {
         &'a mut self,
         input: &mut &'i [u8],
     ) -> Result<Option<Event<'a>>, DecodeError> {
-        // Inlined, so that the call which finds the input used up is none.
-        if input.is_empty() { Ok(None) } else { self.decode_some(input) }
+        match self.decode_lent(input) {
+            Ok(Some(lent)) => Ok(Some(lent.event)),
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// As [`decode`](Self::decode), with an event that owns its text: one allocation an event,
-    /// and none for one as short as `[DONE]`.
+    /// and none for one as short as `[DONE]`. An event that came in pieces of 4 KiB and more takes
+    /// over the decoder's buffer, if it fills half of it, instead of being copied.
     ///
     /// # Errors
     ///
@@ -88,8 +92,9 @@ impl Decoder {
     #[inline(always)]
     pub fn decode_owned(&mut self, input: &mut &[u8]) -> Result<Option<OwnedEvent>, DecodeError> {
         // Always inlined, neither `?` nor `map`: the event would travel through memory twice.
-        match self.decode(input) {
-            Ok(Some(event)) => Ok(Some(event.to_owned())),
+        match self.decode_lent(input) {
+            Ok(Some(lent)) if lent.can_be_taken => Ok(Some(self.block.take_event())),
+            Ok(Some(lent)) => Ok(Some(lent.event.to_owned())),
             Ok(None) => Ok(None),
             Err(error) => Err(error),
         }
@@ -159,10 +164,19 @@ enum Found<'i> {
 
 /// The lines that lie wholly in the input.
 impl Decoder {
+    /// Inlined, so that the call which finds the input used up is none.
+    #[inline(always)]
+    fn decode_lent<'a, 'i: 'a>(
+        &'a mut self,
+        input: &mut &'i [u8],
+    ) -> Result<Option<Lent<'a>>, DecodeError> {
+        if input.is_empty() { Ok(None) } else { self.decode_some(input) }
+    }
+
     fn decode_some<'a, 'i: 'a>(
         &'a mut self,
         input: &mut &'i [u8],
-    ) -> Result<Option<Event<'a>>, DecodeError> {
+    ) -> Result<Option<Lent<'a>>, DecodeError> {
         self.block.release();
         let found = match self.advance(input) {
             Ok(found) => found,

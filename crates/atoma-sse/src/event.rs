@@ -94,6 +94,13 @@ pub struct OwnedEvent {
 }
 
 impl OwnedEvent {
+    /// The event whose data, name and id are in `text`, one behind the other.
+    #[inline]
+    pub(crate) fn from_text(text: String, name_length: usize, id_length: usize) -> Self {
+        let id_at = text.len() - id_length;
+        Self { text: Text::Long(text), name_at: id_at - name_length, id_at }
+    }
+
     /// The same event, borrowed.
     #[inline]
     pub fn as_event(&self) -> Event<'_> {

@@ -8,6 +8,7 @@ mod adapter;
 mod block;
 #[cfg(feature = "http-body")]
 mod body;
+mod data;
 mod decoder;
 mod encoder;
 mod error;
@@ -17,6 +18,7 @@ mod line;
 #[cfg(feature = "stream")]
 mod stream;
 mod text;
+mod utf8;
 
 #[cfg(any(feature = "stream", feature = "http-body"))]
 pub use adapter::StreamError;

@@ -49,6 +49,25 @@ fn an_owned_event_is_one_allocation() {
 }
 
 #[test]
+fn a_long_owned_event_that_is_cut_is_one_allocation_too() {
+    let event = format!("data: {}\n\n", "é".repeat(30_000));
+    let mut decoder = Decoder::new();
+    let mut decode = |slice| {
+        for mut input in event.as_bytes().chunks(slice) {
+            while decoder.decode_owned(&mut input).unwrap().is_some() {}
+        }
+    };
+    decode(16 * 1024);
+    for slice in [5000, 16 * 1024] {
+        let counted = measure(|| decode(slice));
+        assert_eq!(counted.count_total, 1, "in slices of {slice}");
+        // It is in the buffer that it was put together in.
+        assert_eq!(counted.bytes_max, 64 * 1024);
+        assert_eq!(counted.bytes_current, 0, "and nothing is kept");
+    }
+}
+
+#[test]
 fn a_short_owned_event_is_none() {
     let stream = "data: [DONE]\n\n".repeat(100);
     let mut input = stream.as_bytes();

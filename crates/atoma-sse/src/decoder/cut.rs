@@ -6,7 +6,7 @@ use core::mem;
 
 use super::{Decoder, Position};
 use crate::DecodeError;
-use crate::block::append;
+use crate::data::append;
 use crate::line::{self, Field, LONGEST_NAME};
 
 #[derive(Debug, Clone, Default)]
@@ -168,9 +168,14 @@ impl Decoder {
     }
 
     /// Takes the first part of a value, and with it the event's limit into account.
+    #[inline(always)]
     fn continue_data(&mut self, part: &[u8]) -> Result<(), DecodeError> {
-        self.block.append_data(part, self.limits.event)?;
-        self.cut.room = self.cut.room.min(self.block.data_room(self.limits.event));
+        let room = self.block.data_room(self.limits.event);
+        if part.len() > room {
+            return Err(DecodeError::event_too_long(self.limits.event));
+        }
+        self.block.extend_data(part, self.limits.event);
+        self.cut.room = self.cut.room.min(room - part.len());
         Ok(())
     }
 

@@ -1,0 +1,103 @@
+//! Text whose bytes come in pieces.
+
+/// The bytes as text, if they are UTF-8.
+#[cfg(not(feature = "simdutf8"))]
+#[inline(always)]
+pub(crate) fn from_utf8(bytes: &[u8]) -> Option<&str> {
+    core::str::from_utf8(bytes).ok()
+}
+
+/// The bytes as text, if they are UTF-8.
+///
+/// Vector instructions pay from some hundred bytes on, earlier where not all is ASCII.
+#[cfg(feature = "simdutf8")]
+#[inline(always)]
+pub(crate) fn from_utf8(bytes: &[u8]) -> Option<&str> {
+    if bytes.len() < 128 {
+        core::str::from_utf8(bytes).ok()
+    } else {
+        simdutf8::basic::from_utf8(bytes).ok()
+    }
+}
+
+/// The bytes and, apart, the beginning of a character whose end is not among them.
+pub(crate) fn split_cut(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let first = bytes.iter().rev().take(3).position(|&byte| byte >= 0xC0);
+    match first.map(|behind| bytes.len() - behind - 1) {
+        Some(at) if at + length(bytes[at]) > bytes.len() => bytes.split_at(at),
+        _ => (bytes, &[]),
+    }
+}
+
+/// The beginning of a character, or nothing.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CutCharacter {
+    bytes: [u8; 4],
+    length: usize,
+}
+
+impl CutCharacter {
+    /// At most three bytes, the first of which says how many there should be.
+    pub(crate) fn new(beginning: &[u8]) -> Self {
+        let mut bytes = [0; 4];
+        bytes[..beginning.len()].copy_from_slice(beginning);
+        Self { bytes, length: beginning.len() }
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+
+    #[inline(always)]
+    pub(crate) fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Takes what is missing from the front of `more`. False if that is not enough.
+    pub(crate) fn complete(&mut self, more: &mut &[u8]) -> bool {
+        let whole = length(self.bytes[0]);
+        while self.length < whole {
+            let Some((&byte, rest)) = more.split_first() else { return false };
+            self.bytes[self.length] = byte;
+            self.length += 1;
+            *more = rest;
+        }
+        true
+    }
+}
+
+/// How many bytes a character has that begins with this one, and is not ASCII.
+fn length(first: u8) -> usize {
+    match first {
+        ..0xE0 => 2,
+        0xE0..0xF0 => 3,
+        0xF0.. => 4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cut_character_is_set_apart_and_completed() {
+        for character in ["é", "東", "😀"] {
+            for at in 1..character.len() {
+                let (beginning, end) = character.as_bytes().split_at(at);
+                let bytes = [b"ab", beginning].concat();
+                assert_eq!(split_cut(&bytes), (&b"ab"[..], beginning));
+                assert_eq!(split_cut(beginning), (&b""[..], beginning));
+                let mut cut = CutCharacter::new(beginning);
+                assert!(!cut.complete(&mut &end[..end.len() - 1]));
+                let rest = [&end[end.len() - 1..], b"cd"].concat();
+                let mut more = &rest[..];
+                assert!(cut.complete(&mut more));
+                assert_eq!((cut.as_bytes(), more), (character.as_bytes(), &b"cd"[..]));
+            }
+            let whole = ["ab", character].concat();
+            assert_eq!(split_cut(whole.as_bytes()), (whole.as_bytes(), &b""[..]));
+        }
+        assert_eq!(split_cut(b""), (&b""[..], &b""[..]));
+        assert_eq!(split_cut(b"\x80\x80\x80\x80"), (&b"\x80\x80\x80\x80"[..], &b""[..]));
+    }
+}
