@@ -142,7 +142,7 @@ const LONG: usize = 4 * 1024;
 /// How much is checked and then copied at a time, so that it is fetched from the memory once.
 const BLOCK: usize = 16 * 1024;
 
-/// Appends, growing from one power of two to another but never beyond the limit.
+/// Appends, growing but never beyond the limit.
 #[inline(always)]
 pub(crate) fn append(buffer: &mut Vec<u8>, bytes: &[u8], limit: usize) {
     if bytes.len() > buffer.capacity() - buffer.len() {
@@ -166,10 +166,20 @@ fn grow(buffer: &mut Vec<u8>, more: usize, limit: usize) {
     buffer.reserve_exact(room - buffer.len());
 }
 
-/// How much room to make where so much is needed.
+/// How much room to make where so much is needed, never beyond the limit. The longer the data, the
+/// larger the step: it costs more to copy them once more than to reserve what is not touched yet.
 fn grown(needed: usize, limit: usize) -> usize {
-    let room = needed.checked_next_power_of_two().unwrap_or(needed).max(SMALLEST_BUFFER).min(limit);
-    room.max(needed)
+    let mut room = SMALLEST_BUFFER;
+    while room < needed {
+        let times = match room {
+            0..0x4000 => 2,
+            0x4000..0x10_0000 => 4,
+            0x10_0000..0x80_0000 => 8,
+            _ => 2,
+        };
+        room = room.saturating_mul(times);
+    }
+    room.min(limit).max(needed)
 }
 
 const SMALLEST_BUFFER: usize = 256;
