@@ -105,6 +105,12 @@ impl Block {
         self.data.append(value, limit);
     }
 
+    /// Appends a byte within the limit. False if that is not simple.
+    #[inline(always)]
+    pub(crate) fn push_data(&mut self, byte: u8) -> bool {
+        self.data.push(byte)
+    }
+
     /// How much more data the event may have.
     #[inline(always)]
     pub(crate) fn data_room(&self, limit: usize) -> usize {

@@ -60,6 +60,12 @@ impl Data {
         self.cut = CutCharacter::default();
     }
 
+    /// Appends a byte. False if that is not simple.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, byte: u8) -> bool {
+        push(&mut self.bytes, byte)
+    }
+
     /// Appends, growing but never beyond the limit.
     #[inline(always)]
     pub(crate) fn append(&mut self, part: &[u8], limit: usize) {
@@ -149,6 +155,16 @@ pub(crate) fn append(buffer: &mut Vec<u8>, bytes: &[u8], limit: usize) {
         grow(buffer, bytes.len(), limit);
     }
     extend(buffer, bytes);
+}
+
+/// Appends a byte. False if the buffer has to grow.
+#[inline(always)]
+pub(crate) fn push(buffer: &mut Vec<u8>, byte: u8) -> bool {
+    let has_room = buffer.len() < buffer.capacity();
+    if has_room {
+        buffer.push(byte);
+    }
+    has_room
 }
 
 #[inline(always)]

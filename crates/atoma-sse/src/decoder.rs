@@ -170,7 +170,14 @@ impl Decoder {
         &'a mut self,
         input: &mut &'i [u8],
     ) -> Result<Option<Lent<'a>>, DecodeError> {
-        if input.is_empty() { Ok(None) } else { self.decode_some(input) }
+        match **input {
+            [] => Ok(None),
+            [byte] if self.take_byte(byte) => {
+                *input = &[];
+                Ok(None)
+            }
+            _ => self.decode_some(input),
+        }
     }
 
     fn decode_some<'a, 'i: 'a>(

@@ -35,7 +35,7 @@ fn find_end_in_few(bytes: &[u8]) -> Option<usize> {
 }
 
 #[inline(always)]
-fn is_end(byte: &u8) -> bool {
+pub(crate) fn is_end(byte: &u8) -> bool {
     matches!(byte, b'\n' | b'\r')
 }
 

@@ -6,7 +6,7 @@ use core::mem;
 
 use super::{Decoder, Position};
 use crate::DecodeError;
-use crate::data::append;
+use crate::data::{append, push};
 use crate::line::{self, Field, LONGEST_NAME};
 
 #[derive(Debug, Clone, Default)]
@@ -23,6 +23,17 @@ pub(super) struct CutLine {
 impl CutLine {
     pub(super) fn name(&self) -> &[u8] {
         &self.head[..self.head_length]
+    }
+
+    /// False at the colon, and if the name is longer than any.
+    #[inline(always)]
+    fn push_name(&mut self, byte: u8) -> bool {
+        let pushed = byte != b':' && self.head_length < LONGEST_NAME;
+        if pushed {
+            self.head[self.head_length] = byte;
+            self.head_length += 1;
+        }
+        pushed
     }
 
     pub(super) fn clear(&mut self) {
@@ -53,6 +64,47 @@ impl Decoder {
             *input = self.pass_line_end(input);
         }
         Ok(())
+    }
+
+    /// Takes a byte that comes alone, if that is simple: if it makes a line longer, within the limits
+    /// and the room there is, or ends one. False if it is left.
+    pub(super) fn take_byte(&mut self, byte: u8) -> bool {
+        if line::is_end(&byte) {
+            let ends = byte == b'\n' && matches!(self.position, Position::Data | Position::Ignored);
+            if ends {
+                self.position = Position::LineStart;
+            }
+            return ends;
+        }
+        if self.position == Position::LineStart {
+            if self.block.is_skipped() {
+                return false;
+            }
+            self.block.release();
+            self.cut.clear();
+            self.cut.room = self.limits.line;
+            self.position = Position::Name;
+        }
+        if self.cut.room == 0 {
+            return false;
+        }
+        let taken = match self.position {
+            Position::Data => self.block.push_data(byte),
+            Position::Value(_) => push(&mut self.cut.value, byte),
+            Position::Name => self.cut.push_name(byte),
+            Position::Ignored => true,
+            Position::Colon(Field::Data) if byte == b' ' => {
+                self.position = Position::Data;
+                let room = self.block.data_room(self.limits.event);
+                self.cut.room = self.cut.room.min(room.saturating_add(1));
+                true
+            }
+            _ => false,
+        };
+        if taken {
+            self.cut.room -= 1;
+        }
+        taken
     }
 
     /// Takes the first part of a line whose end is not in sight, or beyond the limit.
