@@ -133,7 +133,7 @@ impl Codec<Option<Box<ApiError>>> for ErrorMember {
 /// Reads an error told by the value of a member `error`.
 fn read_member(value: Value) -> Result<Option<Box<ApiError>>, Value> {
     let error = match &value {
-        Value::String(text) if text.trim().is_empty() => None,
+        Value::String(text) if text.trim_ascii().is_empty() => None,
         Value::String(text) => Some(ApiError { message: text.clone(), ..ApiError::default() }),
         Value::Object(_) => json::object_from_value(&value).and_then(ApiError::with_message),
         _ => None,
@@ -154,7 +154,7 @@ fn from_value(value: &Value) -> Option<ApiError> {
             keep_neighbours(&mut error, members);
             Some(error)
         }
-        Some(Value::String(text)) if !text.trim().is_empty() => {
+        Some(Value::String(text)) if !text.trim_ascii().is_empty() => {
             let text = text.clone();
             let mut error: ApiError = json::object_from_value(value)?;
             error.extra.remove("error");
@@ -212,7 +212,7 @@ fn keep_neighbours(error: &mut ApiError, members: &Map<String, Value>) {
 /// The message that a value holds: text, an object with a message, or a list of either.
 fn message_in(value: &Value) -> Option<String> {
     let message = match value {
-        Value::String(text) => text.trim().to_owned(),
+        Value::String(text) => text.trim_ascii().to_owned(),
         Value::Object(members) => {
             let message = MESSAGES.iter().find_map(|name| message_in(members.get(*name)?))?;
             let location = members.get("loc").and_then(Value::as_array).map(|path| dotted(path));
@@ -244,7 +244,7 @@ fn joined(texts: &mut dyn Iterator<Item = String>, separator: &str) -> String {
 
 /// Reads an error told by plain text. Markup, broken JSON and bytes that are no text tell nothing.
 fn from_text(text: &str) -> Option<ApiError> {
-    let text = text.trim().trim_start_matches('\u{feff}');
+    let text = text.trim_ascii().trim_start_matches('\u{feff}');
     let is_binary = |c: char| c == '\u{fffd}' || (c.is_control() && !c.is_whitespace());
     let is_markup = ["<", "{", "[{", "[\""].iter().any(|start| text.starts_with(start));
     if text.is_empty() || is_markup || text.contains(is_binary) {

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// How many members are put together from the objects of a stream; what goes beyond is passed over.
 const MOST_MERGED: usize = 128;
@@ -145,15 +145,16 @@ impl Extra {
         if members.len() < 2 {
             return;
         }
-        let mut places: HashMap<String, usize> = HashMap::with_capacity(members.len());
+        let mut places = Map::new();
         let mut settled: Vec<(String, Value)> = Vec::with_capacity(members.len());
         for (name, value) in members.drain(..) {
-            match places.get(&name) {
+            let place = places.get(&name).and_then(Value::as_u64);
+            match place.and_then(|place| settled.get_mut(place as usize)) {
                 None => {
-                    places.insert(name.clone(), settled.len());
+                    places.insert(name.clone(), settled.len().into());
                     settled.push((name, value));
                 }
-                Some(&place) if !value.is_null() => settled[place].1 = value,
+                Some((_, known)) if !value.is_null() => *known = value,
                 Some(_) => {}
             }
         }

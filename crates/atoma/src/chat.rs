@@ -137,16 +137,8 @@ impl Written {
     fn of(request: &ChatCompletionRequest, misuse: Option<&'static str>) -> Self {
         let body = match misuse {
             Some(misuse) => Err(Error::misuse(misuse)),
-            None => written(request),
+            None => request.to_vec().map(Bytes::from).map_err(Error::from),
         };
         Self { body, choices: request.n.unwrap_or(1) }
     }
-}
-
-/// `request` as JSON, checked first.
-fn written(request: &ChatCompletionRequest) -> Result<Bytes> {
-    request.validate()?;
-    let body = serde_json::to_vec(request)
-        .map_err(|error| Error::misuse(format!("the request cannot be written: {error}")))?;
-    Ok(body.into())
 }

@@ -65,7 +65,7 @@ impl Events {
             Some(b'{') if !is_error => self.read_chunk(data),
             // Some gateways send their keep-alive comments as data.
             None | Some(b':') => Ok(Said::Nothing),
-            _ => self.other(data.trim(), is_error),
+            _ => self.other(data.trim_ascii(), is_error),
         }
     }
 

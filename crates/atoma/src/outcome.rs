@@ -9,7 +9,7 @@ use crate::{
     sniff::{Looks, is_event_stream, looks, trimmed},
 };
 use atoma_transport::{Body, Sleep, Timer};
-use atoma_types::{ApiError, ChatCompletionResponse, ReadError};
+use atoma_types::{ApiError, ChatCompletionChunk, ChatCompletionResponse, ReadError};
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use http_body::Body as _;
@@ -157,7 +157,7 @@ pub(crate) fn unreadable(error: ReadError, json: &[u8]) -> Error {
 /// The standard drops it. A `[DONE]` or a whole JSON object cannot have been cut, though, and
 /// servers that forget the last blank line exist; anything else is dropped.
 pub(crate) fn read_unfinished(events: &mut Events, data: &str) -> Result<Said> {
-    let data = data.trim();
+    let data = data.trim_ascii();
     if data.eq_ignore_ascii_case("[done]") || is_whole_json(data) {
         events.read_data(data, false)
     } else {
@@ -233,7 +233,7 @@ async fn next_frame(
 }
 
 fn is_whole_json(data: &str) -> bool {
-    data.starts_with('{') && serde_json::from_str::<serde::de::IgnoredAny>(data).is_ok()
+    data.starts_with('{') && ChatCompletionChunk::from_slice(data.as_bytes()).is_ok()
 }
 
 fn mentions_choices(json: &[u8]) -> bool {

@@ -1,6 +1,6 @@
 use atoma_transport::Attempts;
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 use std::{
     fmt,
     ops::{Deref, DerefMut},
@@ -92,6 +92,10 @@ impl fmt::Debug for Head {
 
 impl Head {
     pub(crate) fn request_id(&self) -> Option<&str> {
-        self.headers.get("x-request-id").or_else(|| self.headers.get("request-id"))?.to_str().ok()
+        REQUEST_ID.iter().find_map(|name| self.headers.get(name))?.to_str().ok()
     }
 }
+
+/// What servers call their name for a request.
+const REQUEST_ID: [HeaderName; 2] =
+    [HeaderName::from_static("x-request-id"), HeaderName::from_static("request-id")];

@@ -21,7 +21,7 @@ impl ServerUrl {
     /// Checks `url`; plain HTTP passes only for this machine, or where `allow_http` is set.
     pub(crate) fn parse(url: &str, allow_http: bool) -> Result<Self, Error> {
         let bad = |why: &str| Error::config(format!("the server URL {why}"));
-        let uri: Uri = url.trim().parse().map_err(|_| {
+        let uri: Uri = url.trim_ascii().parse().map_err(|_| {
             bad("is not a URL: it has to look like https://api.atoma.network or http://localhost:8000")
         })?;
         let authority = uri

@@ -7,12 +7,12 @@ pub(crate) fn excerpt(body: &[u8]) -> String {
     const LIMIT: usize = 200;
     let text = String::from_utf8_lossy(&body[..body.len().min(4 * LIMIT)]);
     let mut line: String = text
-        .trim()
+        .trim_ascii()
         .chars()
         .take(LIMIT)
         .map(|char| if char.is_control() { ' ' } else { char })
         .collect();
-    if text.trim().chars().nth(LIMIT).is_some() || body.len() > 4 * LIMIT {
+    if text.trim_ascii().chars().nth(LIMIT).is_some() || body.len() > 4 * LIMIT {
         line.push('…');
     }
     line

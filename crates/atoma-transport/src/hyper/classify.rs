@@ -49,8 +49,14 @@ pub(super) fn is_unknown_name(error: &io::Error) -> bool {
         "non-recoverable",
         "Non-recoverable",
     ];
-    let text = error.to_string();
-    error.kind() == io::ErrorKind::NotFound || TEXTS.iter().any(|known| text.contains(known))
+    error.kind() == io::ErrorKind::NotFound || says(&error.to_string(), &TEXTS)
+}
+
+/// Whether one of `phrases` stands in `text`, which is short.
+fn says(text: &str, phrases: &[&str]) -> bool {
+    let stands_there =
+        |phrase: &&str| text.as_bytes().windows(phrase.len()).any(|part| part == phrase.as_bytes());
+    phrases.iter().any(stands_there)
 }
 
 /// A TLS handshake with `host` that failed.
@@ -214,8 +220,7 @@ pub(super) fn socks(place: &str, error: impl Into<BoxError>) -> TransportError {
     let reason = text.strip_prefix("SOCKS error: ").unwrap_or(&text);
     let failed = TransportError::new(ErrorKind::Proxy, RequestSent::No)
         .with_detail(format!("{place}: {reason}"));
-    let failed =
-        if FINAL.iter().any(|word| reason.contains(word)) { failed.permanent() } else { failed };
+    let failed = if says(reason, &FINAL) { failed.permanent() } else { failed };
     failed.with_source(error)
 }
 

@@ -9,7 +9,10 @@ use crate::TransportError;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Frame, SizeHint};
-use hyper::{body::Incoming, client::conn::http1};
+use hyper::{
+    body::Incoming,
+    client::conn::{TrySendError, http1},
+};
 use hyper_util::rt::TokioIo;
 use std::{
     convert::Infallible,
@@ -74,17 +77,12 @@ impl Connection {
         let mut response = pin!(self.sender.try_send_request(mem::take(request)));
         let response = poll_fn(|cx| driver.poll(cx, |cx| response.as_mut().poll(cx))).await;
         driver.wire.head_arrived();
-        response.map_err(|mut error| {
-            let unsent = error.take_message();
-            let written = driver.wire.is_written();
-            let error = classify::head(error.into_error(), &driver.unread, written);
-            match unsent {
-                Some(unsent) => {
-                    *request = unsent;
-                    SendError::Unsent(error)
-                }
-                None => SendError::Failed(error),
+        response.map_err(|error| match driver.failure(error) {
+            (error, Some(unsent)) => {
+                *request = unsent;
+                SendError::Unsent(error)
             }
+            (error, None) => SendError::Failed(error),
         })
     }
 
@@ -132,16 +130,10 @@ impl Driver {
         cx: &mut Context<'_>,
         mut wanted: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
-        let mut inner = Context::from_waker(&self.waker);
         for _ in 0..TURNS {
             self.wire.enter(cx.waker());
-            let connection = self.connection.as_mut();
-            if connection.is_some_and(|open| open.poll(&mut inner).is_ready()) {
-                // Taken apart, it closes the socket and gives up a request it had not begun.
-                let ended = self.connection.take().map(|ended| ended.into_parts().1);
-                self.unread = ended.unwrap_or_default();
-            }
-            let result = wanted(&mut inner);
+            self.poll_connection();
+            let result = wanted(&mut Context::from_waker(&self.waker));
             let woken = self.wire.leave();
             if result.is_ready() || !woken {
                 return result;
@@ -149,6 +141,26 @@ impl Driver {
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    fn poll_connection(&mut self) {
+        let Some(open) = &mut self.connection else { return };
+        if open.poll(&mut Context::from_waker(&self.waker)).is_ready() {
+            // Taken apart, it closes the socket and gives up a request it had not begun.
+            let ended = self.connection.take().map(|ended| ended.into_parts().1);
+            self.unread = ended.unwrap_or_default();
+        }
+    }
+
+    /// Why there is no response, and the request if it was not begun.
+    #[cold]
+    fn failure(
+        &self,
+        mut error: TrySendError<Request<Once>>,
+    ) -> (TransportError, Option<Request<Once>>) {
+        let unsent = error.take_message();
+        let error = classify::head(error.into_error(), &self.unread, self.wire.is_written());
+        (error, unsent)
     }
 }
 

@@ -157,13 +157,17 @@ impl Urls {
             None => Ok(String::new()),
         };
         let (all, http, https) = (checked(self.all)?, checked(self.http)?, checked(self.https)?);
-        let plain = |host: &str| without_brackets(host.trim()).trim_end_matches('.').to_owned();
-        let hosts: Vec<String> = self.no.split(',').map(plain).collect();
-        let used = [&all, &http, &https].iter().any(|url| !url.is_empty());
-        // To the matcher an asterisk is every name, but no address.
-        let matcher = (used && !hosts.iter().any(|host| host == "*")).then(|| {
-            Matcher::builder().all(all).http(http).https(https).no(hosts.join(",")).build()
-        });
+        let mut used = [&all, &http, &https].iter().any(|url| !url.is_empty());
+        let mut no = String::new();
+        for host in self.no.split(',') {
+            let host = without_brackets(host.trim_ascii()).trim_end_matches('.');
+            // To the matcher an asterisk is every name, but no address.
+            used &= host != "*";
+            no.push_str(host);
+            no.push(',');
+        }
+        let matcher =
+            used.then(|| Matcher::builder().all(all).http(http).https(https).no(no).build());
         Ok(Proxies { matcher, spare_loopback: self.spare_loopback })
     }
 }

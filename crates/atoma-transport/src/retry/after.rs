@@ -2,7 +2,7 @@ use http::{
     HeaderMap,
     header::{DATE, HeaderName, RETRY_AFTER},
 };
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 const SECOND: Duration = Duration::from_secs(1);
@@ -32,21 +32,22 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let milliseconds = longest(headers, &RETRY_AFTER_MS, &|text| decimal(text, MILLISECOND));
     milliseconds.or_else(|| {
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         let sent_at = longest(headers, &DATE, &date).unwrap_or(now);
         longest(headers, &RETRY_AFTER, &|text| {
-            let until = |date: SystemTime| date.duration_since(sent_at).unwrap_or_default();
+            let until = |date: Duration| date.saturating_sub(sent_at);
             decimal(text, SECOND).or_else(|| date(text).map(until))
         })
     })
 }
 
-fn longest<T: Ord>(
+fn longest(
     headers: &HeaderMap,
     name: &HeaderName,
-    read: &dyn Fn(&str) -> Option<T>,
-) -> Option<T> {
+    read: &dyn Fn(&str) -> Option<Duration>,
+) -> Option<Duration> {
     let texts = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-    texts.filter_map(|text| read(text.trim())).max()
+    texts.filter_map(|text| read(text.trim_ascii())).max()
 }
 
 /// Digits with at most one point among them: no sign, no exponent, no `nan`. Parts of a nanosecond
@@ -69,6 +70,7 @@ fn decimal(text: &str, unit: Duration) -> Option<Duration> {
     Some(sum)
 }
 
-fn date(text: &str) -> Option<SystemTime> {
-    httpdate::parse_http_date(text).ok()
+/// A date, as the time since 1970: HTTP knows none before.
+fn date(text: &str) -> Option<Duration> {
+    httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()
 }

@@ -19,6 +19,7 @@ use crate::{
 };
 use budget::Withdrawal;
 use event::OnRetry;
+use http::HeaderName;
 use std::{
     fmt, mem,
     sync::{Arc, Mutex, PoisonError},
@@ -324,7 +325,7 @@ impl<T: Transport> Call<T> {
         self.attempts.elapsed = now.saturating_duration_since(self.began);
         let (cause, request_sent, request_id) = match outcome {
             Ok(response) => {
-                let id = response.headers().get("x-request-id").and_then(|id| id.to_str().ok());
+                let id = response.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok());
                 (FailedBy::Status(response.status()), RequestSent::Maybe, id.map(str::to_owned))
             }
             Err(error) => (FailedBy::Transport(error.kind()), error.request_sent(), None),
@@ -371,6 +372,7 @@ impl<T: Transport> Call<T> {
     }
 }
 
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(5);
 
 impl<T> Clone for Retry<T> {

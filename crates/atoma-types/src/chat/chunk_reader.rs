@@ -168,8 +168,8 @@ impl ChunkReader {
         let finished = choice.finish_reason.is_some();
         let cut = |field, call| {
             let place = Place { choice: position, field, call };
-            let found = halves.binary_search_by_key(&place, |string| string.place).ok();
-            found.map_or((None, None), |found| (halves[found].opening, halves[found].closing))
+            let found = halves.iter().find(|string| string.place == place);
+            found.map_or((None, None), |string| (string.opening, string.closing))
         };
         for (field, call, position, text) in streamed_texts(choice) {
             let (opening, closing) = cut(field, position);

@@ -148,6 +148,23 @@ impl ChatCompletionRequest {
         validate::validate(self)
     }
 
+    /// The request as JSON, the body of a call; checked first, as [`validate`](Self::validate) does.
+    ///
+    /// # Errors
+    ///
+    /// The first fault found.
+    ///
+    /// ```
+    /// # use atoma_types::{ChatCompletionMessage, ChatCompletionRequest};
+    /// let request = ChatCompletionRequest::new("m", [ChatCompletionMessage::user("Hello!")]);
+    /// assert_eq!(request.to_vec()?, br#"{"messages":[{"role":"user","content":"Hello!"}],"model":"m"}"#);
+    /// # Ok::<(), atoma_types::InvalidRequest>(())
+    /// ```
+    pub fn to_vec(&self) -> Result<Vec<u8>, InvalidRequest> {
+        self.validate()?;
+        serde_json::to_vec(self).map_err(|error| InvalidRequest::unwritable(&error.to_string()))
+    }
+
     /// The names of the extra members that repeat a field which is set.
     pub(crate) fn repeated_member(&self) -> Option<&str> {
         self.extra.iter().map(|(name, _)| name).find(|name| is_set(self, name))

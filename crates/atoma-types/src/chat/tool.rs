@@ -168,7 +168,7 @@ impl ToolCall {
     /// # Ok::<(), atoma_types::ReadError>(())
     /// ```
     pub fn arguments_json(&self) -> Result<Value, ReadError> {
-        if self.function.arguments.trim().is_empty() {
+        if self.function.arguments.trim_ascii().is_empty() {
             return Ok(json!({}));
         }
         serde_json::from_str(&self.function.arguments).map_err(ReadError::new)

@@ -18,6 +18,12 @@ impl InvalidRequest {
         &self.field
     }
 
+    /// What serializing failed at: a field, and what is wrong with it.
+    pub(crate) fn unwritable(why: &str) -> Self {
+        let (field, fault) = why.split_once(' ').unwrap_or((why, ""));
+        Self::new(field, fault)
+    }
+
     fn new(field: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { field: field.into(), remedy: remedy.into() }
     }

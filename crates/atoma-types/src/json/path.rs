@@ -1,7 +1,7 @@
 //! Where in a chunk a pass over its text stands.
 
 /// Where a streamed string stands in its chunk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
     /// The position among the choices.
     pub(crate) choice: usize,
@@ -11,7 +11,7 @@ pub(crate) struct Place {
 }
 
 /// A field of a delta that is streamed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Field {
     Content,
     Reasoning,

@@ -12,7 +12,7 @@ use super::path::{Path, Place};
 /// The text with its flaws mended.
 pub(crate) struct Repaired {
     pub(crate) json: String,
-    /// The halves taken out, by their places in order.
+    /// The halves taken out.
     pub(crate) halves: Vec<CutString>,
 }
 
@@ -45,11 +45,12 @@ pub(crate) fn repair(json: &[u8], halves: Halves) -> Repaired {
     let path = Path::default();
     let mut pass = Pass { input: text.as_bytes(), at: 0, output, path, halves, cut: Vec::new() };
     pass.run();
-    let mut halves = pass.cut;
-    halves.sort_unstable_by_key(|string| string.place);
     let json = String::from_utf8(pass.output).expect("only whole characters of ASCII are replaced");
-    Repaired { json, halves }
+    Repaired { json, halves: pass.cut }
 }
+
+/// Of how many strings halves are taken out at most; those of further ones become U+FFFD at once.
+const MOST_CUT: usize = 256;
 
 struct Pass<'a> {
     input: &'a [u8],
@@ -106,7 +107,8 @@ impl Pass<'_> {
 
     fn string(&mut self) {
         let start = self.at + 1;
-        let place = if self.halves == Halves::TakeOut { self.path.place() } else { None };
+        let takes_out = self.halves == Halves::TakeOut && self.cut.len() < MOST_CUT;
+        let place = if takes_out { self.path.place() } else { None };
         let (mut opening, mut closing) = (None, None);
         self.output.push(b'"');
         self.at = start;

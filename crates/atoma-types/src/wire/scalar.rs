@@ -383,7 +383,7 @@ fn whole_number(number: &Number) -> Option<i128> {
 ///
 /// Read as any value is, which is compiled already: what reads nothing but numbers is large.
 fn number_in(text: &str) -> Option<Number> {
-    let text = text.trim();
+    let text = text.trim_ascii();
     if !text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
         return None;
     }
