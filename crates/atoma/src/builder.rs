@@ -191,33 +191,11 @@ impl ClientBuilder {
     /// [`Error::is_config`], and the text says what to do: no key or a malformed one, a malformed
     /// URL, `http://` to another machine, a malformed header or proxy, retries that cannot be, no
     /// trusted certificates.
-    pub fn build(self) -> Result<Client, Error> {
-        let credentials = match self.key {
-            Some(Key::Text(key)) => Credentials::Key(ApiKey::new(key)?),
-            Some(Key::Provider(provider)) => Credentials::Provider(provider),
-            Some(Key::None) => Credentials::None,
-            None => {
-                return Err(Error::config(
-                    "no API key: call api_key, or without_api_key if the server asks for none",
-                ));
-            }
-        };
+    pub fn build(mut self) -> Result<Client, Error> {
+        let credentials = credentials(self.key.take())?;
         let url = self.server_url.as_deref().unwrap_or(DEFAULT_SERVER_URL);
         let server_url = ServerUrl::parse(url, self.allow_http)?;
-        let mut headers = HeaderMap::new();
-        for (name, value) in &self.headers {
-            let (name, value) = header(name, value)?;
-            set(&mut headers, name, value);
-        }
-        let user_agent =
-            self.user_agent.as_deref().unwrap_or(concat!("atoma-rust/", env!("CARGO_PKG_VERSION")));
-        if !headers.contains_key(USER_AGENT) {
-            set(&mut headers, USER_AGENT, header("user-agent", user_agent)?.1);
-        }
-        for name in [ACCEPT, CONTENT_TYPE] {
-            set(&mut headers, name, HeaderValue::from_static("application/json"));
-        }
-
+        let headers = self.default_headers()?;
         let retries = self.retries.unwrap_or_default();
         retries.validate().map_err(|error| Error::config(error.to_string()))?;
         let timer = match self.timer {
@@ -249,6 +227,34 @@ impl ClientBuilder {
             stream_timeouts: self.stream_timeouts.unwrap_or_else(stream_timeouts),
             limits: self.limits,
         }))
+    }
+
+    fn default_headers(&self) -> Result<HeaderMap, Error> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in &self.headers {
+            let (name, value) = header(name, value)?;
+            set(&mut headers, name, value);
+        }
+        let user_agent =
+            self.user_agent.as_deref().unwrap_or(concat!("atoma-rust/", env!("CARGO_PKG_VERSION")));
+        if !headers.contains_key(USER_AGENT) {
+            set(&mut headers, USER_AGENT, header("user-agent", user_agent)?.1);
+        }
+        for name in [ACCEPT, CONTENT_TYPE] {
+            set(&mut headers, name, HeaderValue::from_static("application/json"));
+        }
+        Ok(headers)
+    }
+}
+
+fn credentials(key: Option<Key>) -> Result<Credentials, Error> {
+    match key {
+        Some(Key::Text(key)) => ApiKey::new(key).map(Credentials::Key),
+        Some(Key::Provider(provider)) => Ok(Credentials::Provider(provider)),
+        Some(Key::None) => Ok(Credentials::None),
+        None => Err(Error::config(
+            "no API key: call api_key, or without_api_key if the server asks for none",
+        )),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{
 use atoma_transport::{Attempts, ErrorKind, FailedBy, RequestSent, TransportError};
 use atoma_types::{ApiError, ChatCompletionResponse, InvalidRequest};
 use http::StatusCode;
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 /// Why a call gave no answer, or not a whole one.
 ///
@@ -29,7 +29,7 @@ pub struct Error(Box<Inner>);
 struct Inner {
     kind: Kind,
     head: Head,
-    partial: Option<ChatCompletionResponse>,
+    partial: Option<Arc<ChatCompletionResponse>>,
 }
 
 /// What is known of the exchange.
@@ -129,8 +129,8 @@ impl Error {
         self
     }
 
-    pub(crate) fn with_partial(mut self, partial: ChatCompletionResponse) -> Self {
-        self.0.partial = Some(partial);
+    pub(crate) fn with_partial(mut self, partial: Option<Arc<ChatCompletionResponse>>) -> Self {
+        self.0.partial = partial;
         self
     }
 
@@ -242,12 +242,12 @@ impl Error {
     ///
     /// Nothing received is lost: text, reasoning, tool calls and usage as far as they came.
     pub fn partial(&self) -> Option<&ChatCompletionResponse> {
-        self.0.partial.as_ref()
+        self.0.partial.as_deref()
     }
 
     /// Takes the partial answer out of the error.
     pub fn into_partial(self) -> Option<ChatCompletionResponse> {
-        self.0.partial
+        self.0.partial.map(Arc::unwrap_or_clone)
     }
 
     /// Some phase took longer than it may.

@@ -9,12 +9,15 @@ use atoma_types::{
     ApiError, ChatCompletionAccumulator, ChatCompletionChunk, ChatCompletionResponse, ChunkReader,
     ObjectKind,
 };
+use std::sync::Arc;
 
 /// Reads the events of one answer in order, and knows whether it is whole.
 #[derive(Debug)]
 pub(crate) struct Events {
     reader: ChunkReader,
     answer: ChatCompletionAccumulator,
+    /// What had come when reading failed, shared with the error.
+    failed: Option<Arc<ChatCompletionResponse>>,
     key: Option<ApiKey>,
     /// The number of choices asked for.
     choices: u32,
@@ -41,6 +44,7 @@ impl Events {
         Self {
             reader: ChunkReader::new(),
             answer: ChatCompletionAccumulator::new(),
+            failed: None,
             key,
             choices,
             limit,
@@ -115,7 +119,18 @@ impl Events {
 
     /// The answer as far as it came; none before the first chunk.
     pub(crate) fn partial(&self) -> Option<ChatCompletionResponse> {
-        (self.answer.chunks() > 0).then(|| self.answer.response())
+        match &self.failed {
+            Some(failed) => Some(ChatCompletionResponse::clone(failed)),
+            None => self.has_begun().then(|| self.answer.response()),
+        }
+    }
+
+    /// Ends the reading: the answer as far as it came, for the error to keep.
+    pub(crate) fn fail(&mut self) -> Option<Arc<ChatCompletionResponse>> {
+        if self.has_begun() {
+            self.failed = Some(Arc::new(std::mem::take(&mut self.answer).into_response()));
+        }
+        self.failed.clone()
     }
 
     pub(crate) fn into_response(self) -> ChatCompletionResponse {

@@ -97,7 +97,7 @@ fn read_completion(
             let mut events = Events::new(1, key.cloned(), usize::MAX);
             match read_events(body, &mut events, event_limit) {
                 Ok(()) => Ok(events.into_response()),
-                Err(error) => Err(with_partial(error, &events)),
+                Err(error) => Err(error.with_partial(events.fail())),
             }
         }
         Looks::Unclear if json.is_empty() => Err(Error::unexpected("the answer is empty", b"")),
@@ -196,13 +196,6 @@ pub(crate) fn answer_too_large(limit: usize) -> Error {
 
 pub(crate) fn too_large(limit: usize) -> Error {
     Error::limit(format!("an event of the answer is larger than {limit} bytes"))
-}
-
-fn with_partial(error: Error, events: &Events) -> Error {
-    match events.partial() {
-        Some(partial) => error.with_partial(partial),
-        None => error,
-    }
 }
 
 /// The beginning of a refusing body: neither an error while reading it nor its never ending is worth

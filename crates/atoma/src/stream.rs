@@ -373,10 +373,7 @@ impl ChatCompletionStream {
     fn fail(&mut self, error: Error) -> Option<Step> {
         self.finish();
         let error = error.with_head(&self.head).with_body_time(self.clock.time_since(self.arrived));
-        Some(Err(match self.events.partial() {
-            Some(partial) => error.with_partial(partial),
-            None => error,
-        }))
+        Some(Err(error.with_partial(self.events.fail())))
     }
 
     /// Lets go of the connection; it goes back to its pool only if its body was read to the end.

@@ -122,6 +122,17 @@ async fn a_truncated_stream_keeps_what_came() {
     }
 }
 
+#[tokio::test]
+async fn what_came_is_in_the_error_and_stays_with_the_stream() {
+    let server = Server::start([events([event(chunk("he"))])]).await;
+    let mut stream = client(server.url()).chat().stream(request()).await.unwrap();
+    assert_eq!(stream.try_next().await.unwrap().unwrap().text(), "he");
+    let error = stream.try_next().await.unwrap_err();
+    assert!(error.is_truncated() && stream.try_next().await.unwrap().is_none());
+    assert_eq!(stream.partial().unwrap().text(), "he");
+    assert_eq!(stream.partial(), error.into_partial());
+}
+
 /// An error inside the stream answers the same questions as one told by a status.
 #[tokio::test]
 async fn an_error_inside_is_the_error_outside() {
