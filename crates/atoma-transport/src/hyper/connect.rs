@@ -230,7 +230,7 @@ fn connect_request(target: &Target, server: &ProxyServer) -> http::Result<Reques
 }
 
 /// Addresses that are known already, as hyper-util's connector wants to be told them.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Addresses(Vec<SocketAddr>);
 
 impl Service<Name> for Addresses {

@@ -211,7 +211,7 @@ impl Half for http1::Connection<TokioIo<Wired<Stream>>, Once> {
 }
 
 /// The body of a request: one piece, or nothing.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Once(Option<Bytes>);
 
 impl Once {

@@ -15,7 +15,7 @@ const MAX_IDLE: usize = 512;
 /// What a connection must have in common with a request to serve it.
 ///
 /// A socket is bound to the runtime it was opened on: another runtime could wait for it in vain.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Origin {
     pub(super) target: Target,
     pub(super) runtime: tokio::runtime::Id,

@@ -5,7 +5,6 @@ use hyper_util::{
     rt::TokioIo,
 };
 use std::{
-    fmt,
     io::{self, Read},
     pin::Pin,
     task::{Context, Poll},
@@ -18,10 +17,9 @@ use tokio_rustls::client::TlsStream;
 
 /// Whatever is inside is known to its constructor alone: a connection, and all that holds one, is
 /// compiled for this one type.
-#[derive(Debug)]
 pub(super) struct Stream(Box<dyn Layer>);
 
-trait Layer: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin {
+trait Layer: AsyncRead + AsyncWrite + Send + Unpin {
     /// Whether the server chose HTTP/2 in the TLS handshake.
     #[cfg(feature = "http2")]
     fn speaks_http2(&self) -> bool {
@@ -94,7 +92,6 @@ impl AsyncWrite for Stream {
 impl Layer for TcpStream {}
 
 /// A stream with TLS over it.
-#[derive(Debug)]
 struct Secured {
     stream: TlsStream<TokioIo<TokioIo<Stream>>>,
     /// A record could not be taken. What came before it may still have to be read.

@@ -24,7 +24,6 @@ const POLLING: u8 = 1;
 const WOKEN: u8 = 2;
 
 /// Shared by a connection and the socket inside it.
-#[derive(Debug)]
 pub(super) struct Wire {
     state: AtomicU8,
     task: Mutex<Option<Waker>>,
@@ -112,7 +111,6 @@ impl Wake for Wire {
 }
 
 /// A stream that keeps its [`Wire`]'s marks.
-#[derive(Debug)]
 pub(super) struct Wired<S> {
     stream: S,
     wire: Arc<Wire>,
