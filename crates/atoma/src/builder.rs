@@ -2,7 +2,7 @@ use crate::{
     ApiKey, ApiKeyProvider, Client, Error,
     api_key::Credentials,
     client::{Inner, KEY_VARIABLE, Limits, URL_VARIABLE},
-    headers::{Headers, set},
+    headers::{Headers, cleanse, set},
     refusal::{is_final, told_by},
     server_url::{DEFAULT_SERVER_URL, ServerUrl},
 };
@@ -214,6 +214,9 @@ impl ClientBuilder {
             .config(retries)
             .timeouts(self.timeouts)
             .refusal_check(|_, body| told_by(body).as_ref().is_some_and(is_final));
+        if let Some(key) = key.clone() {
+            transport = transport.on_response(move |response| cleanse(&key, response));
+        }
         if let Some(hook) = self.on_retry {
             transport = transport.on_retry(move |event| hook(event));
         }

@@ -46,17 +46,17 @@ impl<T: Transport> Transport for Headers<T> {
         let own_key = request.headers().get(AUTHORIZATION).map(ApiKey::inside);
         *request.headers_mut() = self.all(request.headers());
         match (own_key, &self.credentials) {
-            (Some(Some(key)), _) => cleansing(key, self.inner.send(request), true),
-            (Some(None), _) | (None, Credentials::None) => self.inner.send(request),
-            (None, Credentials::Key(key)) => {
-                cleansing(key.clone(), self.inner.send(request), false)
+            (Some(Some(key)), _) => cleansing(key, self.inner.send(request)),
+            // The responses to the client's own key are cleansed by the retries.
+            (Some(None), _) | (None, Credentials::Key(_) | Credentials::None) => {
+                self.inner.send(request)
             }
             (None, Credentials::Provider(provider)) => {
                 let (key, inner) = (provider.api_key(), Arc::clone(&self.inner));
                 Box::pin(async move {
                     let key = key.await.map_err(no_key)?;
                     set(request.headers_mut(), AUTHORIZATION, key.bearer().clone());
-                    cleansing(key, inner.send(request), true).await
+                    cleansing(key, inner.send(request)).await
                 })
             }
         }
@@ -69,16 +69,14 @@ pub(crate) fn set(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue)
     headers.insert(name, value);
 }
 
-/// Takes the key out of a response's headers. One that is not the client's own is left with the
+/// Takes a key that is not the client's own out of a response's headers, and leaves it with the
 /// response, so that errors can be cleansed of it.
-fn cleansing(key: ApiKey, mut sent: ResponseFuture, is_left: bool) -> ResponseFuture {
+fn cleansing(key: ApiKey, mut sent: ResponseFuture) -> ResponseFuture {
     Box::pin(async move {
         let mut outcome = sent.as_mut().await;
         if let Ok(response) = &mut outcome {
             cleanse(&key, response);
-            if is_left {
-                response.extensions_mut().insert(key);
-            }
+            response.extensions_mut().insert(key);
         }
         outcome
     })
@@ -86,7 +84,7 @@ fn cleansing(key: ApiKey, mut sent: ResponseFuture, is_left: bool) -> ResponseFu
 
 /// Takes the key out of the headers, should the server have echoed it: the record of the attempts
 /// quotes one.
-fn cleanse(key: &ApiKey, response: &mut Response) {
+pub(crate) fn cleanse(key: &ApiKey, response: &mut Response) {
     for value in response.headers_mut().values_mut() {
         if let Cow::Owned(cleansed) = key.redact(value.as_bytes()) {
             *value = HeaderValue::from_bytes(&cleansed)

@@ -1,4 +1,5 @@
 use super::FailedBy;
+use crate::Response;
 use std::{sync::Arc, time::Duration};
 
 /// A retry that has been decided on, as the hook of [`Retry::on_retry`](crate::Retry::on_retry)
@@ -20,3 +21,4 @@ pub struct RetryEvent {
 }
 
 pub(super) type OnRetry = Arc<dyn Fn(&RetryEvent) + Send + Sync>;
+pub(super) type OnResponse = Arc<dyn Fn(&mut Response) + Send + Sync>;

@@ -18,7 +18,7 @@ use crate::{
     Transport, TransportError,
 };
 use budget::Withdrawal;
-use event::OnRetry;
+use event::{OnResponse, OnRetry};
 use http::HeaderName;
 use std::{
     fmt, mem,
@@ -69,6 +69,7 @@ struct Settings<T> {
     chance: Arc<Mutex<fastrand::Rng>>,
     refusal_check: Option<RefusalCheck>,
     budget: Option<RetryBudget>,
+    on_response: Option<OnResponse>,
     on_retry: Option<OnRetry>,
 }
 
@@ -86,6 +87,7 @@ impl<T: Transport> Retry<T> {
             chance: Arc::new(Mutex::new(fastrand::Rng::new())),
             refusal_check: None,
             budget: Some(RetryBudget::default()),
+            on_response: None,
             on_retry: None,
         };
         Self { settings: Arc::new(settings) }
@@ -141,6 +143,13 @@ impl<T: Transport> Retry<T> {
         self.set(|settings| settings.budget = budget.into())
     }
 
+    /// Sets what is shown each response, of every attempt, before it is judged and its server's name
+    /// for it recorded.
+    #[must_use]
+    pub fn on_response(self, hook: impl Fn(&mut Response) + Send + Sync + 'static) -> Self {
+        self.set(|settings| settings.on_response = Some(Arc::new(hook)))
+    }
+
     /// Sets what is called each time a retry has been decided on, before its wait begins.
     #[must_use]
     pub fn on_retry(self, hook: impl Fn(&RetryEvent) + Send + Sync + 'static) -> Self {
@@ -192,6 +201,9 @@ impl<T: Transport> Call<T> {
                 let attempt = self.next(began);
                 let mut outcome = self.retry.transport.send(attempt).await;
                 if let Ok(answer) = &mut outcome {
+                    if let Some(hook) = &self.retry.on_response {
+                        hook(answer);
+                    }
                     if answer.status().is_success() {
                         self.succeed(answer);
                         return outcome;
@@ -391,6 +403,7 @@ impl<T> Clone for Settings<T> {
             chance: Arc::clone(&self.chance),
             refusal_check: self.refusal_check.clone(),
             budget: self.budget.clone(),
+            on_response: self.on_response.clone(),
             on_retry: self.on_retry.clone(),
         }
     }

@@ -118,6 +118,24 @@ fn what_may_have_been_billed_is_not_sent_again_unless_asked_for() {
 }
 
 #[test]
+fn each_response_is_shown_before_anything_is_made_of_it() {
+    let server = ScriptedTransport::new([
+        Exchange::respond(503).header("x-request-id", "secret"),
+        Exchange::fail(reset()),
+        Exchange::respond(503).header("x-request-id", "secret"),
+    ]);
+    let timer = ManualTimer::new();
+    let always = RetryConfig::default().retry_connection_errors(RetryConnectionErrors::Always);
+    let retry = retry(&server, &timer).config(always).on_response(|response| {
+        response.headers_mut().insert("x-request-id", HeaderValue::from_static("known"));
+    });
+    let response = timer.run(retry.send(request())).unwrap();
+    assert_eq!(response.headers()["x-request-id"], "known");
+    let ids = attempts(&response).failed.iter().map(|failed| failed.request_id.as_deref());
+    assert_eq!(ids.collect::<Vec<_>>(), [Some("known"), None, Some("known")]);
+}
+
+#[test]
 fn nothing_is_sent_again_once_a_2xx_head_is_in() {
     let server = ScriptedTransport::new([
         Exchange::respond(200).body("par").break_off("connection reset"),
