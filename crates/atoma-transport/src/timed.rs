@@ -57,10 +57,11 @@ impl<T: Transport> Transport for Timed<T> {
     fn send(&self, mut request: Request) -> ResponseFuture {
         let extensions = request.extensions_mut();
         let timeouts = *extensions.get_or_insert(self.defaults);
-        let began = Attempt::began(extensions, &*self.timer);
+        let now = self.timer.now();
+        let began = extensions.get().map_or(now, |attempt: &Attempt| attempt.began);
         let deadline = Deadline::of(extensions, &timeouts, began);
 
-        if deadline.is_some_and(|deadline| deadline <= began) {
+        if deadline.is_some_and(|deadline| deadline <= now) {
             let error = TransportError::timeout(Phase::Total, RequestSent::No);
             return Box::pin(std::future::ready(Err(error)));
         }

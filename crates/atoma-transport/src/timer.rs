@@ -89,8 +89,9 @@ async fn sleep_here(deadline: Instant) -> Slept {
         return Slept::ToItsEnd;
     }
     let mut sleep = pin!(tokio::time::sleep_until(deadline.into()));
-    let mut first = here;
-    poll_fn(|cx| match first.take().or_else(runtime) {
+    // The first poll follows at once, and asking costs as much as polling the sleep.
+    let mut just_asked = here;
+    poll_fn(|cx| match just_asked.take().or_else(runtime) {
         None => Poll::Ready(Slept::ToItsEnd),
         now if now == here => sleep.as_mut().poll(cx).map(|()| Slept::ToItsEnd),
         _ => Poll::Ready(Slept::InAnotherRuntime),

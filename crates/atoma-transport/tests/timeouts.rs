@@ -2,8 +2,8 @@
 
 use atoma_transport::testing::{Exchange, ManualTimer, ScriptedTransport};
 use atoma_transport::{
-    Body, Deadline, ErrorKind, Phase, Request, RequestSent, Response, Timed, Timeouts, Timer,
-    Transport, TransportError,
+    Attempt, Body, Deadline, ErrorKind, Phase, Request, RequestSent, Response, Timed, Timeouts,
+    Timer, Transport, TransportError,
 };
 use bytes::Bytes;
 use http_body::{Body as _, Frame};
@@ -226,6 +226,23 @@ fn a_deadline_that_is_there_goes_before_the_total() {
     request.extensions_mut().insert(Deadline(timer.now() + 8 * SECOND));
     let error = timer.run(transport.send(request)).unwrap_err();
     assert_eq!((error.timeout_phase(), timer.elapsed()), (Some(Phase::Total), 8 * SECOND));
+}
+
+#[test]
+fn a_wait_between_the_retries_and_the_time_outs_counts() {
+    let (transport, server, timer) = timed(Timeouts::none().total(5 * SECOND), Exchange::never());
+    let late_by = |seconds| {
+        let mut request = Request::default();
+        request.extensions_mut().insert(Attempt::new(1, timer.now()));
+        timer.advance(seconds * SECOND);
+        timer.run(transport.send(request)).unwrap_err()
+    };
+    let error = late_by(3);
+    assert_eq!((error.timeout_phase(), timer.elapsed()), (Some(Phase::Total), 5 * SECOND));
+    assert_eq!(server.requests().len(), 1);
+    let error = late_by(6);
+    assert_eq!(error.timeout_phase(), Some(Phase::Total));
+    assert_eq!((error.request_sent(), server.requests().len()), (RequestSent::No, 1));
 }
 
 /// Row 118.

@@ -14,7 +14,7 @@ use std::{
 
 /// A call that is not sent yet: set what it shall do otherwise than the client, then await it.
 ///
-/// Nothing happens before it is awaited. Dropping the future ends the call and closes its
+/// Nothing is sent before it is awaited. Dropping the future ends the call and closes its
 /// connection at once.
 ///
 /// ```

@@ -52,7 +52,8 @@ pub(super) fn is_unknown_name(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound || says(&error.to_string(), &TEXTS)
 }
 
-/// Whether one of `phrases` stands in `text`, which is short.
+/// Whether one of `phrases` stands in `text`, which is short: the search of the standard library is
+/// made for long ones, and large.
 fn says(text: &str, phrases: &[&str]) -> bool {
     let stands_there =
         |phrase: &&str| text.as_bytes().windows(phrase.len()).any(|part| part == phrase.as_bytes());

@@ -37,7 +37,7 @@ pub(super) struct Connection {
 /// hyper's half that reads and writes, and what is needed to poll it from a reader's task.
 struct Driver {
     /// `None` once the connection has ended.
-    connection: Option<Box<dyn Half>>,
+    connection: Option<Box<dyn Driven>>,
     wire: Arc<Wire>,
     /// That of `wire`, the only one the connection ever sees.
     waker: Waker,
@@ -174,17 +174,17 @@ pub(super) fn handshake(stream: Stream, wire: Arc<Wire>, max_head: usize) -> Han
             .max_header_size(max_head)
             .handshake(TokioIo::new(Wired::new(stream, wire)))
             .await?;
-        Ok((sender, Box::new(connection) as Box<dyn Half>))
+        Ok((sender, Box::new(connection) as Box<dyn Driven>))
     })
 }
 
 type Handshake = Pin<Box<dyn Future<Output = hyper::Result<Halves>> + Send>>;
 
 /// The half that is given requests, and the one that reads and writes.
-type Halves = (http1::SendRequest<Once>, Box<dyn Half>);
+type Halves = (http1::SendRequest<Once>, Box<dyn Driven>);
 
 /// hyper's half that reads and writes.
-pub(super) trait Half: Send {
+pub(super) trait Driven: Send {
     /// Polls it until it has ended. Why it did is told to whoever waits for the response.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 
@@ -195,7 +195,7 @@ pub(super) trait Half: Send {
     fn into_parts(self: Box<Self>) -> (Stream, Bytes);
 }
 
-impl Half for http1::Connection<TokioIo<Wired<Stream>>, Once> {
+impl Driven for http1::Connection<TokioIo<Wired<Stream>>, Once> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         Future::poll(Pin::new(self), cx).map(drop)
     }

@@ -24,8 +24,8 @@ pub use resolve::{Resolver, Resolving};
 pub use tls::Crypto;
 
 use crate::{
-    Attempt, Body, ErrorKind, Phase, Request, RequestSent, Response, ResponseFuture, Timeouts,
-    Timer, Transport, TransportError,
+    Body, ErrorKind, Phase, Request, RequestSent, Response, ResponseFuture, Timeouts, Timer,
+    Transport, TransportError,
 };
 use body::{Lease, StreamedBody};
 use connect::Connector;
@@ -138,7 +138,6 @@ impl Shared {
                 }
             };
             let route = self.proxies.route(&origin.target, request.uri());
-            let began = Attempt::began(request.extensions(), &*self.timer);
             let timeouts = request.extensions().get::<Timeouts>();
             let timeout = timeouts.map_or(self.connect_timeout, |timeouts| timeouts.connect);
 
@@ -156,7 +155,7 @@ impl Shared {
             let mut extensions = mem::take(request.extensions_mut());
             extensions.clear();
             loop {
-                let idle = if opened.is_none() { self.pool.take(&origin, began) } else { None };
+                let idle = if opened.is_none() { self.pool.take(&origin) } else { None };
                 let is_fresh = idle.is_none();
                 let mut connection = match opened.take().or(idle) {
                     Some(connection) => connection,

@@ -67,11 +67,11 @@ impl Pool {
         origins.find(|origin| origin.runtime == runtime && origin.target.is_of(uri)).cloned()
     }
 
-    /// The connection to `origin` that idled least, if it did not for too long by `now`.
-    pub(super) fn take(&self, origin: &Origin, now: Instant) -> Option<Box<Connection>> {
+    /// The connection to `origin` that idled least, if it did not for too long.
+    pub(super) fn take(&self, origin: &Origin) -> Option<Box<Connection>> {
         loop {
             let Entry { since, connection, .. } = self.pop(origin)?;
-            if !self.is_old(since, now) {
+            if !self.is_old(since, self.timer.now()) {
                 return Some(connection);
             }
         }

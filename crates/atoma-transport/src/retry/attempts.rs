@@ -1,4 +1,4 @@
-use crate::{ErrorKind, RequestSent, Timer};
+use crate::{ErrorKind, RequestSent};
 use http::StatusCode;
 use std::{
     fmt,
@@ -25,8 +25,8 @@ pub struct Attempts {
 
 /// Which attempt of a call a request is, as a request extension.
 ///
-/// [`Retry`](crate::Retry) sets it: a transport below can tell a retry from a first try, and
-/// [`Timed`](crate::Timed) need not look at the clock again.
+/// [`Retry`](crate::Retry) sets it: a transport below can tell a retry from a first try, and the
+/// time-outs of [`Timed`](crate::Timed) count from there, also if a layer between the two waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Attempt {
@@ -40,11 +40,6 @@ impl Attempt {
     /// The attempt of this number that began then.
     pub const fn new(number: u32, began: Instant) -> Self {
         Self { number, began }
-    }
-
-    /// When the attempt that `extensions` belong to began: now, where no retry layer says.
-    pub(crate) fn began(extensions: &http::Extensions, timer: &dyn Timer) -> Instant {
-        extensions.get::<Self>().map_or_else(|| timer.now(), |attempt| attempt.began)
     }
 }
 

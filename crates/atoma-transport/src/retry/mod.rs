@@ -143,8 +143,8 @@ impl<T: Transport> Retry<T> {
         self.set(|settings| settings.budget = budget.into())
     }
 
-    /// Sets what is shown each response, of every attempt, before it is judged and its server's name
-    /// for it recorded.
+    /// Sets what sees the response of each attempt before this layer does, with its body unread: to
+    /// log it, to measure, or to change its head. Default: nothing does.
     #[must_use]
     pub fn on_response(self, hook: impl Fn(&mut Response) + Send + Sync + 'static) -> Self {
         self.set(|settings| settings.on_response = Some(Arc::new(hook)))
@@ -256,8 +256,9 @@ impl<T: Transport> Call<T> {
             None => extensions.get().copied().unwrap_or(Timeouts::none()),
         };
         self.deadline = Deadline::of(extensions, &timeouts, self.began);
-        if let (Some(deadline), Some(_), 2..) = (self.deadline, timeouts.total, number) {
-            extensions.insert(timeouts.total(deadline.saturating_duration_since(now)));
+        if number > 1 && timeouts.total.is_some() {
+            let left = self.deadline.map(|deadline| deadline.saturating_duration_since(now));
+            extensions.insert(timeouts.total(left));
         }
         extensions.insert(Attempt::new(number, now));
         attempt
