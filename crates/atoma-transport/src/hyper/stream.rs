@@ -17,18 +17,9 @@ use tokio_rustls::client::TlsStream;
 
 /// Whatever is inside is known to its constructor alone: a connection, and all that holds one, is
 /// compiled for this one type.
-pub(super) struct Stream {
-    layer: Box<dyn Layer>,
-    /// What could not be read. What came before it may still have to be.
-    broken: Option<io::Error>,
-}
+pub(super) struct Stream(Box<dyn Layer>);
 
 trait Layer: AsyncRead + AsyncWrite + Send + Unpin {
-    /// Reads what was taken in before reading failed.
-    fn read_rest(&mut self, _: &mut [u8]) -> io::Result<usize> {
-        Ok(0)
-    }
-
     /// Whether the server chose HTTP/2 in the TLS handshake.
     #[cfg(feature = "http2")]
     fn speaks_http2(&self) -> bool {
@@ -38,17 +29,17 @@ trait Layer: AsyncRead + AsyncWrite + Send + Unpin {
 
 impl Stream {
     pub(super) fn plain(stream: TcpStream) -> Self {
-        Self { layer: Box::new(stream), broken: None }
+        Self(Box::new(stream))
     }
 
     pub(super) fn tls(stream: TlsStream<TokioIo<TokioIo<Self>>>) -> Self {
-        Self { layer: Box::new(stream), broken: None }
+        Self(Box::new(Secured { stream, broken: None }))
     }
 
     /// Whether the server chose HTTP/2 in the TLS handshake.
     #[cfg(feature = "http2")]
     pub(super) fn speaks_http2(&self) -> bool {
-        self.layer.speaks_http2()
+        self.0.speaks_http2()
     }
 }
 
@@ -64,13 +55,70 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+impl Layer for TcpStream {}
+
+/// A stream with TLS over it.
+struct Secured {
+    stream: TlsStream<TokioIo<TokioIo<Stream>>>,
+    /// A record could not be taken. What came before it may still have to be read.
+    broken: Option<io::Error>,
+}
+
+impl Layer for Secured {
+    #[cfg(feature = "http2")]
+    fn speaks_http2(&self) -> bool {
+        self.stream.get_ref().1.alpn_protocol() == Some(b"h2")
+    }
+}
+
+impl AsyncRead for Secured {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         if self.broken.is_none() {
-            match Pin::new(&mut self.layer).poll_read(cx, buf) {
+            match Pin::new(&mut self.stream).poll_read(cx, buf) {
                 Poll::Ready(Err(error)) => self.broken = Some(error),
                 polled => return polled,
             }
         }
-        let rest = self.layer.read_rest(buf.initialize_unfilled());
+        // rustls has decrypted the records before the one it could not take.
+        let rest = self.stream.get_mut().1.reader().read(buf.initialize_unfilled());
         match (rest, self.broken.take()) {
             (Ok(count), error @ Some(_)) if count > 0 => {
                 self.broken = error;
@@ -82,13 +130,13 @@ impl AsyncRead for Stream {
     }
 }
 
-impl AsyncWrite for Stream {
+impl AsyncWrite for Secured {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.layer).poll_write(cx, bytes)
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
     fn poll_write_vectored(
@@ -96,32 +144,18 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.layer).poll_write_vectored(cx, slices)
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.layer.is_write_vectored()
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.layer).poll_flush(cx)
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.layer).poll_shutdown(cx)
-    }
-}
-
-impl Layer for TcpStream {}
-
-impl Layer for TlsStream<TokioIo<TokioIo<Stream>>> {
-    /// rustls has decrypted the records before the one it could not take.
-    fn read_rest(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.get_mut().1.reader().read(buf)
-    }
-
-    #[cfg(feature = "http2")]
-    fn speaks_http2(&self) -> bool {
-        self.get_ref().1.alpn_protocol() == Some(b"h2")
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
