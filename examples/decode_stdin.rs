@@ -36,8 +36,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     println!("({events} events)");
-    if let Some(unfinished) = decoder.finish() {
-        println!("(one more was cut off: {:?})", unfinished.data());
+    if let Some(incomplete) = decoder.finish() {
+        println!("(one more was cut off: {:?})", incomplete.data());
     }
     Ok(())
 }

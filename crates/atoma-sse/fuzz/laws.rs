@@ -1,7 +1,7 @@
 //! The laws a decoder keeps, each a function of arbitrary bytes: the fuzz targets call them, and so
 //! does a test on stable Rust.
 
-use atoma_sse::{DecodeError, Decoder, Encoder, Event, Limits, OwnedEvent, Unfinished};
+use atoma_sse::{DecodeError, Decoder, Encoder, Event, IncompleteEvent, Limits, OwnedEvent};
 
 /// Any bytes decode, under any limits, into text that the format can carry; the input is used up,
 /// and nothing the decoder says is longer than its limits.
@@ -22,14 +22,14 @@ pub fn decode_arbitrary(bytes: &[u8]) {
                 assert!(input.len() < before, "an event takes at least its blank line");
             }
             Ok(None) => break,
-            Err(error) if error.is_line_too_long() => assert_eq!(error.limit(), limits.line),
+            Err(error) if error.is_line_too_large() => assert_eq!(error.limit(), limits.line),
             Err(error) => assert_eq!(error.limit(), limits.event),
         }
     }
     assert!(input.is_empty());
-    let unfinished = decoder.finish();
+    let incomplete = decoder.finish();
     // Malformed bytes become up to three bytes of text each.
-    assert!(unfinished.is_none_or(|left| left.data().len() / 3 <= limits.event));
+    assert!(incomplete.is_none_or(|left| left.data().len() / 3 <= limits.event));
     assert!(decoder.finish().is_none(), "a new stream has nothing left over");
 }
 
@@ -68,7 +68,7 @@ pub fn round_trip(bytes: &[u8]) {
     let outcome = outcome(Decoder::new(), pieces(stream.as_bytes(), pace));
     assert_eq!(outcome.events, wanted);
     // A comment may follow the last event; it is no event.
-    assert_eq!(outcome.unfinished, None);
+    assert_eq!(outcome.incomplete, None);
 }
 
 /// Whatever the cuts, the same events go over the limits in the same way, and the events between
@@ -99,7 +99,7 @@ pub struct Outcome {
     /// The events, and the limits gone over between them.
     pub events: Vec<Result<OwnedEvent, DecodeError>>,
     /// The data of an event that the end cut off.
-    pub unfinished: Option<String>,
+    pub incomplete: Option<String>,
     /// The last event id after the stream.
     pub last_event_id: String,
     /// The reconnection time after the stream.
@@ -115,9 +115,9 @@ pub fn outcome<'a>(mut decoder: Decoder, pieces: impl IntoIterator<Item = &'a [u
         }
         assert!(input.is_empty(), "None means that the input is used up");
     }
-    let unfinished = decoder.finish().map(Unfinished::into_data);
+    let incomplete = decoder.finish().map(IncompleteEvent::into_data);
     let last_event_id = decoder.last_event_id().to_owned();
-    Outcome { events, unfinished, last_event_id, retry: decoder.retry() }
+    Outcome { events, incomplete, last_event_id, retry: decoder.retry() }
 }
 
 /// The standard, word for word and without a thought for speed: the stream is decoded as a whole,
@@ -131,7 +131,7 @@ pub fn reference(stream: &[u8]) -> Outcome {
     lines.pop();
 
     let mut outcome =
-        Outcome { events: Vec::new(), unfinished: None, last_event_id: String::new(), retry: None };
+        Outcome { events: Vec::new(), incomplete: None, last_event_id: String::new(), retry: None };
     let (mut data, mut name, mut id) = (String::new(), String::new(), String::new());
     for line in lines {
         if line.is_empty() {

@@ -3,10 +3,10 @@
 use core::fmt;
 use core::task::{Context, Poll, ready};
 
-use crate::{DecodeError, Decoder, OwnedEvent, Unfinished};
+use crate::{DecodeError, Decoder, IncompleteEvent, OwnedEvent};
 
 /// Where an adapter takes its bytes from.
-pub(crate) trait Source {
+pub(crate) trait ChunkSource {
     type Error;
 
     /// Decodes the next event of the bytes in hand, and takes what it used of them.
@@ -16,16 +16,16 @@ pub(crate) trait Source {
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<(), Self::Error>>>;
 }
 
-pub(crate) struct Events<S> {
+pub(crate) struct Adapter<S> {
     source: S,
     decoder: Decoder,
     ended: bool,
-    unfinished: Option<Unfinished>,
+    incomplete: Option<IncompleteEvent>,
 }
 
-impl<S: Source> Events<S> {
+impl<S: ChunkSource> Adapter<S> {
     pub(crate) fn new(source: S, decoder: Decoder) -> Self {
-        Self { source, decoder, ended: false, unfinished: None }
+        Self { source, decoder, ended: false, incomplete: None }
     }
 
     pub(crate) fn poll_next(
@@ -34,7 +34,9 @@ impl<S: Source> Events<S> {
     ) -> Poll<Option<Result<OwnedEvent, StreamError<S::Error>>>> {
         loop {
             if let Some(item) = self.source.decode(&mut self.decoder).transpose() {
-                return Poll::Ready(Some(item.map_err(|error| StreamError(Kind::Decode(error)))));
+                return Poll::Ready(Some(
+                    item.map_err(|error| StreamError(StreamErrorKind::Decode(error))),
+                ));
             }
             if self.ended {
                 return Poll::Ready(None);
@@ -43,7 +45,7 @@ impl<S: Source> Events<S> {
                 Some(Ok(())) => {}
                 Some(Err(error)) => {
                     self.end();
-                    return Poll::Ready(Some(Err(StreamError(Kind::Source(error)))));
+                    return Poll::Ready(Some(Err(StreamError(StreamErrorKind::Source(error)))));
                 }
                 None => self.end(),
             }
@@ -54,34 +56,34 @@ impl<S: Source> Events<S> {
         &self.decoder
     }
 
-    pub(crate) fn unfinished(&self) -> Option<&Unfinished> {
-        self.unfinished.as_ref()
+    pub(crate) fn incomplete_event(&self) -> Option<&IncompleteEvent> {
+        self.incomplete.as_ref()
     }
 
     fn end(&mut self) {
         self.ended = true;
-        self.unfinished = self.decoder.finish();
+        self.incomplete = self.decoder.finish();
     }
 }
 
 /// Why a stream of events yielded an error: its source failed, or an event was over a limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StreamError<E>(Kind<E>);
+pub struct StreamError<E>(StreamErrorKind<E>);
 
 impl<E> StreamError<E> {
     /// The decoder's error, if it was one. The stream goes on at the next event.
     pub const fn decode_error(&self) -> Option<&DecodeError> {
         match &self.0 {
-            Kind::Decode(error) => Some(error),
-            Kind::Source(_) => None,
+            StreamErrorKind::Decode(error) => Some(error),
+            StreamErrorKind::Source(_) => None,
         }
     }
 
     /// The source's error, if it was one. The stream has ended.
     pub const fn source_error(&self) -> Option<&E> {
         match &self.0 {
-            Kind::Decode(_) => None,
-            Kind::Source(error) => Some(error),
+            StreamErrorKind::Decode(_) => None,
+            StreamErrorKind::Source(error) => Some(error),
         }
     }
 
@@ -92,8 +94,8 @@ impl<E> StreamError<E> {
     /// The decoder's error, if it was that.
     pub fn into_source_error(self) -> Result<E, DecodeError> {
         match self.0 {
-            Kind::Decode(error) => Err(error),
-            Kind::Source(error) => Ok(error),
+            StreamErrorKind::Decode(error) => Err(error),
+            StreamErrorKind::Source(error) => Ok(error),
         }
     }
 }
@@ -101,8 +103,8 @@ impl<E> StreamError<E> {
 impl<E> fmt::Display for StreamError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match &self.0 {
-            Kind::Decode(_) => "an event could not be decoded",
-            Kind::Source(_) => "the event stream could not be read",
+            StreamErrorKind::Decode(_) => "an event could not be decoded",
+            StreamErrorKind::Source(_) => "the event stream could not be read",
         })
     }
 }
@@ -110,14 +112,14 @@ impl<E> fmt::Display for StreamError<E> {
 impl<E: core::error::Error + 'static> core::error::Error for StreamError<E> {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match &self.0 {
-            Kind::Decode(error) => Some(error),
-            Kind::Source(error) => Some(error),
+            StreamErrorKind::Decode(error) => Some(error),
+            StreamErrorKind::Source(error) => Some(error),
         }
     }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Kind<E> {
+enum StreamErrorKind<E> {
     Decode(DecodeError),
     Source(E),
 }

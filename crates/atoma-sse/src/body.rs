@@ -6,13 +6,13 @@ use bytes::Buf;
 use futures_core::Stream;
 use http_body::Body;
 
-use crate::adapter::{Events, Source, StreamError};
-use crate::{DecodeError, Decoder, OwnedEvent, Unfinished};
+use crate::adapter::{Adapter, ChunkSource, StreamError};
+use crate::{DecodeError, Decoder, IncompleteEvent, OwnedEvent};
 
 /// The events of an HTTP body.
 ///
 /// It takes any [`Body`] and is a [`Stream`] of owned events; trailers are passed over. A decoding
-/// error does not end it; an error of the body does. Events come out as soon as their last byte is
+/// error does not end it; an error of the body does. Adapter come out as soon as their last byte is
 /// in, and no more of the body is read than the next event needs. A body that is not [`Unpin`] has
 /// to be pinned first, for example by `Box::pin`.
 ///
@@ -30,7 +30,7 @@ use crate::{DecodeError, Decoder, OwnedEvent, Unfinished};
 ///     EventBody::new(body)
 /// }
 /// ```
-pub struct EventBody<B: Body>(Events<Frames<B>>);
+pub struct EventBody<B: Body>(Adapter<BodyFrames<B>>);
 
 impl<B: Body + Unpin> EventBody<B> {
     /// Decodes `body` from its start, within the default limits.
@@ -41,7 +41,7 @@ impl<B: Body + Unpin> EventBody<B> {
     /// Decodes `body` with a decoder of your own: other limits, or the last event id of an earlier
     /// connection.
     pub fn with_decoder(body: B, decoder: Decoder) -> Self {
-        Self(Events::new(Frames { body, data: None }, decoder))
+        Self(Adapter::new(BodyFrames { body, data: None }, decoder))
     }
 
     /// The decoder, for its last event id and its reconnection time.
@@ -50,8 +50,8 @@ impl<B: Body + Unpin> EventBody<B> {
     }
 
     /// What was left of an event that the end of the body cut off. None while the body runs.
-    pub fn unfinished(&self) -> Option<&Unfinished> {
-        self.0.unfinished()
+    pub fn incomplete_event(&self) -> Option<&IncompleteEvent> {
+        self.0.incomplete_event()
     }
 }
 
@@ -72,12 +72,12 @@ impl<B: Body> fmt::Debug for EventBody<B> {
     }
 }
 
-struct Frames<B: Body> {
+struct BodyFrames<B: Body> {
     body: B,
     data: Option<B::Data>,
 }
 
-impl<B: Body + Unpin> Source for Frames<B> {
+impl<B: Body + Unpin> ChunkSource for BodyFrames<B> {
     type Error = B::Error;
 
     fn decode(&mut self, decoder: &mut Decoder) -> Result<Option<OwnedEvent>, DecodeError> {

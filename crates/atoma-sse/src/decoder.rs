@@ -1,9 +1,9 @@
-mod cut;
+mod partial_line;
 
-use self::cut::CutLine;
-use crate::block::{Block, Lent};
-use crate::line::{self, Field};
-use crate::{DecodeError, Event, Limits, OwnedEvent, Unfinished};
+use self::partial_line::PartialLine;
+use crate::event_builder::{EventBuilder, LentEvent};
+use crate::line::{self, FieldName};
+use crate::{DecodeError, Event, IncompleteEvent, Limits, OwnedEvent};
 
 /// An incremental decoder of `text/event-stream`.
 ///
@@ -33,8 +33,8 @@ pub struct Decoder {
     position: Position,
     limits: Limits,
     accepts_error_field: bool,
-    block: Block,
-    cut: CutLine,
+    builder: EventBuilder,
+    partial_line: PartialLine,
     retry: Option<u64>,
 }
 
@@ -93,7 +93,7 @@ impl Decoder {
     pub fn decode_owned(&mut self, input: &mut &[u8]) -> Result<Option<OwnedEvent>, DecodeError> {
         // Always inlined, neither `?` nor `map`: the event would travel through memory twice.
         match self.decode_lent(input) {
-            Ok(Some(lent)) if lent.can_be_taken => Ok(Some(self.block.take_event())),
+            Ok(Some(lent)) if lent.can_be_taken => Ok(Some(self.builder.take_event())),
             Ok(Some(lent)) => Ok(Some(lent.event.to_owned())),
             Ok(None) => Ok(None),
             Err(error) => Err(error),
@@ -102,29 +102,29 @@ impl Decoder {
 
     /// Ends the stream, and tells whether an event was cut off: one that had begun with a `data`,
     /// `event` or `id` field, whole or not, and whose blank line is missing. The standard has it
-    /// dropped; what there was of it is in [`Unfinished`].
+    /// dropped; what there was of it is in [`IncompleteEvent`].
     ///
     /// The decoder is then at the start of a new stream, with the same settings.
     /// [`last_event_id`](Self::last_event_id) and [`retry`](Self::retry) stay, as they do when a
     /// browser connects again.
-    pub fn finish(&mut self) -> Option<Unfinished> {
+    pub fn finish(&mut self) -> Option<IncompleteEvent> {
         let cut = match self.position {
-            Position::Name => {
-                [&b"data"[..], b"event", b"id"].iter().any(|name| name.starts_with(self.cut.name()))
-            }
-            Position::Colon(field) | Position::Value(field) => field != Field::Retry,
+            Position::Name => [&b"data"[..], b"event", b"id"]
+                .iter()
+                .any(|name| name.starts_with(self.partial_line.name())),
+            Position::Colon(field) | Position::Value(field) => field != FieldName::Retry,
             Position::Data => true,
             _ => false,
         };
         self.position = Position::default();
-        self.cut.clear();
-        self.block.finish(cut)
+        self.partial_line.clear();
+        self.builder.finish(cut)
     }
 
     /// The last event id: what an [`Event`] without an `id` field would carry now, and what a
     /// client sends as `Last-Event-ID` when it connects again. Empty if there is none.
     pub fn last_event_id(&self) -> &str {
-        self.block.id()
+        self.builder.id()
     }
 
     /// The reconnection time the stream asked for last, in milliseconds, if it did. A number past
@@ -149,12 +149,12 @@ enum Position {
     Ignored,
     Name,
     /// Behind the colon, where one space is dropped.
-    Colon(Field),
+    Colon(FieldName),
     /// In the value of a field other than `data`, behind the space.
-    Value(Field),
+    Value(FieldName),
 }
 
-enum Found<'i> {
+enum EventFound<'i> {
     Nothing,
     /// The data of an event that is a single line of the input.
     Whole(&'i [u8]),
@@ -169,7 +169,7 @@ impl Decoder {
     fn decode_lent<'a, 'i: 'a>(
         &'a mut self,
         input: &mut &'i [u8],
-    ) -> Result<Option<Lent<'a>>, DecodeError> {
+    ) -> Result<Option<LentEvent<'a>>, DecodeError> {
         match **input {
             [] => Ok(None),
             [byte] if self.take_byte(byte) => {
@@ -183,8 +183,8 @@ impl Decoder {
     fn decode_some<'a, 'i: 'a>(
         &'a mut self,
         input: &mut &'i [u8],
-    ) -> Result<Option<Lent<'a>>, DecodeError> {
-        self.block.release();
+    ) -> Result<Option<LentEvent<'a>>, DecodeError> {
+        self.builder.release();
         let found = match self.advance(input) {
             Ok(found) => found,
             Err(error) => {
@@ -193,12 +193,12 @@ impl Decoder {
             }
         };
         match found {
-            Found::Nothing => Ok(None),
-            Found::Whole(data) => match self.block.lend(data, self.limits.event) {
+            EventFound::Nothing => Ok(None),
+            EventFound::Whole(data) => match self.builder.lend(data, self.limits.event) {
                 Ok(event) => Ok(Some(event)),
                 Err(error) => Err(error),
             },
-            Found::Gathered => match self.block.event(self.limits.event) {
+            EventFound::Gathered => match self.builder.event(self.limits.event) {
                 Ok(event) => Ok(Some(event)),
                 Err(error) => Err(error),
             },
@@ -207,24 +207,24 @@ impl Decoder {
 
     /// After an error `input` stands inside the offending line.
     #[inline(always)]
-    fn advance<'i>(&mut self, input: &mut &'i [u8]) -> Result<Found<'i>, DecodeError> {
+    fn advance<'i>(&mut self, input: &mut &'i [u8]) -> Result<EventFound<'i>, DecodeError> {
         if self.position != Position::LineStart {
             self.resume(input)?;
         }
         loop {
             match input.first() {
-                None => return Ok(Found::Nothing),
+                None => return Ok(EventFound::Nothing),
                 Some(b'\n' | b'\r') => {
                     *input = self.pass_line_end(input);
-                    if self.block.end() {
-                        return Ok(Found::Gathered);
+                    if self.builder.end() {
+                        return Ok(EventFound::Gathered);
                     }
                     continue;
                 }
                 Some(_) => {}
             }
             // A block's only line is usually long, the lines of a longer block are short.
-            let end = if self.block.is_empty() {
+            let end = if self.builder.is_empty() {
                 line::find_end(input, 16)
             } else {
                 line::find_end(input, 64)
@@ -232,27 +232,27 @@ impl Decoder {
             let Some(end) = end else {
                 self.begin_line(input)?;
                 *input = &[];
-                return Ok(Found::Nothing);
+                return Ok(EventFound::Nothing);
             };
             let line = &input[..end];
-            if end > self.limits.line && !self.block.is_skipped() {
+            if end > self.limits.line && !self.builder.is_skipped() {
                 self.begin_line(line)?;
             }
             let rest = self.pass_line_end(&input[end..]);
             if let Some(value) = line.strip_prefix(b"data:") {
                 let value = line::without_space(value);
-                if self.block.is_empty()
+                if self.builder.is_empty()
                     && matches!(rest.first(), Some(b'\n' | b'\r'))
                     && value.len() <= self.limits.event
                 {
                     *input = self.pass_line_end(rest);
-                    return Ok(Found::Whole(value));
+                    return Ok(EventFound::Whole(value));
                 }
-                if !self.block.is_skipped() {
-                    self.block.begin_data(self.limits.event)?;
-                    self.block.append_data(value, self.limits.event)?;
+                if !self.builder.is_skipped() {
+                    self.builder.begin_data(self.limits.event)?;
+                    self.builder.append_data(value, self.limits.event)?;
                 }
-            } else if line[0] != b':' && !self.block.is_skipped() {
+            } else if line[0] != b':' && !self.builder.is_skipped() {
                 let (name, value) = line::split(line);
                 if let Some(field) = self.field_named(name)? {
                     self.apply(field, value)?;
@@ -277,28 +277,30 @@ impl Decoder {
     }
 
     /// The field of that name. A `data` field has begun then, an `error` field has become one.
-    fn field_named(&mut self, name: &[u8]) -> Result<Option<Field>, DecodeError> {
-        match Field::named(name) {
-            Some(Field::Error) if !self.accepts_error_field => Ok(None),
-            Some(Field::Error) => {
-                self.block.set_name(b"error", usize::MAX)?;
-                self.block.begin_data(self.limits.event)?;
-                Ok(Some(Field::Data))
+    fn field_named(&mut self, name: &[u8]) -> Result<Option<FieldName>, DecodeError> {
+        match FieldName::named(name) {
+            Some(FieldName::Error) if !self.accepts_error_field => Ok(None),
+            Some(FieldName::Error) => {
+                self.builder.set_name(b"error", usize::MAX)?;
+                self.builder.begin_data(self.limits.event)?;
+                Ok(Some(FieldName::Data))
             }
-            Some(Field::Data) => {
-                self.block.begin_data(self.limits.event)?;
-                Ok(Some(Field::Data))
+            Some(FieldName::Data) => {
+                self.builder.begin_data(self.limits.event)?;
+                Ok(Some(FieldName::Data))
             }
             other => Ok(other),
         }
     }
 
-    fn apply(&mut self, field: Field, value: &[u8]) -> Result<(), DecodeError> {
+    fn apply(&mut self, field: FieldName, value: &[u8]) -> Result<(), DecodeError> {
         match field {
-            Field::Data | Field::Error => self.block.append_data(value, self.limits.event),
-            Field::Event => self.block.set_name(value, self.limits.line),
-            Field::Id => self.block.set_id(value, self.limits.line),
-            Field::Retry => {
+            FieldName::Data | FieldName::Error => {
+                self.builder.append_data(value, self.limits.event)
+            }
+            FieldName::Event => self.builder.set_name(value, self.limits.line),
+            FieldName::Id => self.builder.set_id(value, self.limits.line),
+            FieldName::Retry => {
                 self.retry = line::milliseconds(value).or(self.retry);
                 Ok(())
             }

@@ -48,9 +48,9 @@ impl Encoder {
     ///
     /// If the format cannot carry the event; see [`EncodeError`]. Nothing is written then.
     pub fn encode(&mut self, event: &Event<'_>, output: &mut String) -> Result<(), EncodeError> {
-        check(Part::Name, event.name(), &['\n', '\r'])?;
-        check(Part::Id, event.id(), &['\n', '\r', '\0'])?;
-        check(Part::Data, event.data(), &['\r'])?;
+        check(EventPart::Name, event.name(), &['\n', '\r'])?;
+        check(EventPart::Id, event.id(), &['\n', '\r', '\0'])?;
+        check(EventPart::Data, event.data(), &['\r'])?;
         if event.name() != Event::MESSAGE {
             push_line(output, "event: ", event.name());
         }
@@ -88,32 +88,32 @@ impl Encoder {
 /// each would decode to something else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct EncodeError {
-    part: Part,
+    part: EventPart,
 }
 
 impl EncodeError {
     /// Whether the event's name is to blame.
     pub const fn is_name(&self) -> bool {
-        matches!(self.part, Part::Name)
+        matches!(self.part, EventPart::Name)
     }
 
     /// Whether the event's id is to blame.
     pub const fn is_id(&self) -> bool {
-        matches!(self.part, Part::Id)
+        matches!(self.part, EventPart::Id)
     }
 
     /// Whether the event's data is to blame.
     pub const fn is_data(&self) -> bool {
-        matches!(self.part, Part::Data)
+        matches!(self.part, EventPart::Data)
     }
 }
 
 impl fmt::Display for EncodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.part {
-            Part::Name => "an event name cannot hold a line end",
-            Part::Id => "an event id cannot hold a line end or a NUL",
-            Part::Data => "event data cannot hold a carriage return",
+            EventPart::Name => "an event name cannot hold a line end",
+            EventPart::Id => "an event id cannot hold a line end or a NUL",
+            EventPart::Data => "event data cannot hold a carriage return",
         })
     }
 }
@@ -121,13 +121,13 @@ impl fmt::Display for EncodeError {
 impl core::error::Error for EncodeError {}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Part {
+enum EventPart {
     Name,
     Id,
     Data,
 }
 
-fn check(part: Part, text: &str, forbidden: &[char]) -> Result<(), EncodeError> {
+fn check(part: EventPart, text: &str, forbidden: &[char]) -> Result<(), EncodeError> {
     if text.contains(forbidden) { Err(EncodeError { part }) } else { Ok(()) }
 }
 

@@ -8,19 +8,19 @@ use core::fmt;
 /// input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DecodeError {
-    kind: Kind,
+    kind: LimitKind,
     limit: usize,
 }
 
 impl DecodeError {
     /// Whether a line had more bytes than [`Limits::line`](crate::Limits::line) allows.
-    pub const fn is_line_too_long(&self) -> bool {
-        matches!(self.kind, Kind::Line)
+    pub const fn is_line_too_large(&self) -> bool {
+        matches!(self.kind, LimitKind::Line)
     }
 
     /// Whether an event had more data than [`Limits::event`](crate::Limits::event) allows.
-    pub const fn is_event_too_long(&self) -> bool {
-        matches!(self.kind, Kind::Event)
+    pub const fn is_event_too_large(&self) -> bool {
+        matches!(self.kind, LimitKind::Event)
     }
 
     /// The limit that was passed, in bytes.
@@ -28,20 +28,20 @@ impl DecodeError {
         self.limit
     }
 
-    pub(crate) const fn line_too_long(limit: usize) -> Self {
-        Self { kind: Kind::Line, limit }
+    pub(crate) const fn line_too_large(limit: usize) -> Self {
+        Self { kind: LimitKind::Line, limit }
     }
 
-    pub(crate) const fn event_too_long(limit: usize) -> Self {
-        Self { kind: Kind::Event, limit }
+    pub(crate) const fn event_too_large(limit: usize) -> Self {
+        Self { kind: LimitKind::Event, limit }
     }
 }
 
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.kind {
-            Kind::Line => "a line of the event stream",
-            Kind::Event => "the data of an event",
+            LimitKind::Line => "a line of the event stream",
+            LimitKind::Event => "the data of an event",
         };
         write!(f, "{what} is longer than {} bytes", self.limit)
     }
@@ -50,7 +50,7 @@ impl fmt::Display for DecodeError {
 impl core::error::Error for DecodeError {}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Kind {
+enum LimitKind {
     Line,
     Event,
 }

@@ -1,7 +1,7 @@
 use alloc::string::String;
 use core::fmt;
 
-use crate::text::Text;
+use crate::small_text::SmallText;
 
 /// One event, borrowed from the input or from the decoder.
 ///
@@ -67,11 +67,11 @@ impl<'a> Event<'a> {
     pub fn to_owned(&self) -> OwnedEvent {
         let name_at = self.data.len();
         let id_at = name_at + self.name.len();
-        if name_at > Text::SHORT && self.name.is_empty() && self.id.is_empty() {
+        if name_at > SmallText::SHORT && self.name.is_empty() && self.id.is_empty() {
             // The usual event, which is not to be moved by way of a short one's bytes.
-            return OwnedEvent { text: Text::Long(String::from(self.data)), name_at, id_at };
+            return OwnedEvent { text: SmallText::Long(String::from(self.data)), name_at, id_at };
         }
-        OwnedEvent { text: Text::join([self.data, self.name, self.id]), name_at, id_at }
+        OwnedEvent { text: SmallText::join([self.data, self.name, self.id]), name_at, id_at }
     }
 }
 
@@ -88,7 +88,7 @@ impl<'a> Event<'a> {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct OwnedEvent {
     /// The data, then the name (nothing for `message`), then the id.
-    text: Text,
+    text: SmallText,
     name_at: usize,
     id_at: usize,
 }
@@ -98,7 +98,7 @@ impl OwnedEvent {
     #[inline]
     pub(crate) fn from_text(text: String, name_length: usize, id_length: usize) -> Self {
         let id_at = text.len() - id_length;
-        Self { text: Text::Long(text), name_at: id_at - name_length, id_at }
+        Self { text: SmallText::Long(text), name_at: id_at - name_length, id_at }
     }
 
     /// The same event, borrowed.
@@ -156,12 +156,12 @@ impl From<Event<'_>> for OwnedEvent {
 /// who knows the protocol above may look at it and decide otherwise. It comes from
 /// [`Decoder::finish`](crate::Decoder::finish).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Unfinished {
+pub struct IncompleteEvent {
     pub(crate) name: String,
     pub(crate) data: String,
 }
 
-impl Unfinished {
+impl IncompleteEvent {
     /// The type the event would have had: the last whole `event` field, or `message`.
     pub fn name(&self) -> &str {
         if self.name.is_empty() { Event::MESSAGE } else { &self.name }

@@ -5,19 +5,19 @@ extern crate alloc;
 
 #[cfg(any(feature = "stream", feature = "http-body"))]
 mod adapter;
-mod block;
 #[cfg(feature = "http-body")]
 mod body;
-mod data;
+mod data_buffer;
 mod decoder;
 mod encoder;
 mod error;
 mod event;
+mod event_builder;
 mod limits;
 mod line;
+mod small_text;
 #[cfg(feature = "stream")]
 mod stream;
-mod text;
 mod utf8;
 
 #[cfg(any(feature = "stream", feature = "http-body"))]
@@ -27,7 +27,7 @@ pub use body::EventBody;
 pub use decoder::Decoder;
 pub use encoder::{EncodeError, Encoder, encode};
 pub use error::DecodeError;
-pub use event::{Event, OwnedEvent, Unfinished};
+pub use event::{Event, IncompleteEvent, OwnedEvent};
 pub use limits::Limits;
 #[cfg(feature = "stream")]
 pub use stream::EventStream;

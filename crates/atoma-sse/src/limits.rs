@@ -8,7 +8,7 @@
 ///
 /// let mut decoder = Decoder::with_limits(Limits::new().line(64).event(128));
 /// let mut input = [b'x'; 100].as_slice();
-/// assert!(decoder.decode(&mut input).unwrap_err().is_line_too_long());
+/// assert!(decoder.decode(&mut input).unwrap_err().is_line_too_large());
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Limits {

@@ -71,7 +71,7 @@ const TOP_BITS: u64 = ONES << 7;
 
 /// A field the standard gives a meaning to, and the one that some servers invent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Field {
+pub(crate) enum FieldName {
     Data,
     Event,
     Id,
@@ -82,7 +82,7 @@ pub(crate) enum Field {
 /// The length of the longest field name.
 pub(crate) const LONGEST_NAME: usize = 5;
 
-impl Field {
+impl FieldName {
     /// Names are compared byte for byte: case and spaces matter.
     #[inline]
     pub(crate) fn named(name: &[u8]) -> Option<Self> {

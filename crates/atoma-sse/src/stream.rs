@@ -4,8 +4,8 @@ use core::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 
-use crate::adapter::{Events, Source, StreamError};
-use crate::{DecodeError, Decoder, OwnedEvent, Unfinished};
+use crate::adapter::{Adapter, ChunkSource, StreamError};
+use crate::{DecodeError, Decoder, IncompleteEvent, OwnedEvent};
 
 /// The events of a stream of bytes.
 ///
@@ -26,7 +26,7 @@ use crate::{DecodeError, Decoder, OwnedEvent, Unfinished};
 ///     EventStream::new(body)
 /// }
 /// ```
-pub struct EventStream<S: Stream>(Events<Pieces<S>>);
+pub struct EventStream<S: Stream>(Adapter<StreamChunks<S>>);
 
 impl<S, B, E> EventStream<S>
 where
@@ -41,7 +41,7 @@ where
     /// Decodes `stream` with a decoder of your own: other limits, or the last event id of an
     /// earlier connection.
     pub fn with_decoder(stream: S, decoder: Decoder) -> Self {
-        Self(Events::new(Pieces { stream, piece: None, used: 0 }, decoder))
+        Self(Adapter::new(StreamChunks { stream, piece: None, used: 0 }, decoder))
     }
 
     /// The decoder, for its last event id and its reconnection time.
@@ -50,8 +50,8 @@ where
     }
 
     /// What was left of an event that the end of the stream cut off. None while the stream runs.
-    pub fn unfinished(&self) -> Option<&Unfinished> {
-        self.0.unfinished()
+    pub fn incomplete_event(&self) -> Option<&IncompleteEvent> {
+        self.0.incomplete_event()
     }
 }
 
@@ -74,14 +74,14 @@ impl<S: Stream> fmt::Debug for EventStream<S> {
     }
 }
 
-struct Pieces<S: Stream> {
+struct StreamChunks<S: Stream> {
     stream: S,
     /// The piece in hand; never an error.
     piece: Option<S::Item>,
     used: usize,
 }
 
-impl<S, B, E> Source for Pieces<S>
+impl<S, B, E> ChunkSource for StreamChunks<S>
 where
     S: Stream<Item = Result<B, E>> + Unpin,
     B: AsRef<[u8]>,

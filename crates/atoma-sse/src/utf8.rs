@@ -21,7 +21,7 @@ pub(crate) fn from_utf8(bytes: &[u8]) -> Option<&str> {
 }
 
 /// The bytes and, apart, the beginning of a character whose end is not among them.
-pub(crate) fn split_cut(bytes: &[u8]) -> (&[u8], &[u8]) {
+pub(crate) fn split_partial(bytes: &[u8]) -> (&[u8], &[u8]) {
     let first = bytes.iter().rev().take(3).position(|&byte| byte >= 0xC0);
     match first.map(|behind| bytes.len() - behind - 1) {
         Some(at) if at + length(bytes[at]) > bytes.len() => bytes.split_at(at),
@@ -31,12 +31,12 @@ pub(crate) fn split_cut(bytes: &[u8]) -> (&[u8], &[u8]) {
 
 /// The beginning of a character, or nothing.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct CutCharacter {
+pub(crate) struct PartialCharacter {
     bytes: [u8; 4],
     length: usize,
 }
 
-impl CutCharacter {
+impl PartialCharacter {
     /// At most three bytes, the first of which says how many there should be.
     pub(crate) fn new(beginning: &[u8]) -> Self {
         let mut bytes = [0; 4];
@@ -85,9 +85,9 @@ mod tests {
             for at in 1..character.len() {
                 let (beginning, end) = character.as_bytes().split_at(at);
                 let bytes = [b"ab", beginning].concat();
-                assert_eq!(split_cut(&bytes), (&b"ab"[..], beginning));
-                assert_eq!(split_cut(beginning), (&b""[..], beginning));
-                let mut cut = CutCharacter::new(beginning);
+                assert_eq!(split_partial(&bytes), (&b"ab"[..], beginning));
+                assert_eq!(split_partial(beginning), (&b""[..], beginning));
+                let mut cut = PartialCharacter::new(beginning);
                 assert!(!cut.complete(&mut &end[..end.len() - 1]));
                 let rest = [&end[end.len() - 1..], b"cd"].concat();
                 let mut more = &rest[..];
@@ -95,9 +95,9 @@ mod tests {
                 assert_eq!((cut.as_bytes(), more), (character.as_bytes(), &b"cd"[..]));
             }
             let whole = ["ab", character].concat();
-            assert_eq!(split_cut(whole.as_bytes()), (whole.as_bytes(), &b""[..]));
+            assert_eq!(split_partial(whole.as_bytes()), (whole.as_bytes(), &b""[..]));
         }
-        assert_eq!(split_cut(b""), (&b""[..], &b""[..]));
-        assert_eq!(split_cut(b"\x80\x80\x80\x80"), (&b"\x80\x80\x80\x80"[..], &b""[..]));
+        assert_eq!(split_partial(b""), (&b""[..], &b""[..]));
+        assert_eq!(split_partial(b"\x80\x80\x80\x80"), (&b"\x80\x80\x80\x80"[..], &b""[..]));
     }
 }

@@ -128,14 +128,14 @@ fn the_end_is_told() {
     let steps = [Piece("id: 3\nretry: 5\ndata: a\n\ndata: [DONE]")];
     let mut stream = EventStream::new(Script::new(&steps));
     assert_eq!(polls(&mut stream), ["a"]);
-    assert_eq!(stream.unfinished().unwrap().data(), "[DONE]");
+    assert_eq!(stream.incomplete_event().unwrap().data(), "[DONE]");
     assert_eq!((stream.decoder().last_event_id(), stream.decoder().retry()), ("3", Some(5)));
     assert_eq!(polls(&mut stream), Vec::<String>::new(), "the end stays the end");
 
     let mut body = EventBody::new(Script::new(&steps));
-    assert!(body.unfinished().is_none());
+    assert!(body.incomplete_event().is_none());
     assert_eq!(polls(&mut body), ["a"]);
-    assert_eq!(body.unfinished().unwrap().data(), "[DONE]");
+    assert_eq!(body.incomplete_event().unwrap().data(), "[DONE]");
 }
 
 #[test]

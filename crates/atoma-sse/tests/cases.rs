@@ -10,7 +10,7 @@ fn read(decoder: &Decoder, stream: &[u8]) -> Vec<String> {
     let events = common::outcome(decoder, stream).events;
     let told = events.into_iter().map(|event| match event {
         Ok(event) => format!("{}/{}: {}", event.name(), event.id(), event.data()),
-        Err(error) if error.is_line_too_long() => "line!".to_owned(),
+        Err(error) if error.is_line_too_large() => "line!".to_owned(),
         Err(_) => "event!".to_owned(),
     });
     told.collect()
@@ -109,8 +109,8 @@ fn what_the_end_cuts_off() {
         (b"retry: 5", None),
         (b"data: a\n\n: bye\n", None),
     ] {
-        let unfinished = common::outcome(&Decoder::new(), stream).unfinished;
-        assert_eq!(unfinished.as_deref(), wanted, "{:?}", String::from_utf8_lossy(stream));
+        let incomplete = common::outcome(&Decoder::new(), stream).incomplete;
+        assert_eq!(incomplete.as_deref(), wanted, "{:?}", String::from_utf8_lossy(stream));
     }
 }
 
@@ -120,8 +120,8 @@ fn the_end_begins_a_new_stream() {
     let mut input = &b"id: 7\nretry: 9\ndata: a\n\nid: 8\nevent: e\ndata: b\r"[..];
     assert_eq!(decoder.decode(&mut input).unwrap().unwrap().data(), "a");
     assert_eq!(decoder.decode(&mut input), Ok(None));
-    let unfinished = decoder.finish().unwrap();
-    assert_eq!((unfinished.name(), unfinished.data()), ("e", "b"));
+    let incomplete = decoder.finish().unwrap();
+    assert_eq!((incomplete.name(), incomplete.data()), ("e", "b"));
     assert_eq!((decoder.last_event_id(), decoder.retry()), ("7", Some(9)));
     assert_eq!(decoder.finish(), None);
 

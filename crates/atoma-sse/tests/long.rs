@@ -2,7 +2,7 @@
 
 mod common;
 
-use atoma_sse::{Decoder, Limits, Unfinished};
+use atoma_sse::{Decoder, IncompleteEvent, Limits};
 use common::laws;
 
 const SLICES: [usize; 6] = [64, 4095, 4096, 4999, 20_001, 1 << 20];
@@ -25,8 +25,8 @@ fn same_in_any_slices(stream: &[u8]) {
                 }
             }
             assert!(lent == wanted.events, "lent in slices of {slice}");
-            let unfinished = decoder.finish().map(Unfinished::into_data);
-            assert!(unfinished == wanted.unfinished, "left over in slices of {slice}");
+            let incomplete = decoder.finish().map(IncompleteEvent::into_data);
+            assert!(incomplete == wanted.incomplete, "left over in slices of {slice}");
         }
     }
 }

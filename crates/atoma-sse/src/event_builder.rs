@@ -4,20 +4,20 @@ use alloc::string::String;
 use core::mem;
 use core::str;
 
-use crate::data::Data;
+use crate::data_buffer::DataBuffer;
 use crate::utf8::from_utf8;
-use crate::{DecodeError, Event, OwnedEvent, Unfinished};
+use crate::{DecodeError, Event, IncompleteEvent, OwnedEvent};
 
 /// The fields of the block being read, and the last event id.
 ///
 /// The invariant: while the stage is `Empty`, all buffers but `id` are empty.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Block {
-    stage: Stage,
+pub(crate) struct EventBuilder {
+    stage: BlockStage,
     has_data: bool,
     has_next_id: bool,
     /// The values of the `data` fields, a LF between them.
-    data: Data,
+    data: DataBuffer,
     name: String,
     /// The `id` field of this block, which counts from its blank line on.
     next_id: String,
@@ -27,14 +27,14 @@ pub(crate) struct Block {
 }
 
 /// An event whose block has ended.
-pub(crate) struct Lent<'a> {
+pub(crate) struct LentEvent<'a> {
     pub(crate) event: Event<'a>,
     /// Whether the block would rather part with the event's buffer than have it copied.
     pub(crate) can_be_taken: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Stage {
+enum BlockStage {
     /// No field of the block has come yet.
     #[default]
     Empty,
@@ -45,21 +45,21 @@ enum Stage {
     Skipped,
 }
 
-impl Block {
+impl EventBuilder {
     #[inline(always)]
     pub(crate) fn is_empty(&self) -> bool {
-        self.stage == Stage::Empty
+        self.stage == BlockStage::Empty
     }
 
     #[inline(always)]
     pub(crate) fn is_skipped(&self) -> bool {
-        self.stage == Stage::Skipped
+        self.stage == BlockStage::Skipped
     }
 
     /// Makes room for the next block once the event that was lent is no longer in use.
     #[inline(always)]
     pub(crate) fn release(&mut self) {
-        if self.stage == Stage::Lent {
+        if self.stage == BlockStage::Lent {
             self.clear();
         }
     }
@@ -67,7 +67,7 @@ impl Block {
     /// Drops what the block holds, and what is left of it to come.
     pub(crate) fn skip(&mut self) {
         self.clear();
-        self.stage = Stage::Skipped;
+        self.stage = BlockStage::Skipped;
     }
 
     pub(crate) fn clear(&mut self) {
@@ -75,7 +75,7 @@ impl Block {
         self.name.clear();
         self.has_data = false;
         self.has_next_id = false;
-        self.stage = Stage::Empty;
+        self.stage = BlockStage::Empty;
     }
 
     /// A `data` field begins: its value is parted from an earlier one by a LF.
@@ -85,7 +85,7 @@ impl Block {
             self.append_data(b"\n", limit)?;
         }
         self.has_data = true;
-        self.stage = Stage::Open;
+        self.stage = BlockStage::Open;
         Ok(())
     }
 
@@ -93,7 +93,7 @@ impl Block {
     #[inline(always)]
     pub(crate) fn append_data(&mut self, value: &[u8], limit: usize) -> Result<(), DecodeError> {
         if value.len() > self.data_room(limit) {
-            return Err(DecodeError::event_too_long(limit));
+            return Err(DecodeError::event_too_large(limit));
         }
         self.extend_data(value, limit);
         Ok(())
@@ -118,7 +118,7 @@ impl Block {
     }
 
     pub(crate) fn set_name(&mut self, value: &[u8], limit: usize) -> Result<(), DecodeError> {
-        self.stage = Stage::Open;
+        self.stage = BlockStage::Open;
         if value == Event::MESSAGE.as_bytes() {
             self.name.clear();
             return Ok(());
@@ -131,7 +131,7 @@ impl Block {
         if value.contains(&0) {
             return Ok(());
         }
-        self.stage = Stage::Open;
+        self.stage = BlockStage::Open;
         self.has_next_id = true;
         set_text(&mut self.next_id, value, limit)
     }
@@ -139,14 +139,14 @@ impl Block {
     /// The blank line has come. True if there is an event to lend.
     #[inline]
     pub(crate) fn end(&mut self) -> bool {
-        if self.stage == Stage::Empty {
+        if self.stage == BlockStage::Empty {
             return false;
         }
         if self.has_next_id {
             mem::swap(&mut self.id, &mut self.next_id);
         }
         if self.has_data {
-            self.stage = Stage::Lent;
+            self.stage = BlockStage::Lent;
             return true;
         }
         self.clear();
@@ -155,13 +155,13 @@ impl Block {
 
     /// The event whose block has just ended.
     #[inline]
-    pub(crate) fn event(&mut self, limit: usize) -> Result<Lent<'_>, DecodeError> {
+    pub(crate) fn event(&mut self, limit: usize) -> Result<LentEvent<'_>, DecodeError> {
         let can_be_taken = self.data.is_well_filled();
         let (data, can_be_taken) = match self.data.get() {
             Ok(data) => (data, can_be_taken),
             Err(data) => (text(data, &mut self.replaced, limit)?, false),
         };
-        Ok(Lent { event: Event { name: &self.name, data, id: &self.id }, can_be_taken })
+        Ok(LentEvent { event: Event { name: &self.name, data, id: &self.id }, can_be_taken })
     }
 
     /// The same event, in the buffer of its data.
@@ -187,9 +187,9 @@ impl Block {
         &'a mut self,
         data: &'a [u8],
         limit: usize,
-    ) -> Result<Lent<'a>, DecodeError> {
+    ) -> Result<LentEvent<'a>, DecodeError> {
         let data = text(data, &mut self.replaced, limit)?;
-        Ok(Lent { event: Event { name: "", data, id: &self.id }, can_be_taken: false })
+        Ok(LentEvent { event: Event { name: "", data, id: &self.id }, can_be_taken: false })
     }
 
     pub(crate) fn id(&self) -> &str {
@@ -197,10 +197,11 @@ impl Block {
     }
 
     /// Ends the stream inside the block; `cut` tells that its last line was cut.
-    pub(crate) fn finish(&mut self, cut: bool) -> Option<Unfinished> {
+    pub(crate) fn finish(&mut self, cut: bool) -> Option<IncompleteEvent> {
         self.release();
-        let unfinished = (self.stage == Stage::Open || cut) && self.stage != Stage::Skipped;
-        let left = unfinished.then(|| Unfinished {
+        let incomplete =
+            (self.stage == BlockStage::Open || cut) && self.stage != BlockStage::Skipped;
+        let left = incomplete.then(|| IncompleteEvent {
             name: mem::take(&mut self.name),
             data: match self.data.get() {
                 Ok(data) => String::from(data),
@@ -222,7 +223,7 @@ fn text<'a>(
     match from_utf8(bytes) {
         Some(text) => Ok(text),
         None if replace(bytes, replaced, limit) => Ok(replaced),
-        None => Err(DecodeError::event_too_long(limit)),
+        None => Err(DecodeError::event_too_large(limit)),
     }
 }
 
@@ -234,7 +235,7 @@ fn set_text(to: &mut String, value: &[u8], limit: usize) -> Result<(), DecodeErr
             Ok(())
         }
         Err(_) if replace(value, to, limit) => Ok(()),
-        Err(_) => Err(DecodeError::line_too_long(limit)),
+        Err(_) => Err(DecodeError::line_too_large(limit)),
     }
 }
 

@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem;
 
-use crate::utf8::{CutCharacter, from_utf8, split_cut};
+use crate::utf8::{PartialCharacter, from_utf8, split_partial};
 
 /// Bytes, or text if it comes in long pieces: those are checked while the processor has them at
 /// hand, and the text can be handed over. Short pieces are cheaper to check all at once.
@@ -12,19 +12,19 @@ use crate::utf8::{CutCharacter, from_utf8, split_cut};
 /// The invariant: at most one of `bytes` and `text` has a buffer; while there is no text, nothing is
 /// cut.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Data {
+pub(crate) struct DataBuffer {
     bytes: Vec<u8>,
     text: String,
     /// What stands behind the text of a character whose end is still to come.
-    cut: CutCharacter,
+    partial: PartialCharacter,
     /// The room of the last buffer that was handed over, so that the next one need not grow.
     usual_room: usize,
 }
 
-impl Data {
+impl DataBuffer {
     #[inline(always)]
     pub(crate) fn len(&self) -> usize {
-        self.bytes.len() + self.text.len() + self.cut.len()
+        self.bytes.len() + self.text.len() + self.partial.len()
     }
 
     #[inline(always)]
@@ -35,7 +35,7 @@ impl Data {
     /// The data, as text if it is known to be.
     #[inline(always)]
     pub(crate) fn get(&mut self) -> Result<&str, &[u8]> {
-        if self.cut.len() > 0 {
+        if self.partial.len() > 0 {
             self.become_bytes();
         }
         if self.is_text() { Ok(&self.text) } else { Err(&self.bytes) }
@@ -57,7 +57,7 @@ impl Data {
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.text.clear();
-        self.cut = CutCharacter::default();
+        self.partial = PartialCharacter::default();
     }
 
     /// Appends a byte. False if that is not simple.
@@ -98,21 +98,21 @@ impl Data {
             self.text.reserve_exact(room - self.text.len());
         }
         let mut rest = part;
-        if self.cut.len() > 0 {
-            if !self.cut.complete(&mut rest) {
+        if self.partial.len() > 0 {
+            if !self.partial.complete(&mut rest) {
                 return rest;
             }
-            let Some(character) = from_utf8(self.cut.as_bytes()) else { return rest };
+            let Some(character) = from_utf8(self.partial.as_bytes()) else { return rest };
             self.text.push_str(character);
-            self.cut = CutCharacter::default();
+            self.partial = PartialCharacter::default();
         }
         while !rest.is_empty() {
             let (block, behind) = rest.split_at(rest.len().min(BLOCK));
-            let (whole, cut) = split_cut(block);
+            let (whole, partial) = split_partial(block);
             let Some(text) = from_utf8(whole) else { return rest };
             self.text.push_str(text);
             if behind.is_empty() {
-                self.cut = CutCharacter::new(cut);
+                self.partial = PartialCharacter::new(partial);
                 break;
             }
             rest = &rest[whole.len()..];
@@ -136,8 +136,8 @@ impl Data {
     fn become_bytes(&mut self) {
         if self.text.capacity() > 0 {
             self.bytes = mem::take(&mut self.text).into_bytes();
-            self.bytes.extend_from_slice(self.cut.as_bytes());
-            self.cut = CutCharacter::default();
+            self.bytes.extend_from_slice(self.partial.as_bytes());
+            self.partial = PartialCharacter::default();
         }
     }
 }

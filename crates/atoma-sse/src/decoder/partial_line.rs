@@ -6,11 +6,11 @@ use core::mem;
 
 use super::{Decoder, Position};
 use crate::DecodeError;
-use crate::data::{append, push};
-use crate::line::{self, Field, LONGEST_NAME};
+use crate::data_buffer::{append, push};
+use crate::line::{self, FieldName, LONGEST_NAME};
 
 #[derive(Debug, Clone, Default)]
-pub(super) struct CutLine {
+pub(super) struct PartialLine {
     /// How many more bytes the line may have, and in `data` how many the event may.
     room: usize,
     /// The field's name, or the byte order mark, as far as it goes.
@@ -20,7 +20,7 @@ pub(super) struct CutLine {
     value: Vec<u8>,
 }
 
-impl CutLine {
+impl PartialLine {
     pub(super) fn name(&self) -> &[u8] {
         &self.head[..self.head_length]
     }
@@ -51,12 +51,12 @@ impl Decoder {
         }
         let end = line::find_end(input, 64);
         let part = &input[..end.unwrap_or(input.len())];
-        if part.len() > self.cut.room {
-            return Err(self.too_long());
+        if part.len() > self.partial_line.room {
+            return Err(self.limit_error());
         }
-        self.cut.room -= part.len();
+        self.partial_line.room -= part.len();
         if self.position == Position::Data {
-            self.block.extend_data(part, self.limits.event);
+            self.builder.extend_data(part, self.limits.event);
         }
         *input = &input[part.len()..];
         if end.is_some() {
@@ -77,49 +77,49 @@ impl Decoder {
             return ends;
         }
         if self.position == Position::LineStart {
-            if self.block.is_skipped() {
+            if self.builder.is_skipped() {
                 return false;
             }
-            self.block.release();
-            self.cut.clear();
-            self.cut.room = self.limits.line;
+            self.builder.release();
+            self.partial_line.clear();
+            self.partial_line.room = self.limits.line;
             self.position = Position::Name;
         }
-        if self.cut.room == 0 {
+        if self.partial_line.room == 0 {
             return false;
         }
         let taken = match self.position {
-            Position::Data => self.block.push_data(byte),
-            Position::Value(_) => push(&mut self.cut.value, byte),
-            Position::Name => self.cut.push_name(byte),
+            Position::Data => self.builder.push_data(byte),
+            Position::Value(_) => push(&mut self.partial_line.value, byte),
+            Position::Name => self.partial_line.push_name(byte),
             Position::Ignored => true,
-            Position::Colon(Field::Data) if byte == b' ' => {
+            Position::Colon(FieldName::Data) if byte == b' ' => {
                 self.position = Position::Data;
-                let room = self.block.data_room(self.limits.event);
-                self.cut.room = self.cut.room.min(room.saturating_add(1));
+                let room = self.builder.data_room(self.limits.event);
+                self.partial_line.room = self.partial_line.room.min(room.saturating_add(1));
                 true
             }
             _ => false,
         };
         if taken {
-            self.cut.room -= 1;
+            self.partial_line.room -= 1;
         }
         taken
     }
 
     /// Takes the first part of a line whose end is not in sight, or beyond the limit.
     pub(super) fn begin_line(&mut self, part: &[u8]) -> Result<(), DecodeError> {
-        if self.block.is_skipped() {
+        if self.builder.is_skipped() {
             self.skip_event();
             return Ok(());
         }
-        self.cut.clear();
-        self.cut.room = self.limits.line;
+        self.partial_line.clear();
+        self.partial_line.room = self.limits.line;
         match part.strip_prefix(b"data: ") {
             // The usual line, without collecting its name.
             Some(value) if part.len() <= self.limits.line => {
-                self.cut.room -= part.len();
-                self.block.begin_data(self.limits.event)?;
+                self.partial_line.room -= part.len();
+                self.builder.begin_data(self.limits.event)?;
                 self.position = Position::Data;
                 self.continue_data(value)
             }
@@ -133,20 +133,20 @@ impl Decoder {
     /// Passes over the rest of the line and of its event, however long they are.
     #[cold]
     pub(super) fn skip_event(&mut self) {
-        self.block.skip();
+        self.builder.skip();
         self.position = Position::Ignored;
-        self.cut.room = usize::MAX;
+        self.partial_line.room = usize::MAX;
     }
 
     /// Which of the limits leaves no more room.
     #[cold]
-    fn too_long(&self) -> DecodeError {
+    fn limit_error(&self) -> DecodeError {
         if self.position == Position::Data
-            && self.block.data_room(self.limits.event) <= self.cut.room
+            && self.builder.data_room(self.limits.event) <= self.partial_line.room
         {
-            DecodeError::event_too_long(self.limits.event)
+            DecodeError::event_too_large(self.limits.event)
         } else {
-            DecodeError::line_too_long(self.limits.line)
+            DecodeError::line_too_large(self.limits.line)
         }
     }
 
@@ -179,7 +179,7 @@ impl Decoder {
     fn pass_byte_order_mark(&mut self, input: &mut &[u8]) -> Result<bool, DecodeError> {
         const MARK: &[u8] = b"\xEF\xBB\xBF";
         while let Some((first, rest)) = input.split_first() {
-            let matched = self.cut.head_length;
+            let matched = self.partial_line.head_length;
             if *first != MARK[matched] {
                 self.position = Position::LineStart;
                 if matched > 0 {
@@ -188,8 +188,8 @@ impl Decoder {
                 return Ok(matched > 0);
             }
             *input = rest;
-            self.cut.head_length += 1;
-            if self.cut.head_length == MARK.len() {
+            self.partial_line.head_length += 1;
+            if self.partial_line.head_length == MARK.len() {
                 self.position = Position::LineStart;
                 break;
             }
@@ -199,35 +199,35 @@ impl Decoder {
 
     #[inline(always)]
     fn continue_line(&mut self, part: &[u8]) -> Result<(), DecodeError> {
-        let (mut part, excess) = part.split_at(part.len().min(self.cut.room));
-        self.cut.room -= part.len();
+        let (mut part, excess) = part.split_at(part.len().min(self.partial_line.room));
+        self.partial_line.room -= part.len();
         if self.position == Position::Name {
             part = self.continue_name(part)?;
         }
         if let (Position::Colon(field), Some(_)) = (self.position, part.first()) {
             part = line::without_space(part);
             self.position = match field {
-                Field::Data => Position::Data,
+                FieldName::Data => Position::Data,
                 other => Position::Value(other),
             };
         }
         match self.position {
             Position::Data => self.continue_data(part)?,
-            Position::Value(_) => append(&mut self.cut.value, part, self.limits.line),
+            Position::Value(_) => append(&mut self.partial_line.value, part, self.limits.line),
             _ => {}
         }
-        if excess.is_empty() { Ok(()) } else { Err(self.too_long()) }
+        if excess.is_empty() { Ok(()) } else { Err(self.limit_error()) }
     }
 
     /// Takes the first part of a value, and with it the event's limit into account.
     #[inline(always)]
     fn continue_data(&mut self, part: &[u8]) -> Result<(), DecodeError> {
-        let room = self.block.data_room(self.limits.event);
+        let room = self.builder.data_room(self.limits.event);
         if part.len() > room {
-            return Err(DecodeError::event_too_long(self.limits.event));
+            return Err(DecodeError::event_too_large(self.limits.event));
         }
-        self.block.extend_data(part, self.limits.event);
-        self.cut.room = self.cut.room.min(room - part.len());
+        self.builder.extend_data(part, self.limits.event);
+        self.partial_line.room = self.partial_line.room.min(room - part.len());
         Ok(())
     }
 
@@ -236,17 +236,17 @@ impl Decoder {
     fn continue_name<'i>(&mut self, part: &'i [u8]) -> Result<&'i [u8], DecodeError> {
         for (index, &byte) in part.iter().enumerate() {
             if byte == b':' {
-                let head = self.cut.head;
-                let field = self.field_named(&head[..self.cut.head_length])?;
+                let head = self.partial_line.head;
+                let field = self.field_named(&head[..self.partial_line.head_length])?;
                 self.position = field.map_or(Position::Ignored, Position::Colon);
                 return Ok(&part[index + 1..]);
             }
-            if self.cut.head_length == LONGEST_NAME {
+            if self.partial_line.head_length == LONGEST_NAME {
                 self.position = Position::Ignored;
                 break;
             }
-            self.cut.head[self.cut.head_length] = byte;
-            self.cut.head_length += 1;
+            self.partial_line.head[self.partial_line.head_length] = byte;
+            self.partial_line.head_length += 1;
         }
         Ok(&[])
     }
@@ -254,16 +254,16 @@ impl Decoder {
     fn end_line(&mut self) -> Result<(), DecodeError> {
         match self.position {
             Position::Name => {
-                let head = self.cut.head;
-                match self.field_named(&head[..self.cut.head_length])? {
+                let head = self.partial_line.head;
+                match self.field_named(&head[..self.partial_line.head_length])? {
                     Some(field) => self.apply(field, b""),
                     None => Ok(()),
                 }
             }
             Position::Colon(field) | Position::Value(field) => {
-                let value = mem::take(&mut self.cut.value);
+                let value = mem::take(&mut self.partial_line.value);
                 let applied = self.apply(field, &value);
-                self.cut.value = value;
+                self.partial_line.value = value;
                 applied
             }
             _ => Ok(()),

@@ -3,16 +3,16 @@ use core::str;
 
 /// Text that is allocated only if it is long.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Text {
+pub(crate) enum SmallText {
     /// The bytes behind the length are zero.
     Short {
         length: u8,
-        bytes: [u8; Text::SHORT],
+        bytes: [u8; SmallText::SHORT],
     },
     Long(String),
 }
 
-impl Text {
+impl SmallText {
     /// As many bytes as fit beside the length in the room of a `String` of 64-bit processors.
     pub(crate) const SHORT: usize = 15;
 
@@ -72,8 +72,8 @@ mod tests {
             (["", "", "1234567890123456"], false),
             (["1234567890123456", "", ""], false),
         ] {
-            let text = Text::join(parts);
-            assert_eq!(matches!(text, Text::Short { .. }), short, "{parts:?}");
+            let text = SmallText::join(parts);
+            assert_eq!(matches!(text, SmallText::Short { .. }), short, "{parts:?}");
             assert_eq!(text.as_str(), parts.concat());
             assert_eq!(text.into_string(), parts.concat());
         }
