@@ -26,7 +26,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let create = |request: &ChatCompletionRequest| client.chat().create(request.clone());
     let stream = async |answer: Answer| {
         mock.answer(answer);
-        client.chat().stream(request.clone()).await?.collect().await
+        client.chat().stream(request.clone()).await?.into_response().await
     };
 
     tell("A mistake in the request", create(&request.clone().temperature(9.0)).await.err());
@@ -86,7 +86,7 @@ fn decide(error: &Error) -> String {
         let price = if error.may_have_been_processed() { ", at the price of another" } else { "" };
         return format!("try again in {wait:?}{price}");
     }
-    match error.excerpt() {
+    match error.body_excerpt() {
         Some(excerpt) => format!("give up, and log what came: {excerpt:?}"),
         None => "give up".to_owned(),
     }

@@ -39,7 +39,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
         println!("\n");
 
-        let answer = chunks.collect().await?;
+        let answer = chunks.into_response().await?;
         conversation.messages.extend(answer.message().cloned());
     }
 }

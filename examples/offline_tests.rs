@@ -67,7 +67,7 @@ mod tests {
 
         let error = timer.run(headline(&client(&server, &timer), TEXT)).unwrap_err();
 
-        assert_eq!(error.api().unwrap().code.as_deref(), Some("AUTH_ERROR"));
+        assert_eq!(error.api_error().unwrap().code.as_deref(), Some("AUTH_ERROR"));
         assert_eq!(server.requests().len(), 1);
     }
 

@@ -7,7 +7,7 @@
 
 use atoma::{
     ChatCompletionMessage, ChatCompletionRequest, Client, ClientBuilder,
-    transport::{Body, ErrorKind, Request, RequestSent, ResponseFuture, Transport, TransportError},
+    transport::{Body, Delivery, ErrorKind, Request, ResponseFuture, Transport, TransportError},
 };
 use atoma_mock::MockServer;
 use std::{env, error::Error, io::Write, time::Duration};
@@ -30,9 +30,9 @@ impl Transport for ReqwestTransport {
 /// Only where there was no connection is it certain that nothing was sent.
 fn no_answer(error: reqwest::Error) -> TransportError {
     let (kind, sent) = match () {
-        () if error.is_builder() => (ErrorKind::Request, RequestSent::No),
-        () if error.is_connect() => (ErrorKind::Connect, RequestSent::No),
-        () => (ErrorKind::Connection, RequestSent::Maybe),
+        () if error.is_builder() => (ErrorKind::Request, Delivery::NotSent),
+        () if error.is_connect() => (ErrorKind::Connect, Delivery::NotSent),
+        () => (ErrorKind::ConnectionLost, Delivery::Unknown),
     };
     TransportError::new(kind, sent).with_source(error.without_url())
 }

@@ -56,7 +56,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // The answer had begun: sending again would pay for it twice.
     mock.answer(Answer::text("one two three").reset_after_events(2));
-    let begun = client.chat().stream(request).await?.collect().await;
+    let begun = client.chat().stream(request).await?.into_response().await;
     tell("A connection lost in the middle of an answer", begun.err());
     Ok(())
 }

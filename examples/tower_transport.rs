@@ -8,7 +8,7 @@
 use atoma::{
     ChatCompletionMessage, ChatCompletionRequest, Client,
     transport::{
-        Body, BoxError, ErrorKind, HyperTransport, Request, RequestSent, ResponseFuture, Transport,
+        Body, BoxError, Delivery, ErrorKind, HyperTransport, Request, ResponseFuture, Transport,
         TransportError,
     },
 };
@@ -40,7 +40,7 @@ where
 fn no_answer(error: BoxError) -> TransportError {
     match error.downcast::<TransportError>() {
         Ok(error) => *error,
-        Err(error) => TransportError::new(ErrorKind::Other, RequestSent::Maybe).with_source(error),
+        Err(error) => TransportError::new(ErrorKind::Other, Delivery::Unknown).with_source(error),
     }
 }
 

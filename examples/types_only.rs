@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         [ChatCompletionMessage::user("Count to three.")],
     )
     .temperature(0.7)
-    .member("top_k", 40); // not in the reference, so not a method
+    .extra("top_k", 40); // not in the reference, so not a method
     request.validate()?;
     println!("request: {}", serde_json::to_string(&request)?);
 

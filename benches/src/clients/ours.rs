@@ -51,7 +51,7 @@ impl Client for Lending {
     fn stream<'a>(&'a mut self, mode: Mode, tally: &'a mut Tally) -> Call<'a> {
         Box::pin(async move {
             let mut chunks = self.0.0.chat().stream(request(mode)).await?;
-            while let Some(chunk) = chunks.lend_next().await? {
+            while let Some(chunk) = chunks.next_ref().await? {
                 if tally.add(&chunk.text()) {
                     tally.hold().await;
                     return Ok(());

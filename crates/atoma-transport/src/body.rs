@@ -1,4 +1,4 @@
-use crate::{BoxError, ErrorKind, RequestSent, TransportError};
+use crate::{BoxError, Delivery, ErrorKind, TransportError};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use std::{
@@ -21,7 +21,7 @@ enum Inner {
 impl Body {
     /// Wraps a foreign body.
     ///
-    /// Its errors become [`ErrorKind::Body`] ones, unless they are a [`TransportError`] already,
+    /// Its errors become [`ErrorKind::BodyInterrupted`] ones, unless they are a [`TransportError`] already,
     /// which passes as it is.
     pub fn new<B>(body: B) -> Self
     where
@@ -134,9 +134,8 @@ where
         self.0.as_mut().poll_frame(cx).map_err(|error| {
             match error.into().downcast::<TransportError>() {
                 Ok(error) => *error,
-                Err(error) => {
-                    TransportError::new(ErrorKind::Body, RequestSent::Maybe).with_source(error)
-                }
+                Err(error) => TransportError::new(ErrorKind::BodyInterrupted, Delivery::Unknown)
+                    .with_source(error),
             }
         })
     }

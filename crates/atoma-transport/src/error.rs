@@ -10,10 +10,10 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 /// bodies; the cause is in [`source`](Error::source).
 ///
 /// ```
-/// use atoma_transport::{ErrorKind, RequestSent, TransportError};
+/// use atoma_transport::{ErrorKind, Delivery, TransportError};
 ///
 /// let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
-/// let error = TransportError::new(ErrorKind::Connect, RequestSent::No).with_source(refused);
+/// let error = TransportError::new(ErrorKind::Connect, Delivery::NotSent).with_source(refused);
 /// assert!(error.is_connect() && error.is_transient());
 /// assert_eq!(error.to_string(), "could not connect");
 /// ```
@@ -21,7 +21,7 @@ pub struct TransportError(Box<Inner>);
 
 struct Inner {
     kind: ErrorKind,
-    request_sent: RequestSent,
+    delivery: Delivery,
     transient: bool,
     detail: Option<Cow<'static, str>>,
     attempts: Attempts,
@@ -44,17 +44,17 @@ pub enum ErrorKind {
     /// A phase took longer than it may.
     Timeout(Phase),
     /// The connection was lost before the head of an answer had arrived.
-    Connection,
+    ConnectionLost,
     /// What came is not HTTP, or not HTTP that may be believed.
     Protocol,
     /// The body broke off before its end.
-    Body,
+    BodyInterrupted,
     /// Something was larger than its limit.
-    Limit,
+    TooLarge,
     /// The body is encoded in a way that was not asked for.
     Encoding,
     /// The machine has no more of something: file descriptors, ports, memory.
-    Resource,
+    ResourceExhausted,
     /// The request itself cannot be sent: a bad URL, a forbidden scheme.
     Request,
     /// Anything else, as a foreign transport reports it.
@@ -77,26 +77,28 @@ pub enum Phase {
 
 /// Whether the server may have seen the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum RequestSent {
+pub enum Delivery {
     /// Certainly not: sending it again cannot be billed twice.
-    No,
+    NotSent,
     /// It may have: some of it was written, or nobody can tell.
-    Maybe,
+    Unknown,
 }
 
 impl TransportError {
     /// A new error without cause or detail.
     ///
     /// It is [transient](Self::is_transient) if its kind is `Connect`, `Proxy`, `Tls`, `Timeout`,
-    /// `Connection`, `Resource` or `Other`.
+    /// `ConnectionLost`, `ResourceExhausted` or `Other`.
     #[cold]
-    pub fn new(kind: ErrorKind, request_sent: RequestSent) -> Self {
-        use ErrorKind::{Connect, Connection, Other, Proxy, Resource, Timeout, Tls};
-        let transient =
-            matches!(kind, Connect | Proxy | Tls | Timeout(_) | Connection | Resource | Other);
+    pub fn new(kind: ErrorKind, delivery: Delivery) -> Self {
+        use ErrorKind::{Connect, ConnectionLost, Other, Proxy, ResourceExhausted, Timeout, Tls};
+        let transient = matches!(
+            kind,
+            Connect | Proxy | Tls | Timeout(_) | ConnectionLost | ResourceExhausted | Other
+        );
         Self(Box::new(Inner {
             kind,
-            request_sent,
+            delivery,
             transient,
             detail: None,
             attempts: Attempts::default(),
@@ -105,8 +107,8 @@ impl TransportError {
     }
 
     /// A phase that took longer than it may.
-    pub fn timeout(phase: Phase, request_sent: RequestSent) -> Self {
-        Self::new(ErrorKind::Timeout(phase), request_sent)
+    pub fn timeout(phase: Phase, delivery: Delivery) -> Self {
+        Self::new(ErrorKind::Timeout(phase), delivery)
     }
 
     /// Keeps `source` as the cause.
@@ -133,11 +135,11 @@ impl TransportError {
     /// Remembers the attempts of which this error ended the last.
     ///
     /// If any of them may have reached the server, the request [may have been
-    /// sent](Self::request_sent), although the last one was not.
+    /// sent](Self::delivery), although the last one was not.
     #[must_use]
     pub fn with_attempts(mut self, attempts: Attempts) -> Self {
-        if attempts.failed.iter().any(|attempt| attempt.request_sent == RequestSent::Maybe) {
-            self.0.request_sent = RequestSent::Maybe;
+        if attempts.failed.iter().any(|attempt| attempt.delivery == Delivery::Unknown) {
+            self.0.delivery = Delivery::Unknown;
         }
         self.0.attempts = attempts;
         self
@@ -149,8 +151,8 @@ impl TransportError {
     }
 
     /// Whether the server may have seen the request, in any attempt.
-    pub fn request_sent(&self) -> RequestSent {
-        self.0.request_sent
+    pub fn delivery(&self) -> Delivery {
+        self.0.delivery
     }
 
     /// Whether the same request may well succeed if tried again.
@@ -193,8 +195,8 @@ impl TransportError {
     }
 
     /// Something was larger than its limit.
-    pub fn is_limit(&self) -> bool {
-        self.kind() == ErrorKind::Limit
+    pub fn is_too_large(&self) -> bool {
+        self.kind() == ErrorKind::TooLarge
     }
 }
 
@@ -213,12 +215,12 @@ impl fmt::Display for ErrorKind {
             Self::Tls => "the TLS handshake failed",
             Self::Certificate => "the server's certificate is not to be trusted",
             Self::Timeout(phase) => return write!(f, "timed out: {phase}"),
-            Self::Connection => "the connection was lost before an answer came",
+            Self::ConnectionLost => "the connection was lost before an answer came",
             Self::Protocol => "the answer is not valid HTTP",
-            Self::Body => "the answer broke off",
-            Self::Limit => "the answer is over a limit",
+            Self::BodyInterrupted => "the answer broke off",
+            Self::TooLarge => "the answer is over a limit",
             Self::Encoding => "the answer is encoded in a way that was not asked for",
-            Self::Resource => "the machine is out of a resource",
+            Self::ResourceExhausted => "the machine is out of a resource",
             Self::Request => "the request cannot be sent",
             Self::Other => "the transport failed",
         })
@@ -240,7 +242,7 @@ impl fmt::Debug for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TransportError")
             .field("kind", &self.0.kind)
-            .field("request_sent", &self.0.request_sent)
+            .field("delivery", &self.0.delivery)
             .field("transient", &self.0.transient)
             .field("detail", &self.0.detail)
             .field("attempts", &self.0.attempts)

@@ -9,8 +9,8 @@ mod retry;
 #[cfg(feature = "test-util")]
 #[cfg_attr(docsrs, doc(cfg(feature = "test-util")))]
 pub mod testing;
-mod timed;
 mod timeout;
+mod timeouts;
 mod timer;
 mod transport;
 
@@ -20,17 +20,17 @@ pub use self::hyper::Http2;
 #[cfg(feature = "hyper")]
 #[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]
 pub use self::hyper::{
-    ConfigError, Crypto, HyperTransport, HyperTransportBuilder, Proxy, Resolver, Resolving,
+    ConfigError, Crypto, HyperTransport, HyperTransportBuilder, Proxy, ResolveFuture, Resolver,
 };
 pub use body::Body;
-pub use error::{BoxError, ErrorKind, Phase, RequestSent, TransportError};
+pub use error::{BoxError, Delivery, ErrorKind, Phase, TransportError};
 pub use retry::{
-    Attempt, AttemptOutcome, Attempts, BackoffStrategy, FailedAttempt, FailedBy,
-    InvalidRetryConfig, Retry, RetryBudget, RetryConfig, RetryConnectionErrors, RetryDecision,
-    RetryEvent, RetrySituation, retry_after,
+    Attempt, AttemptOutcome, Attempts, BackoffStrategy, FailedAttempt, FailureCause,
+    InvalidRetryConfig, Retry, RetryBudget, RetryConfig, RetryConnectionErrors, RetryContext,
+    RetryDecision, RetryEvent, retry_after,
 };
-pub use timed::Timed;
-pub use timeout::{Deadline, Timeouts};
+pub use timeout::Timeout;
+pub use timeouts::{Deadline, Timeouts};
 #[cfg(feature = "tokio")]
 pub use timer::TokioTimer;
 pub use timer::{Sleep, Timer};

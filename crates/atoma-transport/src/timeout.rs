@@ -1,102 +1,220 @@
-use std::time::{Duration, Instant};
+use crate::{
+    Attempt, Body, Deadline, Delivery, Phase, Request, Response, ResponseFuture, Sleep, Timeouts,
+    Timer, Transport, TransportError, body::PolledFrame,
+};
+use bytes::Bytes;
+use http_body::SizeHint;
+use std::{
+    future::Future,
+    mem,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
 
-/// How long each phase of a call may take; `None` means for ever.
+/// Puts time-outs around any transport: the head, the body's silences, the whole.
 ///
-/// The default is for a unary call: 10 s to connect, no time-out of its own for the head, 120 s
-/// between two pieces of the body, 600 s in all. A stream that may run for hours wants
-/// `Timeouts::default().total(None)`.
+/// The [`Timeouts`] in a request's extensions replace the defaults given here. The ones in force
+/// are left in the extensions for the transport below: `connect` is its business. A total given only
+/// as a default here bounds each attempt of a [`Retry`](crate::Retry) layer above; in a request's
+/// extensions, all of them together. A [`Deadline`] there goes before the total.
 ///
-/// [`Timed`](crate::Timed) enforces all of them but `connect`, which the transport itself does.
-/// In the extensions of a request they hold for that call alone, whole: they are not merged with
-/// the defaults. [`Retry::timeouts`](crate::Retry::timeouts) puts them there for calls without.
+/// An error is [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) with the phase; the
+/// request may then have been sent, unless the deadline had passed before it was handed down.
+///
+/// The body costs one sleep in all, not one per frame. With neither an idle nor a total time-out it
+/// passes through untouched.
 ///
 /// ```
-/// use atoma_transport::Timeouts;
+/// use atoma_transport::{Body, Timeout, Timeouts, transport_fn};
+/// # use atoma_transport::testing::ManualTimer;
 /// use std::time::Duration;
 ///
-/// let patient = Timeouts::default().head(Duration::from_secs(300)).total(None);
-/// assert_eq!(patient.connect, Some(Duration::from_secs(10)));
-/// assert_eq!(patient.total, None);
+/// # let timer = ManualTimer::new();
+/// let silent = transport_fn(|_| std::future::pending());
+/// let transport = Timeout::new(silent, timer.clone(), Timeouts::none().head(Duration::from_secs(30)));
+/// # use atoma_transport::{Phase, Transport};
+/// # let error = timer.run(transport.send(Default::default())).unwrap_err();
+/// # assert_eq!(error.timeout_phase(), Some(Phase::Head));
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Timeouts {
-    /// Name lookup, TCP, proxy and TLS together, for each connection. Default 10 s.
-    pub connect: Option<Duration>,
-    /// From the start of an attempt until the head of its answer. Default none: the total bounds it.
-    ///
-    /// Interim (1xx) answers and bytes that trickle in do not restart it.
-    pub head: Option<Duration>,
-    /// Between two pieces of the body, whatever they hold. Default 120 s.
-    ///
-    /// Only time spent waiting for the server counts; a reader may take as long as it likes.
-    pub idle: Option<Duration>,
-    /// The whole call: all attempts, the waits between them, and the body. Default 600 s.
-    pub total: Option<Duration>,
+#[derive(Clone, Debug)]
+pub struct Timeout<T> {
+    transport: T,
+    timer: Arc<dyn Timer>,
+    defaults: Timeouts,
 }
 
-impl Timeouts {
-    /// No time-outs at all: a silent server is waited for without end.
-    pub const fn none() -> Self {
-        Self { connect: None, head: None, idle: None, total: None }
-    }
-
-    /// Sets [`connect`](Self::connect); `None` removes it.
-    #[must_use]
-    pub fn connect(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.connect = timeout.into();
-        self
-    }
-
-    /// Sets [`head`](Self::head); `None` removes it.
-    #[must_use]
-    pub fn head(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.head = timeout.into();
-        self
-    }
-
-    /// Sets [`idle`](Self::idle); `None` removes it.
-    #[must_use]
-    pub fn idle(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.idle = timeout.into();
-        self
-    }
-
-    /// Sets [`total`](Self::total); `None` removes it.
-    #[must_use]
-    pub fn total(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.total = timeout.into();
-        self
+impl<T: Transport> Timeout<T> {
+    /// Times the exchanges of `transport` by `timer`, within `defaults` where a request brings no
+    /// [`Timeouts`] of its own.
+    pub fn new(transport: T, timer: impl Timer, defaults: Timeouts) -> Self {
+        Self { transport, timer: Arc::new(timer), defaults }
     }
 }
 
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            connect: Some(Duration::from_secs(10)),
-            head: None,
-            idle: Some(Duration::from_secs(120)),
-            total: Some(Duration::from_secs(600)),
+impl<T: Transport> Transport for Timeout<T> {
+    fn send(&self, mut request: Request) -> ResponseFuture {
+        let extensions = request.extensions_mut();
+        let timeouts = *extensions.get_or_insert(self.defaults);
+        let now = self.timer.now();
+        let began = extensions.get().map_or(now, |attempt: &Attempt| attempt.began);
+        let deadline = Deadline::of(extensions, &timeouts, began);
+
+        if deadline.is_some_and(|deadline| deadline <= now) {
+            let error = TransportError::timeout(Phase::Total, Delivery::NotSent);
+            return Box::pin(std::future::ready(Err(error)));
         }
+        let limits = Limits {
+            timer: Arc::clone(&self.timer),
+            head: timeouts.head.and_then(|head| began.checked_add(head)),
+            idle: timeouts.idle,
+            deadline,
+        };
+        let exchange = self.transport.send(request);
+        Box::pin(TimedExchange { exchange, limits: Some(limits), sleep: None })
     }
 }
 
-/// The instant by which a call has to be over, as a request extension: for callers whose own time is
-/// bounded. [`Timeouts::total`] is then not looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Deadline(pub Instant);
+struct Limits {
+    timer: Arc<dyn Timer>,
+    head: Option<Instant>,
+    idle: Option<Duration>,
+    deadline: Option<Instant>,
+}
 
-impl Deadline {
-    /// When a request has to be over: its deadline, or else `timeouts.total` from `now` on. A total
-    /// that no clock can reach is none.
-    pub(crate) fn of(
-        extensions: &http::Extensions,
-        timeouts: &Timeouts,
-        now: Instant,
-    ) -> Option<Instant> {
-        match extensions.get() {
-            Some(Self(deadline)) => Some(*deadline),
-            None => now.checked_add(timeouts.total?),
+struct TimedExchange {
+    exchange: ResponseFuture,
+    /// `None` once the head is in.
+    limits: Option<Limits>,
+    sleep: Option<Sleep>,
+}
+
+impl Future for TimedExchange {
+    type Output = Result<Response, TransportError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        if let Poll::Ready(mut outcome) = this.exchange.as_mut().poll(cx) {
+            if let (Ok(response), Some(limits)) = (&mut outcome, this.limits.take()) {
+                let body = mem::take(response.body_mut());
+                *response.body_mut() = limits.around(body);
+            }
+            return Poll::Ready(outcome);
         }
+        let Some(limits) = &this.limits else { return Poll::Pending };
+        let Some(end) = earlier(limits.head, limits.deadline) else { return Poll::Pending };
+        let sleep = this.sleep.get_or_insert_with(|| limits.timer.sleep_until(end));
+        ready!(sleep.as_mut().poll(cx));
+        let phase = if limits.deadline == Some(end) { Phase::Total } else { Phase::Head };
+        Poll::Ready(Err(TransportError::timeout(phase, Delivery::Unknown)))
+    }
+}
+
+impl Limits {
+    fn around(self, body: Body) -> Body {
+        let unlimited = self.idle.is_none() && self.deadline.is_none();
+        if unlimited || body.is_whole() || http_body::Body::is_end_stream(&body) {
+            return body;
+        }
+        Body::streamed(TimedBody {
+            body: Some(body),
+            timer: self.timer,
+            idle: self.idle,
+            deadline: self.deadline,
+            silent_since: None,
+            unclocked_frames: 0,
+            sleep: None,
+        })
+    }
+}
+
+/// A server that always has a frame ready never lets the reader wait; the deadline is looked at
+/// after so many frames all the same.
+const FRAMES_PER_LOOK_AT_THE_CLOCK: u8 = 64;
+
+struct TimedBody {
+    /// `None` once it has ended or failed.
+    body: Option<Body>,
+    timer: Arc<dyn Timer>,
+    idle: Option<Duration>,
+    deadline: Option<Instant>,
+    /// When the reader first found nothing after the last frame.
+    silent_since: Option<Instant>,
+    unclocked_frames: u8,
+    /// With the instant it is armed for. That may be the end of an earlier silence, since it is
+    /// replaced only when it fires.
+    sleep: Option<(Instant, Sleep)>,
+}
+
+impl TimedBody {
+    /// The end of the present silence, and the phase that ends with it.
+    fn end(&self, silent_since: Instant) -> Option<(Instant, Phase)> {
+        let idle = self.idle.and_then(|idle| silent_since.checked_add(idle));
+        let end = earlier(idle, self.deadline)?;
+        Some((end, if self.deadline == Some(end) { Phase::Total } else { Phase::Idle }))
+    }
+
+    fn fail(&mut self, phase: Phase) -> PolledFrame {
+        self.body = None;
+        self.sleep = None;
+        Poll::Ready(Some(Err(TransportError::timeout(phase, Delivery::Unknown))))
+    }
+
+    fn is_overdue(&mut self) -> bool {
+        let Some(deadline) = self.deadline else { return false };
+        self.unclocked_frames += 1;
+        if self.unclocked_frames < FRAMES_PER_LOOK_AT_THE_CLOCK {
+            return false;
+        }
+        self.unclocked_frames = 0;
+        self.timer.now() >= deadline
+    }
+}
+
+impl http_body::Body for TimedBody {
+    type Data = Bytes;
+    type Error = TransportError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> PolledFrame {
+        let this = &mut *self;
+        let Some(body) = &mut this.body else { return Poll::Ready(None) };
+        if let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) {
+            this.silent_since = None;
+            match frame {
+                Some(Ok(_)) if this.is_overdue() => return this.fail(Phase::Total),
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => (this.body, this.sleep) = (None, None),
+            }
+            return Poll::Ready(frame);
+        }
+
+        let silent_since = *this.silent_since.get_or_insert_with(|| this.timer.now());
+        let Some((end, phase)) = this.end(silent_since) else { return Poll::Pending };
+        loop {
+            let arm = || (end, this.timer.sleep_until(end));
+            let (armed_for, sleep) = this.sleep.get_or_insert_with(arm);
+            ready!(sleep.as_mut().poll(cx));
+            if *armed_for >= end {
+                break;
+            }
+            this.sleep = None;
+        }
+        this.fail(phase)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(http_body::Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), http_body::Body::size_hint)
+    }
+}
+
+fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
     }
 }

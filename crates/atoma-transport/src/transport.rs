@@ -27,11 +27,11 @@ pub type ResponseFuture =
 /// 4. **Dropping cancels.** Dropping the future or the body ends the exchange at once: the
 ///    connection is closed (HTTP/1) or the stream reset (HTTP/2), and no task goes on behind it.
 /// 5. **Errors tell the truth.** They keep their cause as `source()`, and
-///    [`TransportError::request_sent`] says [`RequestSent::No`](crate::RequestSent::No) only when
+///    [`TransportError::delivery`] says [`Delivery::NotSent`](crate::Delivery::NotSent) only when
 ///    the server cannot have seen the request. Whether a paid answer may be asked for twice is
 ///    decided on it.
 ///
-/// Time-outs and retries are not an implementation's business: [`Timed`](crate::Timed) and
+/// Time-outs and retries are not an implementation's business: [`Timeout`](crate::Timeout) and
 /// [`Retry`](crate::Retry) wrap any transport. The suite in `atoma_transport::testing` (feature
 /// `test-util`) checks these promises against an implementation.
 ///

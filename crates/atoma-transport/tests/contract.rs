@@ -2,7 +2,7 @@
 
 use atoma_transport::testing::{LoopbackServer, ManualTimer, ScriptedTransport, contract};
 use atoma_transport::{
-    Body, ErrorKind, Request, RequestSent, Response, Retry, RetryBudget, RetryConfig, Timed,
+    Body, Delivery, ErrorKind, Request, Response, Retry, RetryBudget, RetryConfig, Timeout,
     Timeouts, Transport, TransportError, transport_fn,
 };
 use bytes::Bytes;
@@ -39,7 +39,7 @@ async fn the_hyper_transport_keeps_it_over_loopback() {
 
 #[test]
 fn time_outs_leave_it_whole() {
-    let timed = |server| Timed::new(server, ManualTimer::new(), Timeouts::default());
+    let timed = |server| Timeout::new(server, ManualTimer::new(), Timeouts::default());
     assert_eq!(broken(timed), "none");
 }
 
@@ -63,7 +63,7 @@ fn an_error_for_a_status_breaks_it() {
     let said = broken(|server| {
         through(server, |response| async move {
             if response.status().is_server_error() {
-                return Err(TransportError::new(ErrorKind::Other, RequestSent::Maybe));
+                return Err(TransportError::new(ErrorKind::Other, Delivery::Unknown));
             }
             Ok(response)
         })
@@ -140,9 +140,9 @@ fn a_careless_error_breaks_it() {
             })
         })
     };
-    let said = careless(RequestSent::No);
+    let said = careless(Delivery::NotSent);
     assert!(said.contains("says that the request may have been sent"), "{said}");
-    let said = careless(RequestSent::Maybe);
+    let said = careless(Delivery::Unknown);
     assert!(said.contains("says that nothing was sent"), "{said}");
 }
 

@@ -1,8 +1,8 @@
 //! `RetryConfig::decide` and `retry_after`, as tables: pure functions, no clock, no chance.
 
 use atoma_transport::{
-    AttemptOutcome, BackoffStrategy, ErrorKind, Phase, RequestSent, RetryConfig,
-    RetryConnectionErrors, RetryDecision, RetrySituation, TransportError, retry_after,
+    AttemptOutcome, BackoffStrategy, Delivery, ErrorKind, Phase, RetryConfig,
+    RetryConnectionErrors, RetryContext, RetryDecision, TransportError, retry_after,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use std::time::{Duration, SystemTime};
@@ -23,14 +23,8 @@ fn noon() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777)
 }
 
-fn first() -> RetrySituation {
-    RetrySituation {
-        attempt: 1,
-        elapsed: Duration::ZERO,
-        time_left: None,
-        now: noon(),
-        random: 1.0,
-    }
+fn first() -> RetryContext {
+    RetryContext { attempt: 1, elapsed: Duration::ZERO, time_left: None, now: noon(), random: 1.0 }
 }
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -98,42 +92,42 @@ fn retry_after_reads_what_makes_sense_and_passes_over_the_rest() {
 
 #[test]
 fn the_status_the_headers_and_the_body_decide_in_this_order() {
-    use RetryDecision::{RetryAfter, Return};
+    use RetryDecision::{RetryAfter, Stop};
     let backoff = RetryAfter(MS(500));
     let table: &[(&str, u16, Headers, bool, RetryDecision)] = &[
-        ("ok", 200, &[], false, Return),
-        ("ok, told to retry", 200, &[("x-should-retry", "true")], false, Return),
-        ("a redirect", 307, &[], false, Return),
-        ("bad request", 400, &[], false, Return),
-        ("no key", 401, &[], false, Return),
-        ("forbidden", 403, &[], false, Return),
-        ("not found", 404, &[], false, Return),
+        ("ok", 200, &[], false, Stop),
+        ("ok, told to retry", 200, &[("x-should-retry", "true")], false, Stop),
+        ("a redirect", 307, &[], false, Stop),
+        ("bad request", 400, &[], false, Stop),
+        ("no key", 401, &[], false, Stop),
+        ("forbidden", 403, &[], false, Stop),
+        ("not found", 404, &[], false, Stop),
         ("request time-out", 408, &[], false, backoff),
-        ("conflict", 409, &[], false, Return),
-        ("unprocessable", 422, &[], false, Return),
+        ("conflict", 409, &[], false, Stop),
+        ("unprocessable", 422, &[], false, Stop),
         ("too early", 425, &[], false, backoff),
         ("too many requests", 429, &[], false, backoff),
-        ("too many requests for this credit", 429, &[], true, Return),
+        ("too many requests for this credit", 429, &[], true, Stop),
         ("internal error", 500, &[], false, backoff),
-        ("not implemented", 501, &[], false, Return),
+        ("not implemented", 501, &[], false, Stop),
         ("bad gateway", 502, &[], false, backoff),
         ("unavailable", 503, &[], false, backoff),
         ("gateway time-out", 504, &[], false, backoff),
-        ("HTTP version", 505, &[], false, Return),
-        ("told not to", 503, &[("x-should-retry", "false")], false, Return),
+        ("HTTP version", 505, &[], false, Stop),
+        ("told not to", 503, &[("x-should-retry", "false")], false, Stop),
         ("told to", 409, &[("x-should-retry", "true")], false, backoff),
-        ("told to, but final", 429, &[("x-should-retry", "true")], true, Return),
+        ("told to, but final", 429, &[("x-should-retry", "true")], true, Stop),
         ("told nonsense", 503, &[("x-should-retry", "maybe")], false, backoff),
         ("asked for 10 s", 503, &[("retry-after", "10")], false, RetryAfter(MS(11_000))),
         ("asked for none", 503, &[("retry-after", "0")], false, RetryAfter(MS(50))),
         ("asked for the limit", 503, &[("retry-after", "60")], false, RetryAfter(MS(66_000))),
-        ("asked for more", 503, &[("retry-after", "60.001")], false, Return),
-        ("asked for an hour", 503, &[("retry-after", "3600")], false, Return),
-        ("asked for ever", 503, &[("retry-after", "99999999999999999999999")], false, Return),
+        ("asked for more", 503, &[("retry-after", "60.001")], false, Stop),
+        ("asked for an hour", 503, &[("retry-after", "3600")], false, Stop),
+        ("asked for ever", 503, &[("retry-after", "99999999999999999999999")], false, Stop),
         ("asked for nonsense", 503, &[("retry-after", "nan")], false, backoff),
     ];
     for (name, status, given, is_final, expected) in table {
-        let outcome = AttemptOutcome::Answered {
+        let outcome = AttemptOutcome::Response {
             status: StatusCode::from_u16(*status).unwrap(),
             headers: &headers(given),
             is_final: *is_final,
@@ -148,60 +142,60 @@ fn an_error_is_retried_if_it_cannot_be_billed_twice() {
     let new = TransportError::new;
     // (name, error, never, if not sent, always)
     let table = [
-        ("refused", new(ErrorKind::Connect, RequestSent::No), false, true, true),
-        ("connect time-out", timeout(Phase::Connect, RequestSent::No), false, true, true),
-        ("proxy", new(ErrorKind::Proxy, RequestSent::No), false, true, true),
+        ("refused", new(ErrorKind::Connect, Delivery::NotSent), false, true, true),
+        ("connect time-out", timeout(Phase::Connect, Delivery::NotSent), false, true, true),
+        ("proxy", new(ErrorKind::Proxy, Delivery::NotSent), false, true, true),
         (
             "refused for good",
-            new(ErrorKind::Connect, RequestSent::No).permanent(),
+            new(ErrorKind::Connect, Delivery::NotSent).permanent(),
             false,
             false,
             false,
         ),
-        ("certificate", new(ErrorKind::Certificate, RequestSent::No), false, false, false),
-        ("reset", new(ErrorKind::Connection, RequestSent::Maybe), false, false, true),
-        ("reset, unwritten", new(ErrorKind::Connection, RequestSent::No), false, true, true),
-        ("no head", timeout(Phase::Head, RequestSent::Maybe), false, false, true),
-        ("out of time", timeout(Phase::Total, RequestSent::No), false, false, false),
-        ("not HTTP", new(ErrorKind::Protocol, RequestSent::Maybe), false, false, false),
-        ("over a limit", new(ErrorKind::Limit, RequestSent::Maybe), false, false, false),
-        ("bad URL", new(ErrorKind::Request, RequestSent::No), false, false, false),
+        ("certificate", new(ErrorKind::Certificate, Delivery::NotSent), false, false, false),
+        ("reset", new(ErrorKind::ConnectionLost, Delivery::Unknown), false, false, true),
+        ("reset, unwritten", new(ErrorKind::ConnectionLost, Delivery::NotSent), false, true, true),
+        ("no head", timeout(Phase::Head, Delivery::Unknown), false, false, true),
+        ("out of time", timeout(Phase::Total, Delivery::NotSent), false, false, false),
+        ("not HTTP", new(ErrorKind::Protocol, Delivery::Unknown), false, false, false),
+        ("over a limit", new(ErrorKind::TooLarge, Delivery::Unknown), false, false, false),
+        ("bad URL", new(ErrorKind::Request, Delivery::NotSent), false, false, false),
     ];
     for (name, error, never, if_not_sent, always) in table {
         for (states, expected) in [(Never, never), (IfNotSent, if_not_sent), (Always, always)] {
             let config = RetryConfig::default().retry_connection_errors(states);
-            let decision = config.decide(&AttemptOutcome::Failed(&error), &first());
+            let decision = config.decide(&AttemptOutcome::Error(&error), &first());
             let expected =
-                if expected { RetryDecision::RetryAfter(MS(500)) } else { RetryDecision::Return };
+                if expected { RetryDecision::RetryAfter(MS(500)) } else { RetryDecision::Stop };
             assert_eq!(decision, expected, "{name}, {states:?}");
         }
     }
 }
 
-fn timeout(phase: Phase, sent: RequestSent) -> TransportError {
+fn timeout(phase: Phase, sent: Delivery) -> TransportError {
     TransportError::timeout(phase, sent)
 }
 
 #[test]
 fn where_the_call_stands_decides_too() {
     let at = first();
-    let left = |ms| RetrySituation { time_left: Some(MS(ms)), ..at };
+    let left = |ms| RetryContext { time_left: Some(MS(ms)), ..at };
     let table = [
         ("the first of three", at, Some(500)),
-        ("the second", RetrySituation { attempt: 2, ..at }, Some(1000)),
-        ("the last", RetrySituation { attempt: 3, ..at }, None),
-        ("beyond the last", RetrySituation { attempt: u32::MAX, ..at }, None),
+        ("the second", RetryContext { attempt: 2, ..at }, Some(1000)),
+        ("the last", RetryContext { attempt: 3, ..at }, None),
+        ("beyond the last", RetryContext { attempt: u32::MAX, ..at }, None),
         ("time for the wait and more", left(501), Some(500)),
         ("time for the wait alone", left(500), None),
         ("no time", left(0), None),
-        ("half the chance", RetrySituation { random: 0.5, ..at }, Some(250)),
-        ("no chance: the shortest wait", RetrySituation { random: 0.0, ..at }, Some(50)),
-        ("chance above one", RetrySituation { random: 7.0, ..at }, Some(500)),
-        ("chance below zero", RetrySituation { random: -7.0, ..at }, Some(50)),
-        ("chance is no number", RetrySituation { random: f64::NAN, ..at }, Some(50)),
-        ("too late to begin", RetrySituation { elapsed: MS(9501), ..at }, None),
-        ("just in time", RetrySituation { elapsed: MS(9500), ..at }, Some(500)),
-        ("ages", RetrySituation { elapsed: Duration::MAX, ..at }, None),
+        ("half the chance", RetryContext { random: 0.5, ..at }, Some(250)),
+        ("no chance: the shortest wait", RetryContext { random: 0.0, ..at }, Some(50)),
+        ("chance above one", RetryContext { random: 7.0, ..at }, Some(500)),
+        ("chance below zero", RetryContext { random: -7.0, ..at }, Some(50)),
+        ("chance is no number", RetryContext { random: f64::NAN, ..at }, Some(50)),
+        ("too late to begin", RetryContext { elapsed: MS(9501), ..at }, None),
+        ("just in time", RetryContext { elapsed: MS(9500), ..at }, Some(500)),
+        ("ages", RetryContext { elapsed: Duration::MAX, ..at }, None),
     ];
     let backoff = BackoffStrategy::default().max_elapsed_time(MS(10_000));
     let config = RetryConfig::default().backoff(backoff);
@@ -215,11 +209,11 @@ fn where_the_call_stands_decides_too() {
 }
 
 fn unavailable(headers: &HeaderMap) -> AttemptOutcome<'_> {
-    AttemptOutcome::Answered { status: StatusCode::SERVICE_UNAVAILABLE, headers, is_final: false }
+    AttemptOutcome::Response { status: StatusCode::SERVICE_UNAVAILABLE, headers, is_final: false }
 }
 
 fn wait(milliseconds: Option<u64>) -> RetryDecision {
-    milliseconds.map_or(RetryDecision::Return, |ms| RetryDecision::RetryAfter(MS(ms)))
+    milliseconds.map_or(RetryDecision::Stop, |ms| RetryDecision::RetryAfter(MS(ms)))
 }
 
 #[test]
@@ -227,20 +221,20 @@ fn the_longest_wait_doubles_up_to_its_limit() {
     let config = RetryConfig::default().max_attempts(u32::MAX);
     let waits = [500, 1000, 2000, 4000, 8000, 8000, 8000];
     for (attempt, expected) in (1..).zip(waits) {
-        let situation = RetrySituation { attempt, ..first() };
+        let situation = RetryContext { attempt, ..first() };
         assert_eq!(
             config.decide(&unavailable(&HeaderMap::new()), &situation),
             wait(Some(expected))
         );
     }
-    let situation = RetrySituation { attempt: u32::MAX - 1, ..first() };
+    let situation = RetryContext { attempt: u32::MAX - 1, ..first() };
     assert_eq!(config.decide(&unavailable(&HeaderMap::new()), &situation), wait(Some(8000)));
 }
 
 #[test]
 fn a_wait_the_server_asks_for_is_not_kept_past_the_deadline() {
     let asked = headers(&[("retry-after", "30")]);
-    let situation = RetrySituation { time_left: Some(MS(20_000)), ..first() };
+    let situation = RetryContext { time_left: Some(MS(20_000)), ..first() };
     assert_eq!(RetryConfig::default().decide(&unavailable(&asked), &situation), wait(None));
 }
 
@@ -261,7 +255,7 @@ fn settings_at_their_extremes_neither_panic_nor_overflow() {
                         .max_attempts(u32::MAX)
                         .max_retry_after(Duration::MAX)
                         .backoff(backoff);
-                    let situation = RetrySituation { attempt, ..first() };
+                    let situation = RetryContext { attempt, ..first() };
                     config.decide(&unavailable(&asked), &situation);
                     let decision = config.decide(&unavailable(&HeaderMap::new()), &situation);
                     let RetryDecision::RetryAfter(wait) = decision else { panic!("{config:?}") };

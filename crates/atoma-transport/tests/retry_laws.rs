@@ -2,8 +2,8 @@
 
 use atoma_transport::testing::{Exchange, ManualTimer, ScriptedTransport};
 use atoma_transport::{
-    Attempts, ErrorKind, Phase, Request, RequestSent, Retry, RetryBudget, RetryConfig,
-    RetryConnectionErrors, Timed, Timeouts, Transport, TransportError, retry_after,
+    Attempts, Delivery, ErrorKind, Phase, Request, Retry, RetryBudget, RetryConfig,
+    RetryConnectionErrors, Timeout, Timeouts, Transport, TransportError, retry_after,
 };
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use proptest::{collection::vec, prelude::*};
@@ -15,7 +15,7 @@ const SECOND: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 enum Deed {
     Answer { status: u16, after: u64, retry_after: Option<String> },
-    Fail { kind: ErrorKind, sent: RequestSent },
+    Fail { kind: ErrorKind, sent: Delivery },
     Silence,
 }
 
@@ -43,11 +43,11 @@ fn deeds(most: usize) -> impl Strategy<Value = Vec<Deed>> {
     let kind = prop::sample::select(vec![
         ErrorKind::Connect,
         ErrorKind::Certificate,
-        ErrorKind::Connection,
+        ErrorKind::ConnectionLost,
         ErrorKind::Protocol,
         ErrorKind::Timeout(Phase::Connect),
     ]);
-    let sent = prop::sample::select(vec![RequestSent::No, RequestSent::Maybe]);
+    let sent = prop::sample::select(vec![Delivery::NotSent, Delivery::Unknown]);
     let fail = (kind, sent).prop_map(|(kind, sent)| Deed::Fail { kind, sent });
     vec(prop_oneof![4 => answer, 2 => fail, 1 => Just(Deed::Silence)], most)
 }
@@ -75,7 +75,7 @@ proptest! {
         let timer = ManualTimer::new();
         let server = ScriptedTransport::new(deeds.iter().map(Deed::exchange)).timer(timer.clone());
         let config = RetryConfig::default().max_attempts(max_attempts).retry_connection_errors(retry);
-        let timed = Timed::new(server.clone(), timer.clone(), Timeouts::none());
+        let timed = Timeout::new(server.clone(), timer.clone(), Timeouts::none());
         let client = Retry::new(timed, timer.clone()).config(config).seed(seed);
         let mut request = request();
         request.extensions_mut().insert(Timeouts::none().head(4 * SECOND).total(total * SECOND));
@@ -101,7 +101,7 @@ proptest! {
 
         if retry != RetryConnectionErrors::Always {
             let ambiguous = |deed: &&Deed| {
-                matches!(deed, Deed::Silence | Deed::Fail { sent: RequestSent::Maybe, .. })
+                matches!(deed, Deed::Silence | Deed::Fail { sent: Delivery::Unknown, .. })
             };
             let earlier = &deeds[..told.count as usize - 1];
             prop_assert_eq!(earlier.iter().find(ambiguous).map(|deed| format!("{deed:?}")), None);

@@ -1,7 +1,7 @@
 //! The law of a timed body, over arbitrary silences: it ends where a stop-watch says it must.
 
 use atoma_transport::testing::{Exchange, ManualTimer, ScriptedTransport};
-use atoma_transport::{Phase, Request, Timed, Timeouts, Transport};
+use atoma_transport::{Phase, Request, Timeout, Timeouts, Transport};
 use http_body::Body as _;
 use proptest::{collection::vec, option, prelude::*};
 use std::{future::poll_fn, pin::Pin, time::Duration};
@@ -46,7 +46,7 @@ proptest! {
         let timeouts = Timeouts::none()
             .idle(idle.map(|idle| idle * SECOND))
             .total(total.map(|total| total * SECOND));
-        let transport = Timed::new(server.clone(), timer.clone(), timeouts);
+        let transport = Timeout::new(server.clone(), timer.clone(), timeouts);
         let mut body = timer.run(transport.send(Request::default())).unwrap().into_body();
 
         let (mut count, mut phase) = (0, None);

@@ -1,8 +1,8 @@
-//! `Timed` over a scripted transport and a clock that stands still.
+//! `Timeout` over a scripted transport and a clock that stands still.
 
 use atoma_transport::testing::{Exchange, ManualTimer, ScriptedTransport};
 use atoma_transport::{
-    Attempt, Body, Deadline, ErrorKind, Phase, Request, RequestSent, Response, Timed, Timeouts,
+    Attempt, Body, Deadline, Delivery, ErrorKind, Phase, Request, Response, Timeout, Timeouts,
     Timer, Transport, TransportError,
 };
 use bytes::Bytes;
@@ -19,10 +19,10 @@ const SECOND: Duration = Duration::from_secs(1);
 fn timed(
     timeouts: Timeouts,
     exchange: Exchange,
-) -> (Timed<ScriptedTransport>, ScriptedTransport, ManualTimer) {
+) -> (Timeout<ScriptedTransport>, ScriptedTransport, ManualTimer) {
     let timer = ManualTimer::new();
     let server = ScriptedTransport::new([exchange]).timer(timer.clone());
-    (Timed::new(server.clone(), timer.clone(), timeouts), server, timer)
+    (Timeout::new(server.clone(), timer.clone(), timeouts), server, timer)
 }
 
 /// Reads the body to its end: what came, and the error it ended in.
@@ -68,7 +68,7 @@ fn the_first_time_out_to_pass_is_the_one_named() {
             (Some(phase), after * SECOND),
             "{name}"
         );
-        assert_eq!(error.request_sent(), RequestSent::Maybe, "{name}");
+        assert_eq!(error.delivery(), Delivery::Unknown, "{name}");
         assert_eq!((server.in_flight(), timer.waiters()), (0, 0), "{name}");
     }
 }
@@ -133,7 +133,7 @@ fn the_total_bounds_a_body_that_never_lets_its_reader_wait() {
     let server = atoma_transport::transport_fn(move |_| {
         std::future::ready(Ok(http::Response::new(Body::streamed(Flood(flood.clone())))))
     });
-    let transport = Timed::new(server, timer.clone(), Timeouts::none().total(100 * SECOND));
+    let transport = Timeout::new(server, timer.clone(), Timeouts::none().total(100 * SECOND));
     let mut response = timer.run(transport.send(Request::default())).unwrap();
     let (_, error) = timer.run(read(response.body_mut()));
     assert_eq!(error.unwrap().timeout_phase(), Some(Phase::Total));
@@ -182,7 +182,10 @@ fn the_body_ends_as_the_one_below_does() {
     let (outcome, server, timer) = call(Timeouts::default(), exchange);
     let mut response = outcome.unwrap();
     let (text, error) = timer.run(read(response.body_mut()));
-    assert_eq!((text.as_str(), error.map(|error| error.kind())), ("a", Some(ErrorKind::Body)));
+    assert_eq!(
+        (text.as_str(), error.map(|error| error.kind())),
+        ("a", Some(ErrorKind::BodyInterrupted))
+    );
     assert!(timer.run(next(response.body_mut())).is_none());
     assert_eq!((server.live_bodies(), timer.waiters()), (0, 0));
 }
@@ -242,7 +245,7 @@ fn a_wait_between_the_retries_and_the_time_outs_counts() {
     assert_eq!(server.requests().len(), 1);
     let error = late_by(6);
     assert_eq!(error.timeout_phase(), Some(Phase::Total));
-    assert_eq!((error.request_sent(), server.requests().len()), (RequestSent::No, 1));
+    assert_eq!((error.delivery(), server.requests().len()), (Delivery::NotSent, 1));
 }
 
 /// Row 118.

@@ -19,7 +19,7 @@ const MOST_MERGED: usize = 128;
 /// let body = br#"{"choices": [], "provider": "DeepInfra"}"#;
 /// let response = ChatCompletionResponse::from_slice(body)?;
 /// assert_eq!(response.extra.get("provider").unwrap(), "DeepInfra");
-/// # Ok::<(), atoma_types::ReadError>(())
+/// # Ok::<(), atoma_types::ParseError>(())
 /// ```
 #[derive(Clone, Default)]
 pub struct Extra {

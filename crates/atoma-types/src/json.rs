@@ -19,18 +19,18 @@ use crate::wire::{Read, ReadObject, Whole, read};
 ///
 /// It says where reading stopped, never what stood there. The cause is its [`source`](Error::source).
 #[derive(Debug)]
-pub struct ReadError {
+pub struct ParseError {
     cause: serde_json::Error,
 }
 
-impl ReadError {
+impl ParseError {
     pub(crate) fn new(cause: serde_json::Error) -> Self {
         Self { cause }
     }
 
     /// Whether the JSON ended too early: cut off, or empty.
     #[must_use]
-    pub fn is_cut_off(&self) -> bool {
+    pub fn is_incomplete(&self) -> bool {
         self.cause.is_eof()
     }
 
@@ -52,7 +52,7 @@ impl ReadError {
     }
 }
 
-impl fmt::Display for ReadError {
+impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (line, column) = (self.line(), self.column());
         match self.cause.classify() {
@@ -65,19 +65,19 @@ impl fmt::Display for ReadError {
     }
 }
 
-impl Error for ReadError {
+impl Error for ParseError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&self.cause)
     }
 }
 
 /// Reads the first JSON value; if it is flawed, once more with its flaws mended.
-pub(crate) fn from_slice(json: &[u8]) -> Result<Value, ReadError> {
-    mended(json, &mut |json| Value::deserialize(&mut deserializer(json)).map_err(ReadError::new))
+pub(crate) fn from_slice(json: &[u8]) -> Result<Value, ParseError> {
+    mended(json, &mut |json| Value::deserialize(&mut deserializer(json)).map_err(ParseError::new))
 }
 
 /// The same for an object.
-pub(crate) fn object_from_slice<T: ReadObject + Default>(json: &[u8]) -> Result<T, ReadError> {
+pub(crate) fn object_from_slice<T: ReadObject + Default>(json: &[u8]) -> Result<T, ParseError> {
     let (mut object, mut is_begun) = (T::default(), false);
     mended(json, &mut |json| {
         if is_begun {
@@ -103,8 +103,8 @@ pub(crate) fn text_of(value: &Value) -> String {
 
 fn mended<T>(
     json: &[u8],
-    first_value: &mut dyn FnMut(&str) -> Result<T, ReadError>,
-) -> Result<T, ReadError> {
+    first_value: &mut dyn FnMut(&str) -> Result<T, ParseError>,
+) -> Result<T, ParseError> {
     let flaw = match std::str::from_utf8(json) {
         Ok(json) => match first_value(json) {
             Err(error) if error.is_mendable() => Some(error),
@@ -116,11 +116,11 @@ fn mended<T>(
 }
 
 /// Reads the first JSON value, an object, into an empty one where it will stay.
-pub(crate) fn first_object(json: &str, target: &mut dyn ReadObject) -> Result<(), ReadError> {
+pub(crate) fn first_object(json: &str, target: &mut dyn ReadObject) -> Result<(), ParseError> {
     match read(&mut deserializer(json), &mut Whole(target)) {
         Ok(Read::Known(())) => Ok(()),
-        Ok(_) => Err(ReadError::new(serde_json::Error::custom("expected an object"))),
-        Err(error) => Err(ReadError::new(error)),
+        Ok(_) => Err(ParseError::new(serde_json::Error::custom("expected an object"))),
+        Err(error) => Err(ParseError::new(error)),
     }
 }
 

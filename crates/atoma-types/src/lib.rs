@@ -26,4 +26,4 @@ pub use chat::usage::{CompletionTokensDetails, PromptTokensDetails, Usage};
 pub use chat::validate::InvalidRequest;
 pub use error::ApiError;
 pub use extra::Extra;
-pub use json::ReadError;
+pub use json::ParseError;

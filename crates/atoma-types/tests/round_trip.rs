@@ -9,7 +9,7 @@ use atoma_types::{
     ApiError, ChatCompletionAccumulator, ChatCompletionChoice, ChatCompletionChunk,
     ChatCompletionChunkDelta, ChatCompletionMessage, ChatCompletionRequest, ChatCompletionResponse,
     ChatCompletionToolsParam, ChunkReader, Content, ContentPart, InvalidRequest, Logprobs,
-    ReadError, ResponseFormat, ToolCall, ToolChoice, Usage,
+    ParseError, ResponseFormat, ToolCall, ToolChoice, Usage,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -159,6 +159,6 @@ fn what_is_not_on_the_wire_goes_between_threads_too() {
     fn is_portable<T: Debug + Send + Sync + 'static>() {}
     is_portable::<ChunkReader>();
     is_portable::<ChatCompletionAccumulator>();
-    is_portable::<ReadError>();
+    is_portable::<ParseError>();
     is_portable::<InvalidRequest>();
 }

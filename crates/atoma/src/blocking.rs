@@ -161,22 +161,22 @@ impl Call<StreamChatCompletion> {
 }
 
 impl ChatCompletionStream {
-    /// As [`crate::ChatCompletionStream::lend_next`].
+    /// As [`crate::ChatCompletionStream::next_ref`].
     ///
     /// # Errors
     ///
     /// As [`crate::ChatCompletionStream::try_next`].
-    pub fn lend_next(&mut self) -> Result<Option<&ChatCompletionChunk>> {
-        self.driver.wait(self.stream.lend_next())?
+    pub fn next_ref(&mut self) -> Result<Option<&ChatCompletionChunk>> {
+        self.driver.wait(self.stream.next_ref())?
     }
 
-    /// As [`crate::ChatCompletionStream::collect`].
+    /// As [`crate::ChatCompletionStream::into_response`].
     ///
     /// # Errors
     ///
-    /// As [`crate::ChatCompletionStream::collect`].
+    /// As [`crate::ChatCompletionStream::into_response`].
     pub fn into_response(self) -> Result<ChatCompletionResponse> {
-        self.driver.wait(self.stream.collect())?
+        self.driver.wait(self.stream.into_response())?
     }
 
     /// The stream itself, for its head: status, headers, request id, attempts.

@@ -6,7 +6,7 @@ use crate::{
     refusal::{is_final, told_by},
     server_url::{DEFAULT_SERVER_URL, ServerUrl},
 };
-use atoma_transport::{Retry, RetryConfig, RetryEvent, Timed, Timeouts, Timer, Transport};
+use atoma_transport::{Retry, RetryConfig, RetryEvent, Timeout, Timeouts, Timer, Transport};
 use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT},
@@ -209,7 +209,7 @@ impl ClientBuilder {
         let credentials = headers.get(AUTHORIZATION).map_or(credentials, Credentials::inside);
         let key = credentials.key().cloned();
         let sent = Headers::new(transport, headers, credentials);
-        let timed = Timed::new(sent, Arc::clone(&timer), Timeouts::none());
+        let timed = Timeout::new(sent, Arc::clone(&timer), Timeouts::none());
         let mut transport = Retry::new(timed, Arc::clone(&timer))
             .config(retries)
             .timeouts(self.timeouts)
@@ -304,7 +304,7 @@ fn default_transport(server_url: &ServerUrl) -> Result<Arc<dyn Transport>, Error
     let failed = |error: atoma_transport::ConfigError| Error::config(error.to_string());
     let transport = atoma_transport::HyperTransport::new().map_err(failed)?;
     if server_url.is_https() {
-        transport.read_roots().map_err(failed)?;
+        transport.load_root_certificates().map_err(failed)?;
     }
     Ok(Arc::new(transport))
 }

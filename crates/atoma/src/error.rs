@@ -2,7 +2,7 @@ use crate::{
     refusal::{is_plain_refusal, is_retryable, status_told},
     text::excerpt,
 };
-use atoma_transport::{Attempts, ErrorKind, FailedBy, RequestSent, TransportError};
+use atoma_transport::{Attempts, Delivery, ErrorKind, FailureCause, TransportError};
 use atoma_types::{ApiError, ChatCompletionResponse, InvalidRequest};
 use http::StatusCode;
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
@@ -15,7 +15,7 @@ use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 /// | question | method |
 /// |---|---|
 /// | did I build it wrong? | [`is_config`](Self::is_config), [`is_invalid_request`](Self::is_invalid_request) |
-/// | did the server refuse, and how? | [`status`](Self::status), [`api`](Self::api), [`request_id`](Self::request_id) |
+/// | did the server refuse, and how? | [`status`](Self::status), [`api_error`](Self::api_error), [`request_id`](Self::request_id) |
 /// | is it worth trying again, and when? | [`is_retryable`](Self::is_retryable), [`retry_after`](Self::retry_after) |
 /// | may it have cost money? | [`may_have_been_processed`](Self::may_have_been_processed) |
 /// | what was tried? | [`attempts`](Self::attempts) |
@@ -61,7 +61,7 @@ enum Kind {
     /// No event for too long.
     Stalled { first: bool, limit: Duration },
     /// The answer is larger than the client's limits.
-    Limit(Cow<'static, str>),
+    TooLarge(Cow<'static, str>),
 }
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
@@ -102,7 +102,7 @@ impl Error {
     }
 
     pub(crate) fn limit(what: impl Into<Cow<'static, str>>) -> Self {
-        Self::from_kind(Kind::Limit(what.into()))
+        Self::from_kind(Kind::TooLarge(what.into()))
     }
 
     #[cold]
@@ -146,12 +146,12 @@ impl Error {
     }
 
     /// The server answered and refused: by a status outside 2xx, or by an error inside a 200.
-    pub fn is_refused(&self) -> bool {
+    pub fn is_api_error(&self) -> bool {
         matches!(self.0.kind, Kind::Refused(_) | Kind::Told(_))
     }
 
     /// What the server said of its refusal, if it could be read.
-    pub fn api(&self) -> Option<&ApiError> {
+    pub fn api_error(&self) -> Option<&ApiError> {
         match &self.0.kind {
             Kind::Refused(api) => api.as_ref(),
             Kind::Told(api) => Some(api),
@@ -201,13 +201,15 @@ impl Error {
                 let status = status_told(api).map_or(500, |status| status.as_u16());
                 is_retryable(status, Some(api))
             }
-            Kind::Transport(error) => error.is_transient() || error.kind() == ErrorKind::Body,
+            Kind::Transport(error) => {
+                error.is_transient() || error.kind() == ErrorKind::BodyInterrupted
+            }
             Kind::Truncated { .. } | Kind::Stalled { .. } => true,
             Kind::Config(_)
             | Kind::InvalidRequest(_)
             | Kind::Misuse(_)
             | Kind::Unexpected { .. }
-            | Kind::Limit(_) => false,
+            | Kind::TooLarge(_) => false,
         }
     }
 
@@ -217,7 +219,7 @@ impl Error {
     pub fn may_have_been_processed(&self) -> bool {
         match &self.0.kind {
             Kind::Config(_) | Kind::InvalidRequest(_) | Kind::Misuse(_) => false,
-            Kind::Transport(error) => error.request_sent() == RequestSent::Maybe,
+            Kind::Transport(error) => error.delivery() == Delivery::Unknown,
             Kind::Refused(_) => self.0.head.status.is_none_or(|status| !is_plain_refusal(status)),
             _ => true,
         }
@@ -226,13 +228,14 @@ impl Error {
     /// The answer had begun and was cut: its stream ended too early, broke off, or stopped coming;
     /// [`partial`](Self::partial) has what came.
     ///
-    /// Not where the server itself told of a failure ([`is_refused`](Self::is_refused)) or the answer
-    /// was too large ([`is_limit`](Self::is_limit)); those hold a partial answer, too.
+    /// Not where the server itself told of a failure ([`is_api_error`](Self::is_api_error)) or the answer
+    /// was too large ([`is_too_large`](Self::is_too_large)); those hold a partial answer, too.
     pub fn is_truncated(&self) -> bool {
         match &self.0.kind {
             Kind::Truncated { .. } | Kind::Stalled { first: false, .. } => true,
             Kind::Transport(error) => {
-                error.kind() == ErrorKind::Body || (error.is_timeout() && self.0.partial.is_some())
+                error.kind() == ErrorKind::BodyInterrupted
+                    || (error.is_timeout() && self.0.partial.is_some())
             }
             _ => false,
         }
@@ -270,20 +273,20 @@ impl Error {
     }
 
     /// The answer, or one event of it, is larger than the client's limits.
-    pub fn is_limit(&self) -> bool {
-        matches!(self.0.kind, Kind::Limit(_))
-            || self.transport().is_some_and(TransportError::is_limit)
+    pub fn is_too_large(&self) -> bool {
+        matches!(self.0.kind, Kind::TooLarge(_))
+            || self.transport().is_some_and(TransportError::is_too_large)
     }
 
     /// A 2xx that is no answer: another content type, an empty or unreadable body.
-    pub fn is_unexpected_answer(&self) -> bool {
+    pub fn is_unexpected_response(&self) -> bool {
         matches!(self.0.kind, Kind::Unexpected { .. })
     }
 
     /// The beginning of an unexpected answer, at most 200 characters, without control characters.
     ///
     /// Not part of Display: it is whatever a server, or something before it, chose to send.
-    pub fn excerpt(&self) -> Option<&str> {
+    pub fn body_excerpt(&self) -> Option<&str> {
         match &self.0.kind {
             Kind::Unexpected { excerpt, .. } | Kind::Truncated { stray: excerpt } => {
                 Some(excerpt.as_str()).filter(|excerpt| !excerpt.is_empty())
@@ -304,7 +307,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0.kind {
-            Kind::Config(why) | Kind::Misuse(why) | Kind::Limit(why) => f.write_str(why),
+            Kind::Config(why) | Kind::Misuse(why) | Kind::TooLarge(why) => f.write_str(why),
             Kind::InvalidRequest(error) => error.fmt(f),
             Kind::Transport(error) if error.is_timeout() && self.0.partial.is_some() => {
                 f.write_str("the answer was not whole in time")
@@ -313,7 +316,7 @@ impl fmt::Display for Error {
             Kind::Refused(api) => {
                 f.write_str("the server refused the request")?;
                 if let Some(status) = self.0.head.status {
-                    write!(f, ": {}", FailedBy::Status(status))?;
+                    write!(f, ": {}", FailureCause::Status(status))?;
                     if status.is_redirection() {
                         f.write_str(" (redirects are not followed, the key must not travel)")?;
                     }

@@ -219,7 +219,7 @@ mod tests {
             assert_eq!(events.read_data(&text, false).unwrap(), Said::Chunk);
         }
         let error = events.read_data(&data(r#""reasoning":"x""#), false).unwrap_err();
-        assert!(error.is_limit());
+        assert!(error.is_too_large());
         assert_eq!(error.to_string(), "the answer is larger than 1000 bytes");
         assert_eq!(events.partial().unwrap().text().len(), 1000);
     }

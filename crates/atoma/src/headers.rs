@@ -1,6 +1,6 @@
 use crate::{ApiKey, api_key::Credentials};
 use atoma_transport::{
-    BoxError, ErrorKind, Request, RequestSent, Response, ResponseFuture, Transport, TransportError,
+    BoxError, Delivery, ErrorKind, Request, Response, ResponseFuture, Transport, TransportError,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
 use std::{borrow::Cow, sync::Arc};
@@ -94,7 +94,7 @@ pub(crate) fn cleanse(key: &ApiKey, response: &mut Response) {
 }
 
 fn no_key(source: impl Into<BoxError>) -> TransportError {
-    TransportError::new(ErrorKind::Request, RequestSent::No)
+    TransportError::new(ErrorKind::Request, Delivery::NotSent)
         .with_detail("the provider of the API key failed")
         .with_source(source)
 }

@@ -9,7 +9,7 @@ use crate::{
     sniff::{Looks, is_event_stream, looks, trimmed},
 };
 use atoma_transport::{Body, Sleep, Timer};
-use atoma_types::{ApiError, ChatCompletionChunk, ChatCompletionResponse, ReadError};
+use atoma_types::{ApiError, ChatCompletionChunk, ChatCompletionResponse, ParseError};
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use http_body::Body as _;
@@ -79,7 +79,7 @@ async fn streamed(
     choices: u32,
 ) -> Result<Reply<ChatCompletionResponse>> {
     let head = answer.head.clone();
-    let response = ChatCompletionStream::open(sent, answer, choices).await?.collect().await?;
+    let response = ChatCompletionStream::open(sent, answer, choices).await?.into_response().await?;
     Ok(Reply::new(response, head, Bytes::new()))
 }
 
@@ -145,7 +145,7 @@ fn read_events(mut body: &[u8], events: &mut Events, event_limit: usize) -> Resu
 }
 
 /// What cannot be read as an answer: a list that tells an error, or nothing known.
-pub(crate) fn unreadable(error: ReadError, json: &[u8]) -> Error {
+pub(crate) fn unreadable(error: ParseError, json: &[u8]) -> Error {
     match ApiError::from_body(json) {
         Some(api) if json.starts_with(b"[") => Error::told(api),
         _ => Error::unreadable(error, json),

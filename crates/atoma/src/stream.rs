@@ -123,7 +123,7 @@ impl ChatCompletionStream {
     /// # Errors
     ///
     /// Once, as the last item: [`Error::is_truncated`], [`Error::is_timeout`],
-    /// [`Error::is_refused`] and others, with [`Error::partial`].
+    /// [`Error::is_api_error`] and others, with [`Error::partial`].
     pub async fn try_next(&mut self) -> Result<Option<ChatCompletionChunk>> {
         Ok(if self.step().await? { Some(self.events.take_chunk()) } else { None })
     }
@@ -134,7 +134,7 @@ impl ChatCompletionStream {
     ///
     /// ```
     /// # async fn run(mut chunks: atoma::ChatCompletionStream) -> atoma::Result<()> {
-    /// while let Some(chunk) = chunks.lend_next().await? {
+    /// while let Some(chunk) = chunks.next_ref().await? {
     ///     print!("{}", chunk.text());
     /// }
     /// # Ok(())
@@ -144,7 +144,7 @@ impl ChatCompletionStream {
     /// # Errors
     ///
     /// As [`try_next`](Self::try_next).
-    pub async fn lend_next(&mut self) -> Result<Option<&ChatCompletionChunk>> {
+    pub async fn next_ref(&mut self) -> Result<Option<&ChatCompletionChunk>> {
         Ok(if self.step().await? { Some(self.events.chunk()) } else { None })
     }
 
@@ -159,7 +159,7 @@ impl ChatCompletionStream {
     /// # Errors
     ///
     /// As [`try_next`](Self::try_next).
-    pub async fn collect(mut self) -> Result<ChatCompletionResponse> {
+    pub async fn into_response(mut self) -> Result<ChatCompletionResponse> {
         while self.step().await? {}
         Ok(self.events.into_response())
     }

@@ -57,7 +57,7 @@ fn stream_is_an_iterator() {
 
     let mut lent = client.chat().stream(request()).send().unwrap();
     let mut text = String::new();
-    while let Some(chunk) = lent.lend_next().unwrap() {
+    while let Some(chunk) = lent.next_ref().unwrap() {
         text.push_str(&chunk.text());
     }
     assert_eq!(text, "hello");
@@ -104,9 +104,9 @@ fn refusals_are_the_same_errors() {
     let apart = Apart::start([whole(401, "application/json", body)]);
     let error = apart.client().chat().create(request()).send().unwrap_err();
     assert_eq!(error.status().unwrap(), 401);
-    assert_eq!(error.api().unwrap().code.as_deref(), Some("AUTH_ERROR"));
+    assert_eq!(error.api_error().unwrap().code.as_deref(), Some("AUTH_ERROR"));
     let error = apart.client().chat().stream(request()).send().unwrap_err();
-    assert!(error.is_refused());
+    assert!(error.is_api_error());
     let error = apart.client().chat().create(request().stream(true)).send().unwrap_err();
     assert!(error.is_invalid_request());
 }

@@ -61,7 +61,7 @@ async fn create_posts_json() {
 async fn stream_asks_for_events_and_usage() {
     let server = streaming().await;
     let stream = client(server.url()).chat().stream(request()).await.unwrap();
-    assert_eq!(stream.collect().await.unwrap().text(), "hello");
+    assert_eq!(stream.into_response().await.unwrap().text(), "hello");
 
     let received = only(&server);
     assert_eq!(received.line, "POST /v1/chat/completions HTTP/1.1");
@@ -83,7 +83,7 @@ async fn a_choice_about_usage_is_kept() {
         ),
         (request().stream_options(plain), json!({"include_usage": true})),
     ] {
-        client(server.url()).chat().stream(request).await.unwrap().collect().await.unwrap();
+        client(server.url()).chat().stream(request).await.unwrap().into_response().await.unwrap();
         let body = server.log().requests.pop().unwrap().json();
         assert_eq!(body["stream_options"], expected);
     }
@@ -265,7 +265,7 @@ async fn redirects_are_not_followed() {
             client.chat().stream(request()).await.unwrap_err(),
         ] {
             assert_eq!(error.status().unwrap(), status);
-            assert!(error.is_refused() && !error.is_retryable());
+            assert!(error.is_api_error() && !error.is_retryable());
             assert!(error.to_string().contains("redirects are not followed"), "{error}");
         }
         assert_eq!(server.log().requests.len(), 2);
@@ -306,7 +306,7 @@ async fn no_content_is_no_answer() {
     let server = Server::start([nothing]).await;
     let client = client(server.url());
     let error = client.chat().create(request()).await.unwrap_err();
-    assert!(error.is_unexpected_answer() && !error.is_retryable(), "{error:?}");
+    assert!(error.is_unexpected_response() && !error.is_retryable(), "{error:?}");
     assert!(support::read(client.chat().stream(request()).await).await.error.is_some());
     assert_eq!(server.log().accepted, 1);
 }

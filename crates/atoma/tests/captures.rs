@@ -289,7 +289,7 @@ async fn refusals_tell_what_the_server_said() {
         let server = Server::start([recording.whole()]).await;
         let error = client(server.url()).chat().create(request()).await.unwrap_err();
         assert_eq!(error.status().unwrap(), status, "{name}");
-        let api = error.api().unwrap();
+        let api = error.api_error().unwrap();
         assert_eq!(api.code.as_deref(), code, "{name}");
         assert!(api.message.starts_with(message), "{name}: {}", api.message);
         assert_eq!(error.retry_after().is_some(), name == "aimock-limit-always", "{name}");
@@ -298,7 +298,7 @@ async fn refusals_tell_what_the_server_said() {
         for length in (0..recording.body.len()).step_by(7) {
             let read = stream(recording.cut(length, false)).await;
             let error = read.error.unwrap();
-            assert!(error.is_refused(), "{name} at {length}: {error:?}");
+            assert!(error.is_api_error(), "{name} at {length}: {error:?}");
             assert_eq!(error.status().unwrap(), status, "{name} at {length}");
         }
     }

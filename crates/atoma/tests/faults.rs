@@ -73,7 +73,7 @@ fn retried_refusals_that_stall() {
         assert_eq!((reply.text().as_ref(), reply.attempts().count), ("hello", 2));
         let stream = client.chat().stream(request()).await.unwrap();
         assert_eq!(stream.attempts().count, 2);
-        assert_eq!(stream.collect().await.unwrap().text(), "hello");
+        assert_eq!(stream.into_response().await.unwrap().text(), "hello");
     });
     assert!(timer.elapsed() <= Duration::from_secs(600), "{:?}", timer.elapsed());
     assert_eq!((transport.live_bodies(), timer.waiters()), (0, 0));
@@ -86,7 +86,7 @@ fn refusals_without_end() {
     let (client, transport, timer) = scripted([flood]);
     let call = client.chat().create(request()).retries(RetryConfig::none());
     let error = timer.run(call.into_future()).unwrap_err();
-    assert!(error.is_refused() && error.to_string().len() < 700, "{error}");
+    assert!(error.is_api_error() && error.to_string().len() < 700, "{error}");
     assert_eq!(transport.live_bodies(), 0);
 }
 
@@ -146,7 +146,7 @@ async fn dropped_at_each_poll(script: Script, streams: bool) {
     while !is_over {
         let call = async {
             match streams {
-                true => client.chat().stream(request()).await?.collect().await,
+                true => client.chat().stream(request()).await?.into_response().await,
                 false => Ok(client.chat().create(request()).await?.into_inner()),
             }
         };
@@ -195,7 +195,7 @@ fn waits_dropped_at_each_poll() {
         let stream = stream.body(event(last_chunk())).pause(Duration::from_millis(1));
         let (client, transport, timer) = scripted([Exchange::respond(503), stream]);
         timer.run(async {
-            let call = async { client.chat().stream(request()).await?.collect().await };
+            let call = async { client.chat().stream(request()).await?.into_response().await };
             polled(polls, call, || {}).await.map(|answer| answer.unwrap())
         });
         let left = (transport.in_flight(), transport.live_bodies(), timer.waiters());

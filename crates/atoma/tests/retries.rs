@@ -5,7 +5,7 @@ mod support;
 use atoma::{
     Client, RetryConfig, RetryConnectionErrors, Timeouts,
     transport::{
-        ErrorKind, FailedBy, Phase, RequestSent, TransportError,
+        Delivery, ErrorKind, FailureCause, Phase, TransportError,
         testing::{Exchange, ManualTimer, ScriptedTransport},
     },
 };
@@ -37,7 +37,7 @@ fn fine() -> Exchange {
     Exchange::respond(200).body(completion("hello").to_string())
 }
 
-fn lost(kind: ErrorKind, sent: RequestSent) -> Exchange {
+fn lost(kind: ErrorKind, sent: Delivery) -> Exchange {
     Exchange::fail(TransportError::new(kind, sent))
 }
 
@@ -55,11 +55,12 @@ fn a_busy_server_is_asked_three_times() {
     let (outcome, sent, _) = create([busy(), busy(), busy(), fine()], |call| call);
     let error = outcome.unwrap_err();
     assert_eq!(sent, 3);
-    assert!(error.is_refused() && error.is_retryable());
+    assert!(error.is_api_error() && error.is_retryable());
     let attempts = error.attempts();
     assert_eq!((attempts.count, attempts.failed.len()), (3, 3));
-    assert!(attempts.failed.iter().all(|attempt| attempt.cause
-        == FailedBy::Status(http::StatusCode::SERVICE_UNAVAILABLE)));
+    assert!(attempts.failed.iter().all(
+        |attempt| attempt.cause == FailureCause::Status(http::StatusCode::SERVICE_UNAVAILABLE)
+    ));
     let shown = error.to_string();
     assert!(
         shown.starts_with("the server refused the request: 503 Service Unavailable"),
@@ -90,11 +91,11 @@ fn what_is_sent_again_and_what_is_not() {
             1,
         ),
         ("balance", refused(500, r#"{"error":{"code":"BALANCE_ERROR","message":"m"}}"#), 1),
-        ("not sent", lost(ErrorKind::Connect, RequestSent::No), 2),
-        ("TLS", lost(ErrorKind::Tls, RequestSent::No), 2),
-        ("certificate", lost(ErrorKind::Certificate, RequestSent::No), 1),
-        ("perhaps sent", lost(ErrorKind::Connection, RequestSent::Maybe), 1),
-        ("no HTTP", lost(ErrorKind::Protocol, RequestSent::Maybe), 1),
+        ("not sent", lost(ErrorKind::Connect, Delivery::NotSent), 2),
+        ("TLS", lost(ErrorKind::Tls, Delivery::NotSent), 2),
+        ("certificate", lost(ErrorKind::Certificate, Delivery::NotSent), 1),
+        ("perhaps sent", lost(ErrorKind::ConnectionLost, Delivery::Unknown), 1),
+        ("no HTTP", lost(ErrorKind::Protocol, Delivery::Unknown), 1),
         (
             "an error in a 200",
             Exchange::respond(200).body(r#"{"error":{"message":"m","code":503}}"#),
@@ -117,7 +118,7 @@ fn what_is_sent_again_and_what_is_not() {
 
 #[test]
 fn a_lost_connection_is_retried_where_the_caller_says_so() {
-    let reset = || lost(ErrorKind::Connection, RequestSent::Maybe);
+    let reset = || lost(ErrorKind::ConnectionLost, Delivery::Unknown);
     let always = RetryConfig::default().retry_connection_errors(RetryConnectionErrors::Always);
     let (outcome, sent, _) = create([reset(), fine()], |call| call.retries(always));
     assert_eq!((outcome.unwrap(), sent), (2, 2));
@@ -125,7 +126,7 @@ fn a_lost_connection_is_retried_where_the_caller_says_so() {
     let error = outcome.unwrap_err();
     assert!(error.may_have_been_processed() && error.is_retryable(), "{error:?}");
 
-    let refused = || lost(ErrorKind::Connect, RequestSent::No);
+    let refused = || lost(ErrorKind::Connect, Delivery::NotSent);
     let never = RetryConfig::default().retry_connection_errors(RetryConnectionErrors::Never);
     let (outcome, sent, _) = create([refused(), fine()], |call| call.retries(never));
     let error = outcome.unwrap_err();
@@ -202,7 +203,7 @@ fn a_stream_is_asked_for_again_only_before_its_head() {
     timer.run(async {
         let stream = chat.stream(request()).await.unwrap();
         assert_eq!((stream.attempts().count, stream.attempts().failed.len()), (2, 1));
-        assert_eq!(stream.collect().await.unwrap().text(), "hello");
+        assert_eq!(stream.into_response().await.unwrap().text(), "hello");
 
         let read = support::read(chat.stream(request()).await).await;
         let error = read.error.unwrap();

@@ -69,8 +69,8 @@ fn search_error(place: &str, error: &atoma::Error) {
         search_debug(place, &known);
         level = known.source();
     }
-    search_debug(place, &error.api());
-    search_debug(place, &error.excerpt());
+    search_debug(place, &error.api_error());
+    search_debug(place, &error.body_excerpt());
     search_debug(place, &error.request_id());
     search_debug(place, error.attempts());
     search_debug(place, &error.transport());

@@ -145,9 +145,9 @@ async fn an_error_inside_is_the_error_outside() {
         assert_eq!(inside.answer.unwrap().text(), "he");
         let (inside, outside) = (inside.error.unwrap(), outside.error.unwrap());
         assert_eq!(inside.status(), outside.status(), "{status}");
-        assert_eq!(inside.api(), outside.api(), "{status}");
+        assert_eq!(inside.api_error(), outside.api_error(), "{status}");
         assert_eq!(inside.is_retryable(), outside.is_retryable(), "{status}");
-        assert!(inside.is_refused() && outside.is_refused() && !inside.is_truncated());
+        assert!(inside.is_api_error() && outside.is_api_error() && !inside.is_truncated());
     }
 }
 
@@ -163,14 +163,14 @@ async fn large_events_pass_and_larger_ones_are_an_error() {
     let server = Server::start([events(pieces)]).await;
     let all = read(client(server.url()).chat().stream(request()).await).await;
     let error = all.error.unwrap();
-    assert!(error.is_limit() && !error.is_retryable() && !error.is_truncated(), "{error:?}");
+    assert!(error.is_too_large() && !error.is_retryable() && !error.is_truncated(), "{error:?}");
     assert_eq!(error.partial().unwrap().text(), "he");
 
     let unending = vec![stream_head(), Step::Flood(framed_bytes(&[b'x'; 10_000]))];
     let server = Server::start([unending]).await;
     let limited = support::builder(server.url()).max_event_size(100_000).build().unwrap();
     let error = read(limited.chat().stream(request()).await).await.error.unwrap();
-    assert!(error.is_limit(), "{error:?}");
+    assert!(error.is_too_large(), "{error:?}");
     server.until(|log| log.hung_up == 1).await;
 }
 
@@ -181,9 +181,9 @@ async fn a_unary_answer_has_its_limit_too() {
         let server = Server::start([script]).await;
         let limited = support::builder(server.url()).max_response_size(2000).build().unwrap();
         let error = limited.chat().create(request()).await.unwrap_err();
-        assert!(error.is_limit() && !error.is_retryable(), "{error:?}");
+        assert!(error.is_too_large() && !error.is_retryable(), "{error:?}");
         let error = read(limited.chat().stream(request()).await).await.error.unwrap();
-        assert!(error.is_limit(), "{error:?}");
+        assert!(error.is_too_large(), "{error:?}");
         let roomy = support::builder(server.url()).max_response_size(3000).build().unwrap();
         assert_eq!(roomy.chat().create(request()).await.unwrap().text().len(), 2000);
     }
@@ -312,7 +312,7 @@ async fn many_streams_at_once_do_not_mix() {
     }
     (0..20).for_each(|_| server.open_gate());
     for (number, stream) in streams.into_iter().enumerate() {
-        assert_eq!(stream.collect().await.unwrap().text(), number.to_string().repeat(2));
+        assert_eq!(stream.into_response().await.unwrap().text(), number.to_string().repeat(2));
     }
     assert_eq!(server.log().accepted, 20);
 }
@@ -364,9 +364,9 @@ async fn lent_chunks_are_those_that_are_given_away() {
         let (mut given, mut lent, mut mixed) = (open().await, open().await, open().await);
         let mut chunks = 0;
         while let Some(chunk) = given.try_next().await.unwrap() {
-            assert_eq!(lent.lend_next().await.unwrap(), Some(&chunk));
+            assert_eq!(lent.next_ref().await.unwrap(), Some(&chunk));
             let same = if chunks % 2 == 0 {
-                mixed.lend_next().await.unwrap().cloned()
+                mixed.next_ref().await.unwrap().cloned()
             } else {
                 mixed.try_next().await.unwrap()
             };
@@ -374,12 +374,12 @@ async fn lent_chunks_are_those_that_are_given_away() {
             chunks += 1;
         }
         assert_eq!(chunks, 7);
-        assert!(lent.lend_next().await.unwrap().is_none());
-        assert!(mixed.lend_next().await.unwrap().is_none());
-        let whole = given.collect().await.unwrap();
+        assert!(lent.next_ref().await.unwrap().is_none());
+        assert!(mixed.next_ref().await.unwrap().is_none());
+        let whole = given.into_response().await.unwrap();
         assert_eq!(whole.text(), "1\n32é\u{1f642}");
-        assert_eq!(whole, lent.collect().await.unwrap());
-        assert_eq!(whole, mixed.collect().await.unwrap());
+        assert_eq!(whole, lent.into_response().await.unwrap());
+        assert_eq!(whole, mixed.into_response().await.unwrap());
     }
 }
 
@@ -387,9 +387,9 @@ async fn lent_chunks_are_those_that_are_given_away() {
 async fn a_lent_chunk_is_followed_by_the_error_that_ends_the_stream() {
     let server = Server::start([events([event(chunk("he"))])]).await;
     let mut stream = client(server.url()).chat().stream(request()).await.unwrap();
-    assert_eq!(stream.lend_next().await.unwrap().unwrap().text(), "he");
-    let error = stream.lend_next().await.unwrap_err();
+    assert_eq!(stream.next_ref().await.unwrap().unwrap().text(), "he");
+    let error = stream.next_ref().await.unwrap_err();
     assert!(error.is_truncated());
     assert_eq!(error.partial().unwrap().text(), "he");
-    assert!(stream.lend_next().await.unwrap().is_none());
+    assert!(stream.next_ref().await.unwrap().is_none());
 }

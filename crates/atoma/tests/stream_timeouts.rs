@@ -159,7 +159,7 @@ fn a_second_choice_is_waited_for() {
     let builder = Client::builder().api_key("sk-test").server_url("http://localhost:1");
     let client = builder.transport(transport).timer(timer.clone()).build().unwrap();
     let answer = timer.run(async {
-        client.chat().stream(request().n(2)).await.unwrap().collect().await.unwrap()
+        client.chat().stream(request().n(2)).await.unwrap().into_response().await.unwrap()
     });
     assert_eq!(answer.choices.len(), 2);
     assert_eq!(timer.elapsed(), seconds(110));

@@ -125,7 +125,7 @@ fn judge(outcome: &Outcome, expect: &Value) -> Result<(), String> {
 }
 
 fn judge_error(error: &atoma::Error, expect: &Value) -> Result<(), String> {
-    let api = error.api();
+    let api = error.api_error();
     same("message", &json!(api.map(|api| &api.message)), &expect["message"])?;
     same("code", &json!(api.and_then(|api| api.code.as_ref())), &expect["code"])?;
     if !expect["status"].is_null() {
@@ -133,7 +133,7 @@ fn judge_error(error: &atoma::Error, expect: &Value) -> Result<(), String> {
         same("status", &json!(status), &expect["status"])?;
     }
     let told = expect["message"].is_string() || !expect["status"].is_null();
-    same("refused", &error.is_refused(), &told)?;
+    same("refused", &error.is_api_error(), &told)?;
     let shown = error.to_string();
     let is_short = shown.len() < 400 && !shown.contains(['\n', '<']);
     is_short.then_some(()).ok_or(format!("display is {shown:?}"))

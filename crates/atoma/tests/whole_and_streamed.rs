@@ -210,7 +210,7 @@ proptest! {
         let (unary, streamed, regardless) = timer.run(async {
             let chat = client.chat();
             let unary = chat.create(request()).await.unwrap().into_inner();
-            let streamed = chat.stream(request()).await.unwrap().collect().await.unwrap();
+            let streamed = chat.stream(request()).await.unwrap().into_response().await.unwrap();
             let regardless = chat.create(request()).await.unwrap().into_inner();
             (unary, streamed, regardless)
         });

@@ -30,12 +30,12 @@ pub(crate) fn check(input: &[u8]) {
                 true => client.chat().stream(request()).await.err(),
             };
             let error = error.expect("a refusal is an error");
-            assert!(error.is_refused() && error.status().is_some_and(|told| told == status));
+            assert!(error.is_api_error() && error.status().is_some_and(|told| told == status));
             check_error(&error);
         }
         let stream = client.chat().stream(request()).await;
         let whole = match stream {
-            Ok(stream) => stream.collect().await,
+            Ok(stream) => stream.into_response().await,
             Err(error) => Err(error),
         };
         if let Err(error) = whole {

@@ -1,7 +1,7 @@
 // The lines of the input are the values of headers by which a server can ask for a wait. Whatever
 // they say, nothing panics, and no wait is longer than the settings allow.
 
-use atoma_transport::{AttemptOutcome, RetryConfig, RetryDecision, RetrySituation, retry_after};
+use atoma_transport::{AttemptOutcome, RetryConfig, RetryContext, RetryDecision, retry_after};
 use http::{HeaderMap, HeaderValue, StatusCode, header::HeaderName};
 use std::time::{Duration, SystemTime};
 
@@ -17,13 +17,13 @@ pub(crate) fn check(input: &[u8]) {
     let config = RetryConfig::default();
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
     let asked = retry_after(&headers, now);
-    let outcome = AttemptOutcome::Answered {
+    let outcome = AttemptOutcome::Response {
         status: StatusCode::TOO_MANY_REQUESTS,
         headers: &headers,
         is_final: false,
     };
     for random in [0.0, 0.5, 1.0] {
-        let situation = RetrySituation {
+        let situation = RetryContext {
             attempt: 1,
             elapsed: Duration::ZERO,
             time_left: Some(Duration::from_secs(600)),

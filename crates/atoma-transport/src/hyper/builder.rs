@@ -142,7 +142,7 @@ impl HyperTransportBuilder {
     }
 
     /// Builds the transport. Nothing is connected, and no root certificates of the machine are
-    /// read yet: see [`HyperTransport::read_roots`].
+    /// read yet: see [`HyperTransport::load_root_certificates`].
     ///
     /// Fails if a proxy, a certificate or a key that was given cannot be read, the environment's
     /// proxies included.

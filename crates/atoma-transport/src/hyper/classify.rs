@@ -1,7 +1,7 @@
 //! What an error from below means: a kind, whether to try again, and a phrase for the reader.
 
 use super::wire::HeadTooLarge;
-use crate::{BoxError, ErrorKind, Phase, RequestSent, TransportError};
+use crate::{BoxError, Delivery, ErrorKind, Phase, TransportError};
 use http::StatusCode;
 use rustls::{AlertDescription, CertificateError as Bad, InvalidMessage};
 use std::{error::Error, io, iter};
@@ -11,8 +11,8 @@ pub(super) fn connect(kind: ErrorKind, place: &str, error: impl Into<BoxError>) 
     let error = error.into();
     let failed = match exhausted(&*error) {
         Some(failed) => failed,
-        None if is_elapsed(&*error) => TransportError::timeout(Phase::Connect, RequestSent::No),
-        None => TransportError::new(kind, RequestSent::No).with_detail(place.to_owned()),
+        None if is_elapsed(&*error) => TransportError::timeout(Phase::Connect, Delivery::NotSent),
+        None => TransportError::new(kind, Delivery::NotSent).with_detail(place.to_owned()),
     };
     failed.with_source(error)
 }
@@ -29,7 +29,7 @@ pub(super) fn dns(kind: ErrorKind, host: &str, error: io::Error) -> TransportErr
     if let Some(failed) = exhausted(&error) {
         return failed.with_source(error);
     }
-    let failed = TransportError::new(kind, RequestSent::No);
+    let failed = TransportError::new(kind, Delivery::NotSent);
     let failed = if is_unknown_name(&error) {
         failed.with_detail(format!("no address is known for {host}")).permanent()
     } else {
@@ -68,7 +68,7 @@ pub(super) fn handshake(host: &str, error: io::Error) -> TransportError {
             tls(host, cause).with_source(rustls::Error::from(Bad::NotValidForName))
         }
         Some(cause) => tls(host, cause).with_source(error),
-        None => TransportError::new(ErrorKind::Tls, RequestSent::No)
+        None => TransportError::new(ErrorKind::Tls, Delivery::NotSent)
             .with_detail(format!("{host} closed the connection"))
             .with_source(error),
     }
@@ -78,7 +78,7 @@ fn tls(host: &str, error: &rustls::Error) -> TransportError {
     use rustls::Error as Tls;
     let detail = match error {
         Tls::InvalidCertificate(error) => {
-            return TransportError::new(ErrorKind::Certificate, RequestSent::No)
+            return TransportError::new(ErrorKind::Certificate, Delivery::NotSent)
                 .with_detail(certificate(host, error));
         }
         Tls::InvalidMessage(InvalidMessage::InvalidContentType) => {
@@ -91,7 +91,7 @@ fn tls(host: &str, error: &rustls::Error) -> TransportError {
         Tls::NoApplicationProtocol => format!("{host} does not speak HTTP/1.1"),
         _ => format!("{host} does not follow the protocol, or not in a way known here"),
     };
-    TransportError::new(ErrorKind::Tls, RequestSent::No).with_detail(detail).permanent()
+    TransportError::new(ErrorKind::Tls, Delivery::NotSent).with_detail(detail).permanent()
 }
 
 fn certificate(host: &str, error: &Bad) -> String {
@@ -120,20 +120,20 @@ fn certificate(host: &str, error: &Bad) -> String {
 
 /// No head came: `unread` is what lay unread on the connection at its end.
 pub(super) fn head(error: hyper::Error, unread: &[u8], written: bool) -> TransportError {
-    let sent = if written { RequestSent::Maybe } else { RequestSent::No };
+    let sent = if written { Delivery::Unknown } else { Delivery::NotSent };
     let failed = if is_head_too_large(&error) {
-        TransportError::new(ErrorKind::Limit, sent).with_detail("its head")
+        TransportError::new(ErrorKind::TooLarge, sent).with_detail("its head")
     } else if let Some(cause) = find::<rustls::Error>(&error) {
         broken_tls(cause, sent)
     } else if is_tls_record(unread) {
         // A server that answers so has not understood what it was sent.
-        TransportError::new(ErrorKind::Tls, RequestSent::No)
+        TransportError::new(ErrorKind::Tls, Delivery::NotSent)
             .with_detail("the server speaks TLS on this port: use https")
             .permanent()
     } else if error.is_parse() || (error.is_canceled() && !unread.is_empty()) {
         TransportError::new(ErrorKind::Protocol, sent)
     } else {
-        TransportError::new(ErrorKind::Connection, sent)
+        TransportError::new(ErrorKind::ConnectionLost, sent)
     };
     failed.with_source(error)
 }
@@ -148,9 +148,9 @@ fn shown(presented: &str) -> String {
 }
 
 /// TLS that failed after the client's half of the handshake, and before a head.
-fn broken_tls(error: &rustls::Error, sent: RequestSent) -> TransportError {
+fn broken_tls(error: &rustls::Error, sent: Delivery) -> TransportError {
     use rustls::Error as Tls;
-    let failed = TransportError::new(ErrorKind::Connection, sent);
+    let failed = TransportError::new(ErrorKind::ConnectionLost, sent);
     match error {
         // In TLS 1.3 a server looks at the client's certificate when the client is done.
         Tls::AlertReceived(alert) if is_about_certificates(*alert) => tls("the server", error),
@@ -186,17 +186,17 @@ fn is_about_certificates(alert: AlertDescription) -> bool {
 /// The body ended in `error`.
 pub(super) fn body(error: hyper::Error) -> TransportError {
     let failed = if chain(&error).any(is_framing_over_limit) {
-        TransportError::new(ErrorKind::Limit, RequestSent::Maybe)
+        TransportError::new(ErrorKind::TooLarge, Delivery::Unknown)
             .with_detail("chunk extensions or trailers")
     } else {
-        TransportError::new(ErrorKind::Body, RequestSent::Maybe)
+        TransportError::new(ErrorKind::BodyInterrupted, Delivery::Unknown)
     };
     failed.with_source(error)
 }
 
 /// The proxy at `place` answered CONNECT with `status`.
 pub(super) fn tunnel(place: &str, status: StatusCode) -> TransportError {
-    let failed = TransportError::new(ErrorKind::Proxy, RequestSent::No);
+    let failed = TransportError::new(ErrorKind::Proxy, Delivery::NotSent);
     match status.as_u16() {
         407 => failed.with_detail(format!("{place} wants other credentials (407)")).permanent(),
         502..=504 => failed.with_detail(format!("{place} could not reach the server ({status})")),
@@ -219,7 +219,7 @@ pub(super) fn socks(place: &str, error: impl Into<BoxError>) -> TransportError {
     let error = error.into();
     let text = error.to_string();
     let reason = text.strip_prefix("SOCKS error: ").unwrap_or(&text);
-    let failed = TransportError::new(ErrorKind::Proxy, RequestSent::No)
+    let failed = TransportError::new(ErrorKind::Proxy, Delivery::NotSent)
         .with_detail(format!("{place}: {reason}"));
     let failed = if says(reason, &FINAL) { failed.permanent() } else { failed };
     failed.with_source(error)
@@ -230,7 +230,7 @@ fn exhausted(error: &(dyn Error + 'static)) -> Option<TransportError> {
     let error = chain(error).find_map(|error| {
         error.downcast_ref::<io::Error>().filter(|error| error.raw_os_error().is_some())
     })?;
-    let failed = TransportError::new(ErrorKind::Resource, RequestSent::No);
+    let failed = TransportError::new(ErrorKind::ResourceExhausted, Delivery::NotSent);
     if error.kind() == io::ErrorKind::AddrNotAvailable {
         Some(failed.with_detail("no local port is free"))
     } else if is_too_many_files(error) {
@@ -291,11 +291,11 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn what_the_machine_lacks_is_told_from_what_the_network_does() {
-        use ErrorKind::{Connect, Resource};
+        use ErrorKind::{Connect, ResourceExhausted};
         for (name, code, kind, transient) in [
-            ("EMFILE", 24, Resource, false),
-            ("ENFILE", 23, Resource, false),
-            ("EADDRNOTAVAIL", 99, Resource, true),
+            ("EMFILE", 24, ResourceExhausted, false),
+            ("ENFILE", 23, ResourceExhausted, false),
+            ("EADDRNOTAVAIL", 99, ResourceExhausted, true),
             ("ENETUNREACH", 101, Connect, true),
             ("EHOSTUNREACH", 113, Connect, true),
             ("ECONNREFUSED", 111, Connect, true),
@@ -303,9 +303,9 @@ mod tests {
         ] {
             let failed = connect(Connect, "host:1", io::Error::other(os(code)));
             assert_eq!((failed.kind(), failed.is_transient()), (kind, transient), "{name}");
-            assert_eq!(failed.request_sent(), RequestSent::No, "{name}");
+            assert_eq!(failed.delivery(), Delivery::NotSent, "{name}");
         }
-        assert_eq!(dns(Connect, "host", os(24)).kind(), Resource);
+        assert_eq!(dns(Connect, "host", os(24)).kind(), ResourceExhausted);
     }
 
     #[test]

@@ -3,14 +3,14 @@
 use super::{
     classify,
     connection::{Once, handshake},
+    destination::Target,
     proxy::{ProxyServer, Route},
     resolve::Resolver,
     stream::Stream,
-    target::Target,
     tls::{Protocols, Tls},
     wire::Wire,
 };
-use crate::{ErrorKind, RequestSent, TransportError};
+use crate::{Delivery, ErrorKind, TransportError};
 use bytes::Bytes;
 use http::{Method, Request, Uri, header};
 use hyper::client::conn::TrySendError;
@@ -130,7 +130,7 @@ impl Connector {
         };
         match found {
             Ok(addresses) if addresses.is_empty() => {
-                let failed = TransportError::new(kind, RequestSent::No);
+                let failed = TransportError::new(kind, Delivery::NotSent);
                 Err(failed.with_detail(format!("{host} has no address")).permanent())
             }
             Ok(addresses) => Ok(addresses),
@@ -177,7 +177,7 @@ async fn tunnel(
 ) -> Result<Stream, TransportError> {
     let place = server.place();
     let failed = |detail: &str| {
-        TransportError::new(ErrorKind::Proxy, RequestSent::No)
+        TransportError::new(ErrorKind::Proxy, Delivery::NotSent)
             .with_detail(format!("{place} {detail}"))
     };
     let request = connect_request(target, server)

@@ -5,14 +5,14 @@ mod builder;
 mod classify;
 mod connect;
 mod connection;
-mod head;
+mod destination;
 #[cfg(feature = "http2")]
 mod http2;
 mod pool;
 mod proxy;
 mod resolve;
+mod response_head;
 mod stream;
-mod target;
 mod tls;
 mod wire;
 
@@ -20,16 +20,17 @@ pub use builder::{ConfigError, HyperTransportBuilder};
 #[cfg(feature = "http2")]
 pub use http2::Http2;
 pub use proxy::Proxy;
-pub use resolve::{Resolver, Resolving};
+pub use resolve::{ResolveFuture, Resolver};
 pub use tls::Crypto;
 
 use crate::{
-    Body, ErrorKind, Phase, Request, RequestSent, Response, ResponseFuture, Timeouts, Timer,
+    Body, Delivery, ErrorKind, Phase, Request, Response, ResponseFuture, Timeouts, Timer,
     Transport, TransportError,
 };
 use body::{Lease, StreamedBody};
 use connect::Connector;
 use connection::{Connection, Once, SendError};
+use destination::Target;
 use http::{StatusCode, header};
 use hyper::body::Incoming;
 use pool::{Origin, Pool};
@@ -43,7 +44,6 @@ use std::{
     task::Poll,
     time::Duration,
 };
-use target::Target;
 use tls::Protocols;
 
 /// HTTP/1.1 over TCP, TLS and proxies: the transport to use unless you have your own.
@@ -103,7 +103,7 @@ impl HyperTransport {
     /// Fails if there are none: then no `https` request can succeed, and each would say so. A
     /// client that knows it will need TLS calls this when it is built. Reading takes some
     /// milliseconds; calling it again costs nothing.
-    pub fn read_roots(&self) -> Result<(), ConfigError> {
+    pub fn load_root_certificates(&self) -> Result<(), ConfigError> {
         self.0.connector.tls.config().map(drop)
     }
 }
@@ -126,7 +126,7 @@ impl Shared {
         let mut request = request.map(Once::new);
         Box::pin(async move {
             let runtime = tokio::runtime::Handle::try_current().map_err(|error| {
-                TransportError::new(ErrorKind::Other, RequestSent::No)
+                TransportError::new(ErrorKind::Other, Delivery::NotSent)
                     .with_detail("there is no Tokio runtime")
                     .with_source(error)
                     .permanent()
@@ -183,8 +183,10 @@ impl Shared {
         target: &Target,
         route: &Route,
     ) -> Result<(), TransportError> {
-        let Route::Forward(server) = route else { return target::prepare(request, target, false) };
-        target::prepare(request, target, true)?;
+        let Route::Forward(server) = route else {
+            return destination::prepare(request, target, false);
+        };
+        destination::prepare(request, target, true)?;
         if let Some(basic) = &server.basic {
             request.headers_mut().insert(header::PROXY_AUTHORIZATION, basic.clone());
         }
@@ -217,7 +219,7 @@ impl Shared {
             if !is_late {
                 return Poll::Pending;
             }
-            Poll::Ready(Err(TransportError::timeout(Phase::Connect, RequestSent::No)))
+            Poll::Ready(Err(TransportError::timeout(Phase::Connect, Delivery::NotSent)))
         })
         .await
     }
@@ -230,7 +232,7 @@ impl Shared {
         route: &Route,
     ) -> Result<Response, TransportError> {
         let (mut head, incoming) = response.into_parts();
-        let checked = head::check(&head)?;
+        let checked = response_head::check(&head)?;
         if let (Route::Forward(server), StatusCode::PROXY_AUTHENTICATION_REQUIRED) =
             (route, head.status)
         {
@@ -247,7 +249,7 @@ impl Shared {
             StreamedBody::of(incoming, lease)
         };
         if !body.is_whole() {
-            head::detach(&mut head.headers);
+            response_head::detach(&mut head.headers);
         }
         Ok(Response::from_parts(head, body))
     }

@@ -1,6 +1,6 @@
 //! Idle connections, kept for the next request to the same server.
 
-use super::{connection::Connection, target::Target};
+use super::{connection::Connection, destination::Target};
 use crate::Timer;
 use http::Uri;
 use std::{

@@ -2,7 +2,7 @@
 
 use super::{
     builder::ConfigError,
-    target::{Target, without_brackets},
+    destination::{Target, without_brackets},
 };
 use http::{HeaderValue, Uri};
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};

@@ -13,21 +13,21 @@ use std::{
 };
 
 /// What [`Resolver::resolve`] returns.
-pub type Resolving = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+pub type ResolveFuture = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
 
 /// Looks up the addresses of a host: a cache, a fixed table, a guard against inner networks.
 ///
 /// The default is the operating system's resolver. Addresses in URLs are not looked up.
 ///
 /// ```
-/// use atoma_transport::{HyperTransport, Resolver, Resolving};
+/// use atoma_transport::{HyperTransport, Resolver, ResolveFuture};
 ///
 /// /// Sends every name to this machine.
 /// #[derive(Debug)]
 /// struct Here;
 ///
 /// impl Resolver for Here {
-///     fn resolve(&self, _host: &str, port: u16) -> Resolving {
+///     fn resolve(&self, _host: &str, port: u16) -> ResolveFuture {
 ///         Box::pin(async move { Ok(vec![([127, 0, 0, 1], port).into()]) })
 ///     }
 /// }
@@ -43,7 +43,7 @@ pub trait Resolver: fmt::Debug + Send + Sync + 'static {
     /// `port` is that of the request's URL, the one that is connected to. An error of the kind
     /// [`io::ErrorKind::NotFound`] says that the name does not exist; any other that it could not
     /// be looked up this time.
-    fn resolve(&self, host: &str, port: u16) -> Resolving;
+    fn resolve(&self, host: &str, port: u16) -> ResolveFuture;
 }
 
 /// The operating system's `getaddrinfo`.
@@ -128,7 +128,7 @@ impl Lookup {
 }
 
 impl Resolver for SystemResolver {
-    fn resolve(&self, host: &str, port: u16) -> Resolving {
+    fn resolve(&self, host: &str, port: u16) -> ResolveFuture {
         let lookup = self.join(host, port);
         Box::pin(async move {
             let lookup = lookup?;

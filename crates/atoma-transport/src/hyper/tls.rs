@@ -1,7 +1,7 @@
 //! TLS: who is trusted, who we are, and which cryptography does it.
 
 use super::{builder::ConfigError, classify, stream::Stream};
-use crate::{BoxError, ErrorKind, RequestSent, TransportError};
+use crate::{BoxError, Delivery, ErrorKind, TransportError};
 use http::Uri;
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, MaybeHttpsStream};
 use hyper_util::rt::TokioIo;
@@ -111,7 +111,7 @@ pub(super) struct Tls {
 impl TlsSettings {
     /// Read at once, so that only programs that give roots have the code that reads them.
     pub(super) fn add_roots(&mut self, pem: &[u8]) {
-        match read_roots(pem) {
+        match load_root_certificates(pem) {
             Ok(roots) => self.roots.extend(roots),
             Err(error) => {
                 self.unusable_root.get_or_insert(error);
@@ -204,13 +204,13 @@ impl Tls {
         protocols: Protocols,
     ) -> Result<Stream, TransportError> {
         let mut config = self.config().map_err(|error| {
-            TransportError::new(ErrorKind::Tls, RequestSent::No).with_source(error).permanent()
+            TransportError::new(ErrorKind::Tls, Delivery::NotSent).with_source(error).permanent()
         })?;
         if protocols != Protocols::Http1 {
             Arc::make_mut(&mut config).alpn_protocols = protocols.names();
         }
         let name = ServerName::try_from(host.to_owned()).map_err(|error| {
-            TransportError::new(ErrorKind::Request, RequestSent::No)
+            TransportError::new(ErrorKind::Request, Delivery::NotSent)
                 .with_detail("its URL names no server that TLS could speak to")
                 .with_source(error)
         })?;
@@ -277,7 +277,7 @@ fn compiled_in() -> &'static [TrustAnchor<'static>] {
     return &[];
 }
 
-fn read_roots(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
+fn load_root_certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
     let found = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
     let found = found.map_err(|error| {
         ConfigError::tls("the root certificates are not PEM").with_source(error)

@@ -1,4 +1,4 @@
-use crate::{ErrorKind, RequestSent};
+use crate::{Delivery, ErrorKind};
 use http::StatusCode;
 use std::{
     fmt,
@@ -26,7 +26,7 @@ pub struct Attempts {
 /// Which attempt of a call a request is, as a request extension.
 ///
 /// [`Retry`](crate::Retry) sets it: a transport below can tell a retry from a first try, and the
-/// time-outs of [`Timed`](crate::Timed) count from there, also if a layer between the two waits.
+/// time-outs of [`Timeout`](crate::Timeout) count from there, also if a layer between the two waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Attempt {
@@ -48,9 +48,9 @@ impl Attempt {
 #[non_exhaustive]
 pub struct FailedAttempt {
     /// What it met.
-    pub cause: FailedBy,
+    pub cause: FailureCause,
     /// Whether the server may have seen this try, and billed it.
-    pub request_sent: RequestSent,
+    pub delivery: Delivery,
     /// The server's name for this request (`x-request-id`), if an answer came with one.
     pub request_id: Option<String>,
     /// How long this try took.
@@ -62,7 +62,7 @@ pub struct FailedAttempt {
 /// What a failed attempt met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum FailedBy {
+pub enum FailureCause {
     /// A refusing status.
     Status(StatusCode),
     /// No answer at all.
@@ -85,7 +85,7 @@ impl fmt::Display for Attempts {
     }
 }
 
-impl fmt::Display for FailedBy {
+impl fmt::Display for FailureCause {
     /// `503 Service Unavailable`, `520`, or what a [`TransportError`](crate::TransportError) of this
     /// kind says.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

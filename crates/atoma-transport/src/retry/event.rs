@@ -1,4 +1,4 @@
-use super::FailedBy;
+use super::FailureCause;
 use crate::Response;
 use std::{sync::Arc, time::Duration};
 
@@ -10,7 +10,7 @@ pub struct RetryEvent {
     /// The number of the attempt that failed, counted from 1.
     pub attempt: u32,
     /// What it met.
-    pub cause: FailedBy,
+    pub cause: FailureCause,
     /// The wait that begins now.
     pub wait: Duration,
     /// The server's name for the request that failed (`x-request-id`), if an answer came with one.

@@ -7,14 +7,14 @@ mod policy;
 mod refusal;
 
 pub use after::retry_after;
-pub use attempts::{Attempt, Attempts, FailedAttempt, FailedBy};
+pub use attempts::{Attempt, Attempts, FailedAttempt, FailureCause};
 pub use budget::RetryBudget;
 pub use config::{BackoffStrategy, InvalidRetryConfig, RetryConfig, RetryConnectionErrors};
 pub use event::RetryEvent;
-pub use policy::{AttemptOutcome, RetryDecision, RetrySituation};
+pub use policy::{AttemptOutcome, RetryContext, RetryDecision};
 
 use crate::{
-    Body, Deadline, ErrorKind, Request, RequestSent, Response, ResponseFuture, Timeouts, Timer,
+    Body, Deadline, Delivery, ErrorKind, Request, Response, ResponseFuture, Timeouts, Timer,
     Transport, TransportError,
 };
 use budget::Withdrawal;
@@ -28,7 +28,7 @@ use std::{
 
 /// Sends a request again where that is likely to help and cannot be billed twice.
 ///
-/// It wraps any transport; put [`Timed`](crate::Timed) between the two, so that each attempt ends.
+/// It wraps any transport; put [`Timeout`](crate::Timeout) between the two, so that each attempt ends.
 /// [`RetryConfig::decide`] holds the rules. What this layer adds to them:
 ///
 /// * Nothing is sent again once the head of a 2xx answer is in, whatever becomes of its body.
@@ -162,7 +162,7 @@ impl<T: Transport> Transport for Retry<T> {
         let config = request.extensions().get::<RetryConfig>().cloned().map(Box::new);
         let settings = Arc::clone(&self.settings);
         if let Err(invalid) = config.as_deref().unwrap_or(&settings.config).validate() {
-            let error = TransportError::new(ErrorKind::Request, RequestSent::No);
+            let error = TransportError::new(ErrorKind::Request, Delivery::NotSent);
             let error = error.with_detail("invalid retry settings").with_source(invalid);
             return Box::pin(std::future::ready(Err(error)));
         }
@@ -272,19 +272,19 @@ impl<T: Transport> Call<T> {
         let random = self.retry.chance.lock().unwrap_or_else(PoisonError::into_inner).f64();
         let response = match outcome {
             Err(error) => {
-                let decision = self.decide(&AttemptOutcome::Failed(&error), random);
+                let decision = self.decide(&AttemptOutcome::Error(&error), random);
                 return (Err(error), decision);
             }
             Ok(response) => response,
         };
         let (head, body) = response.into_parts();
-        let answered = |is_final| AttemptOutcome::Answered {
+        let answered = |is_final| AttemptOutcome::Response {
             status: head.status,
             headers: &head.headers,
             is_final,
         };
         let decision = self.decide(&answered(false), random);
-        if decision == RetryDecision::Return {
+        if decision == RetryDecision::Stop {
             return (Ok(Response::from_parts(head, body)), decision);
         }
         let body = refusal::read(body, self.patience()).await;
@@ -295,7 +295,7 @@ impl<T: Transport> Call<T> {
 
     fn decide(&self, outcome: &AttemptOutcome<'_>, random: f64) -> RetryDecision {
         let now = self.retry.timer.now();
-        let situation = RetrySituation {
+        let situation = RetryContext {
             attempt: self.attempts.count,
             elapsed: now.saturating_duration_since(self.began),
             time_left: self.deadline.map(|deadline| deadline.saturating_duration_since(now)),
@@ -336,15 +336,15 @@ impl<T: Transport> Call<T> {
     ) {
         let now = self.retry.timer.now();
         self.attempts.elapsed = now.saturating_duration_since(self.began);
-        let (cause, request_sent, request_id) = match outcome {
+        let (cause, delivery, request_id) = match outcome {
             Ok(response) => {
                 let id = response.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok());
-                (FailedBy::Status(response.status()), RequestSent::Maybe, id.map(str::to_owned))
+                (FailureCause::Status(response.status()), Delivery::Unknown, id.map(str::to_owned))
             }
-            Err(error) => (FailedBy::Transport(error.kind()), error.request_sent(), None),
+            Err(error) => (FailureCause::Transport(error.kind()), error.delivery(), None),
         };
         let elapsed = now.saturating_duration_since(began);
-        let failed = FailedAttempt { cause, request_sent, request_id, elapsed, wait };
+        let failed = FailedAttempt { cause, delivery, request_id, elapsed, wait };
         self.attempts.failed.push(failed);
     }
 

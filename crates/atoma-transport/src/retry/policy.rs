@@ -1,5 +1,5 @@
 use super::config::{RetryConfig, RetryConnectionErrors};
-use crate::{ErrorKind, Phase, RequestSent, TransportError, retry_after};
+use crate::{Delivery, ErrorKind, Phase, TransportError, retry_after};
 use http::{HeaderMap, HeaderName, StatusCode};
 use std::time::{Duration, SystemTime};
 
@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 #[non_exhaustive]
 pub enum AttemptOutcome<'a> {
     /// An answer, whatever its status.
-    Answered {
+    Response {
         /// Its status.
         status: StatusCode,
         /// Its headers: `x-should-retry`, `retry-after-ms`, `Retry-After` and `Date` are read.
@@ -17,12 +17,12 @@ pub enum AttemptOutcome<'a> {
         is_final: bool,
     },
     /// No answer.
-    Failed(&'a TransportError),
+    Error(&'a TransportError),
 }
 
 /// Where a call stands when an attempt has ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct RetrySituation {
+pub struct RetryContext {
     /// The number of the attempt that has ended, counted from 1.
     pub attempt: u32,
     /// The time since the call began.
@@ -39,7 +39,7 @@ pub struct RetrySituation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryDecision {
     /// Hand its outcome to the caller.
-    Return,
+    Stop,
     /// Send the request again after this wait.
     RetryAfter(Duration),
 }
@@ -62,15 +62,15 @@ impl RetryConfig {
     ///    [`max_elapsed_time`](crate::BackoffStrategy::max_elapsed_time): return now, not later.
     ///
     /// ```
-    /// use atoma_transport::{AttemptOutcome, RetryConfig, RetryDecision, RetrySituation};
+    /// use atoma_transport::{AttemptOutcome, RetryConfig, RetryDecision, RetryContext};
     /// use std::time::{Duration, SystemTime};
     ///
-    /// let refusal = AttemptOutcome::Answered {
+    /// let refusal = AttemptOutcome::Response {
     ///     status: http::StatusCode::SERVICE_UNAVAILABLE,
     ///     headers: &http::HeaderMap::new(),
     ///     is_final: false,
     /// };
-    /// let first = RetrySituation {
+    /// let first = RetryContext {
     ///     attempt: 1,
     ///     elapsed: Duration::ZERO,
     ///     time_left: None,
@@ -80,19 +80,19 @@ impl RetryConfig {
     /// let decision = RetryConfig::default().decide(&refusal, &first);
     /// assert_eq!(decision, RetryDecision::RetryAfter(Duration::from_millis(250)));
     /// ```
-    pub fn decide(&self, outcome: &AttemptOutcome<'_>, at: &RetrySituation) -> RetryDecision {
+    pub fn decide(&self, outcome: &AttemptOutcome<'_>, at: &RetryContext) -> RetryDecision {
         let wanted = at.attempt < self.max_attempts
             && match outcome {
-                AttemptOutcome::Answered { is_final: true, .. } => false,
-                AttemptOutcome::Answered { status, headers, .. } => self.retries(*status, headers),
-                AttemptOutcome::Failed(error) => self.retries_error(error),
+                AttemptOutcome::Response { is_final: true, .. } => false,
+                AttemptOutcome::Response { status, headers, .. } => self.retries(*status, headers),
+                AttemptOutcome::Error(error) => self.retries_error(error),
             };
         if !wanted {
-            return RetryDecision::Return;
+            return RetryDecision::Stop;
         }
         match self.wait(outcome, at).filter(|wait| self.has_time_for(*wait, at)) {
             Some(wait) => RetryDecision::RetryAfter(wait),
-            None => RetryDecision::Return,
+            None => RetryDecision::Stop,
         }
     }
 
@@ -114,17 +114,17 @@ impl RetryConfig {
         }
         match self.retry_connection_errors {
             RetryConnectionErrors::Never => false,
-            RetryConnectionErrors::IfNotSent => error.request_sent() == RequestSent::No,
+            RetryConnectionErrors::IfNotSent => error.delivery() == Delivery::NotSent,
             RetryConnectionErrors::Always => true,
         }
     }
 
     /// `None` if the server asks for a longer wait than is allowed.
-    fn wait(&self, outcome: &AttemptOutcome<'_>, at: &RetrySituation) -> Option<Duration> {
+    fn wait(&self, outcome: &AttemptOutcome<'_>, at: &RetryContext) -> Option<Duration> {
         let random = if at.random.is_nan() { 0.0 } else { at.random.clamp(0.0, 1.0) };
         let asked = match outcome {
-            AttemptOutcome::Answered { headers, .. } => retry_after(headers, at.now),
-            AttemptOutcome::Failed(_) => None,
+            AttemptOutcome::Response { headers, .. } => retry_after(headers, at.now),
+            AttemptOutcome::Error(_) => None,
         };
         match asked {
             None => Some(self.backoff.wait(at.attempt, random)),
@@ -137,7 +137,7 @@ impl RetryConfig {
         }
     }
 
-    fn has_time_for(&self, wait: Duration, at: &RetrySituation) -> bool {
+    fn has_time_for(&self, wait: Duration, at: &RetryContext) -> bool {
         let over = at.elapsed.saturating_add(wait);
         at.time_left.is_none_or(|left| wait < left)
             && self.backoff.max_elapsed_time.is_none_or(|longest| over <= longest)

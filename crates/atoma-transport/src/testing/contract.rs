@@ -27,7 +27,7 @@
 //!
 //! [`LoopbackServer`]: super::LoopbackServer
 
-use crate::{Request, RequestSent, Response, Timer, Transport, TransportError};
+use crate::{Delivery, Request, Response, Timer, Transport, TransportError};
 use bytes::{Bytes, BytesMut};
 use http::{Method, Uri};
 use std::{
@@ -236,7 +236,7 @@ impl Contract<'_> {
         let error = promise.failed(self.within(self.transport.send(request(&uri))).await)?;
         let count = self.server.received().len();
         promise.holds(count == 1, format!("the server saw {count} requests"))?;
-        promise.holds(error.request_sent() == RequestSent::Maybe, "it says that it was not")?;
+        promise.holds(error.delivery() == Delivery::Unknown, "it says that it was not")?;
         promise.has_source(error)
     }
 
@@ -244,7 +244,7 @@ impl Contract<'_> {
         let promise = Promise("without a connection, an error says that nothing was sent");
         let uri = self.server.play(Scene::Refuse);
         let error = promise.failed(self.within(self.transport.send(request(&uri))).await)?;
-        promise.holds(error.request_sent() == RequestSent::No, "it says that it may have been")?;
+        promise.holds(error.delivery() == Delivery::NotSent, "it says that it may have been")?;
         promise.holds(error.is_connect(), format!("the error is of kind {:?}", error.kind()))?;
         promise.has_source(error)
     }

@@ -1,6 +1,6 @@
 use super::contract::{ContractServer, Scene};
 use crate::{
-    Body, BoxError, ErrorKind, Request, RequestSent, ResponseFuture, Sleep, Timer, Transport,
+    Body, BoxError, Delivery, ErrorKind, Request, ResponseFuture, Sleep, Timer, Transport,
     TransportError, body::PolledFrame,
 };
 use bytes::Bytes;
@@ -116,7 +116,7 @@ impl Transport for ScriptedTransport {
         drop(state);
 
         let Some(exchange) = exchange else {
-            let over = TransportError::new(ErrorKind::Other, RequestSent::No).permanent();
+            let over = TransportError::new(ErrorKind::Other, Delivery::NotSent).permanent();
             return Box::pin(ready(Err(over.with_detail("the script is over"))));
         };
         let in_flight = self.count(|state| &mut state.in_flight);
@@ -255,10 +255,10 @@ impl Exchange {
         self.step(Step::Stall)
     }
 
-    /// Ends the body in an [`ErrorKind::Body`] error with this cause.
+    /// Ends the body in an [`ErrorKind::BodyInterrupted`] error with this cause.
     #[must_use]
     pub fn break_off(self, cause: impl Into<BoxError>) -> Self {
-        let error = TransportError::new(ErrorKind::Body, RequestSent::Maybe);
+        let error = TransportError::new(ErrorKind::BodyInterrupted, Delivery::Unknown);
         self.step(Step::Fail(error.with_source(cause)))
     }
 
@@ -336,11 +336,11 @@ impl ContractServer for ScriptedTransport {
                 .body(piece)
                 .break_off(cause(io::ErrorKind::UnexpectedEof)),
             Scene::HangUp => Exchange::fail(
-                TransportError::new(ErrorKind::Connection, RequestSent::Maybe)
+                TransportError::new(ErrorKind::ConnectionLost, Delivery::Unknown)
                     .with_source(cause(io::ErrorKind::ConnectionReset)),
             ),
             Scene::Refuse => Exchange::fail(
-                TransportError::new(ErrorKind::Connect, RequestSent::No)
+                TransportError::new(ErrorKind::Connect, Delivery::NotSent)
                     .with_source(cause(io::ErrorKind::ConnectionRefused)),
             ),
         });

@@ -2,7 +2,7 @@
 
 use crate::lab::{
     Gate,
-    Is::{self, Limit, MayBeBilled, Refused, Retryable, Truncated, Unexpected},
+    Is::{self, MayBeBilled, Refused, Retryable, TooLarge, Truncated, Unexpected},
     Script,
     answers::{
         CHUNKED, DONE, GOOD, LAST_CHUNK, STREAM, WHOLE, chunk, completion, event, events, finish,
@@ -14,7 +14,7 @@ use atoma_transport::ErrorKind;
 use std::time::Duration;
 
 const CUT: [Is; 3] = [Truncated, Retryable, MayBeBilled];
-const TOO_LARGE: [Is; 2] = [Limit, MayBeBilled];
+const TOO_LARGE: [Is; 2] = [TooLarge, MayBeBilled];
 
 /// A unary answer in chunks, up to where a row spoils it.
 fn whole_in_chunks(text: &str) -> String {
@@ -47,7 +47,7 @@ async fn reset_after(answer: String) {
     assert_eq!(first.text(), "Hel");
     gate.open();
     let outcome = lab.rest_of(stream, "Hel").await;
-    outcome.is(CUT).kind(ErrorKind::Body).after("Hel").attempts(1).connections(1);
+    outcome.is(CUT).kind(ErrorKind::BodyInterrupted).after("Hel").attempts(1).connections(1);
     lab.healthy().await;
 }
 
@@ -77,12 +77,17 @@ async fn row_065_reset_inside_a_chunk() {
 async fn row_066_end_inside_a_chunk() {
     let endings =
         [("in its data", "ff\r\ndata: {\"choices\""), ("in its size", "f"), ("after it", "1\r\n:")];
-    breaks_off(ErrorKind::Body, CUT, &endings.map(|(name, ending)| (name, ending.into()))).await;
+    breaks_off(
+        ErrorKind::BodyInterrupted,
+        CUT,
+        &endings.map(|(name, ending)| (name, ending.into())),
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn row_067_end_before_the_last_chunk() {
-    breaks_off(ErrorKind::Body, CUT, &[("no last chunk", String::new())]).await;
+    breaks_off(ErrorKind::BodyInterrupted, CUT, &[("no last chunk", String::new())]).await;
 
     for complete in [events(GOOD), event(GOOD) + &finish(), event(GOOD) + DONE] {
         let answer = [CHUNKED, &chunk(&complete)].concat();
@@ -108,13 +113,13 @@ async fn row_068_malformed_chunks() {
         ("no line end after the size", good.replacen("\r\n", "\r", 1)),
         ("bare line feeds", good.replace("\r\n", "\n")),
     ];
-    breaks_off(ErrorKind::Body, CUT, &endings).await;
+    breaks_off(ErrorKind::BodyInterrupted, CUT, &endings).await;
 }
 
 #[tokio::test]
 async fn row_069_a_chunk_of_all_bytes_there_could_be() {
     let huge = |body: &str| format!("ffffffffffffffff\r\n{body}");
-    breaks_off(ErrorKind::Body, CUT, &[("then closed", huge(": nothing more\n"))]).await;
+    breaks_off(ErrorKind::BodyInterrupted, CUT, &[("then closed", huge(": nothing more\n"))]).await;
 
     let answer = [CHUNKED, &huge(&event("Hel"))].concat();
     let lab =
@@ -136,13 +141,13 @@ async fn row_070_chunk_extensions_of_40_kb() {
         chunk(&events("lo")).replacen("\r\n", &format!(";{}\r\n", "x".repeat(40_000)), 1);
     let extended =
         [("one", extended), ("many", "1;xxxxxxxxxxxxxxxxxxxxxxx\r\n:\r\n".repeat(2_000))];
-    breaks_off(ErrorKind::Limit, TOO_LARGE, &extended).await;
+    breaks_off(ErrorKind::TooLarge, TOO_LARGE, &extended).await;
 }
 
 #[tokio::test]
 async fn row_071_20_000_trailers() {
     let trailers = format!("0\r\n{}\r\n", "x: y\r\n".repeat(20_000));
-    breaks_off(ErrorKind::Limit, TOO_LARGE, &[("trailers", trailers.clone())]).await;
+    breaks_off(ErrorKind::TooLarge, TOO_LARGE, &[("trailers", trailers.clone())]).await;
 
     let answer = [CHUNKED, &chunk(&events(GOOD)), &trailers].concat();
     let lab = serve([Script::on_request().write(answer)]).start().await;
@@ -159,9 +164,9 @@ async fn row_072_fewer_bytes_than_the_length() {
     let unary = unary[..unary.len() - 1].to_owned();
     let lab = serve([stream, unary].map(|bytes| Script::on_request().write(bytes))).start().await;
     let outcome = lab.stream().await;
-    outcome.is(CUT).kind(ErrorKind::Body).after("Hel").attempts(1).connections(1);
+    outcome.is(CUT).kind(ErrorKind::BodyInterrupted).after("Hel").attempts(1).connections(1);
     let outcome = lab.unary().await;
-    outcome.is(CUT).kind(ErrorKind::Body).attempts(1).connections(2);
+    outcome.is(CUT).kind(ErrorKind::BodyInterrupted).attempts(1).connections(2);
     lab.healthy().await;
 }
 

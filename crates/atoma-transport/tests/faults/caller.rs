@@ -72,7 +72,7 @@ async fn is_dropped_at_each_poll(answer: String, streams: bool) {
         let call = || async {
             let chat = lab.client.chat();
             match streams {
-                true => chat.stream(request()).await?.collect().await,
+                true => chat.stream(request()).await?.into_response().await,
                 false => Ok(chat.create(request()).await?.into_inner()),
             }
         };

@@ -186,14 +186,14 @@ async fn row_010_accepted_and_then_reset() {
 async fn lost(at_once: Script, written: Script) {
     let lab = serve([written]).start().await;
     let outcome = lab.unary().await;
-    outcome.is([Retryable, MayBeBilled]).kind(ErrorKind::Connection).attempts(1).connections(1);
+    outcome.is([Retryable, MayBeBilled]).kind(ErrorKind::ConnectionLost).attempts(1).connections(1);
     lab.healthy().await;
 
     // Whoever was faster: nothing is lost, and nothing is sent twice.
     let lab = serve([at_once]).start().await;
     let outcome = lab.unary().await;
     if outcome.has_failed() {
-        outcome.is([Retryable, MayBeBilled]).kind(ErrorKind::Connection).attempts(1);
+        outcome.is([Retryable, MayBeBilled]).kind(ErrorKind::ConnectionLost).attempts(1);
         outcome.connections(1).requests(0);
     } else {
         outcome.ok(GOOD).attempts(2).connections(2).requests(1);
@@ -211,7 +211,7 @@ fn row_011_no_file_descriptor_is_left() {
             let all: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
             let outcome = lab.unary().await;
             drop(all);
-            outcome.is([]).kind(ErrorKind::Resource).says("too many open files");
+            outcome.is([]).kind(ErrorKind::ResourceExhausted).says("too many open files");
             outcome.attempts(1).connections(0);
             lab.healthy().await;
         }
@@ -224,7 +224,7 @@ async fn row_012_no_local_port_is_left() {
     let names = Names::new([(); 4].map(|()| taken()));
     let lab = serve([]).named(&names).start().await;
     let outcome = lab.unary().await;
-    outcome.is([Retryable]).kind(ErrorKind::Resource).says("no local port is free");
+    outcome.is([Retryable]).kind(ErrorKind::ResourceExhausted).says("no local port is free");
     outcome.attempts(3).connections(0);
     lab.unary().await.ok(GOOD).attempts(2).connections(1);
     lab.healthy().await;

@@ -2,7 +2,7 @@
 
 use crate::lab::{
     Gate,
-    Is::{self, Limit, MayBeBilled, Refused, Retryable, Timeout, Unexpected},
+    Is::{self, MayBeBilled, Refused, Retryable, Timeout, TooLarge, Unexpected},
     Script,
     answers::{
         CHUNKED, DONE, GOOD, LAST_CHUNK, STREAM, WHOLE, chunk, completion, event, events, finish,
@@ -14,7 +14,7 @@ use atoma_transport::{ErrorKind, Phase};
 use std::time::Duration;
 
 const STALLED: [Is; 3] = [Timeout, Retryable, MayBeBilled];
-const TOO_LARGE: [Is; 2] = [Limit, MayBeBilled];
+const TOO_LARGE: [Is; 2] = [TooLarge, MayBeBilled];
 const UNREADABLE: [Is; 2] = [Unexpected, MayBeBilled];
 
 /// The default time-outs of a stream: until its first event, and between two.
@@ -245,10 +245,10 @@ async fn row_086_json_that_cannot_be_read() {
                 .await;
         let outcome = lab.unary().await;
         outcome.is(UNREADABLE).status(200).attempts(1).requests(1);
-        assert!(outcome.error().excerpt().unwrap().chars().count() <= 201);
+        assert!(outcome.error().body_excerpt().unwrap().chars().count() <= 201);
         let outcome = lab.stream().await;
         outcome.is(UNREADABLE).status(200).after("Hel").attempts(1).requests(2);
-        assert!(outcome.error().excerpt().unwrap().chars().count() <= 201);
+        assert!(outcome.error().body_excerpt().unwrap().chars().count() <= 201);
         lab.healthy().await;
     }
 }
@@ -285,7 +285,7 @@ async fn row_087_an_error_inside_a_stream() {
                 };
                 let text = if begin.is_empty() { "" } else { "Hel" };
                 outcome.status(status).after(text).attempts(1).connections(1);
-                assert_eq!(outcome.error().api().unwrap().message, "overloaded");
+                assert_eq!(outcome.error().api_error().unwrap().message, "overloaded");
                 lab.healthy().await;
             }
         }
@@ -302,7 +302,7 @@ async fn row_087_an_error_in_place_of_a_whole_answer() {
         let lab = lab.start().await;
         let outcome = lab.unary().await;
         outcome.is([Refused, Retryable, MayBeBilled]).status(503).attempts(1).connections(1);
-        assert_eq!(outcome.error().api().unwrap().message, "overloaded");
+        assert_eq!(outcome.error().api_error().unwrap().message, "overloaded");
         lab.healthy().await;
     }
 }

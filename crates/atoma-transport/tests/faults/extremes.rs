@@ -47,7 +47,7 @@ async fn row_117_200_streams_at_once() {
     let lab = serve((0..STREAMS).map(|_| script.clone().then_good())).start().await;
     let streams = (0..STREAMS).map(|number| {
         let call = lab.client.chat().stream(asking(&format!("number {number}")));
-        async move { call.await?.collect().await }
+        async move { call.await?.into_response().await }
     });
     let open = async {
         lab.server.wait_for(|log| log.halts() == STREAMS).await;
@@ -161,7 +161,7 @@ async fn row_118_a_deadline_in_the_past() {
     let (timer, server) = (ManualTimer::new(), ScriptedTransport::new([]));
     let past = Deadline(timer.now());
     timer.advance(DAY);
-    let timed = atoma_transport::Timed::new(server.clone(), timer.clone(), Timeouts::none());
+    let timed = atoma_transport::Timeout::new(server.clone(), timer.clone(), Timeouts::none());
     let mut late = atoma_transport::Request::default();
     late.extensions_mut().insert(past);
     let error = timer.run(Retry::new(timed, timer.clone()).send(late)).unwrap_err();

@@ -2,7 +2,7 @@
 
 use crate::lab::{
     Gate,
-    Is::{self, Limit, MayBeBilled, Refused, Retryable, Timeout, Truncated},
+    Is::{self, MayBeBilled, Refused, Retryable, Timeout, TooLarge, Truncated},
     Script,
     answers::{CHUNKED, GOOD, LAST_CHUNK, chunk, completion, event, events, response, whole},
     quick_retries, serve, within,
@@ -13,7 +13,7 @@ use std::time::Duration;
 const LOST: [Is; 2] = [Retryable, MayBeBilled];
 const LATE: [Is; 3] = [Timeout, Retryable, MayBeBilled];
 const NOT_BELIEVED: [Is; 1] = [MayBeBilled];
-const TOO_LARGE: [Is; 2] = [Limit, MayBeBilled];
+const TOO_LARGE: [Is; 2] = [TooLarge, MayBeBilled];
 
 /// The default time-out for the head of a stream.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -118,7 +118,7 @@ async fn row_041_half_a_head_and_then_closed() {
     for ended in [half.clone().half_close(), half.clone().close(), half.reset()] {
         let lab = serve([ended.clone()]).start().await;
         let outcome = lab.stream().await;
-        outcome.is(LOST).kind(ErrorKind::Connection).attempts(1).connections(1).requests(1);
+        outcome.is(LOST).kind(ErrorKind::ConnectionLost).attempts(1).connections(1).requests(1);
         lab.healthy().await;
 
         let twice = quick_retries().retry_connection_errors(Always);
@@ -215,7 +215,7 @@ async fn row_050_interim_answers_without_end() {
     let flood = Script::on_request().flood("HTTP/1.1 102 Processing\r\n\r\n".repeat(100), 1 << 30);
     let lab = serve([flood]).start().await;
     let outcome = lab.stream().await;
-    outcome.is(TOO_LARGE).kind(ErrorKind::Limit).says("its head").attempts(1).connections(1);
+    outcome.is(TOO_LARGE).kind(ErrorKind::TooLarge).says("its head").attempts(1).connections(1);
     within(lab.server.wait_for(|log| log.flooded() > 0)).await;
     let taken = lab.server.log().flooded();
     assert!(taken < 16 << 20, "{taken} bytes were taken");
@@ -243,7 +243,7 @@ async fn row_052_a_head_of_1_mib() {
     let one = response("200 OK", &[&line], &completion(GOOD));
     let many = response("200 OK", &lines, &completion(GOOD));
     let answers = [("one line", one), ("many lines", many)];
-    refused(ErrorKind::Limit, TOO_LARGE, answers).await;
+    refused(ErrorKind::TooLarge, TOO_LARGE, answers).await;
 }
 
 #[tokio::test]
@@ -252,7 +252,7 @@ async fn row_053_101_header_lines() {
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     let answer = |lines: &[&str]| response("200 OK", lines, &completion(GOOD));
     let over = answer(&lines);
-    refused(ErrorKind::Limit, TOO_LARGE, [("102 with the length", over)]).await;
+    refused(ErrorKind::TooLarge, TOO_LARGE, [("102 with the length", over)]).await;
     accepted([("100 with the length", answer(&lines[..99]))]).await;
 }
 

@@ -64,7 +64,7 @@ async fn row_091_no_settings() {
     // The silence is noticed by a ping, where no time-out is shorter.
     let lab = serve_h2([Script::at_once().until_closed()]).manual_clock().start().await;
     let outcome = falls_silent(&lab).await;
-    outcome.is(LOST).kind(ErrorKind::Connection).says("ping").attempts(1).connections(1);
+    outcome.is(LOST).kind(ErrorKind::ConnectionLost).says("ping").attempts(1).connections(1);
     outcome.lasted(SILENCE + PATIENCE);
     healthy(lab).await;
 
@@ -92,7 +92,7 @@ async fn row_092_refused_stream() {
 
     let lab = serve_h2((0..6).map(|_| refusal())).start().await;
     let outcome = lab.stream().await;
-    outcome.is([Retryable]).kind(ErrorKind::Connection).attempts(3).connections(6).requests(6);
+    outcome.is([Retryable]).kind(ErrorKind::ConnectionLost).attempts(3).connections(6).requests(6);
     healthy(lab).await;
 }
 
@@ -100,19 +100,19 @@ async fn row_092_refused_stream() {
 async fn row_093_reset_before_the_head() {
     let lab = serve_h2([on_request().write(reset(1, INTERNAL_ERROR))]).start().await;
     let outcome = lab.stream().await;
-    outcome.is(LOST).kind(ErrorKind::Connection).says("INTERNAL_ERROR");
+    outcome.is(LOST).kind(ErrorKind::ConnectionLost).says("INTERNAL_ERROR");
     outcome.attempts(1).connections(1).requests(1);
     healthy(lab).await;
 }
 
 #[tokio::test]
 async fn row_094_reset_in_the_body() {
-    breaks_off(then(&[reset(1, CANCEL)]), CUT, ErrorKind::Body).await;
+    breaks_off(then(&[reset(1, CANCEL)]), CUT, ErrorKind::BodyInterrupted).await;
 }
 
 #[tokio::test]
 async fn row_095_reset_in_the_body_without_an_error() {
-    breaks_off(then(&[reset(1, NO_ERROR)]), CUT, ErrorKind::Body).await;
+    breaks_off(then(&[reset(1, NO_ERROR)]), CUT, ErrorKind::BodyInterrupted).await;
 
     let all = [stream_head(1), data(1, 0, &(event(GOOD) + &finish())), reset(1, NO_ERROR)].concat();
     let lab = serve_h2([on_request().write(all)]).start().await;
@@ -151,21 +151,22 @@ async fn row_097_going_away_after_the_stream() {
 #[tokio::test]
 async fn row_098_going_away_with_an_error_in_the_body() {
     let frames = [go_away(1, INTERNAL_ERROR, CANARY)];
-    breaks_off(then(&frames).half_close(), CUT, ErrorKind::Body).await;
-    breaks_off(then(&frames).close(), CUT, ErrorKind::Body).await;
+    breaks_off(then(&frames).half_close(), CUT, ErrorKind::BodyInterrupted).await;
+    breaks_off(then(&frames).close(), CUT, ErrorKind::BodyInterrupted).await;
 }
 
 #[tokio::test]
 async fn row_099_closed_in_the_body() {
-    breaks_off(then(&[]).half_close(), CUT, ErrorKind::Body).await;
-    breaks_off(then(&[data(1, 0, "not whole")[..12].to_vec()]), CUT, ErrorKind::Body).await;
+    breaks_off(then(&[]).half_close(), CUT, ErrorKind::BodyInterrupted).await;
+    breaks_off(then(&[data(1, 0, "not whole")[..12].to_vec()]), CUT, ErrorKind::BodyInterrupted)
+        .await;
 
     let gate = Gate::new();
     let lab = serve_h2([then(&[]).pass(&gate).reset()]).start().await;
     let mut stream = lab.open().await.unwrap();
     within(stream.try_next()).await.unwrap();
     gate.open();
-    lab.rest_of(stream, "Hel").await.is(CUT).kind(ErrorKind::Body).connections(1);
+    lab.rest_of(stream, "Hel").await.is(CUT).kind(ErrorKind::BodyInterrupted).connections(1);
     healthy(lab).await;
 }
 
@@ -226,14 +227,20 @@ async fn row_104_a_pushed_promise() {
     outcome.is(NOT_BELIEVED).kind(ErrorKind::Protocol).attempts(1).connections(1);
     healthy(lab).await;
 
-    breaks_off(then(&[promise()]), CUT, ErrorKind::Body).await;
+    breaks_off(then(&[promise()]), CUT, ErrorKind::BodyInterrupted).await;
 }
 
 #[tokio::test]
 async fn row_105_a_ping_that_is_not_answered() {
     let lab = serve_h2([then(&[]).until_closed()]).manual_clock().start().await;
     let outcome = falls_silent(&lab).await;
-    outcome.is(CUT).kind(ErrorKind::Body).after("Hel").says("ping").attempts(1).connections(1);
+    outcome
+        .is(CUT)
+        .kind(ErrorKind::BodyInterrupted)
+        .after("Hel")
+        .says("ping")
+        .attempts(1)
+        .connections(1);
     healthy(lab).await;
 }
 

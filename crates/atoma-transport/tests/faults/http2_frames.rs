@@ -4,7 +4,7 @@ use crate::{
     http2::{CUT, healthy, then},
     lab::{
         Gate,
-        Is::{self, Limit, MayBeBilled, Refused, Retryable, Unexpected},
+        Is::{self, MayBeBilled, Refused, Retryable, TooLarge, Unexpected},
         Lab, Script,
         answers::{GOOD, events},
         arrived, asking,
@@ -23,7 +23,7 @@ use bytes::Bytes;
 
 const LOST: [Is; 2] = [Retryable, MayBeBilled];
 const NOT_BELIEVED: [Is; 1] = [MayBeBilled];
-const TOO_LARGE: [Is; 2] = [Limit, MayBeBilled];
+const TOO_LARGE: [Is; 2] = [TooLarge, MayBeBilled];
 
 /// Streams that have begun and that nobody reads, all on the first connection.
 async fn unread(lab: &Lab, count: usize) -> Vec<ChatCompletionStream> {
@@ -117,18 +117,30 @@ async fn row_102_attacks() {
         [begin, more.repeat(count)].concat()
     };
     let attacks = [
-        ("a window grown by nothing", window_update(0, 0), ErrorKind::Body),
-        ("a stream's window grown by nothing", window_update(1, 0), ErrorKind::Body),
-        ("a window too large", [grow(0), grow(0)].concat(), ErrorKind::Body),
-        ("a stream's window too large", [grow(1), grow(1)].concat(), ErrorKind::Body),
-        ("headers that are not HPACK", frame(HEADERS, 5, 1, &[0xff; 40]), ErrorKind::Body),
-        ("an index that does not exist", frame(HEADERS, 5, 1, &[0xbe]), ErrorKind::Body),
-        ("a frame longer than allowed", frame(DATA, 0, 1, &[b':'; 20_000]), ErrorKind::Body),
-        ("more than the window", data(1, 0, &" ".repeat(16_000)).repeat(17), ErrorKind::Body),
-        ("101 empty frames", data(1, 0, "").repeat(101), ErrorKind::Limit),
-        ("data for a stream that is none", data(3, 0, "x"), ErrorKind::Body),
-        ("settings out of range", setting(4, u32::MAX), ErrorKind::Body),
-        ("a ping of the wrong size", frame(PING, 0, 0, &[0; 7]), ErrorKind::Body),
+        ("a window grown by nothing", window_update(0, 0), ErrorKind::BodyInterrupted),
+        ("a stream's window grown by nothing", window_update(1, 0), ErrorKind::BodyInterrupted),
+        ("a window too large", [grow(0), grow(0)].concat(), ErrorKind::BodyInterrupted),
+        ("a stream's window too large", [grow(1), grow(1)].concat(), ErrorKind::BodyInterrupted),
+        (
+            "headers that are not HPACK",
+            frame(HEADERS, 5, 1, &[0xff; 40]),
+            ErrorKind::BodyInterrupted,
+        ),
+        ("an index that does not exist", frame(HEADERS, 5, 1, &[0xbe]), ErrorKind::BodyInterrupted),
+        (
+            "a frame longer than allowed",
+            frame(DATA, 0, 1, &[b':'; 20_000]),
+            ErrorKind::BodyInterrupted,
+        ),
+        (
+            "more than the window",
+            data(1, 0, &" ".repeat(16_000)).repeat(17),
+            ErrorKind::BodyInterrupted,
+        ),
+        ("101 empty frames", data(1, 0, "").repeat(101), ErrorKind::TooLarge),
+        ("data for a stream that is none", data(3, 0, "x"), ErrorKind::BodyInterrupted),
+        ("settings out of range", setting(4, u32::MAX), ErrorKind::BodyInterrupted),
+        ("a ping of the wrong size", frame(PING, 0, 0, &[0; 7]), ErrorKind::BodyInterrupted),
     ];
     for (name, frames, kind) in attacks {
         println!("case: {name}");
@@ -166,7 +178,7 @@ async fn row_102_rapid_resets() {
     );
     let lab = serve_h2([refusing]).start().await;
     for _ in 0..500 {
-        lab.unary().await.is(LOST).kind(ErrorKind::Connection).attempts(1).connections(1);
+        lab.unary().await.is(LOST).kind(ErrorKind::ConnectionLost).attempts(1).connections(1);
     }
     lab.closes().await;
 }
@@ -197,9 +209,9 @@ async fn row_106_heads_that_are_none() {
             "70 KB",
             in_two(fields(&[(":status", "200"), ("x", &long)])),
             &TOO_LARGE,
-            ErrorKind::Limit,
+            ErrorKind::TooLarge,
         ),
-        ("102 lines", in_two(fields(&many)), &TOO_LARGE, ErrorKind::Limit),
+        ("102 lines", in_two(fields(&many)), &TOO_LARGE, ErrorKind::TooLarge),
     ] {
         println!("case: {name}");
         let lab = serve_h2([on_request().write(frames)]).start().await;
@@ -244,7 +256,7 @@ async fn interim_responses_count_like_the_head() {
 
     let lab = serve_h2([on_request().write(interim(1_000)).write(streamed(1, GOOD))]).start().await;
     let outcome = lab.stream().await;
-    outcome.is(TOO_LARGE).kind(ErrorKind::Limit).attempts(1).connections(1);
+    outcome.is(TOO_LARGE).kind(ErrorKind::TooLarge).attempts(1).connections(1);
     healthy(lab).await;
 }
 

@@ -37,7 +37,11 @@ async fn row_060_closed_under_the_request() {
         let lab = serve([script.clone()]).start().await;
         lab.unary().await.ok(GOOD).connections(1);
         let outcome = lab.unary().await;
-        outcome.is([Retryable, MayBeBilled]).kind(ErrorKind::Connection).attempts(1).connections(1);
+        outcome
+            .is([Retryable, MayBeBilled])
+            .kind(ErrorKind::ConnectionLost)
+            .attempts(1)
+            .connections(1);
         lab.healthy().await;
 
         let twice = quick_retries().retry_connection_errors(Always);
@@ -118,7 +122,7 @@ async fn cancelled(lab: &Lab, text: &str, turns: u32, streams: bool) {
     let mut call = Box::pin(async {
         if streams {
             let stream = lab.client.chat().stream(asking(text)).await.unwrap();
-            assert_eq!(stream.collect().await.unwrap().text(), text);
+            assert_eq!(stream.into_response().await.unwrap().text(), text);
         } else {
             assert_eq!(lab.client.chat().create(asking(text)).await.unwrap().text(), text);
         }

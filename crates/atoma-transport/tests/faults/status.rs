@@ -9,7 +9,7 @@ use crate::lab::{
     turn, within,
 };
 use atoma::{RetryConfig, RetryEvent};
-use atoma_transport::FailedBy;
+use atoma_transport::FailureCause;
 use std::{
     future::Future,
     io,
@@ -249,9 +249,9 @@ async fn row_111_refusals_for_good() {
             let error = outcome.error();
             assert_eq!(error.request_id(), Some("req-7"));
             let [attempt] = &error.attempts().failed[..] else { panic!("{error:?}") };
-            assert_eq!(attempt.cause, FailedBy::Status(error.status().unwrap()));
+            assert_eq!(attempt.cause, FailureCause::Status(error.status().unwrap()));
             if !code.is_empty() {
-                assert_eq!(error.api().unwrap().code.as_deref(), Some(code));
+                assert_eq!(error.api_error().unwrap().code.as_deref(), Some(code));
             }
         }
         lab.healthy().await;
@@ -324,7 +324,7 @@ async fn row_113_a_page_where_an_answer_should_be() {
         let lab = serve([script]).start().await;
         for outcome in [lab.unary().await, lab.stream().await] {
             outcome.is([Unexpected, MayBeBilled]).attempts(1);
-            outcome.excerpt("<!doctype html> <title>Log in to the hotel's network</title>");
+            outcome.body_excerpt("<!doctype html> <title>Log in to the hotel's network</title>");
         }
         lab.healthy().await;
     }

@@ -269,14 +269,19 @@ async fn row_035_closed_in_the_body_without_close_notify() {
         println!("case: {name}");
         let lab = serve_tls([], [script.close()]).start().await;
         let outcome = lab.stream().await;
-        outcome.is(BROKEN_OFF).kind(ErrorKind::Body).after("Hel").attempts(1).connections(1);
+        outcome
+            .is(BROKEN_OFF)
+            .kind(ErrorKind::BodyInterrupted)
+            .after("Hel")
+            .attempts(1)
+            .connections(1);
         lab.healthy().await;
     }
 
     let half = &completion(GOOD)[..40];
     let lab = serve_tls([], [Script::on_request().write(WHOLE).write(half).close()]).start().await;
     let outcome = lab.unary().await;
-    outcome.is(BROKEN_OFF).kind(ErrorKind::Body).after("").attempts(1).connections(1);
+    outcome.is(BROKEN_OFF).kind(ErrorKind::BodyInterrupted).after("").attempts(1).connections(1);
     lab.healthy().await;
 
     for whole in [events(GOOD), event(GOOD) + &finish(), event(GOOD) + DONE] {
@@ -293,7 +298,7 @@ async fn row_036_a_record_that_was_tampered_with() {
     let script = Script::on_request().run(tampering(&tamper)).write(STREAM).write(event("Hel"));
     let lab = serve_tls([], [script]).over("https", NAME, tamper.wrap()).start().await;
     let outcome = lab.stream().await;
-    outcome.is([Retryable, MayBeBilled]).kind(ErrorKind::Connection).says("damaged on its way");
+    outcome.is([Retryable, MayBeBilled]).kind(ErrorKind::ConnectionLost).says("damaged on its way");
     outcome.attempts(1).connections(1);
     lab.healthy().await;
 
@@ -309,7 +314,12 @@ async fn row_036_a_record_that_was_tampered_with() {
         assert_eq!(first.as_deref(), Some("Hel"));
         gate.open();
         let outcome = lab.rest_of(stream, "Hel").await;
-        outcome.is(BROKEN_OFF).kind(ErrorKind::Body).after("Hel").attempts(1).connections(1);
+        outcome
+            .is(BROKEN_OFF)
+            .kind(ErrorKind::BodyInterrupted)
+            .after("Hel")
+            .attempts(1)
+            .connections(1);
         lab.healthy().await;
     }
 }
@@ -377,14 +387,14 @@ async fn row_037_asked_to_renegotiate() {
     // Whoever insists is no server to speak to.
     let lab = serve_tls([renegotiation::speaks()], [asked().write(RENEGOTIATE)]).start().await;
     let outcome = lab.unary().await;
-    outcome.is([MayBeBilled]).kind(ErrorKind::Connection).says("the rules of TLS");
+    outcome.is([MayBeBilled]).kind(ErrorKind::ConnectionLost).says("the rules of TLS");
     outcome.attempts(1).connections(1).requests(1);
     lab.healthy().await;
 
     let script = asked().write(STREAM).write(event("Hel")).write(RENEGOTIATE).write(event("lo"));
     let lab = serve_tls([renegotiation::speaks()], [script]).start().await;
     let outcome = lab.stream().await;
-    outcome.is(BROKEN_OFF).kind(ErrorKind::Body).after("Hel").attempts(1).connections(1);
+    outcome.is(BROKEN_OFF).kind(ErrorKind::BodyInterrupted).after("Hel").attempts(1).connections(1);
     lab.healthy().await;
 }
 

@@ -1,7 +1,7 @@
 //! Heads and bodies, good and bad.
 
 use crate::support::{OK, Server, builder, get, next, post, read, transport, within};
-use atoma_transport::{ErrorKind, RequestSent, Transport, TransportError};
+use atoma_transport::{Delivery, ErrorKind, Transport, TransportError};
 use proptest::prelude::*;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -77,12 +77,12 @@ async fn odd_header_bytes_are_handed_on() {
 
 #[tokio::test]
 async fn bad_heads_are_errors_of_their_kind() {
-    use ErrorKind::{Connection, Encoding, Limit, Protocol, Tls};
+    use ErrorKind::{ConnectionLost, Encoding, Protocol, Tls, TooLarge};
     let many = "x: y\r\n".repeat(101);
     let interim = "HTTP/1.1 102 Processing\r\n\r\n".repeat(10_000);
     for (name, answer, kind) in [
-        ("nothing", String::new(), Connection),
-        ("half a head", "HTTP/1.1 200 OK\r\ncontent-le".into(), Connection),
+        ("nothing", String::new(), ConnectionLost),
+        ("half a head", "HTTP/1.1 200 OK\r\ncontent-le".into(), ConnectionLost),
         ("garbage", "garbage\r\n\r\n".into(), Protocol),
         ("a banner", "SSH-2.0-OpenSSH_9.6\r\n".into(), Protocol),
         ("HTTP/2.0", "HTTP/2.0 200 OK\r\n\r\n".into(), Protocol),
@@ -110,21 +110,21 @@ async fn bad_heads_are_errors_of_their_kind() {
             "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\n\r\nxx".into(),
             Encoding,
         ),
-        ("101 headers", format!("HTTP/1.1 200 OK\r\n{many}\r\n"), Limit),
+        ("101 headers", format!("HTTP/1.1 200 OK\r\n{many}\r\n"), TooLarge),
         (
             "a head of 1 MiB",
             format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "y".repeat(1 << 20)),
-            Limit,
+            TooLarge,
         ),
-        ("a flood of interim responses", interim, Limit),
+        ("a flood of interim responses", interim, TooLarge),
         ("TLS", "\u{15}\u{3}\u{3}\0\u{2}\u{2}F".into(), Tls),
     ] {
         let error = exchange(answer).await.expect_err(name);
         assert_eq!(error.kind(), kind, "{name}: {error}");
         // A server that speaks TLS has not understood the request.
-        let sent = if kind == Tls { RequestSent::No } else { RequestSent::Maybe };
-        assert_eq!(error.request_sent(), sent, "{name}");
-        assert_eq!(error.is_transient(), kind == Connection, "{name}");
+        let sent = if kind == Tls { Delivery::NotSent } else { Delivery::Unknown };
+        assert_eq!(error.delivery(), sent, "{name}");
+        assert_eq!(error.is_transient(), kind == ConnectionLost, "{name}");
     }
 }
 
@@ -137,7 +137,7 @@ async fn a_head_just_within_its_limit_is_read() {
     let server = Server::answering_once(head).await;
     let small = builder().max_head_size(32 * 1024).build().unwrap();
     let error = within(small.send(get(server.url("/")))).await.unwrap_err();
-    assert!(error.is_limit());
+    assert!(error.is_too_large());
     assert_eq!(error.to_string(), "the answer is over a limit: its head");
 }
 
@@ -154,28 +154,39 @@ async fn a_server_that_speaks_first_is_not_believed() {
         match within(transport.send(get(server.url("/")))).await {
             // Read together with what follows the request, it cannot be told from an answer.
             Ok(response) => assert_eq!(response.status(), 200),
-            Err(error) => kinds.push((error.kind(), error.request_sent())),
+            Err(error) => kinds.push((error.kind(), error.delivery())),
         }
     }
-    assert!(kinds.iter().all(|kind| *kind == (ErrorKind::Protocol, RequestSent::No)), "{kinds:?}");
+    assert!(
+        kinds.iter().all(|kind| *kind == (ErrorKind::Protocol, Delivery::NotSent)),
+        "{kinds:?}"
+    );
 }
 
 #[tokio::test]
 async fn broken_bodies_yield_what_came_and_one_error() {
-    use ErrorKind::{Body, Limit};
+    use ErrorKind::{BodyInterrupted, TooLarge};
     let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n";
     let extension = "x".repeat(40_000);
     let trailers = "x: y\r\n".repeat(20_000);
     for (name, answer, kind) in [
-        ("short of its length", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok".into(), Body),
-        ("cut in a chunk", format!("{chunked}9\r\nab"), Body),
-        ("without its last chunk", chunked.to_owned(), Body),
-        ("a size that is none", format!("{chunked}zz\r\n"), Body),
-        ("a size that overflows", format!("{chunked}fffffffffffffffff\r\n"), Body),
-        ("a size of 2^64 - 1, then nothing", format!("{chunked}ffffffffffffffff\r\nab"), Body),
-        ("a chunk without its end", format!("{chunked}2\r\nokok"), Body),
-        ("long extensions", format!("{chunked}2;{extension}\r\nok\r\n"), Limit),
-        ("many trailers", format!("{chunked}0\r\n{trailers}\r\n"), Limit),
+        (
+            "short of its length",
+            "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok".into(),
+            BodyInterrupted,
+        ),
+        ("cut in a chunk", format!("{chunked}9\r\nab"), BodyInterrupted),
+        ("without its last chunk", chunked.to_owned(), BodyInterrupted),
+        ("a size that is none", format!("{chunked}zz\r\n"), BodyInterrupted),
+        ("a size that overflows", format!("{chunked}fffffffffffffffff\r\n"), BodyInterrupted),
+        (
+            "a size of 2^64 - 1, then nothing",
+            format!("{chunked}ffffffffffffffff\r\nab"),
+            BodyInterrupted,
+        ),
+        ("a chunk without its end", format!("{chunked}2\r\nokok"), BodyInterrupted),
+        ("long extensions", format!("{chunked}2;{extension}\r\nok\r\n"), TooLarge),
+        ("many trailers", format!("{chunked}0\r\n{trailers}\r\n"), TooLarge),
     ] {
         let server = Server::answering_once(answer).await;
         let response = within(transport().send(get(server.url("/")))).await.expect(name);
@@ -187,7 +198,7 @@ async fn broken_bodies_yield_what_came_and_one_error() {
                 Err(error) => break error,
             }
         };
-        assert_eq!((error.kind(), error.request_sent()), (kind, RequestSent::Maybe), "{name}");
+        assert_eq!((error.kind(), error.delivery()), (kind, Delivery::Unknown), "{name}");
         assert!(within(next(&mut body)).await.is_none(), "{name}");
     }
 }
@@ -210,7 +221,7 @@ async fn a_reset_in_the_body_is_an_error() {
     assert_eq!(within(next(&mut body)).await.unwrap().unwrap(), "ok");
     read_on.notify_one();
     let error = within(next(&mut body)).await.unwrap().unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Body);
+    assert_eq!(error.kind(), ErrorKind::BodyInterrupted);
     assert!(within(next(&mut body)).await.is_none());
 }
 

@@ -1,7 +1,7 @@
 //! Dropping ends the exchange, at any point, and never spoils another.
 
 use crate::support::{OK, Server, get, next, post, read, transport, within};
-use atoma_transport::{ErrorKind, Phase, RequestSent, Resolver, Resolving, Timeouts, Transport};
+use atoma_transport::{Delivery, ErrorKind, Phase, ResolveFuture, Resolver, Timeouts, Transport};
 use futures::FutureExt;
 use std::{
     sync::Arc,
@@ -176,7 +176,7 @@ async fn a_reader_that_stops_stops_the_server() {
 struct Silent;
 
 impl Resolver for Silent {
-    fn resolve(&self, _: &str, _: u16) -> Resolving {
+    fn resolve(&self, _: &str, _: u16) -> ResolveFuture {
         Box::pin(std::future::pending())
     }
 }
@@ -187,7 +187,7 @@ async fn connecting_takes_only_so_long() {
     let begun = tokio::time::Instant::now();
     let error = transport.send(get("http://name.invalid/")).await.unwrap_err();
     assert_eq!(error.timeout_phase(), Some(Phase::Connect));
-    assert_eq!(error.request_sent(), RequestSent::No);
+    assert_eq!(error.delivery(), Delivery::NotSent);
     assert_eq!(begun.elapsed(), Duration::from_secs(10));
 
     let mut request = get("http://name.invalid/");

@@ -1,7 +1,7 @@
 //! When a connection is used again, and when not.
 
 use crate::support::{OK, Server, builder, get, next, post, read, transport, within};
-use atoma_transport::{ErrorKind, RequestSent, Sleep, Timer, Transport};
+use atoma_transport::{Delivery, ErrorKind, Sleep, Timer, Transport};
 use futures::{FutureExt, future::join_all};
 use std::{
     future::poll_fn,
@@ -247,7 +247,7 @@ async fn a_connection_closed_under_a_written_request_is_an_error_that_says_so() 
     let response = within(transport.send(get(server.url("/")))).await.unwrap();
     read(response.into_body()).await.unwrap();
     let error = within(transport.send(get(server.url("/")))).await.unwrap_err();
-    assert_eq!((error.kind(), error.request_sent()), (ErrorKind::Connection, RequestSent::Maybe));
+    assert_eq!((error.kind(), error.delivery()), (ErrorKind::ConnectionLost, Delivery::Unknown));
     assert!(error.is_transient());
     assert_eq!(server.accepted(), 1);
 }
@@ -397,7 +397,7 @@ fn a_runtime_that_ends_ends_its_exchanges() {
     drop(first);
     second.block_on(async {
         let error = within(next(&mut body)).await.unwrap().unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Body);
+        assert_eq!(error.kind(), ErrorKind::BodyInterrupted);
         assert!(within(next(&mut body)).await.is_none());
         let mut body = within(transport.send(get(&url))).await.unwrap().into_body();
         assert_eq!(within(next(&mut body)).await.unwrap().unwrap(), "ok");
@@ -410,7 +410,7 @@ fn a_runtime_that_ends_ends_its_exchanges() {
 fn without_a_runtime_there_is_an_error() {
     let error = transport().send(get("http://127.0.0.1:9/")).now_or_never();
     let error = error.expect("at once").unwrap_err();
-    assert_eq!((error.kind(), error.request_sent()), (ErrorKind::Other, RequestSent::No));
+    assert_eq!((error.kind(), error.delivery()), (ErrorKind::Other, Delivery::NotSent));
     assert!(!error.is_transient());
     assert_eq!(error.to_string(), "the transport failed: there is no Tokio runtime");
 }

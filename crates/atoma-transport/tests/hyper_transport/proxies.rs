@@ -2,7 +2,7 @@
 
 use crate::support::{OK, Peer, Server, builder, get, read, within};
 use atoma_transport::{
-    ErrorKind, HyperTransport, HyperTransportBuilder, Proxy, RequestSent, Transport, TransportError,
+    Delivery, ErrorKind, HyperTransport, HyperTransportBuilder, Proxy, Transport, TransportError,
 };
 use std::net::SocketAddr;
 use tokio::{
@@ -61,7 +61,7 @@ async fn a_proxys_refusal_carries_its_status() {
         let url = format!("http://user:secret@{}", proxy.address);
         let transport = via(Proxy::all(url)).build().unwrap();
         let error = exchange(&transport, "https://api.test/").await.unwrap_err();
-        assert_eq!((error.kind(), error.request_sent()), (ErrorKind::Proxy, RequestSent::No));
+        assert_eq!((error.kind(), error.delivery()), (ErrorKind::Proxy, Delivery::NotSent));
         assert_eq!(error.is_transient(), transient, "{told}");
         assert_eq!(error.detail().unwrap(), format!("{} {told}", proxy.address));
         assert!(!format!("{error:?}{transport:?}").contains("secret"));

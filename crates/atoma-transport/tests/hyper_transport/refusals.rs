@@ -1,7 +1,7 @@
 //! Requests that go nowhere, and servers that cannot be reached.
 
 use crate::support::{OK, Server, builder, get, read, transport, within};
-use atoma_transport::{ErrorKind, Phase, RequestSent, Resolver, Resolving, Transport};
+use atoma_transport::{Delivery, ErrorKind, Phase, ResolveFuture, Resolver, Transport};
 use std::{
     io,
     net::SocketAddr,
@@ -18,7 +18,7 @@ async fn a_request_that_cannot_be_sent_is_refused() {
     let transport = transport();
     for url in ["/v1", "ftp://127.0.0.1/", "http://user:secret@127.0.0.1/", "http://127.0.0.1:0/"] {
         let error = transport.send(get(url)).await.unwrap_err();
-        assert_eq!((error.kind(), error.request_sent()), (ErrorKind::Request, RequestSent::No));
+        assert_eq!((error.kind(), error.delivery()), (ErrorKind::Request, Delivery::NotSent));
         assert!(!error.is_transient());
         assert!(!format!("{error}{error:?}").contains("secret"));
     }
@@ -33,7 +33,7 @@ async fn a_refused_connection_is_worth_another_try() {
     drop(listener);
     let error = within(transport().send(get(format!("http://{address}/?key=secret")))).await;
     let error = error.unwrap_err();
-    assert_eq!((error.kind(), error.request_sent()), (ErrorKind::Connect, RequestSent::No));
+    assert_eq!((error.kind(), error.delivery()), (ErrorKind::Connect, Delivery::NotSent));
     assert!(error.is_transient());
     assert_eq!(error.to_string(), format!("could not connect: {address}"));
     assert!(!format!("{error:?}").contains("secret"));
@@ -53,7 +53,7 @@ impl Told {
 }
 
 impl Resolver for Told {
-    fn resolve(&self, host: &str, port: u16) -> Resolving {
+    fn resolve(&self, host: &str, port: u16) -> ResolveFuture {
         assert_eq!((host, port), ("name.test", 80));
         self.asked.fetch_add(1, Ordering::SeqCst);
         let answer = self.answer.clone().map_err(|(kind, text)| io::Error::new(kind, text));
@@ -74,7 +74,7 @@ async fn a_name_without_an_address_is_named() {
         let resolver = Told::new(answer);
         let transport = builder().resolver(resolver.clone()).build().unwrap();
         let error = within(transport.send(get("http://name.test/"))).await.unwrap_err();
-        assert_eq!((error.kind(), error.request_sent()), (ErrorKind::Connect, RequestSent::No));
+        assert_eq!((error.kind(), error.delivery()), (ErrorKind::Connect, Delivery::NotSent));
         assert_eq!(error.is_transient(), transient, "{told}");
         assert_eq!(error.detail(), Some(told));
         assert_eq!(resolver.asked.load(Ordering::SeqCst), asked, "{told}");
@@ -86,7 +86,7 @@ async fn a_name_without_an_address_is_named() {
 struct Found(&'static [[u8; 4]]);
 
 impl Resolver for Found {
-    fn resolve(&self, _: &str, port: u16) -> Resolving {
+    fn resolve(&self, _: &str, port: u16) -> ResolveFuture {
         let found = self.0.iter().map(|&ip| SocketAddr::from((ip, port))).collect();
         Box::pin(async move { Ok(found) })
     }
@@ -134,7 +134,7 @@ async fn an_address_that_swallows_everything_does_not_use_up_the_time() {
     let transport = one.connect_timeout(Duration::from_millis(100)).build().unwrap();
     let error = within(transport.send(get(&url))).await.unwrap_err();
     assert_eq!(error.timeout_phase(), Some(Phase::Connect));
-    assert_eq!(error.request_sent(), RequestSent::No);
+    assert_eq!(error.delivery(), Delivery::NotSent);
 }
 
 #[tokio::test]
@@ -143,7 +143,7 @@ async fn a_connection_that_ends_before_the_request_is_written_or_after_is_told_a
     let transport = transport();
     for _ in 0..20 {
         let error = within(transport.send(get(server.url("/")))).await.unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::Connection | ErrorKind::Connect), "{error}");
+        assert!(matches!(error.kind(), ErrorKind::ConnectionLost | ErrorKind::Connect), "{error}");
         assert!(error.is_transient());
     }
 }

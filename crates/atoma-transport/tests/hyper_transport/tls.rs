@@ -2,7 +2,7 @@
 
 use crate::support::{OK, Peer, Server, builder, get, next, read, within};
 use atoma_transport::{
-    ErrorKind, HyperTransport, HyperTransportBuilder, Proxy, RequestSent, Resolver, Resolving,
+    Delivery, ErrorKind, HyperTransport, HyperTransportBuilder, Proxy, ResolveFuture, Resolver,
     Transport, TransportError,
 };
 use rcgen::{
@@ -84,7 +84,7 @@ async fn answer(mut peer: Peer<TlsStream<TcpStream>>) {
 struct Here;
 
 impl Resolver for Here {
-    fn resolve(&self, _: &str, port: u16) -> Resolving {
+    fn resolve(&self, _: &str, port: u16) -> ResolveFuture {
         Box::pin(async move { Ok(vec![([127, 0, 0, 1], port).into()]) })
     }
 }
@@ -145,7 +145,7 @@ async fn a_bad_certificate_says_which_and_is_never_tried_again() {
         let url = format!("https://api.test:{}/", server.address.port());
         let error = exchange(&transport, &url).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Certificate, "{name}: {error}");
-        assert_eq!(error.request_sent(), RequestSent::No, "{name}");
+        assert_eq!(error.delivery(), Delivery::NotSent, "{name}");
         assert!(error.is_connect() && !error.is_transient(), "{name}");
         assert!(error.to_string().contains(told), "{name}: {error}");
         assert!(error.to_string().contains("api.test"), "{name}: {error}");
@@ -164,7 +164,7 @@ async fn a_port_without_tls_is_told_from_a_lost_handshake() {
     })
     .await;
     let error = exchange(&transport, &format!("https://{}/", plain.address)).await.unwrap_err();
-    assert_eq!((error.kind(), error.request_sent()), (ErrorKind::Tls, RequestSent::No));
+    assert_eq!((error.kind(), error.delivery()), (ErrorKind::Tls, Delivery::NotSent));
     assert!(!error.is_transient());
     assert!(error.to_string().ends_with("127.0.0.1 does not speak TLS on this port"), "{error}");
 
@@ -173,7 +173,7 @@ async fn a_port_without_tls_is_told_from_a_lost_handshake() {
     })
     .await;
     let error = exchange(&transport, &format!("https://{}/", closing.address)).await.unwrap_err();
-    assert_eq!((error.kind(), error.request_sent()), (ErrorKind::Tls, RequestSent::No));
+    assert_eq!((error.kind(), error.delivery()), (ErrorKind::Tls, Delivery::NotSent));
     assert!(error.is_transient());
 
     let refusing = Server::start(|mut peer| async move {
@@ -217,7 +217,10 @@ async fn a_body_that_ends_without_a_goodbye_is_broken() {
     let url = format!("https://api.test:{}/", server.address.port());
     let mut body = within(transport.send(get(&url))).await.unwrap().into_body();
     assert_eq!(within(next(&mut body)).await.unwrap().unwrap(), "to the");
-    assert_eq!(within(next(&mut body)).await.unwrap().unwrap_err().kind(), ErrorKind::Body);
+    assert_eq!(
+        within(next(&mut body)).await.unwrap().unwrap_err().kind(),
+        ErrorKind::BodyInterrupted
+    );
     assert_eq!(exchange(&transport, &url).await.unwrap(), "to the");
 }
 
@@ -264,7 +267,7 @@ fn what_is_given_is_checked_when_the_transport_is_built() {
         assert!(error.is_tls(), "{name}: {error}");
         assert!(!format!("{error}{error:?}").contains("secret"), "{name}");
     }
-    trusting(&authority).build().unwrap().read_roots().unwrap();
+    trusting(&authority).build().unwrap().load_root_certificates().unwrap();
 }
 
 #[tokio::test]
@@ -314,17 +317,17 @@ fn a_machine_without_roots_says_so_when_they_are_read() {
 #[ignore = "run by the test above, in an environment of its own"]
 async fn on_a_machine_without_roots() {
     let transport = builder().build().unwrap();
-    let error = transport.read_roots().unwrap_err();
+    let error = transport.load_root_certificates().unwrap_err();
     assert!(error.is_tls());
     assert_eq!(error.to_string(), "this machine has no root certificates to trust");
 
     let server = Server::answering(OK).await;
     assert_eq!(exchange(&transport, &server.url("/")).await.unwrap(), "ok");
     let error = exchange(&transport, &format!("https://{}/", server.address)).await.unwrap_err();
-    assert_eq!((error.kind(), error.request_sent()), (ErrorKind::Tls, RequestSent::No));
+    assert_eq!((error.kind(), error.delivery()), (ErrorKind::Tls, Delivery::NotSent));
     assert!(!error.is_transient());
 
     let authority = authority("ours");
     let own = builder().root_certificates_pem(authority.pem().as_bytes()).build().unwrap();
-    own.read_roots().unwrap();
+    own.load_root_certificates().unwrap();
 }

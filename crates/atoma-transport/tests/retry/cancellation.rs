@@ -15,7 +15,7 @@ fn a_call_dropped_at_any_poll_leaves_nothing_behind() {
         ])
         .timer(timer.clone());
         let budget = RetryBudget::default();
-        let timed = Timed::new(server.clone(), timer.clone(), Timeouts::default());
+        let timed = Timeout::new(server.clone(), timer.clone(), Timeouts::default());
         let client = Retry::new(timed, timer.clone()).seed(7).budget(budget.clone());
         let call = async {
             let mut response = client.send(request()).await.unwrap();

@@ -6,8 +6,8 @@ mod refusals;
 
 use atoma_transport::testing::{Exchange, ManualTimer, ScriptedTransport};
 use atoma_transport::{
-    Attempt, Attempts, Body, Deadline, ErrorKind, FailedBy, Phase, Request, RequestSent, Response,
-    Retry, RetryBudget, RetryConfig, RetryConnectionErrors, Timed, Timeouts, Timer, Transport,
+    Attempt, Attempts, Body, Deadline, Delivery, ErrorKind, FailureCause, Phase, Request, Response,
+    Retry, RetryBudget, RetryConfig, RetryConnectionErrors, Timeout, Timeouts, Timer, Transport,
     TransportError,
 };
 use bytes::Bytes;
@@ -32,12 +32,12 @@ fn request() -> Request {
 }
 
 fn refused() -> TransportError {
-    TransportError::new(ErrorKind::Connect, RequestSent::No)
+    TransportError::new(ErrorKind::Connect, Delivery::NotSent)
         .with_source(std::io::Error::from(std::io::ErrorKind::ConnectionRefused))
 }
 
 fn reset() -> TransportError {
-    TransportError::new(ErrorKind::Connection, RequestSent::Maybe)
+    TransportError::new(ErrorKind::ConnectionLost, Delivery::Unknown)
 }
 
 fn retry(server: &ScriptedTransport, timer: &ManualTimer) -> Retry<ScriptedTransport> {
@@ -69,9 +69,9 @@ fn a_refused_call_is_tried_again_until_it_is_answered() {
     assert_eq!(timer.run(text(response.body_mut())).unwrap(), "hello");
     let told = attempts(&response);
     assert_eq!((told.count, told.failed.len(), told.budget_exhausted), (3, 2, false));
-    assert_eq!(told.failed[0].cause, FailedBy::Status(StatusCode::SERVICE_UNAVAILABLE));
+    assert_eq!(told.failed[0].cause, FailureCause::Status(StatusCode::SERVICE_UNAVAILABLE));
     assert_eq!(told.failed[0].request_id.as_deref(), Some("first"));
-    assert_eq!(told.failed[1].cause, FailedBy::Transport(ErrorKind::Connect));
+    assert_eq!(told.failed[1].cause, FailureCause::Transport(ErrorKind::Connect));
     let waited: Duration = told.failed.iter().map(|failed| failed.wait.unwrap()).sum();
     assert_eq!((told.elapsed, timer.elapsed()), (waited, waited));
 }
@@ -81,7 +81,7 @@ fn the_last_error_keeps_its_cause_and_tells_of_all_attempts() {
     let server = ScriptedTransport::new((0..3).map(|_| Exchange::fail(refused())));
     let timer = ManualTimer::new();
     let error = timer.run(retry(&server, &timer).send(request())).unwrap_err();
-    assert_eq!((error.kind(), error.request_sent()), (ErrorKind::Connect, RequestSent::No));
+    assert_eq!((error.kind(), error.delivery()), (ErrorKind::Connect, Delivery::NotSent));
     assert_eq!(error.source().unwrap().to_string(), "connection refused");
     assert_eq!((error.attempts().count, error.attempts().failed.len()), (3, 3));
     assert_eq!(error.attempts().elapsed, timer.elapsed());
@@ -96,9 +96,9 @@ fn a_call_was_sent_if_any_of_its_attempts_was() {
     ]);
     let timer = ManualTimer::new();
     let error = timer.run(retry(&server, &timer).send(request())).unwrap_err();
-    assert_eq!((error.kind(), error.request_sent()), (ErrorKind::Connect, RequestSent::Maybe));
-    let sent: Vec<_> = error.attempts().failed.iter().map(|failed| failed.request_sent).collect();
-    assert_eq!(sent, [RequestSent::Maybe, RequestSent::No, RequestSent::No]);
+    assert_eq!((error.kind(), error.delivery()), (ErrorKind::Connect, Delivery::Unknown));
+    let sent: Vec<_> = error.attempts().failed.iter().map(|failed| failed.delivery).collect();
+    assert_eq!(sent, [Delivery::Unknown, Delivery::NotSent, Delivery::NotSent]);
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn what_may_have_been_billed_is_not_sent_again_unless_asked_for() {
         let config = RetryConfig::default().retry_connection_errors(states);
         let error = timer.run(retry(&server, &timer).config(config).send(request())).unwrap_err();
         assert_eq!((server.requests().len(), error.attempts().count), (sent, sent as u32));
-        assert_eq!(error.request_sent(), RequestSent::Maybe);
+        assert_eq!(error.delivery(), Delivery::Unknown);
     }
 }
 
@@ -144,13 +144,13 @@ fn nothing_is_sent_again_once_a_2xx_head_is_in() {
     let timer = ManualTimer::new();
     let mut response = timer.run(retry(&server, &timer).send(request())).unwrap();
     let error = timer.run(text(response.body_mut())).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Body);
+    assert_eq!(error.kind(), ErrorKind::BodyInterrupted);
     assert_eq!(server.requests().len(), 1);
 }
 
 #[test]
 fn a_certificate_is_tried_once() {
-    let expired = TransportError::new(ErrorKind::Certificate, RequestSent::No);
+    let expired = TransportError::new(ErrorKind::Certificate, Delivery::NotSent);
     let server = ScriptedTransport::new([Exchange::fail(expired)]);
     let timer = ManualTimer::new();
     let always = RetryConfig::default().retry_connection_errors(RetryConnectionErrors::Always);
@@ -225,7 +225,7 @@ fn settings_that_make_no_sense_fail_the_call_before_anything_is_sent() {
     let timer = ManualTimer::new();
     let client = retry(&server, &timer).config(RetryConfig::default().max_attempts(0));
     let error = timer.run(client.send(request())).unwrap_err();
-    assert_eq!((error.kind(), error.request_sent()), (ErrorKind::Request, RequestSent::No));
+    assert_eq!((error.kind(), error.delivery()), (ErrorKind::Request, Delivery::NotSent));
     assert_eq!(error.source().unwrap().to_string(), "max_attempts must be at least 1");
     assert_eq!(server.requests().len(), 0);
 }
@@ -236,7 +236,7 @@ fn a_deadline_is_shared_by_all_attempts_and_no_wait_crosses_it() {
     let timer = ManualTimer::new();
     let server = ScriptedTransport::new((0..9).map(|_| slow())).timer(timer.clone());
     let client =
-        Retry::new(Timed::new(server.clone(), timer.clone(), Timeouts::none()), timer.clone())
+        Retry::new(Timeout::new(server.clone(), timer.clone(), Timeouts::none()), timer.clone())
             .config(RetryConfig::default().max_attempts(9))
             .seed(7);
     let mut request = request();
@@ -254,13 +254,13 @@ fn a_deadline_in_the_past_is_noticed_before_anything_is_sent() {
     let timer = ManualTimer::new();
     let server = ScriptedTransport::new([Exchange::respond(200)]);
     let client =
-        Retry::new(Timed::new(server.clone(), timer.clone(), Timeouts::none()), timer.clone());
+        Retry::new(Timeout::new(server.clone(), timer.clone(), Timeouts::none()), timer.clone());
     let mut request = request();
     request.extensions_mut().insert(Deadline(timer.now()));
     timer.advance(SECOND);
     let error = timer.run(client.send(request)).unwrap_err();
     assert_eq!(error.timeout_phase(), Some(Phase::Total));
-    assert_eq!(error.request_sent(), RequestSent::No);
+    assert_eq!(error.delivery(), Delivery::NotSent);
     assert_eq!((server.requests().len(), error.attempts().count), (0, 1));
 }
 

@@ -6,7 +6,7 @@ use super::*;
 fn the_hook_hears_of_each_retry_before_its_wait() {
     let server = ScriptedTransport::new([
         Exchange::respond(429).header("x-request-id", "a").header("retry-after-ms", "2000"),
-        Exchange::fail(TransportError::timeout(Phase::Connect, RequestSent::No)),
+        Exchange::fail(TransportError::timeout(Phase::Connect, Delivery::NotSent)),
         Exchange::respond(200),
     ]);
     let timer = ManualTimer::new();
@@ -20,9 +20,9 @@ fn the_hook_hears_of_each_retry_before_its_wait() {
     let heard = heard.lock().unwrap();
     let [(at_first, first), (at_second, second)] = &heard[..] else { panic!("{heard:?}") };
     assert_eq!((first.attempt, second.attempt), (1, 2));
-    assert_eq!(first.cause, FailedBy::Status(StatusCode::TOO_MANY_REQUESTS));
+    assert_eq!(first.cause, FailureCause::Status(StatusCode::TOO_MANY_REQUESTS));
     assert_eq!(first.request_id.as_deref(), Some("a"));
-    assert_eq!(second.cause, FailedBy::Transport(ErrorKind::Timeout(Phase::Connect)));
+    assert_eq!(second.cause, FailureCause::Transport(ErrorKind::Timeout(Phase::Connect)));
     assert!(first.wait >= 2 * SECOND && first.wait <= 2200 * SECOND / 1000);
     assert_eq!((*at_first, *at_second), (Duration::ZERO, first.wait));
     assert_eq!((first.tokens_left, second.tokens_left), (Some(95), Some(85)));

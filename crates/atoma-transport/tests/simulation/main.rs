@@ -186,7 +186,7 @@ async fn stream(client: &Client, call: &str) -> String {
 /// What an error says of itself. It must say something, and may not deny that the call was billed.
 fn ending(error: &Error) -> String {
     let kinds = [
-        (error.is_refused(), "refused"),
+        (error.is_api_error(), "refused"),
         (error.is_connect(), "not connected"),
         (error.is_timeout(), "timed out"),
         (error.is_truncated(), "truncated"),

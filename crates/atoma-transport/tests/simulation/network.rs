@@ -1,8 +1,7 @@
 //! A transport over the simulated network: one connection for each exchange.
 
 use atoma_transport::{
-    Body, ErrorKind, Phase, Request, RequestSent, Response, ResponseFuture, Transport,
-    TransportError,
+    Body, Delivery, ErrorKind, Phase, Request, Response, ResponseFuture, Transport, TransportError,
 };
 use bytes::Bytes;
 use http::{HeaderValue, Uri, header::HOST};
@@ -31,9 +30,9 @@ impl Transport for SimulatedNetwork {
         Box::pin(async move {
             let stream = match timeout(connect_timeout, TcpStream::connect(SERVER)).await {
                 Ok(connected) => connected.map_err(|error| {
-                    TransportError::new(ErrorKind::Connect, RequestSent::No).with_source(error)
+                    TransportError::new(ErrorKind::Connect, Delivery::NotSent).with_source(error)
                 })?,
-                Err(_) => return Err(TransportError::timeout(Phase::Connect, RequestSent::No)),
+                Err(_) => return Err(TransportError::timeout(Phase::Connect, Delivery::NotSent)),
             };
             exchange(stream, request).await
         })
@@ -42,7 +41,7 @@ impl Transport for SimulatedNetwork {
 
 async fn exchange(stream: TcpStream, request: Request) -> Result<Response, TransportError> {
     let lost = |error: hyper::Error| {
-        TransportError::new(ErrorKind::Connection, RequestSent::Maybe).with_source(error)
+        TransportError::new(ErrorKind::ConnectionLost, Delivery::Unknown).with_source(error)
     };
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
     let driver = Driver(tokio::spawn(async {

@@ -1,9 +1,9 @@
 use serde_json::Value;
 
 use super::chunk::{ChatCompletionChunk, ChatCompletionChunkChoice, ChatCompletionChunkDelta};
+use super::memory_size;
 use super::message::ChatCompletionMessage;
 use super::response::{ChatCompletionChoice, ChatCompletionResponse, ObjectKind};
-use super::size;
 use super::tool_calls::ToolCalls;
 use crate::wire::settle;
 
@@ -34,7 +34,7 @@ const MOST_CHOICES: usize = 128;
 /// }
 /// assert!(answer.all_finished());
 /// assert_eq!(answer.into_response().text(), "Hello");
-/// # Ok::<(), atoma_types::ReadError>(())
+/// # Ok::<(), atoma_types::ParseError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ChatCompletionAccumulator {
@@ -68,8 +68,8 @@ impl ChatCompletionAccumulator {
         for choice in &chunk.choices {
             if let Some(known) = self.choice(choice.index) {
                 known.push(choice);
-                let logprobs = choice.logprobs.as_deref().map_or(0, size::of_logprobs);
-                let new = size::of_delta(&choice.delta).saturating_add(logprobs);
+                let logprobs = choice.logprobs.as_deref().map_or(0, memory_size::of_logprobs);
+                let new = memory_size::of_delta(&choice.delta).saturating_add(logprobs);
                 self.size = self.size.saturating_add(new);
             }
         }

@@ -9,7 +9,7 @@ use super::response::{
 use super::tool::{FunctionCallDelta, ToolCall, ToolCallDelta};
 use super::usage::{self, Usage};
 use crate::wire::object;
-use crate::{ApiError, ReadError, json};
+use crate::{ApiError, ParseError, json};
 
 object! {
     /// A piece of a streamed answer: the JSON of one event.
@@ -85,7 +85,7 @@ impl ChatCompletionChunk {
     /// # Errors
     ///
     /// The data is no JSON object, or is cut off.
-    pub fn from_slice(data: &[u8]) -> Result<Self, ReadError> {
+    pub fn from_slice(data: &[u8]) -> Result<Self, ParseError> {
         let mut chunk: Self = json::object_from_slice(data)?;
         chunk.find_flat_error();
         Ok(chunk)

@@ -1,10 +1,10 @@
 use super::chunk::{ChatCompletionChunk, ChatCompletionChunkChoice};
+use super::chunk_template::ChunkTemplate;
 use super::content::Content;
-use super::pattern::Pattern;
 use super::tool::ToolCallDelta;
 use crate::json::path::{Field, Place};
 use crate::json::repair::{CutString, Halves, repair};
-use crate::{ReadError, json};
+use crate::{ParseError, json};
 
 /// How many halves are held at most, over all choices and fields; further ones become U+FFFD at once.
 const MOST_HELD: usize = 256;
@@ -25,7 +25,7 @@ const MOST_HELD: usize = 256;
 /// let first = reader.read(br#"{"choices": [{"delta": {"content": "Hi \ud83d"}}]}"#)?;
 /// let second = reader.read(br#"{"choices": [{"delta": {"content": "\ude42"}}]}"#)?;
 /// assert_eq!((first.text().as_ref(), second.text().as_ref()), ("Hi ", "🙂"));
-/// # Ok::<(), atoma_types::ReadError>(())
+/// # Ok::<(), atoma_types::ParseError>(())
 /// ```
 ///
 /// A program that only looks at each chunk can leave it in the reader, which then allocates nothing for most of them:
@@ -43,14 +43,14 @@ const MOST_HELD: usize = 256;
 ///     text.push_str(&reader.chunk().text());
 /// }
 /// assert_eq!(text, "Hello");
-/// # Ok::<(), atoma_types::ReadError>(())
+/// # Ok::<(), atoma_types::ParseError>(())
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct ChunkReader {
     held: Vec<Held>,
     chunk: ChatCompletionChunk,
     /// Made of `chunk`, if there is one.
-    pattern: Pattern,
+    pattern: ChunkTemplate,
 }
 
 /// The first half of a character, and the field that the other half will open.
@@ -74,7 +74,7 @@ impl ChunkReader {
     /// # Errors
     ///
     /// The data is no JSON object, or is cut off. The reader may go on with the next event.
-    pub fn read(&mut self, data: &[u8]) -> Result<ChatCompletionChunk, ReadError> {
+    pub fn read(&mut self, data: &[u8]) -> Result<ChatCompletionChunk, ParseError> {
         match std::str::from_utf8(data) {
             Ok(data) => self.read_in_place(data)?,
             Err(_) => self.mend(data, None)?,
@@ -87,7 +87,7 @@ impl ChunkReader {
     /// # Errors
     ///
     /// As [`read`](Self::read).
-    pub fn read_str(&mut self, data: &str) -> Result<ChatCompletionChunk, ReadError> {
+    pub fn read_str(&mut self, data: &str) -> Result<ChatCompletionChunk, ParseError> {
         self.read_in_place(data)?;
         Ok(self.take())
     }
@@ -99,7 +99,7 @@ impl ChunkReader {
     ///
     /// As [`read`](Self::read). The chunk is empty then.
     #[inline]
-    pub fn read_in_place(&mut self, data: &str) -> Result<(), ReadError> {
+    pub fn read_in_place(&mut self, data: &str) -> Result<(), ParseError> {
         if self.held.is_empty() && self.pattern.fill(data, &mut self.chunk) {
             return Ok(());
         }
@@ -120,7 +120,7 @@ impl ChunkReader {
 
     /// Reads data that no pattern helps with.
     #[inline(never)]
-    fn read_alone(&mut self, data: &str) -> Result<(), ReadError> {
+    fn read_alone(&mut self, data: &str) -> Result<(), ParseError> {
         if !self.held.is_empty() {
             return self.mend(data.as_bytes(), None);
         }
@@ -140,7 +140,7 @@ impl ChunkReader {
     }
 
     /// Reads data with its flaws mended, and joins what was held with what opens its fields.
-    fn mend(&mut self, data: &[u8], flaw: Option<ReadError>) -> Result<(), ReadError> {
+    fn mend(&mut self, data: &[u8], flaw: Option<ParseError>) -> Result<(), ParseError> {
         self.clear();
         let repaired = repair(data, Halves::TakeOut);
         let mut chunk = ChatCompletionChunk::default();

@@ -23,7 +23,7 @@ object! {
     /// ])
     /// .temperature(0.7)
     /// .max_completion_tokens(4096)
-    /// .member("top_k", 40);
+    /// .extra("top_k", 40);
     /// request.validate()?;
     /// # Ok::<(), atoma_types::InvalidRequest>(())
     /// ```
@@ -119,13 +119,13 @@ impl ChatCompletionRequest {
     ///
     /// ```
     /// # use atoma_types::{ChatCompletionMessage, ChatCompletionRequest};
-    /// let request = ChatCompletionRequest::new("m", [ChatCompletionMessage::user("Hello!")]).member("temperature", 3.5);
+    /// let request = ChatCompletionRequest::new("m", [ChatCompletionMessage::user("Hello!")]).extra("temperature", 3.5);
     /// assert!(request.validate().is_ok());
     /// assert!(serde_json::to_string(&request)?.contains(r#""temperature":3.5"#));
     /// # Ok::<(), serde_json::Error>(())
     /// ```
     #[must_use]
-    pub fn member(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+    pub fn extra(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.extra.insert(name, value);
         self
     }
@@ -307,7 +307,7 @@ mod tests {
 
     #[test]
     fn a_member_is_never_written_twice() {
-        let both = request().temperature(0.5).member("temperature", 3.5).member("top_k", 40);
+        let both = request().temperature(0.5).extra("temperature", 3.5).extra("top_k", 40);
         let wire = r#","temperature":0.5,"top_k":40}"#;
         assert_eq!(to_string(&both).unwrap(), format!("{START}{wire}"));
     }
@@ -318,7 +318,7 @@ mod tests {
             "stop": "\n", "temperature": null, "max_tokens": 5.0, "guided_json": {"type": "object"}});
         let read: ChatCompletionRequest = from_value(wire).unwrap();
         let meant =
-            request().stop(["\n"]).max_tokens(5).member("guided_json", json!({"type": "object"}));
+            request().stop(["\n"]).max_tokens(5).extra("guided_json", json!({"type": "object"}));
         assert_eq!(read, meant);
     }
 }

@@ -10,7 +10,7 @@ use super::tool::ToolCall;
 use super::usage::{self, Usage};
 use crate::open_enum::open_enum;
 use crate::wire::{Codec, Members, Piece, Plain, Read, Scalar, Stopped, object, read_whole, whole};
-use crate::{ApiError, ReadError, json};
+use crate::{ApiError, ParseError, json};
 
 object! {
     /// The answer to a request that is not streamed.
@@ -21,7 +21,7 @@ object! {
     /// let body = br#"{"choices": [{"message": {"role": "assistant", "content": "Hello!"}, "finish_reason": "stop"}]}"#;
     /// let response = ChatCompletionResponse::from_slice(body)?;
     /// assert_eq!(response.text(), "Hello!");
-    /// # Ok::<(), atoma_types::ReadError>(())
+    /// # Ok::<(), atoma_types::ParseError>(())
     /// ```
     pub struct ChatCompletionResponse {
         /// The name of the completion.
@@ -117,7 +117,7 @@ impl ChatCompletionResponse {
     ///
     /// The body is no JSON object, or is cut off. An error told by the server is none of reading: see
     /// [`ChatCompletionResponse::error`].
-    pub fn from_slice(body: &[u8]) -> Result<Self, ReadError> {
+    pub fn from_slice(body: &[u8]) -> Result<Self, ParseError> {
         let mut read: Result<Self, _> = json::object_from_slice(body);
         if let Ok(response) = &mut read {
             let says_nothing =

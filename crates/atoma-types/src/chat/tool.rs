@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::ReadError;
+use crate::ParseError;
 use crate::open_enum::open_enum;
 use crate::wire::{Piece, by_value_type, object};
 
@@ -165,13 +165,13 @@ impl ToolCall {
     ///
     /// let call = ToolCall::function("call_0", "get_weather", r#"{"city": "Paris"}"#);
     /// assert_eq!(call.arguments_json()?["city"], "Paris");
-    /// # Ok::<(), atoma_types::ReadError>(())
+    /// # Ok::<(), atoma_types::ParseError>(())
     /// ```
-    pub fn arguments_json(&self) -> Result<Value, ReadError> {
+    pub fn arguments_json(&self) -> Result<Value, ParseError> {
         if self.function.arguments.trim_ascii().is_empty() {
             return Ok(json!({}));
         }
-        serde_json::from_str(&self.function.arguments).map_err(ReadError::new)
+        serde_json::from_str(&self.function.arguments).map_err(ParseError::new)
     }
 }
 

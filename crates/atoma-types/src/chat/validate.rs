@@ -160,7 +160,7 @@ mod tests {
             ),
             (request().logprobs(true).top_logprobs(21), "top_logprobs must be from 0 to 20"),
             (request().top_logprobs(1), "top_logprobs needs logprobs to be true"),
-            (request().n(1).member("n", 2), "n is set twice: as a field and as an extra member"),
+            (request().n(1).extra("n", 2), "n is set twice: as a field and as an extra member"),
         ] {
             let error = request.validate().unwrap_err();
             assert_eq!(error.to_string(), format!("invalid request: {text}"));
@@ -175,7 +175,7 @@ mod tests {
             request().logprobs(true).top_logprobs(20).stop(["a"; 4]).n(1),
             request().logit_bias([("1", -100.0), ("2", 100.0)]),
             request().message(ChatCompletionMessage::tool("call_0", "")),
-            request().member("temperature", 9),
+            request().extra("temperature", 9),
         ] {
             assert_eq!(request.validate(), Ok(()));
         }

@@ -8,9 +8,9 @@
 
 mod by_value;
 mod object;
-mod piece;
+mod read;
 mod scalar;
-mod source;
+mod write;
 
 use std::marker::PhantomData;
 
@@ -21,9 +21,9 @@ pub(crate) use object::{
     Model, Object, ReadObject, Whole, WriteObject, is_set, object, settle, wire_codec, wire_name,
     wire_omit,
 };
-pub(crate) use piece::{Piece, Tagged};
+pub(crate) use read::{Elements, Members, Stopped, read, whole};
 pub(crate) use scalar::{Boxed, ErrorMember, Index, JsonText, Scalar};
-pub(crate) use source::{Elements, Members, Stopped, read, whole};
+pub(crate) use write::{Piece, Tagged};
 
 /// What was found where a `T` was expected.
 pub(crate) enum Read<T = ()> {

@@ -1,54 +1,57 @@
 //! What an error of HTTP/2 means.
 
 use super::{super::classify::refused_certificate, exchange::Failure};
-use crate::{ErrorKind, RequestSent, TransportError};
+use crate::{Delivery, ErrorKind, TransportError};
 use h2::Reason;
 use std::borrow::Cow;
 
 /// No head came.
 pub(super) fn head(error: h2::Error) -> Failure {
-    use RequestSent::{Maybe, No};
+    use Delivery::{NotSent, Unknown};
     let reason = error.reason();
     // Reported only to streams above the last one that a GOAWAY names (RFC 9113, section 6.8).
     let is_beyond_last = error.is_remote() && error.is_go_away();
     let is_refused = error.is_remote() && reason == Some(Reason::REFUSED_STREAM);
     let unprocessed = is_beyond_last || is_refused;
     let failed = if unprocessed {
-        TransportError::new(ErrorKind::Connection, No)
+        TransportError::new(ErrorKind::ConnectionLost, NotSent)
     } else if error.is_library() {
-        TransportError::new(fault(reason, ErrorKind::Protocol), Maybe)
+        TransportError::new(fault(reason, ErrorKind::Protocol), Unknown)
     } else if reason == Some(Reason::HTTP_1_1_REQUIRED) {
-        TransportError::new(ErrorKind::Connection, Maybe).permanent()
+        TransportError::new(ErrorKind::ConnectionLost, Unknown).permanent()
     } else {
         let refused = error.get_io().and_then(|error| refused_certificate(&error.to_string()));
-        refused.unwrap_or_else(|| TransportError::new(ErrorKind::Connection, Maybe))
+        refused.unwrap_or_else(|| TransportError::new(ErrorKind::ConnectionLost, Unknown))
     };
     Failure { error: told(failed, error), unprocessed }
 }
 
 /// The body ended in `error`.
 pub(super) fn body(error: h2::Error) -> TransportError {
-    let kind =
-        if error.is_library() { fault(error.reason(), ErrorKind::Body) } else { ErrorKind::Body };
-    told(TransportError::new(kind, RequestSent::Maybe), error)
+    let kind = if error.is_library() {
+        fault(error.reason(), ErrorKind::BodyInterrupted)
+    } else {
+        ErrorKind::BodyInterrupted
+    };
+    told(TransportError::new(kind, Delivery::Unknown), error)
 }
 
 /// A head over its limit.
 pub(super) fn head_too_large() -> TransportError {
-    TransportError::new(ErrorKind::Limit, RequestSent::Maybe).with_detail("its head")
+    TransportError::new(ErrorKind::TooLarge, Delivery::Unknown).with_detail("its head")
 }
 
 /// Nothing was sent.
 pub(super) fn unsent(error: h2::Error) -> Failure {
     let is_ours = error.reason().is_none() && !error.is_io();
     let failed =
-        if is_ours { TransportError::new(ErrorKind::Request, RequestSent::No) } else { gone() };
+        if is_ours { TransportError::new(ErrorKind::Request, Delivery::NotSent) } else { gone() };
     Failure { error: told(failed, error), unprocessed: !is_ours }
 }
 
 /// The connection ended before it took the request.
 pub(super) fn gone() -> TransportError {
-    TransportError::new(ErrorKind::Connection, RequestSent::No)
+    TransportError::new(ErrorKind::ConnectionLost, Delivery::NotSent)
 }
 
 /// The connection's first bytes could not be written.
@@ -58,13 +61,13 @@ pub(super) fn opening(error: h2::Error) -> TransportError {
 
 /// The task of the connection ended before the exchange, because `why`.
 pub(super) fn abandoned(why: &'static str, had_head: bool) -> TransportError {
-    let kind = if had_head { ErrorKind::Body } else { ErrorKind::Connection };
-    TransportError::new(kind, RequestSent::Maybe).with_detail(why)
+    let kind = if had_head { ErrorKind::BodyInterrupted } else { ErrorKind::ConnectionLost };
+    TransportError::new(kind, Delivery::Unknown).with_detail(why)
 }
 
 /// Whether the server went over a limit, or broke a rule.
 fn fault(reason: Option<Reason>, rule: ErrorKind) -> ErrorKind {
-    if reason == Some(Reason::ENHANCE_YOUR_CALM) { ErrorKind::Limit } else { rule }
+    if reason == Some(Reason::ENHANCE_YOUR_CALM) { ErrorKind::TooLarge } else { rule }
 }
 
 /// Adds what happened and its cause. A GOAWAY's text is not kept: the server may write anything

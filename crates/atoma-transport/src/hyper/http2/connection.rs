@@ -5,7 +5,7 @@ use super::{
     classify,
     driver::Driver,
     exchange::{Answer, Exchange, Failure, WINDOW},
-    paced::Paced,
+    read_budget::Paced,
 };
 use crate::{Timer, TransportError};
 use bytes::Bytes;
@@ -190,7 +190,7 @@ mod tests {
         connection.refuse_queued();
         let failure = waiting.head().now_or_never().unwrap().unwrap_err();
         assert!(failure.unprocessed);
-        assert_eq!(failure.error.request_sent(), crate::RequestSent::No);
+        assert_eq!(failure.error.delivery(), crate::Delivery::NotSent);
         assert!(connection.retire_idle());
     }
 }

@@ -6,7 +6,7 @@ use super::{
     connection::{Connection, Settings},
     exchange::{Answer, Failure},
     keep_alive::KeepAlive,
-    paced::{Pace, Paced},
+    read_budget::{Pace, Paced},
 };
 use crate::{Sleep, Timer};
 use bytes::Bytes;

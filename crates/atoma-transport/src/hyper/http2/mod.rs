@@ -26,13 +26,13 @@ mod connection;
 mod driver;
 mod exchange;
 mod keep_alive;
-mod paced;
 mod pool;
+mod read_budget;
 mod request;
 
 use super::{
-    Connection as Http1Connection, Once, Shared as Transport, head, pool::Origin, proxy::Route,
-    target::Target, tls::Protocols,
+    Connection as Http1Connection, Once, Shared as Transport, destination::Target, pool::Origin,
+    proxy::Route, response_head, tls::Protocols,
 };
 use crate::{Body, Response, TransportError};
 use bytes::Bytes;
@@ -117,7 +117,7 @@ impl Shared {
             };
             match exchange.head().await {
                 Ok(parts) => {
-                    let checked = head::check(&parts)?;
+                    let checked = response_head::check(&parts)?;
                     let body = if exchange.is_at_end() || checked.is_encoded {
                         Body::empty()
                     } else {

@@ -166,7 +166,7 @@ impl fmt::Debug for Pool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hyper::target::Target;
+    use crate::hyper::destination::Target;
     use futures::FutureExt;
 
     fn origin() -> Origin {

@@ -2,7 +2,7 @@
 
 use super::super::{
     connection::Once,
-    target::{self, Target},
+    destination::{self, Target},
 };
 use crate::TransportError;
 use bytes::Bytes;
@@ -30,7 +30,7 @@ pub(super) fn outgoing(
     *plain.uri_mut() = request.uri().clone();
     *plain.headers_mut() = request.headers().clone();
 
-    target::prepare(&mut plain, target, true)?;
+    destination::prepare(&mut plain, target, true)?;
     if let Some(uri) = with_authority(plain.uri(), plain.headers().get(header::HOST)) {
         *plain.uri_mut() = uri;
     }

@@ -1,6 +1,6 @@
 //! Name lookups as a test wants them.
 
-use atoma_transport::{Resolver, Resolving};
+use atoma_transport::{ResolveFuture, Resolver};
 use std::{
     collections::VecDeque,
     io,
@@ -43,7 +43,7 @@ impl Names {
 }
 
 impl Resolver for Names {
-    fn resolve(&self, host: &str, port: u16) -> Resolving {
+    fn resolve(&self, host: &str, port: u16) -> ResolveFuture {
         let mut state = self.state();
         state.asked.push(host.to_owned());
         let found = state.coming.pop_front().unwrap_or(Found::at([127, 0, 0, 1]));

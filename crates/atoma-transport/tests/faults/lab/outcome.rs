@@ -12,7 +12,7 @@ pub enum Is {
     Timeout,
     Connect,
     Certificate,
-    Limit,
+    TooLarge,
     Unexpected,
     Refused,
     Config,
@@ -183,8 +183,8 @@ impl Outcome {
 
     /// The beginning of an answer that was none, as the error shows it.
     #[track_caller]
-    pub fn excerpt(&self, excerpt: &str) -> &Self {
-        assert_eq!(self.error().excerpt(), Some(excerpt));
+    pub fn body_excerpt(&self, excerpt: &str) -> &Self {
+        assert_eq!(self.error().body_excerpt(), Some(excerpt));
         self
     }
 
@@ -223,9 +223,9 @@ impl Is {
             (Self::Timeout, error.is_timeout()),
             (Self::Connect, error.is_connect()),
             (Self::Certificate, error.is_certificate()),
-            (Self::Limit, error.is_limit()),
-            (Self::Unexpected, error.is_unexpected_answer()),
-            (Self::Refused, error.is_refused()),
+            (Self::TooLarge, error.is_too_large()),
+            (Self::Unexpected, error.is_unexpected_response()),
+            (Self::Refused, error.is_api_error()),
             (Self::Config, error.is_config()),
             (Self::Invalid, error.is_invalid_request()),
             (Self::Retryable, error.is_retryable()),

@@ -1,6 +1,6 @@
 //! Where a request goes, and how it is written on the wire.
 
-use crate::{ErrorKind, RequestSent, TransportError};
+use crate::{Delivery, ErrorKind, TransportError};
 use http::{
     HeaderValue, Method, Uri, Version, header,
     uri::{Authority, PathAndQuery, Scheme},
@@ -133,7 +133,7 @@ pub(super) fn without_brackets(host: &str) -> &str {
 }
 
 fn refused(detail: &'static str) -> TransportError {
-    TransportError::new(ErrorKind::Request, RequestSent::No).with_detail(detail)
+    TransportError::new(ErrorKind::Request, Delivery::NotSent).with_detail(detail)
 }
 
 #[cfg(test)]
@@ -180,7 +180,7 @@ mod tests {
         ] {
             let error = target(uri).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Request, "{uri}");
-            assert_eq!(error.request_sent(), RequestSent::No);
+            assert_eq!(error.delivery(), Delivery::NotSent);
             assert!(!format!("{error} {error:?}").contains("secret"), "{uri}");
         }
     }

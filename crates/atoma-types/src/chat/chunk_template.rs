@@ -18,7 +18,7 @@ const MOST_NAMES: usize = 96;
 
 /// The chunk before, as a pattern for the next one.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Pattern {
+pub(crate) struct ChunkTemplate {
     /// The text it was made of; empty if there is no pattern.
     text: String,
     gaps: Vec<Gap>,
@@ -57,7 +57,7 @@ enum Value<'a> {
     Count(&'a mut u64),
 }
 
-impl Pattern {
+impl ChunkTemplate {
     /// Whether there is a pattern. It is of use only together with the chunk that it was made of.
     pub(crate) fn is_some(&self) -> bool {
         !self.text.is_empty()

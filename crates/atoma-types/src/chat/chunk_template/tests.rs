@@ -4,7 +4,7 @@ use super::*;
 fn fits(first: &str, second: &str) -> bool {
     let read = |json: &str| ChatCompletionChunk::from_slice(json.as_bytes()).unwrap();
     let mut chunk = read(first);
-    let mut pattern = Pattern::default();
+    let mut pattern = ChunkTemplate::default();
     pattern.learn(first, &mut chunk);
     assert_eq!(chunk, read(first), "learning changes nothing");
     let fits = pattern.fill(second, &mut chunk);
@@ -95,7 +95,7 @@ fn anything_else_does_not_fit() {
 /// As [`fits`], where the second text may be no JSON at all.
 fn fits_or_fails(first: &str, second: &str) -> bool {
     let mut chunk = ChatCompletionChunk::from_slice(first.as_bytes()).unwrap();
-    let mut pattern = Pattern::default();
+    let mut pattern = ChunkTemplate::default();
     pattern.learn(first, &mut chunk);
     assert!(pattern.is_some());
     pattern.fill(second, &mut chunk)
@@ -122,7 +122,7 @@ fn what_depends_on_more_than_its_place_makes_no_pattern() {
         ("too long", chunk(&format!(r#""content":"{}""#, "a".repeat(LONGEST)))),
     ] {
         let mut read = ChatCompletionChunk::from_slice(json.as_bytes()).unwrap();
-        let mut pattern = Pattern::default();
+        let mut pattern = ChunkTemplate::default();
         pattern.learn(&json, &mut read);
         assert!(!pattern.is_some(), "{name}");
     }
@@ -131,7 +131,7 @@ fn what_depends_on_more_than_its_place_makes_no_pattern() {
 #[test]
 fn patterns_that_never_fit_are_made_ever_more_rarely() {
     let json = |number: usize| chunk(r#""content":"a""#).replace("\"c\"", &format!("\"{number}\""));
-    let mut pattern = Pattern::default();
+    let mut pattern = ChunkTemplate::default();
     let mut made = Vec::new();
     for number in 0..1000 {
         let json = json(number);

@@ -1,6 +1,6 @@
 //! Which heads of a response are believed.
 
-use crate::{ErrorKind, RequestSent, TransportError};
+use crate::{Delivery, ErrorKind, TransportError};
 use bytes::BytesMut;
 use http::{HeaderMap, HeaderValue, Version, header, response::Parts};
 
@@ -63,7 +63,7 @@ pub(super) fn detach(headers: &mut HeaderMap) {
 }
 
 fn refused(kind: ErrorKind, detail: &'static str) -> TransportError {
-    TransportError::new(kind, RequestSent::Maybe).with_detail(detail)
+    TransportError::new(kind, Delivery::Unknown).with_detail(detail)
 }
 
 /// The members of a list header's line, trimmed.

@@ -1,0 +1,102 @@
+use std::time::{Duration, Instant};
+
+/// How long each phase of a call may take; `None` means for ever.
+///
+/// The default is for a unary call: 10 s to connect, no time-out of its own for the head, 120 s
+/// between two pieces of the body, 600 s in all. A stream that may run for hours wants
+/// `Timeouts::default().total(None)`.
+///
+/// [`Timeout`](crate::Timeout) enforces all of them but `connect`, which the transport itself does.
+/// In the extensions of a request they hold for that call alone, whole: they are not merged with
+/// the defaults. [`Retry::timeouts`](crate::Retry::timeouts) puts them there for calls without.
+///
+/// ```
+/// use atoma_transport::Timeouts;
+/// use std::time::Duration;
+///
+/// let patient = Timeouts::default().head(Duration::from_secs(300)).total(None);
+/// assert_eq!(patient.connect, Some(Duration::from_secs(10)));
+/// assert_eq!(patient.total, None);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Timeouts {
+    /// Name lookup, TCP, proxy and TLS together, for each connection. Default 10 s.
+    pub connect: Option<Duration>,
+    /// From the start of an attempt until the head of its answer. Default none: the total bounds it.
+    ///
+    /// Interim (1xx) answers and bytes that trickle in do not restart it.
+    pub head: Option<Duration>,
+    /// Between two pieces of the body, whatever they hold. Default 120 s.
+    ///
+    /// Only time spent waiting for the server counts; a reader may take as long as it likes.
+    pub idle: Option<Duration>,
+    /// The whole call: all attempts, the waits between them, and the body. Default 600 s.
+    pub total: Option<Duration>,
+}
+
+impl Timeouts {
+    /// No time-outs at all: a silent server is waited for without end.
+    pub const fn none() -> Self {
+        Self { connect: None, head: None, idle: None, total: None }
+    }
+
+    /// Sets [`connect`](Self::connect); `None` removes it.
+    #[must_use]
+    pub fn connect(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.connect = timeout.into();
+        self
+    }
+
+    /// Sets [`head`](Self::head); `None` removes it.
+    #[must_use]
+    pub fn head(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.head = timeout.into();
+        self
+    }
+
+    /// Sets [`idle`](Self::idle); `None` removes it.
+    #[must_use]
+    pub fn idle(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.idle = timeout.into();
+        self
+    }
+
+    /// Sets [`total`](Self::total); `None` removes it.
+    #[must_use]
+    pub fn total(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.total = timeout.into();
+        self
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Some(Duration::from_secs(10)),
+            head: None,
+            idle: Some(Duration::from_secs(120)),
+            total: Some(Duration::from_secs(600)),
+        }
+    }
+}
+
+/// The instant by which a call has to be over, as a request extension: for callers whose own time is
+/// bounded. [`Timeouts::total`] is then not looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Deadline(pub Instant);
+
+impl Deadline {
+    /// When a request has to be over: its deadline, or else `timeouts.total` from `now` on. A total
+    /// that no clock can reach is none.
+    pub(crate) fn of(
+        extensions: &http::Extensions,
+        timeouts: &Timeouts,
+        now: Instant,
+    ) -> Option<Instant> {
+        match extensions.get() {
+            Some(Self(deadline)) => Some(*deadline),
+            None => now.checked_add(timeouts.total?),
+        }
+    }
+}
