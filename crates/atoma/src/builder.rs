@@ -2,8 +2,8 @@ use crate::{
     ApiKey, ApiKeyProvider, Client, Error,
     api_key::Credentials,
     client::{Inner, KEY_VARIABLE, Limits, URL_VARIABLE},
+    error::error_response::{is_final, told_by},
     headers::{Headers, cleanse, set},
-    refusal::{is_final, told_by},
     server_url::{DEFAULT_SERVER_URL, ServerUrl},
 };
 use atoma_transport::{Retry, RetryConfig, RetryEvent, Timeout, Timeouts, Timer, Transport};

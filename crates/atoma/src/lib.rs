@@ -13,7 +13,6 @@ mod error;
 mod events;
 mod headers;
 mod outcome;
-mod refusal;
 mod reply;
 mod server_url;
 mod sniff;

@@ -3,8 +3,8 @@
 use crate::{
     ApiKey, ChatCompletionStream, Error, Reply, Result,
     call::{Answer, Sent},
+    error::error_response::told_by,
     events::{Events, Said},
-    refusal::told_by,
     reply::Head,
     sniff::{Looks, is_event_stream, looks, trimmed},
 };

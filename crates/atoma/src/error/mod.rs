@@ -1,7 +1,7 @@
-use crate::{
-    refusal::{is_plain_refusal, is_retryable, status_told},
-    text::excerpt,
-};
+pub(crate) mod error_response;
+
+use self::error_response::{is_plain_refusal, is_retryable, status_told};
+use crate::text::excerpt;
 use atoma_transport::{Attempts, Delivery, ErrorKind, FailureCause, TransportError};
 use atoma_types::{ApiError, ChatCompletionResponse, InvalidRequest};
 use http::StatusCode;
