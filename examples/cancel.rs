@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let mock = MockServer::builder().pace(Duration::from_millis(40)).start().await;
+    let mock = MockServer::builder().event_interval(Duration::from_millis(40)).start().await;
     let client = Client::builder().api_key("any").server_url(mock.url()).build()?;
     let request = ChatCompletionRequest::new(
         "meta-llama/Llama-3.3-70B-Instruct",

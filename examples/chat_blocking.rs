@@ -10,7 +10,7 @@ use atoma_mock::MockServer;
 use std::{env, error::Error, io::Write, time::Duration};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mock = MockServer::builder().pace(Duration::from_millis(40)).start_blocking();
+    let mock = MockServer::builder().event_interval(Duration::from_millis(40)).start_blocking();
     let client = match env::var_os("ATOMASDK_BEARER_AUTH") {
         Some(_) => Client::from_env()?,
         None => {

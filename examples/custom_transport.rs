@@ -9,7 +9,7 @@ use atoma::{
     ChatCompletionMessage, ChatCompletionRequest, Client,
     transport::{HyperTransport, Request, ResponseFuture, Transport},
 };
-use atoma_mock::{Answer, MockServer};
+use atoma_mock::{MockServer, Response};
 use std::{error::Error, time::Instant};
 
 /// Logs each exchange of the transport inside: a line when the head of the answer is in.
@@ -38,7 +38,7 @@ impl<T: Transport> Transport for Logged<T> {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mock = MockServer::start().await;
-    mock.answer(Answer::error(503, "SERVICE_UNAVAILABLE", "Service unavailable"));
+    mock.respond(Response::error(503, "SERVICE_UNAVAILABLE", "Service unavailable"));
 
     let client = Client::builder()
         .api_key("any")

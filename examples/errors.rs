@@ -6,7 +6,7 @@
 //! takes. It always talks to a mock, which fails to order.
 
 use atoma::{ChatCompletionMessage, ChatCompletionRequest, Client, Error, RetryConfig, Timeouts};
-use atoma_mock::{Answer, MockServer};
+use atoma_mock::{MockServer, Response};
 use serde_json::json;
 use std::time::Duration;
 
@@ -24,35 +24,35 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         [ChatCompletionMessage::user("Count to ten.")],
     );
     let create = |request: &ChatCompletionRequest| client.chat().create(request.clone());
-    let stream = async |answer: Answer| {
-        mock.answer(answer);
+    let stream = async |answer: Response| {
+        mock.respond(answer);
         client.chat().stream(request.clone()).await?.into_response().await
     };
 
     tell("A mistake in the request", create(&request.clone().temperature(9.0)).await.err());
 
-    mock.answer(Answer::error(401, "AUTH_ERROR", "Authentication failed"));
+    mock.respond(Response::error(401, "AUTH_ERROR", "Authentication failed"));
     tell("A key that is not accepted", create(&request).await.err());
 
-    mock.answer(
-        Answer::error(429, "TOO_MANY_REQUESTS", "Too many requests").header("retry-after", "20"),
+    mock.respond(
+        Response::error(429, "TOO_MANY_REQUESTS", "Too many requests").header("retry-after", "20"),
     );
     tell("A busy server", create(&request).await.err());
 
-    mock.answer(Answer::raw(200, "text/html", "<html>Log in to the hotel's network</html>"));
+    mock.respond(Response::raw(200, "text/html", "<html>Log in to the hotel's network</html>"));
     tell("Something else than Atoma", create(&request).await.err());
 
     let nobody = create(&request).server_url("http://127.0.0.1:1").await;
     tell("Nobody there", nobody.err());
 
-    let cut = stream(Answer::usual().cut_after_events(7)).await;
+    let cut = stream(Response::default().truncate_after_events(7)).await;
     tell("A stream that ends too early", cut.err());
 
-    let silent = stream(Answer::usual().silent_after_events(4)).await;
+    let silent = stream(Response::default().only_keep_alive_after(4)).await;
     tell("A stream that sends keep-alive comments and nothing else", silent.err());
 
     let overloaded = json!({ "code": 503, "message": "the node is overloaded" });
-    let failed = stream(Answer::usual().error_after_events(10, overloaded)).await;
+    let failed = stream(Response::default().error_after_events(10, overloaded)).await;
     tell("An error inside the stream", failed.err());
     Ok(())
 }

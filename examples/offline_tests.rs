@@ -7,14 +7,14 @@
 //! one in memory, and one in which a minute goes by in no time.
 
 use atoma::{ChatCompletionMessage, ChatCompletionRequest, Client};
-use atoma_mock::{Answer, MockServer};
+use atoma_mock::{MockServer, Response};
 
 /// The application: a headline for a text, or the beginning of the text if nobody can be asked.
 async fn headline(client: &Client, text: &str) -> atoma::Result<String> {
     let request = ChatCompletionRequest::new(
         "meta-llama/Llama-3.3-70B-Instruct",
         [
-            ChatCompletionMessage::system("Answer with a headline for the text, nothing else."),
+            ChatCompletionMessage::system("Response with a headline for the text, nothing else."),
             ChatCompletionMessage::user(text),
         ],
     )
@@ -29,7 +29,7 @@ async fn headline(client: &Client, text: &str) -> atoma::Result<String> {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mock = MockServer::start().await;
-    mock.answer(Answer::text("Tomatoes Up, Soup To Follow"));
+    mock.respond(Response::text("Tomatoes Up, Soup To Follow"));
     let client = Client::builder().api_key("any").server_url(mock.url()).build()?;
     println!("{}", headline(&client, "The price of tomatoes rose by a tenth.").await?);
     println!("Its tests: cargo test -p atoma-examples --example offline_tests");
@@ -48,7 +48,7 @@ mod tests {
     #[tokio::test]
     async fn the_text_is_sent_and_the_headline_comes_back() {
         let mock = MockServer::start().await;
-        mock.answer(Answer::text(" Tomatoes Up \n"));
+        mock.respond(Response::text(" Tomatoes Up \n"));
         let client = Client::builder().api_key("k").server_url(mock.url()).build().unwrap();
 
         assert_eq!(headline(&client, TEXT).await.unwrap(), "Tomatoes Up");

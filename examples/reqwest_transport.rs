@@ -50,7 +50,7 @@ fn reqwest_client() -> reqwest::Result<reqwest::Client> {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     use_ring();
-    let mock = MockServer::builder().pace(Duration::from_millis(40)).start().await;
+    let mock = MockServer::builder().event_interval(Duration::from_millis(40)).start().await;
     let builder = match env::var_os("ATOMASDK_BEARER_AUTH") {
         Some(_) => ClientBuilder::default().from_env()?,
         None => Client::builder().api_key("any").server_url(mock.url()),

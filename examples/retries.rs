@@ -9,14 +9,14 @@
 use atoma::{
     BackoffStrategy, ChatCompletionMessage, ChatCompletionRequest, Client, Error, RetryConfig,
 };
-use atoma_mock::{Answer, MockServer};
+use atoma_mock::{MockServer, Response};
 use std::time::Duration;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mock = MockServer::start().await;
-    let busy = Answer::error(429, "TOO_MANY_REQUESTS", "Too many requests");
-    let down = Answer::error(503, "SERVICE_UNAVAILABLE", "Service unavailable");
+    let busy = Response::error(429, "TOO_MANY_REQUESTS", "Too many requests");
+    let down = Response::error(503, "SERVICE_UNAVAILABLE", "Service unavailable");
 
     // The defaults are three attempts, and half a second doubling up to eight between them.
     let retries = RetryConfig::default().max_attempts(4).backoff(
@@ -36,26 +36,26 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
 
     println!("A server that is down, then busy, then well:");
-    mock.answer(down.clone()).answer(busy.clone().header("retry-after", "1"));
+    mock.respond(down.clone()).respond(busy.clone().header("retry-after", "1"));
     let reply = client.chat().create(request.clone()).await?;
     println!("  {}", reply.text());
     println!("  {}", reply.attempts());
 
-    mock.answer(down);
+    mock.respond(down);
     let once = client.chat().create(request.clone()).retries(RetryConfig::none());
     tell("Retries switched off for one call", once.await.err());
 
-    mock.answer(busy.header("retry-after", "3600"));
+    mock.respond(busy.header("retry-after", "3600"));
     tell(
         "Asked to wait for longer than a minute",
         client.chat().create(request.clone()).await.err(),
     );
 
-    mock.answer(Answer::error(402, "BALANCE_ERROR", "Insufficient balance"));
+    mock.respond(Response::error(402, "BALANCE_ERROR", "Insufficient balance"));
     tell("No balance", client.chat().create(request.clone()).await.err());
 
     // The answer had begun: sending again would pay for it twice.
-    mock.answer(Answer::text("one two three").reset_after_events(2));
+    mock.respond(Response::text("one two three").reset_after_events(2));
     let begun = client.chat().stream(request).await?.into_response().await;
     tell("A connection lost in the middle of an answer", begun.err());
     Ok(())

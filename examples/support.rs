@@ -10,7 +10,7 @@ pub(crate) async fn client() -> atoma::Result<(Client, Option<MockServer>)> {
     if env::var_os("ATOMASDK_BEARER_AUTH").is_some() {
         return Ok((Client::from_env()?, None));
     }
-    let mock = MockServer::builder().pace(Duration::from_millis(40)).start().await;
+    let mock = MockServer::builder().event_interval(Duration::from_millis(40)).start().await;
     let client = Client::builder().api_key("any").server_url(mock.url()).build()?;
     Ok((client, Some(mock)))
 }

@@ -12,7 +12,7 @@ use atoma::{
         TransportError,
     },
 };
-use atoma_mock::{Answer, MockServer};
+use atoma_mock::{MockServer, Response};
 use std::{error::Error, fmt, time::Duration, time::Instant};
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 
@@ -53,7 +53,7 @@ impl<S> fmt::Debug for TowerTransport<S> {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mock = MockServer::start().await;
-    mock.always(Answer::usual().delay_head(Duration::from_millis(300)));
+    mock.always(Response::default().delay_head(Duration::from_millis(300)));
 
     let hyper = HyperTransport::new()?;
     let service = ServiceBuilder::new()

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::body_script::{Flow, Step};
 use crate::connection::{HangUp, Line};
-use crate::flow::{Flow, Step};
-use crate::shared::Exchange;
+use crate::state::Exchange;
 
 /// The thin skin around a flow: waits, comments and hangs up as its steps say.
 pub(crate) struct ScriptedBody {

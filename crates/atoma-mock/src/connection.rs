@@ -16,20 +16,20 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Re
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
+use crate::behavior::HeadTiming;
 use crate::body::ScriptedBody;
-use crate::flow::{Flow, Step};
-use crate::quirks::HeadTiming;
+use crate::body_script::{Flow, Step};
 use crate::request::ReceivedRequest;
-use crate::shared::{Exchange, Shared};
+use crate::state::{Exchange, State};
 
 /// Serves one connection until either side ends it.
-pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
-    let _open = shared.opened();
+pub(crate) async fn serve(stream: TcpStream, state: Arc<State>) {
+    let _open = state.opened();
     let _ = stream.set_nodelay(true);
     let line = Arc::new(Line::default());
     let wire = TokioIo::new(Wire { stream, line: Arc::clone(&line) });
     let service =
-        service_fn(|request| Box::pin(answer(Arc::clone(&shared), Arc::clone(&line), request)));
+        service_fn(|request| Box::pin(answer(Arc::clone(&state), Arc::clone(&line), request)));
     let mut connection = http1::Builder::new().serve_connection(wire, service);
     let served = poll_fn(|context| connection.poll_without_shutdown(context)).await;
     let mut stream = connection.into_parts().io.into_inner().stream;
@@ -74,12 +74,12 @@ impl Line {
 }
 
 async fn answer(
-    shared: Arc<Shared>,
+    state: Arc<State>,
     line: Arc<Line>,
     request: Request<Incoming>,
 ) -> Result<Response<ScriptedBody>, Infallible> {
     let Some(request) = receive(request).await else { return pending().await };
-    let (outgoing, exchange) = shared.decide(request);
+    let (outgoing, exchange) = state.decide(request);
     match outgoing.timing {
         HeadTiming::AtOnce => {}
         HeadTiming::After(delay) => sleep(delay).await,

@@ -1,22 +1,22 @@
 #![doc = include_str!("../README.md")]
 
-mod answer;
+mod behavior;
 mod body;
+mod body_script;
 mod connection;
-mod flow;
-mod proxy;
-mod quirks;
+mod fake_model;
+mod gateway;
+mod outgoing;
 mod render;
 mod reply;
 mod request;
-mod respond;
+mod response;
 mod schema;
 mod server;
-mod shared;
 mod signature;
-mod speech;
+mod state;
 mod tokens;
 
-pub use answer::Answer;
 pub use request::ReceivedRequest;
-pub use server::{MockServer, MockServerBuilder, ServerState};
+pub use response::Response;
+pub use server::{MockServer, MockServerBuilder, ServerStats};

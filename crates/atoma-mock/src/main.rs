@@ -28,7 +28,7 @@ async fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let builder = MockServer::builder().port(options.port).pace(options.pace);
+    let builder = MockServer::builder().port(options.port).event_interval(options.pace);
     match builder.try_start().await {
         Ok(server) => serve(&server).await,
         Err(error) => {

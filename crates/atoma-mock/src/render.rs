@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::quirks::UsagePlace;
+use crate::behavior::UsagePlace;
 use crate::reply::Reply;
 use crate::signature::sign;
 
@@ -224,26 +224,26 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::quirks::Quirks;
-    use crate::speech::{Said, ToolCall};
+    use crate::behavior::Behavior;
+    use crate::fake_model::{Said, ToolCall};
     use proptest::prelude::*;
 
-    fn reply(request: &Value, said: &Said, quirks: &Quirks) -> Reply {
-        Reply::new(request, said, quirks, 255, 1_755_000_000)
+    fn reply(request: &Value, said: &Said, behavior: &Behavior) -> Reply {
+        Reply::new(request, said, behavior, 255, 1_755_000_000)
     }
 
     fn hello() -> Said {
         Said { text: "Hello \"you\"".into(), ..Said::default() }
     }
 
-    fn chunks(request: &Value, said: &Said, quirks: &Quirks) -> Vec<Value> {
-        let chunks = Chunks::new(reply(request, said, quirks));
+    fn chunks(request: &Value, said: &Said, behavior: &Behavior) -> Vec<Value> {
+        let chunks = Chunks::new(reply(request, said, behavior));
         chunks.map(|chunk| serde_json::from_str(&chunk).unwrap()).collect()
     }
 
     #[test]
     fn a_document_is_exactly_this() {
-        let unsigned = Quirks { unsigned: true, ..Quirks::default() };
+        let unsigned = Behavior { unsigned: true, ..Behavior::default() };
         let text = completion(&reply(&json!({"model": "m"}), &hello(), &unsigned));
         assert_eq!(
             text,
@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_chunk_is_exactly_this() {
-        let unsigned = Quirks { unsigned: true, ..Quirks::default() };
+        let unsigned = Behavior { unsigned: true, ..Behavior::default() };
         let mut chunks = Chunks::new(reply(&json!({"model": "m"}), &hello(), &unsigned));
         assert_eq!(
             chunks.nth(1).unwrap(),
@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn every_document_is_signed() {
-        let usual = Quirks::default();
+        let usual = Behavior::default();
         assert!(completion(&reply(&json!({}), &hello(), &usual)).contains(r#","signature":""#));
         for chunk in chunks(&json!({}), &hello(), &usual) {
             assert!(chunk["signature"].is_string() && chunk["response_hash"].is_string());
@@ -276,7 +276,7 @@ mod tests {
 
     #[test]
     fn choices_interleave() {
-        let chunks = chunks(&json!({"n": 2}), &hello(), &Quirks::default());
+        let chunks = chunks(&json!({"n": 2}), &hello(), &Behavior::default());
         let indices: Vec<_> =
             chunks.iter().map(|chunk| chunk["choices"][0]["index"].clone()).collect();
         assert_eq!(indices[..4], [0, 1, 0, 1]);
@@ -288,7 +288,7 @@ mod tests {
     fn a_tool_call_comes_in_fragments() {
         let call = ToolCall { name: "f".into(), arguments: r#"{"a":1}"#.into() };
         let said = Said { tool_calls: vec![call], ..Said::default() };
-        let chunks = chunks(&json!({}), &said, &Quirks::default());
+        let chunks = chunks(&json!({}), &said, &Behavior::default());
         let part = |place: usize| &chunks[place]["choices"][0]["delta"]["tool_calls"][0];
         assert_eq!(part(1)["function"], json!({"name": "f", "arguments": ""}));
         assert_eq!(part(1)["id"], "chatcmpl-tool-0000000000ff0000");
@@ -300,7 +300,7 @@ mod tests {
 
     #[test]
     fn usage_stands_where_it_is_told() {
-        let with = |usage| Quirks { usage, ..Quirks::default() };
+        let with = |usage| Behavior { usage, ..Behavior::default() };
         let count = |usage| {
             let chunks = chunks(&json!({}), &hello(), &with(usage));
             chunks.iter().filter(|chunk| chunk["usage"].is_object()).count()
@@ -325,9 +325,9 @@ mod tests {
             let tool_calls: Vec<ToolCall> = arguments.iter().map(call).collect();
             let said = Said { reasoning, text, tool_calls, finish_reason: None };
             let request = json!({"model": "m", "n": n, "max_completion_tokens": limit});
-            let whole = completion(&reply(&request, &said, &Quirks::default()));
+            let whole = completion(&reply(&request, &said, &Behavior::default()));
             let whole: Value = serde_json::from_str(&whole).unwrap();
-            let chunks = chunks(&request, &said, &Quirks::default());
+            let chunks = chunks(&request, &said, &Behavior::default());
 
             for index in 0..n {
                 let of_choice = || chunks.iter().map(|chunk| &chunk["choices"][0])
@@ -358,7 +358,7 @@ mod tests {
     #[test]
     fn log_probabilities_when_asked_for() {
         let request = json!({"logprobs": true, "top_logprobs": 3});
-        let chunks = chunks(&request, &hello(), &Quirks::default());
+        let chunks = chunks(&request, &hello(), &Behavior::default());
         let entry = &chunks[1]["choices"][0]["logprobs"]["content"][0];
         assert_eq!(entry["token"], "Hello");
         assert_eq!(entry["bytes"], json!([72, 101, 108, 108, 111]));

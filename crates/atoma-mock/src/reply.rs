@@ -1,7 +1,7 @@
 use serde_json::Value;
 
-use crate::quirks::{Quirks, UsagePlace};
-use crate::speech::{Said, messages, text_of};
+use crate::behavior::{Behavior, UsagePlace};
+use crate::fake_model::{Said, messages, text_of};
 use crate::tokens::{count, tokens};
 
 /// An answer cut into tokens: everything the renderer needs.
@@ -40,7 +40,7 @@ impl Reply {
     pub(crate) fn new(
         request: &Value,
         said: &Said,
-        quirks: &Quirks,
+        behavior: &Behavior,
         number: usize,
         created: u64,
     ) -> Self {
@@ -77,13 +77,13 @@ impl Reply {
             reasoning,
             content,
             tool_calls,
-            finish_reason: (!quirks.without_finish_reason).then(|| reason.to_owned()),
+            finish_reason: (!behavior.without_finish_reason).then(|| reason.to_owned()),
             stop_reason: if cut { None } else { stop_reason },
             prompt_tokens: prompt_tokens(request),
             top_logprobs: (request["logprobs"] == true)
                 .then(|| request["top_logprobs"].as_u64().map_or(0, |top| top.min(20) as usize)),
-            usage: quirks.usage,
-            signed: !quirks.unsigned,
+            usage: behavior.usage,
+            signed: !behavior.unsigned,
         }
     }
 
@@ -129,7 +129,7 @@ mod tests {
     use serde_json::json;
 
     fn reply(request: &Value, said: &Said) -> Reply {
-        Reply::new(request, said, &Quirks::default(), 1, 0)
+        Reply::new(request, said, &Behavior::default(), 1, 0)
     }
 
     fn text(text: &str) -> Said {
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn calls_finish_with_tool_calls() {
-        let call = crate::speech::ToolCall { name: "f".into(), arguments: "{}".into() };
+        let call = crate::fake_model::ToolCall { name: "f".into(), arguments: "{}".into() };
         let reply = reply(&json!({}), &Said { tool_calls: vec![call], ..Said::default() });
         assert_eq!(reply.finish_reason.as_deref(), Some("tool_calls"));
     }

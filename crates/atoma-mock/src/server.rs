@@ -8,12 +8,12 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-use crate::answer::Answer;
 use crate::connection;
-use crate::proxy::Rules;
+use crate::gateway::Rules;
+use crate::outgoing::Tempo;
 use crate::request::ReceivedRequest;
-use crate::respond::Tempo;
-use crate::shared::Shared;
+use crate::response::Response;
+use crate::state::State;
 
 /// An Atoma server on loopback, for as long as this value lives.
 ///
@@ -23,17 +23,17 @@ use crate::shared::Shared;
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// use atoma_mock::{Answer, MockServer};
+/// use atoma_mock::{Response, MockServer};
 ///
 /// let server = MockServer::start().await;
-/// server.answer(Answer::text("Hello"));
+/// server.respond(Response::text("Hello"));
 /// assert!(server.url().starts_with("http://127.0.0.1:"));
 /// # }
 /// ```
 #[derive(Debug)]
 pub struct MockServer {
     address: SocketAddr,
-    shared: Arc<Shared>,
+    state: Arc<State>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
 }
@@ -71,46 +71,46 @@ impl MockServer {
         format!("http://{}", self.address)
     }
 
-    /// Queues an answer: the next request gets it (see [`Answer`] for which requests count).
-    pub fn answer(&self, answer: Answer) -> &Self {
-        self.shared.script().queue.push_back(answer);
+    /// Queues an answer: the next request gets it (see [`Response`] for which requests count).
+    pub fn respond(&self, answer: Response) -> &Self {
+        self.state.script().queue.push_back(answer);
         self
     }
 
     /// Gives this answer from now on to every request for which none is queued.
-    pub fn always(&self, answer: Answer) -> &Self {
-        self.shared.script().always = Some(answer);
+    pub fn always(&self, answer: Response) -> &Self {
+        self.state.script().always = Some(answer);
         self
     }
 
     /// Lets one answer go on that is held back by
-    /// [`hold_after_events`](Answer::hold_after_events): the first that waits, or else the next that
+    /// [`hold_after_events`](Response::hold_after_events): the first that waits, or else the next that
     /// would wait.
     pub fn release(&self) {
-        self.shared.gate.add_permits(1);
+        self.state.gate.add_permits(1);
     }
 
     /// The requests so far, in the order in which they were wholly received.
     pub fn requests(&self) -> Vec<ReceivedRequest> {
-        self.shared.script().requests.clone()
+        self.state.script().requests.clone()
     }
 
     /// How many connections were accepted so far.
     pub fn connections(&self) -> usize {
-        self.state().connections
+        self.stats().connections
     }
 
     /// How many connections are open now.
     pub fn open_connections(&self) -> usize {
-        self.state().open_connections
+        self.stats().open_connections
     }
 
     /// What the server has counted so far.
-    pub fn state(&self) -> ServerState {
-        *self.shared.state.borrow()
+    pub fn stats(&self) -> ServerStats {
+        *self.state.stats.borrow()
     }
 
-    /// Waits until the state is as wanted, and returns it; at once if it is already.
+    /// Waits until the stats are as wanted, and returns it; at once if it is already.
     ///
     /// It waits without a limit. A test that may fail here puts a time-out around it.
     ///
@@ -124,11 +124,11 @@ impl MockServer {
     /// assert_eq!(state.requests, 0);
     /// # }
     /// ```
-    pub async fn wait_for(&self, wanted: impl FnMut(&ServerState) -> bool) -> ServerState {
-        let mut states = self.shared.state.subscribe();
+    pub async fn wait_for(&self, wanted: impl FnMut(&ServerStats) -> bool) -> ServerStats {
+        let mut states = self.state.stats.subscribe();
         match states.wait_for(wanted).await {
             Ok(state) => *state,
-            Err(_) => self.state(),
+            Err(_) => self.stats(),
         }
     }
 
@@ -150,7 +150,7 @@ impl Drop for MockServer {
 /// Counts of what happened at a server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct ServerState {
+pub struct ServerStats {
     /// Connections accepted so far.
     pub connections: usize,
     /// Connections open now.
@@ -193,7 +193,7 @@ impl MockServerBuilder {
     }
 
     /// The pause between two events of a stream. Default: none.
-    pub fn pace(mut self, pause: Duration) -> Self {
+    pub fn event_interval(mut self, pause: Duration) -> Self {
         self.tempo.pace = pause;
         self
     }
@@ -263,21 +263,21 @@ impl MockServerBuilder {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let listener = TcpListener::from_std(listener)?;
-        let shared = Arc::new(Shared::new(self.rules, self.tempo));
+        let state = Arc::new(State::new(self.rules, self.tempo));
         let (stop, stopped) = oneshot::channel();
-        let serving = accept(listener, Arc::clone(&shared), stopped);
-        Ok((MockServer { address, shared, stop: Some(stop), thread: None }, serving))
+        let serving = accept(listener, Arc::clone(&state), stopped);
+        Ok((MockServer { address, state, stop: Some(stop), thread: None }, serving))
     }
 }
 
 /// Accepts connections until the server is dropped; its connections end with it.
-async fn accept(listener: TcpListener, shared: Arc<Shared>, mut stopped: oneshot::Receiver<()>) {
+async fn accept(listener: TcpListener, state: Arc<State>, mut stopped: oneshot::Receiver<()>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection::serve(stream, Arc::clone(&shared)));
+                    connections.spawn(connection::serve(stream, Arc::clone(&state)));
                 }
                 // Out of file descriptors, most likely: let some connections end first.
                 Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,

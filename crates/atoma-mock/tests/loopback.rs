@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use atoma_mock::{Answer, MockServer};
+use atoma_mock::{MockServer, Response};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -76,7 +76,7 @@ fn content(text: &str) -> String {
 #[tokio::test]
 async fn a_stream_is_like_the_proxys() {
     let server = MockServer::start().await;
-    server.answer(Answer::text("Hello, world"));
+    server.respond(Response::text("Hello, world"));
     let (text, end, _stream) = ask(&server, &hello(true), whole_stream).await;
     end.unwrap();
     assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
@@ -94,7 +94,7 @@ async fn a_stream_is_like_the_proxys() {
 #[tokio::test]
 async fn a_document_has_its_length_and_the_connection_is_kept() {
     let server = MockServer::start().await;
-    server.always(Answer::text("Hello"));
+    server.always(Response::text("Hello"));
     let (text, _, mut stream) = ask(&server, &hello(false), whole_json).await;
     assert!(text.contains("content-type: application/json\r\n"));
     assert!(text.contains("content-length: "));
@@ -121,11 +121,11 @@ async fn what_was_received_is_kept() {
 #[tokio::test]
 async fn answers_come_in_their_order_then_always_the_same() {
     let server = MockServer::start().await;
-    server.answer(
-        Answer::error(429, "TOO_MANY_REQUESTS", "Too many requests").header("retry-after", "2"),
+    server.respond(
+        Response::error(429, "TOO_MANY_REQUESTS", "Too many requests").header("retry-after", "2"),
     );
-    server.answer(Answer::json(503, json!({"a": 1})));
-    server.always(Answer::text("always"));
+    server.respond(Response::json(503, json!({"a": 1})));
+    server.always(Response::text("always"));
     for wanted in ["retry-after: 2\r\n", "503 Service Unavailable", "always", "always"] {
         let (text, _, _) = ask(&server, &hello(false), whole_json).await;
         assert!(text.contains(wanted), "{text}");
@@ -135,7 +135,7 @@ async fn answers_come_in_their_order_then_always_the_same() {
 #[tokio::test]
 async fn a_refused_request_leaves_the_models_answer_queued() {
     let server = MockServer::builder().api_key("key").models(["m"]).start().await;
-    server.answer(Answer::text("still here"));
+    server.respond(Response::text("still here"));
     let mut wrong = hello(false);
     wrong["model"] = json!("M");
     let (refusal, _, _) = ask(&server, &wrong, whole_json).await;
@@ -147,7 +147,7 @@ async fn a_refused_request_leaves_the_models_answer_queued() {
 #[tokio::test]
 async fn comments_fill_the_silence() {
     let server = MockServer::builder().keep_alive(Duration::from_millis(1)).start().await;
-    server.answer(Answer::text("a b").silent_after_events(2));
+    server.respond(Response::text("a b").only_keep_alive_after(2));
     let enough = |text: &str| text.matches("\r\n: keep-alive\n\n\r\n").count() >= 3;
     let (text, _, stream) = ask(&server, &hello(true), enough).await;
     assert_eq!(content(&text), "a");
@@ -158,7 +158,7 @@ async fn comments_fill_the_silence() {
 #[tokio::test]
 async fn a_stall_says_nothing_and_ends_with_the_client() {
     let server = MockServer::builder().keep_alive(Duration::from_millis(1)).start().await;
-    server.answer(Answer::text("a b").stall_after_events(2));
+    server.respond(Response::text("a b").stall_after_events(2));
     let (text, _, mut stream) = ask(&server, &hello(true), |text| content(text) == "a").await;
     assert!(!text.contains("keep-alive"));
     let more = tokio::time::timeout(Duration::from_millis(20), stream.read_u8()).await;
@@ -170,7 +170,7 @@ async fn a_stall_says_nothing_and_ends_with_the_client() {
 #[tokio::test]
 async fn a_cut_between_events_ends_in_good_order() {
     let server = MockServer::start().await;
-    server.answer(Answer::text("a b c").cut_after_events(3));
+    server.respond(Response::text("a b c").truncate_after_events(3));
     let (text, end, _stream) = ask(&server, &hello(true), whole_stream).await;
     end.unwrap();
     assert!(whole_stream(&text));
@@ -181,7 +181,7 @@ async fn a_cut_between_events_ends_in_good_order() {
 async fn a_cut_between_bytes_closes_the_connection() {
     for streamed in [true, false] {
         let server = MockServer::start().await;
-        server.answer(Answer::text("a b c").cut_after_bytes(10));
+        server.respond(Response::text("a b c").truncate_after_bytes(10));
         let (text, end, _) = ask(&server, &hello(streamed), |_| false).await;
         end.unwrap();
         let body = text.split_once("\r\n\r\n").unwrap().1;
@@ -194,7 +194,7 @@ async fn a_cut_between_bytes_closes_the_connection() {
 #[tokio::test]
 async fn a_reset_comes_after_what_was_sent() {
     let server = MockServer::start().await;
-    server.answer(Answer::text("a b c").hold_after_events(3).reset_after_events(3));
+    server.respond(Response::text("a b c").hold_after_events(3).reset_after_events(3));
     let (text, _, mut stream) = ask(&server, &hello(true), |text| content(text) == "a b").await;
     assert!(!whole_stream(&text));
     server.release();
@@ -206,8 +206,8 @@ async fn a_reset_comes_after_what_was_sent() {
 #[tokio::test]
 async fn a_held_answer_goes_on_when_told() {
     let server = MockServer::builder().keep_alive(Duration::from_millis(1)).start().await;
-    let two = || Answer::text("a b").hold_after_events(2);
-    server.answer(two()).answer(two()).answer(Answer::bytes("late").hold_after_events(0));
+    let two = || Response::text("a b").hold_after_events(2);
+    server.respond(two()).respond(two()).respond(Response::bytes("late").hold_after_events(0));
     let enough = |text: &str| content(text) == "a" && text.contains(": keep-alive");
     let (_, _, mut first) = ask(&server, &hello(true), enough).await;
     let (_, _, mut second) = ask(&server, &hello(true), enough).await;
@@ -224,7 +224,7 @@ async fn a_held_answer_goes_on_when_told() {
 #[tokio::test]
 async fn an_error_comes_inside_the_stream() {
     let server = MockServer::start().await;
-    server.answer(Answer::text("a b").error_after_events(2, json!({"code": 500})).done());
+    server.respond(Response::text("a b").error_after_events(2, json!({"code": 500})).done());
     let (text, _, _) = ask(&server, &hello(true), whole_stream).await;
     assert_eq!(chunks(&text).pop().unwrap(), json!({"error": {"code": 500}}));
     assert!(text.contains("data: [DONE]\n\n"));
@@ -234,16 +234,17 @@ async fn an_error_comes_inside_the_stream() {
 async fn bytes_are_sent_as_they_are() {
     let server = MockServer::start().await;
     let response = "HTTP/1.0 200 fine\nnot: quite http\n\nbody";
-    server.answer(Answer::bytes(response));
-    server.answer(Answer::bytes(response).cut_after_bytes(6));
-    server.answer(Answer::bytes(response).in_pieces_of(3).pace(Duration::from_millis(1)));
-    server.answer(Answer::bytes(""));
+    server.respond(Response::bytes(response));
+    server.respond(Response::bytes(response).truncate_after_bytes(6));
+    server
+        .respond(Response::bytes(response).chunk_size(3).event_interval(Duration::from_millis(1)));
+    server.respond(Response::bytes(""));
     for wanted in [response, "HTTP/1", response, ""] {
         let (text, end, _) = ask(&server, &hello(true), |_| false).await;
         end.unwrap();
         assert_eq!(text, wanted);
     }
-    server.answer(Answer::bytes(response).stall_after_bytes(4));
+    server.respond(Response::bytes(response).stall_after_bytes(4));
     let (text, _, stream) = ask(&server, &hello(true), |_| true).await;
     assert_eq!(text, "HTTP");
     drop(stream);
@@ -254,9 +255,9 @@ async fn bytes_are_sent_as_they_are() {
 async fn a_recording_is_served_under_its_type() {
     let server = MockServer::start().await;
     let recording = "data: {\"a\":1}\n\n: ping\n\ndata: [DONE]\n\n";
-    server.answer(Answer::raw(200, "text/event-stream", recording).per_event_write());
-    server.answer(Answer::raw(200, "text/event-stream", recording).cut_after_events(1));
-    server.answer(Answer::raw(502, "text/html", "<html>"));
+    server.respond(Response::raw(200, "text/event-stream", recording).per_event_write());
+    server.respond(Response::raw(200, "text/event-stream", recording).truncate_after_events(1));
+    server.respond(Response::raw(502, "text/html", "<html>"));
     let (text, _, _) = ask(&server, &hello(true), whole_stream).await;
     assert!(text.contains("F\r\ndata: {\"a\":1}\n\n\r\n8\r\n: ping\n\n\r\n"), "{text}");
     let (text, _, _) = ask(&server, &hello(true), whole_stream).await;
@@ -268,7 +269,7 @@ async fn a_recording_is_served_under_its_type() {
 #[tokio::test]
 async fn pieces_are_chunks_of_their_own() {
     let server = MockServer::start().await;
-    server.answer(Answer::raw(200, "text/event-stream", "data: abc\n\n").in_pieces_of(4));
+    server.respond(Response::raw(200, "text/event-stream", "data: abc\n\n").chunk_size(4));
     let (text, _, _) = ask(&server, &hello(true), whole_stream).await;
     let body = text.split_once("\r\n\r\n").unwrap().1;
     assert_eq!(body, "4\r\ndata\r\n4\r\n: ab\r\n3\r\nc\n\n\r\n0\r\n\r\n");
@@ -277,7 +278,7 @@ async fn pieces_are_chunks_of_their_own() {
 #[tokio::test]
 async fn a_head_that_never_comes() {
     let server = MockServer::start().await;
-    server.answer(Answer::usual().never_answers());
+    server.respond(Response::default().never_respond());
     let mut stream = connect(&server).await;
     write_request(&mut stream, &hello(true)).await;
     server.wait_for(|state| state.requests == 1).await;
@@ -288,8 +289,8 @@ async fn a_head_that_never_comes() {
 
 #[tokio::test]
 async fn leaving_in_the_middle_ends_the_answer() {
-    let server = MockServer::builder().pace(Duration::from_millis(2)).start().await;
-    server.answer(Answer::text("word ".repeat(1000)));
+    let server = MockServer::builder().event_interval(Duration::from_millis(2)).start().await;
+    server.respond(Response::text("word ".repeat(1000)));
     let (_, _, stream) = ask(&server, &hello(true), |text| text.contains("word")).await;
     drop(stream);
     let state = server.wait_for(|state| state.open_connections == 0).await;
@@ -299,7 +300,7 @@ async fn leaving_in_the_middle_ends_the_answer() {
 #[tokio::test]
 async fn dropping_the_server_closes_everything() {
     let server = MockServer::start().await;
-    server.always(Answer::usual().never_answers());
+    server.always(Response::default().never_respond());
     let mut stream = connect(&server).await;
     write_request(&mut stream, &hello(true)).await;
     server.wait_for(|state| state.requests == 1).await;
@@ -326,7 +327,7 @@ fn a_server_on_a_thread_of_its_own() {
 #[tokio::test]
 async fn a_thread_of_its_own_within_a_runtime() {
     let server = MockServer::builder().no_keep_alive().start_blocking();
-    server.answer(Answer::text("Hello"));
+    server.respond(Response::text("Hello"));
     let (text, _, _) = ask(&server, &hello(true), whole_stream).await;
     assert_eq!(content(&text), "Hello");
 }
@@ -343,7 +344,9 @@ async fn a_port_that_is_taken_is_an_error() {
 async fn a_paused_clock_passes_long_waits_at_once() {
     let hour = Duration::from_secs(3600);
     let server = MockServer::builder().no_keep_alive().start().await;
-    server.answer(Answer::text("late").delay_head(hour).thinks_for(hour).pace(hour));
+    server.respond(
+        Response::text("late").delay_head(hour).delay_first_event(hour).event_interval(hour),
+    );
     let start = tokio::time::Instant::now();
     let (text, _, _) = ask(&server, &hello(true), whole_stream).await;
     assert_eq!(content(&text), "late");

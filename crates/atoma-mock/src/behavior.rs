@@ -5,7 +5,7 @@ use serde_json::Value;
 
 /// How an answer departs from the proxy's usual manner.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Quirks {
+pub(crate) struct Behavior {
     pub(crate) fault: Option<Fault>,
     pub(crate) hold_after: Option<usize>,
     pub(crate) done: bool,
@@ -14,7 +14,7 @@ pub(crate) struct Quirks {
     pub(crate) usage: UsagePlace,
     pub(crate) silence_is_silent: bool,
     pub(crate) pace: Option<Duration>,
-    pub(crate) thinks_for: Duration,
+    pub(crate) delay_first_event: Duration,
     pub(crate) pieces_of: Option<usize>,
     pub(crate) per_event_write: bool,
     pub(crate) head: HeadTiming,

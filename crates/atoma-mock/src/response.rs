@@ -5,15 +5,15 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::flow::event;
-use crate::quirks::{After, Fault, HeadTiming, Quirks, Then, UsagePlace};
-use crate::speech::{Said, ToolCall};
+use crate::behavior::{After, Behavior, Fault, HeadTiming, Then, UsagePlace};
+use crate::body_script::event;
+use crate::fake_model::{Said, ToolCall};
 
 /// A scripted answer: what the server says, and how it departs from the proxy's usual manner.
 ///
 /// There are two kinds.
 ///
-/// - What a *model* says: [`usual`](Self::usual), [`text`](Self::text),
+/// - What a *model* says: [`default`](Self::default), [`text`](Self::text),
 ///   [`reasoning`](Self::reasoning) and [`tool_call`](Self::tool_call). It is rendered as a stream
 ///   or as one JSON document, as the request asks, and is given only to a request that the proxy
 ///   would let through. A request it would refuse gets the refusal, and the answer stays queued.
@@ -25,17 +25,17 @@ use crate::speech::{Said, ToolCall};
 /// document counts as one event; keep-alive comments are not counted.
 ///
 /// ```
-/// use atoma_mock::Answer;
+/// use atoma_mock::Response;
 ///
-/// let cut = Answer::text("one two three").cut_after_events(2);
-/// let busy = Answer::error(429, "TOO_MANY_REQUESTS", "Too many requests").header("retry-after", "1");
+/// let cut = Response::text("one two three").truncate_after_events(2);
+/// let busy = Response::error(429, "TOO_MANY_REQUESTS", "Too many requests").header("retry-after", "1");
 /// # let _ = (cut, busy);
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "an answer is given to a server with `answer` or `always`"]
-pub struct Answer {
+pub struct Response {
     pub(crate) content: Content,
-    pub(crate) quirks: Quirks,
+    pub(crate) behavior: Behavior,
 }
 
 #[derive(Clone, Debug)]
@@ -46,7 +46,14 @@ pub(crate) enum Content {
     Bytes(Bytes),
 }
 
-impl Answer {
+/// The response that the server gives without a script, to be changed by the methods below.
+impl Default for Response {
+    fn default() -> Self {
+        Self::new(Content::Usual)
+    }
+}
+
+impl Response {
     /// A normal answer with this text.
     pub fn text(text: impl Into<String>) -> Self {
         Self::said(Said { text: text.into(), ..Said::default() })
@@ -63,11 +70,6 @@ impl Answer {
     /// arguments which are not JSON can be sent too. More calls: [`and_tool_call`](Self::and_tool_call).
     pub fn tool_call(name: impl Into<String>, arguments: impl Into<Value>) -> Self {
         Self::said(Said::default()).and_tool_call(name, arguments)
-    }
-
-    /// What the server would have said without a script; to be changed by the methods below.
-    pub fn usual() -> Self {
-        Self::new(Content::Usual)
     }
 
     /// The proxy's own refusal: `{"error":{"code":…,"message":…}}` with this status.
@@ -107,9 +109,9 @@ impl Answer {
     /// line such as `[DONE]`. Nothing is added.
     ///
     /// ```
-    /// # use atoma_mock::Answer;
+    /// # use atoma_mock::Response;
     /// # use serde_json::json;
-    /// let odd = Answer::events([json!({"choices": null}), json!({"error": "upstream"})]);
+    /// let odd = Response::events([json!({"choices": null}), json!({"error": "upstream"})]);
     /// # let _ = odd;
     /// ```
     pub fn events(events: impl IntoIterator<Item = impl fmt::Display>) -> Self {
@@ -142,12 +144,12 @@ impl Answer {
     }
 
     /// Ends the body in good order after `events` events, as the proxy does when a node fails.
-    pub fn cut_after_events(self, events: usize) -> Self {
+    pub fn truncate_after_events(self, events: usize) -> Self {
         self.fault(After::Events(events), Then::End)
     }
 
     /// Closes the connection after `bytes` bytes of the body, without the end of the body.
-    pub fn cut_after_bytes(self, bytes: usize) -> Self {
+    pub fn truncate_after_bytes(self, bytes: usize) -> Self {
         self.fault(After::Bytes(bytes), Then::Close)
     }
 
@@ -167,7 +169,7 @@ impl Answer {
     }
 
     /// Falls silent after `events` events: nothing but keep-alive comments, for ever.
-    pub fn silent_after_events(self, events: usize) -> Self {
+    pub fn only_keep_alive_after(self, events: usize) -> Self {
         self.fault(After::Events(events), Then::Silence)
     }
 
@@ -187,13 +189,13 @@ impl Answer {
     /// So a test can look at what a client does with half an answer, without a sleep. A fault set for
     /// the same place comes after the release.
     pub fn hold_after_events(mut self, events: usize) -> Self {
-        self.quirks.hold_after = Some(events);
+        self.behavior.hold_after = Some(events);
         self
     }
 
     /// Ends a stream with `data: [DONE]`, as OpenAI does and the proxy does not.
     pub fn done(mut self) -> Self {
-        self.quirks.done = true;
+        self.behavior.done = true;
         self
     }
 
@@ -203,7 +205,7 @@ impl Answer {
     ///
     /// If the name or the value is not a legal header.
     pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.quirks.headers.push((
+        self.behavior.headers.push((
             HeaderName::from_bytes(name.as_bytes()).expect("a header name is a token"),
             HeaderValue::from_str(value).expect("a header value holds no control character"),
         ));
@@ -221,75 +223,75 @@ impl Answer {
 
     /// Waits this long before the head of the response.
     pub fn delay_head(mut self, delay: Duration) -> Self {
-        self.quirks.head = HeadTiming::After(delay);
+        self.behavior.head = HeadTiming::After(delay);
         self
     }
 
     /// Never sends the head; the connection stays open until the client leaves.
-    pub fn never_answers(mut self) -> Self {
-        self.quirks.head = HeadTiming::Never;
+    pub fn never_respond(mut self) -> Self {
+        self.behavior.head = HeadTiming::Never;
         self
     }
 
     /// Waits this long between the head and the first event, with keep-alive comments meanwhile.
     /// Default: not at all.
-    pub fn thinks_for(mut self, pause: Duration) -> Self {
-        self.quirks.thinks_for = pause;
+    pub fn delay_first_event(mut self, pause: Duration) -> Self {
+        self.behavior.delay_first_event = pause;
         self
     }
 
     /// The pause between two events; the server's own if not set.
-    pub fn pace(mut self, pause: Duration) -> Self {
-        self.quirks.pace = Some(pause);
+    pub fn event_interval(mut self, pause: Duration) -> Self {
+        self.behavior.pace = Some(pause);
         self
     }
 
     /// Sends no keep-alive comments.
     pub fn no_keep_alive(mut self) -> Self {
-        self.quirks.silence_is_silent = true;
+        self.behavior.silence_is_silent = true;
         self
     }
 
     /// Cuts what is sent into pieces of at most this many bytes, each its own HTTP chunk and, as long
     /// as the client keeps up, its own write. 0 counts as 1.
-    pub fn in_pieces_of(mut self, bytes: usize) -> Self {
-        self.quirks.pieces_of = Some(bytes.max(1));
+    pub fn chunk_size(mut self, bytes: usize) -> Self {
+        self.behavior.pieces_of = Some(bytes.max(1));
         self
     }
 
     /// Writes each event by itself to the socket, as long as the client keeps up. Without this,
     /// events that are due at the same time may share a write.
     pub fn per_event_write(mut self) -> Self {
-        self.quirks.per_event_write = true;
+        self.behavior.per_event_write = true;
         self
     }
 
     /// Leaves the usage out.
     pub fn without_usage(mut self) -> Self {
-        self.quirks.usage = UsagePlace::Nowhere;
+        self.behavior.usage = UsagePlace::Nowhere;
         self
     }
 
     /// Reports the usage so far in every chunk, besides the last.
     pub fn usage_in_every_chunk(mut self) -> Self {
-        self.quirks.usage = UsagePlace::EveryChunk;
+        self.behavior.usage = UsagePlace::EveryChunk;
         self
     }
 
     /// Leaves every `finish_reason` null.
     pub fn without_finish_reason(mut self) -> Self {
-        self.quirks.without_finish_reason = true;
+        self.behavior.without_finish_reason = true;
         self
     }
 
     /// Leaves `signature` and `response_hash` out, as other servers do.
     pub fn unsigned(mut self) -> Self {
-        self.quirks.unsigned = true;
+        self.behavior.unsigned = true;
         self
     }
 
     fn new(content: Content) -> Self {
-        Self { content, quirks: Quirks::default() }
+        Self { content, behavior: Behavior::default() }
     }
 
     fn said(said: Said) -> Self {
@@ -304,7 +306,7 @@ impl Answer {
     }
 
     fn fault(mut self, after: After, then: Then) -> Self {
-        self.quirks.fault = Some(Fault { after, then });
+        self.behavior.fault = Some(Fault { after, then });
         self
     }
 }

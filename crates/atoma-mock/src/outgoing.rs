@@ -3,13 +3,13 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::Value;
 
-use crate::answer::{Answer, Content};
-use crate::flow::{Flow, Source};
-use crate::proxy::{Plain, Verdict};
-use crate::quirks::HeadTiming;
+use crate::behavior::HeadTiming;
+use crate::body_script::{Flow, Source};
+use crate::fake_model;
+use crate::gateway::{Plain, Verdict};
 use crate::render::{Chunks, completion};
 use crate::reply::Reply;
-use crate::speech;
+use crate::response::{Content, Response};
 
 /// The answer to one request, ready to be sent.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ pub(crate) struct Tempo {
 }
 
 /// Whether an answer is given to any request, refused ones too.
-pub(crate) fn speaks_for_the_server(answer: &Answer) -> bool {
+pub(crate) fn speaks_for_the_server(answer: &Response) -> bool {
     matches!(answer.content, Content::Raw { .. } | Content::Bytes(_))
 }
 
@@ -52,14 +52,14 @@ pub(crate) fn plain(plain: Plain, tempo: Tempo) -> Outgoing {
         headers.insert(header::ALLOW, HeaderValue::from_static(allow));
     }
     let status = StatusCode::from_u16(plain.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    Body::whole(plain.body.into()).outgoing(status, headers, &Answer::usual(), tempo)
+    Body::whole(plain.body.into()).outgoing(status, headers, &Response::default(), tempo)
 }
 
 /// Renders a scripted answer, or what the server says by itself, to a request that was let through.
 ///
 /// `number` and `created` go into the id and the time stamp of a model's answer.
 pub(crate) fn scripted(
-    answer: &Answer,
+    answer: &Response,
     verdict: &Verdict,
     tempo: Tempo,
     number: usize,
@@ -79,16 +79,21 @@ pub(crate) fn scripted(
         }
         Content::Bytes(response) => {
             return Outgoing {
-                timing: answer.quirks.head,
+                timing: answer.behavior.head,
                 head: None,
-                flow: Flow::new(Source::whole(response.clone()), &answer.quirks, tempo.pace, false),
+                flow: Flow::new(
+                    Source::whole(response.clone()),
+                    &answer.behavior,
+                    tempo.pace,
+                    false,
+                ),
                 keep_alive: None,
             };
         }
-        Content::Usual => &speech::usual(request),
+        Content::Usual => &fake_model::usual(request),
         Content::Said(said) => said,
     };
-    let reply = Reply::new(request, said, &answer.quirks, number, created);
+    let reply = Reply::new(request, said, &answer.behavior, number, created);
     let mut headers = any_origin();
     let body = if request["stream"] == true {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -126,19 +131,19 @@ impl Body {
         self,
         status: StatusCode,
         mut headers: HeaderMap,
-        answer: &Answer,
+        answer: &Response,
         tempo: Tempo,
     ) -> Outgoing {
-        let quirks = &answer.quirks;
-        for (name, value) in &quirks.headers {
+        let behavior = &answer.behavior;
+        for (name, value) in &behavior.headers {
             headers.insert(name, value.clone());
         }
         let stream = self.length.is_none();
-        let flow = Flow::new(self.source, quirks, tempo.pace, stream);
+        let flow = Flow::new(self.source, behavior, tempo.pace, stream);
         let length = self.length.filter(|_| !flow.ends_early());
-        let keep_alive = tempo.keep_alive.filter(|_| stream && !quirks.silence_is_silent);
+        let keep_alive = tempo.keep_alive.filter(|_| stream && !behavior.silence_is_silent);
         Outgoing {
-            timing: quirks.head,
+            timing: behavior.head,
             head: Some(Head { status, headers, length }),
             flow,
             keep_alive,

@@ -4,37 +4,37 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{Semaphore, watch};
 
-use crate::answer::Answer;
-use crate::proxy::{Rules, Verdict, judge};
+use crate::gateway::{Rules, Verdict, judge};
+use crate::outgoing::{self, Outgoing, Tempo};
 use crate::request::ReceivedRequest;
-use crate::respond::{self, Outgoing, Tempo};
-use crate::server::ServerState;
+use crate::response::Response;
+use crate::server::ServerStats;
 
 /// What all connections of a server share.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct State {
     rules: Rules,
     tempo: Tempo,
     script: Mutex<Script>,
-    pub(crate) state: watch::Sender<ServerState>,
+    pub(crate) stats: watch::Sender<ServerStats>,
     /// A permit for each held answer that may go on.
     pub(crate) gate: Arc<Semaphore>,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Script {
-    pub(crate) queue: VecDeque<Answer>,
-    pub(crate) always: Option<Answer>,
+    pub(crate) queue: VecDeque<Response>,
+    pub(crate) always: Option<Response>,
     pub(crate) requests: Vec<ReceivedRequest>,
 }
 
-impl Shared {
+impl State {
     pub(crate) fn new(rules: Rules, tempo: Tempo) -> Self {
         Self {
             rules,
             tempo,
             script: Mutex::default(),
-            state: watch::Sender::default(),
+            stats: watch::Sender::default(),
             gate: Arc::new(Semaphore::new(0)),
         }
     }
@@ -47,13 +47,13 @@ impl Shared {
             script.requests.push(request);
             (script.take(&verdict), script.requests.len())
         };
-        self.state.send_modify(|state| state.requests += 1);
-        let exchange = Exchange { shared: Arc::clone(self), over: false };
+        self.stats.send_modify(|stats| stats.requests += 1);
+        let exchange = Exchange { state: Arc::clone(self), over: false };
         let outgoing = match (answer, verdict) {
-            (None, Verdict::Plain(plain)) => respond::plain(plain, self.tempo),
+            (None, Verdict::Plain(plain)) => outgoing::plain(plain, self.tempo),
             (answer, verdict) => {
-                let answer = answer.unwrap_or_else(Answer::usual);
-                respond::scripted(&answer, &verdict, self.tempo, number, now())
+                let answer = answer.unwrap_or_else(Response::default);
+                outgoing::scripted(&answer, &verdict, self.tempo, number, now())
             }
         };
         (outgoing, exchange)
@@ -61,9 +61,9 @@ impl Shared {
 
     /// Counts a connection as open until the guard is dropped.
     pub(crate) fn opened(self: &Arc<Self>) -> Open {
-        self.state.send_modify(|state| {
-            state.connections += 1;
-            state.open_connections += 1;
+        self.stats.send_modify(|stats| {
+            stats.connections += 1;
+            stats.open_connections += 1;
         });
         Open(Arc::clone(self))
     }
@@ -75,10 +75,10 @@ impl Shared {
 
 impl Script {
     /// The answer due to a request; `None`: the proxy or the model speaks for itself.
-    fn take(&mut self, verdict: &Verdict) -> Option<Answer> {
+    fn take(&mut self, verdict: &Verdict) -> Option<Response> {
         let due = self.queue.front().or(self.always.as_ref())?;
         let passes = matches!(verdict, Verdict::Chat(_));
-        if !passes && !respond::speaks_for_the_server(due) {
+        if !passes && !outgoing::speaks_for_the_server(due) {
             return None;
         }
         self.queue.pop_front().or_else(|| self.always.clone())
@@ -91,25 +91,25 @@ fn now() -> u64 {
 }
 
 /// An open connection.
-pub(crate) struct Open(Arc<Shared>);
+pub(crate) struct Open(Arc<State>);
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.state.send_modify(|state| state.open_connections -= 1);
+        self.0.stats.send_modify(|stats| stats.open_connections -= 1);
     }
 }
 
 /// One answer on its way: finished, or abandoned when dropped before.
 #[derive(Debug)]
 pub(crate) struct Exchange {
-    shared: Arc<Shared>,
+    state: Arc<State>,
     over: bool,
 }
 
 impl Exchange {
     /// Waits until the server is told to let one held answer go on.
     pub(crate) fn released(&self) -> impl Future<Output = ()> + Send + use<> {
-        let gate = Arc::clone(&self.shared.gate);
+        let gate = Arc::clone(&self.state.gate);
         async move {
             if let Ok(permit) = gate.acquire_owned().await {
                 permit.forget();
@@ -121,7 +121,7 @@ impl Exchange {
     pub(crate) fn finish(&mut self) {
         if !self.over {
             self.over = true;
-            self.shared.state.send_modify(|state| state.finished += 1);
+            self.state.stats.send_modify(|stats| stats.finished += 1);
         }
     }
 }
@@ -129,7 +129,7 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         if !self.over {
-            self.shared.state.send_modify(|state| state.abandoned += 1);
+            self.state.stats.send_modify(|stats| stats.abandoned += 1);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::json;
 
-use crate::quirks::{After, Fault, Quirks, Then};
+use crate::behavior::{After, Behavior, Fault, Then};
 use crate::render::Chunks;
 
 /// What to do next with a connection: the course of one body, decided without touching it.
@@ -70,7 +70,7 @@ impl Source {
 pub(crate) struct Flow {
     source: Source,
     pace: Duration,
-    thinks_for: Duration,
+    delay_first_event: Duration,
     pieces_of: Option<usize>,
     per_event_write: bool,
     fault: Option<Fault>,
@@ -83,16 +83,16 @@ pub(crate) struct Flow {
 
 impl Flow {
     /// `pace` is the server's own, for an answer that has none.
-    pub(crate) fn new(source: Source, quirks: &Quirks, pace: Duration, stream: bool) -> Self {
+    pub(crate) fn new(source: Source, behavior: &Behavior, pace: Duration, stream: bool) -> Self {
         Self {
             source,
-            pace: quirks.pace.unwrap_or(pace),
-            thinks_for: quirks.thinks_for,
-            pieces_of: quirks.pieces_of,
-            per_event_write: quirks.per_event_write,
-            fault: quirks.fault.clone(),
-            hold_after: quirks.hold_after,
-            done: quirks.done && stream,
+            pace: behavior.pace.unwrap_or(pace),
+            delay_first_event: behavior.delay_first_event,
+            pieces_of: behavior.pieces_of,
+            per_event_write: behavior.per_event_write,
+            fault: behavior.fault.clone(),
+            hold_after: behavior.hold_after,
+            done: behavior.done && stream,
             steps: VecDeque::new(),
             events: 0,
             bytes: 0,
@@ -134,7 +134,7 @@ impl Flow {
         let Some(event) = next else {
             return self.steps.push_back(Step::End);
         };
-        let pause = if self.events == 0 { self.thinks_for } else { self.pace };
+        let pause = if self.events == 0 { self.delay_first_event } else { self.pace };
         if !pause.is_zero() {
             self.steps.push_back(Step::Pause(pause));
         }
@@ -217,13 +217,13 @@ fn ends_of_events(body: &[u8]) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::answer::Answer;
+    use crate::response::Response;
     use proptest::prelude::*;
 
-    /// The course of the events `a`, `b`, `c` under an answer's quirks, in short.
-    fn course(answer: &Answer) -> String {
+    /// The course of the events `a`, `b`, `c` under an answer's behavior, in short.
+    fn course(answer: &Response) -> String {
         let source = Source::Pieces(["aa", "bb", "cc"].map(Bytes::from).into());
-        run(Flow::new(source, &answer.quirks, Duration::ZERO, true))
+        run(Flow::new(source, &answer.behavior, Duration::ZERO, true))
     }
 
     fn run(mut flow: Flow) -> String {
@@ -246,22 +246,22 @@ mod tests {
 
     #[test]
     fn each_quirk_takes_its_course() {
-        let usual = Answer::usual;
+        let usual = Response::default;
         let ms = Duration::from_millis;
         for (name, answer, wanted) in [
             ("plain", usual(), "aa bb cc End"),
             ("done", usual().done(), "aa bb cc data: [DONE] End"),
-            ("cut", usual().cut_after_events(2), "aa bb End"),
-            ("cut, done", usual().done().cut_after_events(2), "aa bb End"),
-            ("cut at once", usual().cut_after_events(0), "End"),
-            ("cut at the end", usual().cut_after_events(3), "aa bb cc End"),
-            ("cut too late", usual().done().cut_after_events(9), "aa bb cc data: [DONE] End"),
-            ("cut in bytes", usual().cut_after_bytes(3), "aa b Close"),
-            ("cut between bytes", usual().cut_after_bytes(4), "aa bb Close"),
-            ("cut before bytes", usual().cut_after_bytes(0), "Close"),
+            ("cut", usual().truncate_after_events(2), "aa bb End"),
+            ("cut, done", usual().done().truncate_after_events(2), "aa bb End"),
+            ("cut at once", usual().truncate_after_events(0), "End"),
+            ("cut at the end", usual().truncate_after_events(3), "aa bb cc End"),
+            ("cut too late", usual().done().truncate_after_events(9), "aa bb cc data: [DONE] End"),
+            ("cut in bytes", usual().truncate_after_bytes(3), "aa b Close"),
+            ("cut between bytes", usual().truncate_after_bytes(4), "aa bb Close"),
+            ("cut before bytes", usual().truncate_after_bytes(0), "Close"),
             ("reset", usual().reset_after_events(1), "aa Reset"),
             ("reset in bytes", usual().reset_after_bytes(1), "a Reset"),
-            ("silent", usual().silent_after_events(1), "aa Silence"),
+            ("silent", usual().only_keep_alive_after(1), "aa Silence"),
             ("stall", usual().stall_after_events(1), "aa Stall"),
             ("stall in bytes", usual().stall_after_bytes(5), "aa bb c Stall"),
             ("error", usual().error_after_events(1, "no"), r#"aa data: {"error":"no"} End"#),
@@ -270,14 +270,18 @@ mod tests {
                 usual().done().error_after_events(0, 7),
                 r#"data: {"error":7} data: [DONE] End"#,
             ),
-            ("last fault counts", usual().cut_after_events(0).reset_after_events(1), "aa Reset"),
+            (
+                "last fault counts",
+                usual().truncate_after_events(0).reset_after_events(1),
+                "aa Reset",
+            ),
             ("hold", usual().hold_after_events(1), "aa Hold bb cc End"),
-            ("hold, cut", usual().hold_after_events(1).cut_after_events(1), "aa Hold End"),
-            ("pace", usual().pace(ms(5)), "aa 5ms bb 5ms cc End"),
-            ("thinks", usual().thinks_for(ms(9)), "9ms aa bb cc End"),
-            ("pieces", usual().in_pieces_of(1), "a | a | b | b | c | c | End"),
+            ("hold, cut", usual().hold_after_events(1).truncate_after_events(1), "aa Hold End"),
+            ("pace", usual().event_interval(ms(5)), "aa 5ms bb 5ms cc End"),
+            ("thinks", usual().delay_first_event(ms(9)), "9ms aa bb cc End"),
+            ("pieces", usual().chunk_size(1), "a | a | b | b | c | c | End"),
             ("writes", usual().per_event_write(), "aa | bb | cc | End"),
-            ("pieces, cut", usual().in_pieces_of(1).cut_after_bytes(3), "a | a | b Close"),
+            ("pieces, cut", usual().chunk_size(1).truncate_after_bytes(3), "a | a | b Close"),
         ] {
             assert_eq!(course(&answer), wanted, "{name}");
         }
@@ -286,11 +290,11 @@ mod tests {
     #[test]
     fn the_pace_of_the_answer_beats_that_of_the_server() {
         let pieces = || Source::Pieces(["a", "b"].map(Bytes::from).into());
-        let flow = |answer: &Answer| {
-            run(Flow::new(pieces(), &answer.quirks, Duration::from_millis(30), true))
+        let flow = |answer: &Response| {
+            run(Flow::new(pieces(), &answer.behavior, Duration::from_millis(30), true))
         };
-        assert_eq!(flow(&Answer::usual()), "a 30ms b End");
-        assert_eq!(flow(&Answer::usual().pace(Duration::ZERO)), "a b End");
+        assert_eq!(flow(&Response::default()), "a 30ms b End");
+        assert_eq!(flow(&Response::default().event_interval(Duration::ZERO)), "a b End");
     }
 
     #[test]
@@ -314,8 +318,8 @@ mod tests {
             size in 1_usize..20,
         ) {
             let body = Bytes::from(body);
-            let quirks = Answer::usual().in_pieces_of(size).quirks;
-            let mut flow = Flow::new(Source::events(&body), &quirks, Duration::ZERO, true);
+            let behavior = Response::default().chunk_size(size).behavior;
+            let mut flow = Flow::new(Source::events(&body), &behavior, Duration::ZERO, true);
             let mut sent = Vec::new();
             loop {
                 match flow.next() {

@@ -1,8 +1,8 @@
 use http::{Method, header};
 use serde_json::{Value, json};
 
+use crate::fake_model::messages;
 use crate::request::ReceivedRequest;
-use crate::speech::messages;
 
 /// What the proxy makes of a request, before any model is asked.
 #[derive(Debug, PartialEq)]
