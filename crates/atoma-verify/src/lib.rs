@@ -1,0 +1,42 @@
+#![doc = include_str!("../README.md")]
+#![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
+
+// What to accept, and what a check returns.
+mod stream;
+mod verified;
+mod verifier;
+
+// Who signs.
+mod public_key;
+mod scheme;
+mod sui_address;
+
+// From text to hash and signature.
+mod claim;
+mod hash;
+mod signature;
+mod split;
+
+mod error;
+#[cfg(feature = "receipt")]
+mod receipt;
+#[cfg(feature = "signing")]
+mod signing;
+
+pub use error::{VerifyError, VerifyErrorKind};
+pub use public_key::PublicKey;
+#[cfg(feature = "receipt")]
+pub use receipt::Receipt;
+pub use scheme::Scheme;
+#[cfg(feature = "signing")]
+pub use signing::{SignedHash, SigningKey};
+pub use split::{SignedText, split};
+pub use stream::{Checked, Mode, StreamVerifier};
+pub use sui_address::{ParseSignerError, SuiAddress};
+pub use verified::Verified;
+pub use verifier::{NoSigner, Verifier, verify};
