@@ -5,11 +5,10 @@ mod error;
 mod extra;
 mod json;
 mod open_enum;
+mod stream;
 mod wire;
 
-pub use chat::accumulator::ChatCompletionAccumulator;
 pub use chat::chunk::{ChatCompletionChunk, ChatCompletionChunkChoice, ChatCompletionChunkDelta};
-pub use chat::chunk_reader::ChunkReader;
 pub use chat::content::{Content, ContentPart, ImageDetail, ImageUrl, ImageUrlPart, TextPart};
 pub use chat::logprobs::{Logprobs, TokenLogprob, TopLogprob};
 pub use chat::message::{ChatCompletionMessage, Role};
@@ -27,3 +26,5 @@ pub use chat::validate::InvalidRequest;
 pub use error::ApiError;
 pub use extra::Extra;
 pub use json::ParseError;
+pub use stream::accumulator::ChatCompletionAccumulator;
+pub use stream::chunk_reader::ChunkReader;

@@ -1,7 +1,7 @@
-use super::chunk::{ChatCompletionChunk, ChatCompletionChunkChoice};
-use super::chunk_template::ChunkTemplate;
-use super::content::Content;
-use super::tool::ToolCallDelta;
+use super::template::ChunkTemplate;
+use crate::chat::chunk::{ChatCompletionChunk, ChatCompletionChunkChoice};
+use crate::chat::content::Content;
+use crate::chat::tool::ToolCallDelta;
 use crate::json::path::{Field, Place};
 use crate::json::repair::{CutString, Halves, repair};
 use crate::{ParseError, json};

@@ -1,6 +1,6 @@
 //! Tool calls put together from their fragments, the way real servers need.
 
-use super::tool::{ToolCall, ToolCallDelta};
+use crate::chat::tool::{ToolCall, ToolCallDelta};
 
 /// How many calls of a choice are kept; what goes beyond is passed over.
 const MOST_CALLS: usize = 128;

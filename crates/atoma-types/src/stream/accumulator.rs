@@ -1,10 +1,12 @@
 use serde_json::Value;
 
-use super::chunk::{ChatCompletionChunk, ChatCompletionChunkChoice, ChatCompletionChunkDelta};
 use super::memory_size;
-use super::message::ChatCompletionMessage;
-use super::response::{ChatCompletionChoice, ChatCompletionResponse, ObjectKind};
 use super::tool_calls::ToolCalls;
+use crate::chat::chunk::{
+    ChatCompletionChunk, ChatCompletionChunkChoice, ChatCompletionChunkDelta,
+};
+use crate::chat::message::ChatCompletionMessage;
+use crate::chat::response::{ChatCompletionChoice, ChatCompletionResponse, ObjectKind};
 use crate::wire::settle;
 
 /// How many choices are kept; what goes beyond is passed over.

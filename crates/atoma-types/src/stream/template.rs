@@ -5,8 +5,8 @@
 //! meaning of one member depend on another (repeated names, escapes in names) makes no pattern; anything else than a string of
 //! plain JSON in a gap does not fit. What does not fit is read as if there were no pattern.
 
-use super::chunk::ChatCompletionChunk;
-use super::content::Content;
+use crate::chat::chunk::ChatCompletionChunk;
+use crate::chat::content::Content;
 use crate::json::path::{Field, Path};
 
 /// How long a text may be that is kept.

@@ -1,8 +1,8 @@
 use serde_json::Value;
 
-use super::chunk::ChatCompletionChunkDelta;
-use super::content::{Content, ContentPart};
-use super::logprobs::Logprobs;
+use crate::chat::chunk::ChatCompletionChunkDelta;
+use crate::chat::content::{Content, ContentPart};
+use crate::chat::logprobs::Logprobs;
 
 /// About what an entry of a list takes beside its text.
 const ENTRY: usize = 64;
