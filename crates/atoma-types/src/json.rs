@@ -84,7 +84,7 @@ pub(crate) fn object_from_slice<T: ReadObject + Default>(json: &[u8]) -> Result<
             object = T::default();
         }
         is_begun = true;
-        first_object(json, &mut object)
+        first_object(json, &mut object).map(drop)
     })?;
     Ok(object)
 }
@@ -115,13 +115,24 @@ fn mended<T>(
     first_value(&repair(json, Halves::Replace).json).map_err(|error| flaw.unwrap_or(error))
 }
 
-/// Reads the first JSON value, an object, into an empty one where it will stay.
-pub(crate) fn first_object(json: &str, target: &mut dyn ReadObject) -> Result<(), ParseError> {
-    match read(&mut deserializer(json), &mut Whole(target)) {
-        Ok(Read::Known(())) => Ok(()),
+/// Reads the first JSON value, an object, into an empty one where it will stay. Returns the text after it.
+pub(crate) fn first_object<'a>(
+    json: &'a str,
+    target: &mut dyn ReadObject,
+) -> Result<&'a str, ParseError> {
+    let mut deserializer = deserializer(json);
+    match read(&mut deserializer, &mut Whole(target)) {
+        Ok(Read::Known(())) if deserializer.end().is_ok() => Ok(""),
+        Ok(Read::Known(())) => Ok(&json[end_of_value(json)..]),
         Ok(_) => Err(ParseError::new(serde_json::Error::custom("expected an object"))),
         Err(error) => Err(ParseError::new(error)),
     }
+}
+
+/// Where the first JSON value of a text ends, which is known to be an object.
+#[cold]
+fn end_of_value(json: &str) -> usize {
+    repair(json.as_bytes(), Halves::Replace).end
 }
 
 /// For the first JSON value of a text. What follows it is ignored: some servers append `data: [DONE]`.

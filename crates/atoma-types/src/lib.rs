@@ -27,4 +27,6 @@ pub use error::ApiError;
 pub use extra::Extra;
 pub use json::ParseError;
 pub use stream::accumulator::ChatCompletionAccumulator;
+pub use stream::chat::ChatModel;
 pub use stream::chunk_reader::ChunkReader;
+pub use stream::{Progress, ResponseModel, Seen, StreamModel};

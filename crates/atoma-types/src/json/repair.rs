@@ -12,6 +12,8 @@ use super::path::{Path, Place};
 /// The text with its flaws mended.
 pub(crate) struct Repaired {
     pub(crate) json: String,
+    /// Where the value ends in the text given, if that is UTF-8.
+    pub(crate) end: usize,
     /// The halves taken out.
     pub(crate) halves: Vec<CutString>,
 }
@@ -46,7 +48,7 @@ pub(crate) fn repair(json: &[u8], halves: Halves) -> Repaired {
     let mut pass = Pass { input: text.as_bytes(), at: 0, output, path, halves, cut: Vec::new() };
     pass.run();
     let json = String::from_utf8(pass.output).expect("only whole characters of ASCII are replaced");
-    Repaired { json, halves: pass.cut }
+    Repaired { json, end: pass.at, halves: pass.cut }
 }
 
 /// Of how many strings halves are taken out at most; those of further ones become U+FFFD at once.
@@ -261,7 +263,7 @@ mod tests {
     fn halves_of_streamed_fields_are_told_with_their_place() {
         let json = r#"{"id":"\ud83d","choices":[null,{"delta":{"content":"\ude42a\ud83d"}},
             {"delta":{"tool_calls":[{"function":{"arguments":"x"}},{"function":{"arguments":"\ud83d"}}]}}]}"#;
-        let Repaired { json, halves } = repair(json.as_bytes(), Halves::TakeOut);
+        let Repaired { json, halves, .. } = repair(json.as_bytes(), Halves::TakeOut);
         let value: Value = serde_json::from_str(&json).unwrap();
         assert_eq!(value["id"], "\u{fffd}");
         assert_eq!(value["choices"][1]["delta"]["content"], "a");

@@ -77,7 +77,7 @@ impl ChunkReader {
     pub fn read(&mut self, data: &[u8]) -> Result<ChatCompletionChunk, ParseError> {
         match std::str::from_utf8(data) {
             Ok(data) => self.read_in_place(data)?,
-            Err(_) => self.mend(data, None)?,
+            Err(_) => self.mend(data, None).map(drop)?,
         }
         Ok(self.take())
     }
@@ -99,8 +99,15 @@ impl ChunkReader {
     ///
     /// As [`read`](Self::read). The chunk is empty then.
     #[inline]
-    pub fn read_in_place(&mut self, data: &str) -> Result<(), ParseError> {
+    pub fn read_in_place(&mut self, mut data: &str) -> Result<(), ParseError> {
+        self.read_next(&mut data)
+    }
+
+    /// Reads the first object of an event's data as [`read_in_place`](Self::read_in_place) does, and moves `data` past it.
+    #[inline]
+    pub(crate) fn read_next(&mut self, data: &mut &str) -> Result<(), ParseError> {
         if self.held.is_empty() && self.pattern.fill(data, &mut self.chunk) {
+            *data = "";
             return Ok(());
         }
         self.read_alone(data)
@@ -120,18 +127,24 @@ impl ChunkReader {
 
     /// Reads data that no pattern helps with.
     #[inline(never)]
-    fn read_alone(&mut self, data: &str) -> Result<(), ParseError> {
+    fn read_alone(&mut self, data: &mut &str) -> Result<(), ParseError> {
+        let whole = std::mem::take(data);
         if !self.held.is_empty() {
-            return self.mend(data.as_bytes(), None);
+            *data = &whole[self.mend(whole.as_bytes(), None)?..];
+            return Ok(());
         }
         self.chunk = ChatCompletionChunk::default();
-        match json::first_object(data, &mut self.chunk) {
-            Ok(()) => {
+        match json::first_object(whole, &mut self.chunk) {
+            Ok(rest) => {
+                *data = rest;
                 self.chunk.find_flat_error();
-                self.pattern.learn(data, &mut self.chunk);
+                self.pattern.learn(&whole[..whole.len() - rest.len()], &mut self.chunk);
                 Ok(())
             }
-            Err(flaw) if flaw.is_mendable() => self.mend(data.as_bytes(), Some(flaw)),
+            Err(flaw) if flaw.is_mendable() => {
+                *data = &whole[self.mend(whole.as_bytes(), Some(flaw))?..];
+                Ok(())
+            }
             Err(error) => {
                 self.clear();
                 Err(error)
@@ -139,8 +152,8 @@ impl ChunkReader {
         }
     }
 
-    /// Reads data with its flaws mended, and joins what was held with what opens its fields.
-    fn mend(&mut self, data: &[u8], flaw: Option<ParseError>) -> Result<(), ParseError> {
+    /// Reads data with its flaws mended, and joins what was held with what opens its fields. Returns where the object ends.
+    fn mend(&mut self, data: &[u8], flaw: Option<ParseError>) -> Result<usize, ParseError> {
         self.clear();
         let repaired = repair(data, Halves::TakeOut);
         let mut chunk = ChatCompletionChunk::default();
@@ -150,7 +163,7 @@ impl ChunkReader {
             self.join(position, choice, &repaired.halves);
         }
         self.chunk = chunk;
-        Ok(())
+        Ok(repaired.end)
     }
 
     fn clear(&mut self) {

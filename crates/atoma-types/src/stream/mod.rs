@@ -1,7 +1,225 @@
 //! Reading streams: events into chunks, and chunks into a response.
 
 pub(crate) mod accumulator;
+pub(crate) mod chat;
 pub(crate) mod chunk_reader;
 mod memory_size;
 mod template;
 mod tool_calls;
+
+use crate::{ApiError, ParseError};
+
+/// The reader of one streamed response: it reads events into chunks, and joins the chunks into the response.
+///
+/// Whoever owns the bytes splits them into events, calls [`read`](Self::read) for the data of each, and asks
+/// [`progress`](Self::progress) whether the response is complete. The model knows neither `[DONE]` nor HTTP.
+///
+/// ```
+/// use atoma_types::{ChatModel, Seen, StreamModel};
+///
+/// let mut model = ChatModel::default();
+/// for mut data in [
+///     r#"{"choices": [{"delta": {"content": "Hel"}}]}"#,
+///     r#"{"choices": [{"delta": {"content": "lo"}, "finish_reason": "stop"}]}"#,
+/// ] {
+///     while !data.is_empty() {
+///         if let Seen::Chunk = model.read("", &mut data)? {
+///             print!("{}", model.chunk().text());
+///         }
+///     }
+/// }
+/// assert!(model.progress().is_complete(false));
+/// assert_eq!(model.into_response().text(), "Hello");
+/// # Ok::<(), atoma_types::ParseError>(())
+/// ```
+pub trait StreamModel: Default + Send + 'static {
+    /// One piece of the response.
+    type Chunk: Clone + Send;
+
+    /// The response that the chunks add up to.
+    type Response: ResponseModel;
+
+    /// Reads the first value in the data of an event, and moves `data` past it.
+    ///
+    /// Most events hold one value, and `data` is empty afterwards. Proxies that lose a blank line put several into one event:
+    /// call this again until `data` is empty. `event` is the event's name, empty for most.
+    ///
+    /// # Errors
+    ///
+    /// The data is a JSON object that is broken or incomplete. `data` is empty then.
+    fn read(&mut self, event: &str, data: &mut &str) -> Result<Seen, ParseError>;
+
+    /// Reads the first value of a JSON body that was sent where a stream was asked for, and moves `body` past it.
+    ///
+    /// An object that calls itself a whole response needs no finish reason to be complete.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    fn read_body(&mut self, body: &mut &str) -> Result<Seen, ParseError>;
+
+    /// Sets how many choices the request asked for. The default is 1.
+    fn expect_choices(&mut self, _n: u32) {}
+
+    /// The chunk read last. Empty at the start, after an error and after [`take_chunk`](Self::take_chunk).
+    fn chunk(&self) -> &Self::Chunk;
+
+    /// Takes the chunk read last out of the model.
+    fn take_chunk(&mut self) -> Self::Chunk;
+
+    /// How far the response has come.
+    fn progress(&self) -> Progress;
+
+    /// The response as far as it has come, while the stream continues.
+    fn response(&self) -> Self::Response;
+
+    /// The response as far as it has come.
+    fn into_response(self) -> Self::Response;
+}
+
+/// A typed JSON body of a response that is not streamed.
+pub trait ResponseModel: Sized + Send + 'static {
+    /// Reads a body.
+    ///
+    /// # Errors
+    ///
+    /// The body is not a JSON object, or is incomplete. An error that the server reports is not a parse error: see
+    /// [`error`](Self::error).
+    fn from_slice(body: &[u8]) -> Result<Self, ParseError>;
+
+    /// The error that the server reports in this body, under whatever status.
+    fn error(&self) -> Option<&ApiError>;
+
+    /// Whether the body is a response of this kind. A JSON object of another kind is not.
+    fn has_content(&self) -> bool;
+}
+
+/// What [`StreamModel::read`] found in the data of an event.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Seen {
+    /// A chunk; [`StreamModel::chunk`] returns it.
+    Chunk,
+    /// Nothing that matters: a comment sent as data, `null`, an object without content.
+    Nothing,
+    /// Text that is not JSON. The rest of the event was skipped, and [`Progress::is_complete`] takes it into account.
+    Unreadable,
+    /// An error that the server reports. Nothing of this event is part of the response.
+    Error(Box<ApiError>),
+}
+
+/// How far a streamed response has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Progress {
+    /// How many chunks were read.
+    pub chunks: u64,
+    /// How many choices were seen.
+    pub choices: usize,
+    /// Whether every choice seen has a finish reason, or a whole response was read in place of a stream.
+    pub is_finished: bool,
+    /// Whether every choice that was asked for is finished: at most the usage is still to come.
+    pub is_settled: bool,
+    /// Whether an event was not JSON.
+    pub has_unreadable: bool,
+    /// About how many bytes of content are kept.
+    pub size: usize,
+}
+
+impl Progress {
+    /// Whether a stream that ends here is complete; `done` says whether the server marked the end.
+    ///
+    /// Complete is a stream of at least one chunk with a finish reason for every choice seen. A server's own mark is enough
+    /// as well, unless an event could not be read: that may have been the rest of the response.
+    #[must_use]
+    pub fn is_complete(&self, done: bool) -> bool {
+        self.chunks > 0 && (self.is_finished || (done && !self.has_unreadable))
+    }
+}
+
+/// Reads data that is not a JSON object: all of it.
+pub(crate) fn read_other(event: &str, data: &mut &str) -> Seen {
+    let text = std::mem::take(data).trim_ascii();
+    // Some gateways send their keep-alive comments as data.
+    if text.is_empty() || text.starts_with(':') || text == "null" {
+        return Seen::Nothing;
+    }
+    if event == "error" || text.starts_with('[') {
+        if let Some(error) = ApiError::from_body(text.as_bytes()) {
+            return Seen::Error(Box::new(error));
+        }
+    }
+    Seen::Unreadable
+}
+
+/// The next value of an event that holds several, after lost line ends.
+#[cold]
+pub(crate) fn next_value(rest: &str) -> &str {
+    let rest = rest.trim_ascii_start();
+    rest.strip_prefix("data:").map_or(rest, str::trim_ascii_start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ChatModel;
+
+    /// What each read of an event finds: the text of a chunk, or else what else it is.
+    fn read_all(event: &str, mut data: &str) -> Vec<String> {
+        let mut model = ChatModel::default();
+        let mut found = Vec::new();
+        while !data.is_empty() {
+            found.push(match model.read(event, &mut data) {
+                Ok(Seen::Chunk) => model.take_chunk().text().into_owned(),
+                Ok(Seen::Error(error)) => format!("error: {error}"),
+                Ok(seen) => format!("{seen:?}").to_lowercase(),
+                Err(_) => "broken".to_owned(),
+            });
+        }
+        found
+    }
+
+    #[test]
+    fn an_event_of_several_values_is_read_value_by_value() {
+        let a = r#"{"choices":[{"delta":{"content":"a"}}]}"#;
+        let b = r#"{"choices":[{"delta":{"content":"b"}}]}"#;
+        for (name, data, wanted) in [
+            ("one", a.to_owned(), &["a"][..]),
+            ("nothing between", format!("{a}{b}{a}"), &["a", "b", "a"]),
+            ("a line end between", format!("{a}\n{b}"), &["a", "b"]),
+            ("a field name between", format!("{a}data: {b}"), &["a", "b"]),
+            ("text after it", format!("{a}\nupstream timed out"), &["a", "unreadable"]),
+            ("an error after it", format!("{a}{{\"error\":\"e\"}}"), &["a", "error: e"]),
+            ("half of one after it", format!("{a}{}", &b[..9]), &["a", "broken"]),
+            ("spaces around it", format!(" {a}\n "), &["a"]),
+            ("a mended one first", a.replace("\"a\"", "\"a\",\"x\":NaN") + b, &["a", "b"]),
+            ("text", "upstream timed out".to_owned(), &["unreadable"]),
+            ("null", "null".to_owned(), &["nothing"]),
+            ("a comment", ": ping".to_owned(), &["nothing"]),
+        ] {
+            assert_eq!(read_all("", &data), wanted, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_found_by_the_name_of_its_event() {
+        for data in [r#"{"message":"e"}"#, r#"{"error":{"message":"e"}}"#, "e", "\"e\""] {
+            assert_eq!(read_all("error", data), ["error: e"], "{data}");
+        }
+    }
+
+    #[test]
+    fn a_mark_of_the_end_does_not_make_up_for_text_that_could_not_be_read() {
+        for (has_unreadable, is_finished, done, wanted) in [
+            (false, false, false, false),
+            (false, false, true, true),
+            (true, false, true, false),
+            (true, true, false, true),
+        ] {
+            let progress =
+                Progress { chunks: 1, is_finished, has_unreadable, ..Progress::default() };
+            assert_eq!(progress.is_complete(done), wanted, "{progress:?} {done}");
+        }
+        assert!(!Progress { is_finished: true, ..Progress::default() }.is_complete(true));
+    }
+}
