@@ -1,4 +1,4 @@
-use crate::{Error, text::redact};
+use crate::{Error, redact::redact};
 use atoma_transport::BoxError;
 use bytes::Bytes;
 use http::HeaderValue;

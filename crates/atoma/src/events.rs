@@ -2,6 +2,7 @@
 
 use crate::{
     ApiKey, Error,
+    error::Partial,
     outcome::{answer_too_large, unreadable},
 };
 use atoma_sse::{Decoder, Event, Limits};
@@ -9,7 +10,6 @@ use atoma_types::{
     ApiError, ChatCompletionAccumulator, ChatCompletionChunk, ChatCompletionResponse, ChunkReader,
     ObjectKind,
 };
-use std::sync::Arc;
 
 /// Reads the events of one answer in order, and knows whether it is whole.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub(crate) struct Events {
     reader: ChunkReader,
     answer: ChatCompletionAccumulator,
     /// What had come when reading failed, shared with the error.
-    failed: Option<Arc<ChatCompletionResponse>>,
+    failed: Option<Partial>,
     key: Option<ApiKey>,
     /// The number of choices asked for.
     choices: u32,
@@ -120,15 +120,15 @@ impl Events {
     /// The answer as far as it came; none before the first chunk.
     pub(crate) fn partial(&self) -> Option<ChatCompletionResponse> {
         match &self.failed {
-            Some(failed) => Some(ChatCompletionResponse::clone(failed)),
+            Some(failed) => failed.get().cloned(),
             None => self.has_begun().then(|| self.answer.response()),
         }
     }
 
     /// Ends the reading: the answer as far as it came, for the error to keep.
-    pub(crate) fn fail(&mut self) -> Option<Arc<ChatCompletionResponse>> {
+    pub(crate) fn fail(&mut self) -> Option<Partial> {
         if self.has_begun() {
-            self.failed = Some(Arc::new(std::mem::take(&mut self.answer).into_response()));
+            self.failed = Some(Partial::new(std::mem::take(&mut self.answer).into_response()));
         }
         self.failed.clone()
     }

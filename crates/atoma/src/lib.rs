@@ -4,20 +4,20 @@
 mod api_key;
 #[cfg(feature = "blocking")]
 pub mod blocking;
+mod body_format;
 mod builder;
 mod call;
 mod chat;
 mod client;
-mod clock;
 mod error;
+mod event_stream;
 mod events;
 mod headers;
+mod idle_timeout;
 mod outcome;
+mod redact;
 mod reply;
 mod server_url;
-mod sniff;
-mod stream;
-mod text;
 
 pub use api_key::{ApiKey, ApiKeyProvider};
 pub use builder::ClientBuilder;
@@ -25,8 +25,8 @@ pub use call::{Call, Operation};
 pub use chat::{Chat, CreateChatCompletion, StreamChatCompletion};
 pub use client::Client;
 pub use error::Error;
+pub use event_stream::ChatCompletionStream;
 pub use reply::Reply;
-pub use stream::ChatCompletionStream;
 
 /// The models of the API, from `atoma-types`.
 pub use atoma_types as types;

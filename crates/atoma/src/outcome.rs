@@ -2,11 +2,11 @@
 
 use crate::{
     ApiKey, ChatCompletionStream, Error, Reply, Result,
+    body_format::{BodyFormat, is_event_stream, trimmed},
     call::{Answer, Sent},
     error::error_response::told_by,
     events::{Events, Said},
     reply::Head,
-    sniff::{Looks, is_event_stream, looks, trimmed},
 };
 use atoma_transport::{Body, Sleep, Timer};
 use atoma_types::{ApiError, ChatCompletionChunk, ChatCompletionResponse, ParseError};
@@ -90,9 +90,9 @@ fn read_completion(
     event_limit: usize,
 ) -> Result<ChatCompletionResponse> {
     let json = trimmed(body);
-    match looks(json, false) {
-        Looks::Json => read_json(json, key),
-        Looks::Events => {
+    match BodyFormat::detect(json, false) {
+        BodyFormat::Json => read_json(json, key),
+        BodyFormat::Events => {
             // The body was bounded as it was read.
             let mut events = Events::new(1, key.cloned(), usize::MAX);
             match read_events(body, &mut events, event_limit) {
@@ -100,8 +100,10 @@ fn read_completion(
                 Err(error) => Err(error.with_partial(events.fail())),
             }
         }
-        Looks::Unclear if json.is_empty() => Err(Error::unexpected("the answer is empty", b"")),
-        Looks::Unclear | Looks::Other => {
+        BodyFormat::Unknown if json.is_empty() => {
+            Err(Error::unexpected("the answer is empty", b""))
+        }
+        BodyFormat::Unknown | BodyFormat::Other => {
             Err(Error::unexpected("the answer is not JSON", &cleansed(json, key)))
         }
     }

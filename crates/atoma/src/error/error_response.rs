@@ -1,15 +1,12 @@
 //! What a refusal means: whether to try again, and what an error inside a 200 stands for.
 
-use crate::{
-    events::Events,
-    sniff::{Looks, looks},
-};
+use crate::{body_format::BodyFormat, events::Events};
 use atoma_types::ApiError;
 use http::StatusCode;
 
 /// What the body of a refusal tells; gateways may send it as an event of the stream asked for.
 pub(crate) fn told_by(body: &[u8]) -> Option<ApiError> {
-    if looks(body, false) == Looks::Events {
+    if BodyFormat::detect(body, false) == BodyFormat::Events {
         let mut decoder = Events::decoder(body.len());
         let mut rest = body;
         while let Ok(Some(event)) = decoder.decode(&mut rest) {

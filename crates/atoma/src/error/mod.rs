@@ -1,7 +1,10 @@
 pub(crate) mod error_response;
+mod partial;
+
+pub(crate) use self::partial::Partial;
 
 use self::error_response::{is_plain_refusal, is_retryable, status_told};
-use crate::text::excerpt;
+use crate::redact::excerpt;
 use atoma_transport::{Attempts, Delivery, ErrorKind, FailureCause, TransportError};
 use atoma_types::{ApiError, ChatCompletionResponse, InvalidRequest};
 use http::StatusCode;
@@ -24,12 +27,15 @@ use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 ///
 /// Display is one short line of this level only; causes are in
 /// [`source`](std::error::Error::source). No key, header or body is ever in either.
-pub struct Error(Box<Inner>);
+///
+/// Clones share everything and are cheap.
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
 
 struct Inner {
     kind: Kind,
     head: Head,
-    partial: Option<Arc<ChatCompletionResponse>>,
+    partial: Option<Partial>,
 }
 
 /// What is known of the exchange.
@@ -107,13 +113,13 @@ impl Error {
 
     #[cold]
     fn from_kind(kind: Kind) -> Self {
-        Self(Box::new(Inner { kind, head: Head::default(), partial: None }))
+        Self(Arc::new(Inner { kind, head: Head::default(), partial: None }))
     }
 
     /// Adds what the response's head told.
     pub(crate) fn with_head(mut self, head: &crate::reply::Head) -> Self {
         let now = std::time::SystemTime::now();
-        self.0.head = Head {
+        self.inner_mut().head = Head {
             status: Some(head.status),
             request_id: head.request_id().map(str::to_owned),
             retry_after: atoma_transport::retry_after(&head.headers, now),
@@ -124,14 +130,18 @@ impl Error {
 
     /// Says that the answer went on for `time` after its head, until this.
     pub(crate) fn with_body_time(mut self, time: Duration) -> Self {
-        let attempts = &mut self.0.head.attempts;
+        let attempts = &mut self.inner_mut().head.attempts;
         attempts.elapsed = attempts.elapsed.saturating_add(time);
         self
     }
 
-    pub(crate) fn with_partial(mut self, partial: Option<Arc<ChatCompletionResponse>>) -> Self {
-        self.0.partial = partial;
+    pub(crate) fn with_partial(mut self, partial: Option<Partial>) -> Self {
+        self.inner_mut().partial = partial;
         self
+    }
+
+    fn inner_mut(&mut self) -> &mut Inner {
+        Arc::get_mut(&mut self.0).expect("an error is complete before it is cloned")
     }
 
     /// The client was built wrong: a bad URL, key, header or option. The text says what to do.
@@ -241,16 +251,37 @@ impl Error {
         }
     }
 
-    /// What of the answer had arrived before the error; only streams have it.
-    ///
-    /// Nothing received is lost: text, reasoning, tool calls and usage as far as they came.
+    /// Returns the part of a chat completion that arrived before the error: text, reasoning, tool
+    /// calls and usage. Only streams have one; see [`partial_as`](Self::partial_as) for the others.
     pub fn partial(&self) -> Option<&ChatCompletionResponse> {
-        self.0.partial.as_deref()
+        self.partial_as()
     }
 
-    /// Takes the partial answer out of the error.
+    /// Takes the partial chat completion out of the error.
     pub fn into_partial(self) -> Option<ChatCompletionResponse> {
-        self.0.partial.map(Arc::unwrap_or_clone)
+        self.into_partial_as()
+    }
+
+    /// Returns the part of the response that arrived before the error, if the call returns a `T`
+    /// and anything arrived.
+    ///
+    /// ```
+    /// use atoma::{ChatCompletionResponse, Error};
+    ///
+    /// fn text_so_far(error: &Error) -> Option<String> {
+    ///     Some(error.partial_as::<ChatCompletionResponse>()?.text().into_owned())
+    /// }
+    /// ```
+    pub fn partial_as<T: 'static>(&self) -> Option<&T> {
+        self.0.partial.as_ref()?.get()
+    }
+
+    /// Takes the partial response out of the error.
+    pub fn into_partial_as<T: Clone + Send + Sync + 'static>(self) -> Option<T> {
+        match Arc::try_unwrap(self.0) {
+            Ok(inner) => inner.partial?.into(),
+            Err(shared) => shared.partial.clone()?.into(),
+        }
     }
 
     /// Some phase took longer than it may.

@@ -6,88 +6,89 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Tells when nothing has moved for too long, at no cost while something moves.
+/// Measures how long there has been no activity, at no cost while there is some.
 ///
-/// Movement is only noted; the time is read when there is nothing to do but wait, and a sleep that
-/// is under way is left to run out rather than set anew.
-pub(crate) struct Clock {
+/// [`reset`](Self::reset) only sets a flag. The time is read when the task has nothing to do but
+/// wait, and a pending sleep is left to fire early rather than replaced.
+pub(crate) struct IdleTimeout {
     timer: Arc<dyn Timer>,
-    /// When it was last seen that something had moved.
+    /// The time when the last activity was noticed.
     since: Instant,
-    has_moved: bool,
-    sleep: Option<Armed>,
+    was_reset: bool,
+    sleep: Option<PendingSleep>,
 }
 
-/// A sleep under way.
-struct Armed {
+struct PendingSleep {
     until: Instant,
     sleep: Sleep,
-    /// Whom it wakes, once it was asked.
+    /// The task that it wakes, once it was polled.
     waker: Option<Waker>,
 }
 
-impl Clock {
-    /// A clock that starts now.
+impl IdleTimeout {
+    /// Starts measuring now.
     pub(crate) fn new(timer: Arc<dyn Timer>) -> Self {
-        Self { since: timer.now(), timer, has_moved: false, sleep: None }
+        Self { since: timer.now(), timer, was_reset: false, sleep: None }
     }
 
-    pub(crate) fn time_since(&self, earlier: Instant) -> Duration {
-        self.timer.now().saturating_duration_since(earlier)
+    pub(crate) fn now(&self) -> Instant {
+        self.timer.now()
     }
 
-    pub(crate) fn moved(&mut self) {
-        self.has_moved = true;
+    /// Reports activity.
+    pub(crate) fn reset(&mut self) {
+        self.was_reset = true;
     }
 
-    /// Whether nothing has moved for `limit`; never without a limit.
-    pub(crate) fn has_passed(&mut self, limit: Option<Duration>) -> bool {
-        self.has_passed_at(self.timer.now(), limit)
+    /// Returns whether there was no activity for `limit`; never without a limit.
+    pub(crate) fn has_expired(&mut self, limit: Option<Duration>) -> bool {
+        self.has_expired_at(self.timer.now(), limit)
     }
 
-    fn has_passed_at(&mut self, now: Instant, limit: Option<Duration>) -> bool {
-        if std::mem::take(&mut self.has_moved) {
+    fn has_expired_at(&mut self, now: Instant, limit: Option<Duration>) -> bool {
+        if std::mem::take(&mut self.was_reset) {
             self.since = now;
         }
         limit.is_some_and(|limit| now.saturating_duration_since(self.since) >= limit)
     }
 
-    /// Ready when nothing has moved for `limit`.
-    pub(crate) fn poll_passed(
+    /// Is ready when there was no activity for `limit`.
+    pub(crate) fn poll_expired(
         &mut self,
         cx: &mut Context<'_>,
         limit: Option<Duration>,
     ) -> Poll<()> {
         loop {
             let now = self.timer.now();
-            if self.has_passed_at(now, limit) {
+            if self.has_expired_at(now, limit) {
                 return Poll::Ready(());
             }
             let Some(deadline) = limit.and_then(|limit| self.since.checked_add(limit)) else {
                 return Poll::Pending;
             };
-            let armed = match &mut self.sleep {
-                Some(armed) if armed.until <= deadline => armed,
+            let pending = match &mut self.sleep {
+                Some(pending) if pending.until <= deadline => pending,
                 none => {
                     let sleep = self.timer.sleep_until(deadline);
-                    none.insert(Armed { until: deadline, sleep, waker: None })
+                    none.insert(PendingSleep { until: deadline, sleep, waker: None })
                 }
             };
-            // Nothing is gained by asking a sleep again which is to wake the same task later.
+            // Polling again a sleep that will wake the same task later would change nothing, and a
+            // sleep of Tokio takes a lock.
             let wakes_us = |waker: &Waker| waker.will_wake(cx.waker());
-            if now < armed.until && armed.waker.as_ref().is_some_and(wakes_us) {
+            if now < pending.until && pending.waker.as_ref().is_some_and(wakes_us) {
                 return Poll::Pending;
             }
-            armed.waker = Some(cx.waker().clone());
-            ready!(armed.sleep.as_mut().poll(cx));
+            pending.waker = Some(cx.waker().clone());
+            ready!(pending.sleep.as_mut().poll(cx));
             self.sleep = None;
         }
     }
 }
 
-impl fmt::Debug for Clock {
+impl fmt::Debug for IdleTimeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Clock").field("timer", &self.timer).finish_non_exhaustive()
+        f.debug_struct("IdleTimeout").field("timer", &self.timer).finish_non_exhaustive()
     }
 }
 
@@ -132,11 +133,11 @@ mod tests {
     fn a_sleep_is_asked_once_by_each_task_and_when_it_is_over() {
         const LIMIT: Option<Duration> = Some(Duration::from_secs(10));
         let (timer, asked) = (ManualTimer::new(), Arc::new(AtomicUsize::new(0)));
-        let mut clock = Clock::new(Arc::new(Counting(timer.clone(), Arc::clone(&asked))));
+        let mut idle = IdleTimeout::new(Arc::new(Counting(timer.clone(), Arc::clone(&asked))));
         let tasks = [Arc::new(Woken::default()), Arc::new(Woken::default())];
         let [first, second] = tasks.clone().map(Waker::from);
         let mut is_over =
-            |waker| clock.poll_passed(&mut Context::from_waker(waker), LIMIT).is_ready();
+            |waker| idle.poll_expired(&mut Context::from_waker(waker), LIMIT).is_ready();
 
         for (waker, so_far) in [(&first, 1), (&first, 1), (&second, 2), (&second, 2), (&first, 3)] {
             timer.advance(Duration::from_secs(1));

@@ -1,11 +1,11 @@
 use crate::{
     Error, Result,
+    body_format::{BodyFormat, is_event_stream, trimmed},
     call::{Answer, Sent},
-    clock::Clock,
     events::{Events, Said},
+    idle_timeout::IdleTimeout,
     outcome::{answer_too_large, read_unfinished, too_large},
     reply::Head,
-    sniff::{Looks, is_event_stream, looks, trimmed},
 };
 use atoma_sse::Decoder;
 use atoma_transport::{Attempts, Body, TransportError};
@@ -48,7 +48,7 @@ pub struct ChatCompletionStream {
     has_first: bool,
     decoder: Decoder,
     events: Events,
-    clock: Clock,
+    idle: IdleTimeout,
     before_first: Option<Duration>,
     between: Option<Duration>,
     /// Frames since the last event.
@@ -103,7 +103,7 @@ impl ChatCompletionStream {
             has_first: false,
             decoder: Events::decoder(client.limits.event),
             events: Events::new(choices, key, client.limits.response),
-            clock: Clock::new(Arc::clone(&client.timer)),
+            idle: IdleTimeout::new(Arc::clone(&client.timer)),
             before_first: timeouts.head,
             between: timeouts.idle,
             quiet_frames: 0,
@@ -236,7 +236,7 @@ impl ChatCompletionStream {
                 }
                 // Comments alone must neither hold the task for ever nor outrun the clock.
                 self.quiet_frames = 0;
-                if self.clock.has_passed(self.patience()) {
+                if self.idle.has_expired(self.patience()) {
                     return Poll::Ready(self.out_of_time());
                 }
                 cx.waker().wake_by_ref();
@@ -246,7 +246,7 @@ impl ChatCompletionStream {
             Poll::Ready(None) => Poll::Ready(self.end_of_body()),
             Poll::Pending => {
                 let patience = self.patience();
-                ready!(self.clock.poll_passed(cx, patience));
+                ready!(self.idle.poll_expired(cx, patience));
                 Poll::Ready(self.out_of_time())
             }
         }
@@ -262,14 +262,14 @@ impl ChatCompletionStream {
                     beginning.extend_from_slice(&self.frame);
                     self.frame = std::mem::take(beginning).into();
                 }
-                match looks(&self.frame, labelled) {
-                    Looks::Events => self.mode = Mode::Events,
-                    Looks::Json => self.mode = Mode::Json(Vec::new()),
-                    Looks::Unclear if self.frame.len() < BLANK_LIMIT => {
+                match BodyFormat::detect(&self.frame, labelled) {
+                    BodyFormat::Events => self.mode = Mode::Events,
+                    BodyFormat::Json => self.mode = Mode::Json(Vec::new()),
+                    BodyFormat::Unknown if self.frame.len() < BLANK_LIMIT => {
                         let beginning = std::mem::take(&mut self.frame).to_vec();
                         self.mode = Mode::Opening { beginning, labelled };
                     }
-                    Looks::Unclear | Looks::Other => {
+                    BodyFormat::Unknown | BodyFormat::Other => {
                         let what = "the answer is neither an event stream nor JSON";
                         let error = Error::unexpected(what, &self.events.cleansed(&self.frame));
                         return self.fail(error);
@@ -308,14 +308,14 @@ impl ChatCompletionStream {
         match said {
             Ok(Said::Chunk) => {
                 self.quiet_frames = 0;
-                self.clock.moved();
+                self.idle.reset();
                 Some(Ok(()))
             }
             Ok(Said::Nothing) => None,
             Ok(Said::Done) => {
                 self.frame = Bytes::new();
                 self.mode = Mode::Draining { left: DRAIN_LIMIT };
-                self.clock.moved();
+                self.idle.reset();
                 None
             }
             Err(error) => self.fail(error),
@@ -372,7 +372,9 @@ impl ChatCompletionStream {
 
     fn fail(&mut self, error: Error) -> Option<Step> {
         self.finish();
-        let error = error.with_head(&self.head).with_body_time(self.clock.time_since(self.arrived));
+        let error = error
+            .with_head(&self.head)
+            .with_body_time(self.idle.now().saturating_duration_since(self.arrived));
         Some(Err(error.with_partial(self.events.fail())))
     }
 

@@ -1,43 +1,46 @@
-//! What a body is, by its first bytes: servers and what stands before them mislabel.
+//! Detects what a body is by its first bytes: servers and gateways mislabel their responses.
 
-/// What a body looks like.
+/// The format of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Looks {
+pub(crate) enum BodyFormat {
     /// An event stream.
     Events,
     /// A JSON object or array.
     Json,
     /// A page, or plain text.
     Other,
-    /// More bytes are needed to tell.
-    Unclear,
+    /// More bytes are needed.
+    Unknown,
 }
 
 /// The names that a line of an event stream may begin with, `error` beyond the standard.
 const FIELDS: [&[u8]; 6] = [b"data", b"event", b"id", b"retry", b"error", b":"];
 
-/// Judges by the first bytes of a body; `labelled` if its type is `text/event-stream`.
-///
-/// Under the right label everything is an event stream that is not plainly JSON or markup.
-pub(crate) fn looks(beginning: &[u8], labelled: bool) -> Looks {
-    let text = trimmed(beginning);
-    match text.first() {
-        None => Looks::Unclear,
-        Some(b'{' | b'[') => Looks::Json,
-        Some(b'<') => Looks::Other,
-        Some(_) if labelled => Looks::Events,
-        Some(_) if FIELDS.iter().any(|field| begins_line(text, field)) => Looks::Events,
-        Some(_) if FIELDS.iter().any(|field| field.starts_with(text)) => Looks::Unclear,
-        Some(_) => Looks::Other,
+impl BodyFormat {
+    /// Detects the format by the first bytes of a body.
+    ///
+    /// `labeled` says that the content type is `text/event-stream`: then everything is an event
+    /// stream that is not clearly JSON or markup.
+    pub(crate) fn detect(beginning: &[u8], labeled: bool) -> Self {
+        let text = trimmed(beginning);
+        match text.first() {
+            None => Self::Unknown,
+            Some(b'{' | b'[') => Self::Json,
+            Some(b'<') => Self::Other,
+            Some(_) if labeled => Self::Events,
+            Some(_) if FIELDS.iter().any(|field| begins_line(text, field)) => Self::Events,
+            Some(_) if FIELDS.iter().any(|field| field.starts_with(text)) => Self::Unknown,
+            Some(_) => Self::Other,
+        }
     }
 }
 
-/// `body` without a byte-order mark and leading white space.
+/// Returns `body` without a byte-order mark and leading white space.
 pub(crate) fn trimmed(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_start()
 }
 
-/// Whether a content type is `text/event-stream`, with or without parameters.
+/// Returns whether the content type is `text/event-stream`, with or without parameters.
 pub(crate) fn is_event_stream(headers: &http::HeaderMap) -> bool {
     const ESSENCE: &[u8] = b"text/event-stream";
     let Some(label) = headers.get(http::header::CONTENT_TYPE) else { return false };
@@ -60,43 +63,43 @@ mod tests {
 
     #[test]
     fn a_label_may_have_parameters() {
-        let is_labelled = |label: &str| {
+        let is_labeled = |label: &str| {
             let label = http::HeaderValue::from_str(label).unwrap();
             is_event_stream(&[(http::header::CONTENT_TYPE, label)].into_iter().collect())
         };
         for label in
             ["text/event-stream", "Text/Event-Stream ; charset=utf-8", " text/event-stream;"]
         {
-            assert!(is_labelled(label), "{label}");
+            assert!(is_labeled(label), "{label}");
         }
         for label in ["", "text/event-streams", "application/json", "x;text/event-stream"] {
-            assert!(!is_labelled(label), "{label}");
+            assert!(!is_labeled(label), "{label}");
         }
         assert!(!is_event_stream(&http::HeaderMap::new()));
     }
 
     #[test]
-    fn bodies_are_told_apart() {
-        use Looks::{Events, Json, Other, Unclear};
-        let cases: [(&str, &[u8], bool, Looks); 15] = [
-            ("nothing yet", b"", true, Unclear),
-            ("blank lines", b"\r\n\n ", false, Unclear),
+    fn formats_are_detected() {
+        use BodyFormat::{Events, Json, Other, Unknown};
+        let cases: [(&str, &[u8], bool, BodyFormat); 15] = [
+            ("nothing yet", b"", true, Unknown),
+            ("blank lines", b"\r\n\n ", false, Unknown),
             ("a completion", b"\n{\"id\"", false, Json),
-            ("a completion under the stream's label", b"{\"id\"", true, Json),
+            ("a completion labeled as a stream", b"{\"id\"", true, Json),
             ("a list of errors", b"[{", false, Json),
             ("a page", b"<!DOCTYPE html>", true, Other),
-            ("a page under another label", b"  <html>", false, Other),
+            ("a page with another label", b"  <html>", false, Other),
             ("data", b"data: {", false, Events),
             ("a comment", b": keep-alive", false, Events),
-            ("a mark, then an event", b"\xef\xbb\xbfevent: x", false, Events),
-            ("half a field's name", b"dat", false, Unclear),
-            ("half a field's name, labelled", b"dat", true, Events),
+            ("a byte-order mark, then an event", b"\xef\xbb\xbfevent: x", false, Events),
+            ("half a field name", b"dat", false, Unknown),
+            ("half a field name, labeled", b"dat", true, Events),
             ("text that begins like a field", b"database is down", false, Other),
             ("plain text", b"upstream error", false, Other),
-            ("an unknown field, labelled", b"foo: bar", true, Events),
+            ("an unknown field, labeled", b"foo: bar", true, Events),
         ];
-        for (name, bytes, labelled, expected) in cases {
-            assert_eq!(looks(bytes, labelled), expected, "{name}");
+        for (name, bytes, labeled, expected) in cases {
+            assert_eq!(BodyFormat::detect(bytes, labeled), expected, "{name}");
         }
     }
 }

@@ -1,0 +1,28 @@
+use std::{any::Any, fmt, sync::Arc};
+
+/// The part of a response that arrived before an error, of whatever type the call returns.
+///
+/// Clones share it.
+#[derive(Clone)]
+pub(crate) struct Partial(Arc<dyn Any + Send + Sync>);
+
+impl Partial {
+    pub(crate) fn new<T: Send + Sync + 'static>(response: T) -> Self {
+        Self(Arc::new(response))
+    }
+
+    pub(crate) fn get<T: 'static>(&self) -> Option<&T> {
+        self.0.downcast_ref()
+    }
+
+    /// Returns the response itself, without a copy if nobody else holds it.
+    pub(crate) fn into<T: Clone + Send + Sync + 'static>(self) -> Option<T> {
+        self.0.downcast().ok().map(Arc::unwrap_or_clone)
+    }
+}
+
+impl fmt::Debug for Partial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Partial")
+    }
+}
