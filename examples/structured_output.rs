@@ -7,7 +7,7 @@
 
 mod support;
 
-use atoma::{ChatCompletionMessage, ChatCompletionRequest, FinishReason, types::JsonSchema};
+use atoma::{ChatCompletionMessage, ChatCompletionRequest, FinishReason, types::JsonSchemaFormat};
 use serde::Deserialize;
 use serde_json::json;
 use std::error::Error;
@@ -40,7 +40,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         support::model("meta-llama/Llama-3.3-70B-Instruct"),
         [ChatCompletionMessage::user("A recipe for a tomato soup, please.")],
     )
-    .response_format(JsonSchema::new("recipe", schema).strict(true));
+    .response_format(JsonSchemaFormat::new("recipe", schema).strict(true));
 
     let reply = client.chat().create(request).await?;
     if reply.finish_reason() == Some(&FinishReason::Length) {

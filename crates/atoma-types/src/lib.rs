@@ -16,7 +16,7 @@ pub use chat::request::{ChatCompletionRequest, StreamOptions};
 pub use chat::response::{
     ChatCompletionChoice, ChatCompletionResponse, FinishReason, ObjectKind, StopReason,
 };
-pub use chat::response_format::{JsonSchema, ResponseFormat};
+pub use chat::response_format::{JsonSchemaFormat, ResponseFormat};
 pub use chat::tool::{
     ChatCompletionToolsParam, FunctionCall, FunctionCallDelta, FunctionDefinition, ToolCall,
     ToolCallDelta, ToolChoice, ToolKind,

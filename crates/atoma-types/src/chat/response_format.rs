@@ -22,14 +22,14 @@ pub enum ResponseFormat {
     /// Some JSON object.
     JsonObject,
     /// JSON that fits a schema.
-    JsonSchema(JsonSchema),
+    JsonSchema(JsonSchemaFormat),
     /// Any other form, such as a grammar; written as it is.
     Other(Value),
 }
 
 object! {
     /// A schema the answer must fit.
-    pub struct JsonSchema {
+    pub struct JsonSchemaFormat {
         /// The name of the form.
         pub name: String,
         /// What the form is for, told to the model.
@@ -42,9 +42,9 @@ object! {
 }
 
 impl ResponseFormat {
-    /// JSON that fits `schema`. For a description or strictness, fill a [`JsonSchema`].
+    /// JSON that fits `schema`. For a description or strictness, fill a [`JsonSchemaFormat`].
     pub fn json_schema(name: impl Into<String>, schema: Value) -> Self {
-        Self::JsonSchema(JsonSchema::new(name, schema))
+        Self::JsonSchema(JsonSchemaFormat::new(name, schema))
     }
 
     fn read_value(value: Value) -> Result<Self, Value> {
@@ -77,7 +77,7 @@ impl ResponseFormat {
     }
 }
 
-impl JsonSchema {
+impl JsonSchemaFormat {
     /// A schema and its name.
     pub fn new(name: impl Into<String>, schema: Value) -> Self {
         Self { name: name.into(), schema: Some(schema), ..Self::default() }
@@ -98,8 +98,8 @@ impl JsonSchema {
     }
 }
 
-impl From<JsonSchema> for ResponseFormat {
-    fn from(schema: JsonSchema) -> Self {
+impl From<JsonSchemaFormat> for ResponseFormat {
+    fn from(schema: JsonSchemaFormat) -> Self {
         Self::JsonSchema(schema)
     }
 }
@@ -114,8 +114,9 @@ mod tests {
 
     #[test]
     fn each_form_is_written_as_the_reference_says_and_read_back() {
-        let strict =
-            JsonSchema::new("city", json!({"type": "object"})).description("A city").strict(true);
+        let strict = JsonSchemaFormat::new("city", json!({"type": "object"}))
+            .description("A city")
+            .strict(true);
         let cases = [
             (ResponseFormat::Text, json!({"type": "text"})),
             (ResponseFormat::JsonObject, json!({"type": "json_object"})),

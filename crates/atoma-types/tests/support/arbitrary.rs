@@ -329,7 +329,7 @@ pub(crate) fn response_format() -> impl Strategy<Value = ResponseFormat> {
     prop_oneof![
         Just(ResponseFormat::Text),
         Just(ResponseFormat::JsonObject),
-        (text(), any::<bool>()).prop_map(|(name, strict)| JsonSchema::new(
+        (text(), any::<bool>()).prop_map(|(name, strict)| JsonSchemaFormat::new(
             name,
             json!({"type": "object"})
         )
