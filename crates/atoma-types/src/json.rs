@@ -1,5 +1,6 @@
 //! Reading JSON as servers send it.
 
+pub(crate) mod partial;
 pub(crate) mod path;
 pub(crate) mod repair;
 

@@ -5,6 +5,7 @@ mod error;
 mod extra;
 mod json;
 mod open_enum;
+mod schema;
 mod stream;
 mod wire;
 
@@ -25,7 +26,8 @@ pub use chat::usage::{CompletionTokensDetails, PromptTokensDetails, Usage};
 pub use chat::validate::InvalidRequest;
 pub use error::ApiError;
 pub use extra::Extra;
-pub use json::ParseError;
+pub use json::{ParseError, partial::PartialJson};
+pub use schema::{UnsupportedSchema, strict_schema};
 pub use stream::accumulator::ChatCompletionAccumulator;
 pub use stream::chat::ChatModel;
 pub use stream::chunk_reader::ChunkReader;
