@@ -1,6 +1,6 @@
 //! The laws of the fuzz targets, on their seeds and on some thousand arbitrary inputs.
 
-#[path = "../fuzz/laws.rs"]
+#[path = "common/laws.rs"]
 #[allow(dead_code, unreachable_pub)]
 mod laws;
 
@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 #[test]
 fn seeds() {
-    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
+    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/seeds");
     let laws: [(&str, fn(&[u8])); 4] = [
         ("decode_arbitrary", laws::decode_arbitrary),
         ("cuts", laws::cuts),

@@ -4,7 +4,6 @@
 
 use atoma_sse::Decoder;
 
-#[path = "../../fuzz/laws.rs"]
 pub mod laws;
 
 pub use laws::Outcome;
