@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use atoma_sse::{Decoder, EventStream, OwnedEvent};
+use atoma_sse::{Decoder, EventStream};
 use futures_core::Stream;
 
 #[cfg(feature = "peers")]
@@ -103,7 +103,9 @@ fn stream(pieces: &[&'static [u8]]) -> Tally {
     let mut tally = Tally::default();
     let events = EventStream::new(Pieces(pieces.iter()));
     drain(events, |event| {
-        tally.add(event.map_or_else(|_| String::new(), OwnedEvent::into_data).as_bytes());
+        if let Ok(event) = event {
+            tally.add(event.data().as_bytes());
+        }
     });
     tally
 }

@@ -1,48 +1,69 @@
-//! What the adapters share: a decoder over a source that hands out its bytes piece by piece.
+//! The state machine behind both adapters: a decoder over a source of chunks.
 
 use core::fmt;
 use core::task::{Context, Poll, ready};
 
 use crate::{DecodeError, Decoder, IncompleteEvent, OwnedEvent};
 
-/// Where an adapter takes its bytes from.
-pub(crate) trait ChunkSource {
+/// The source of an adapter's bytes.
+pub(crate) trait ChunkSource<C> {
     type Error;
 
-    /// Decodes the next event of the bytes in hand, and takes what it used of them.
-    fn decode(&mut self, decoder: &mut Decoder) -> Result<Option<OwnedEvent>, DecodeError>;
-
-    /// Replaces the bytes in hand, which are used up, by the next ones.
-    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<(), Self::Error>>>;
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<C, Self::Error>>>;
 }
 
-pub(crate) struct Adapter<S> {
+/// Bytes from the source, and how far they have been decoded.
+pub(crate) trait Chunk {
+    /// Decodes the next event. `Ok(None)` means that the chunk is used up.
+    fn decode(&mut self, decoder: &mut Decoder) -> Result<Option<OwnedEvent>, DecodeError>;
+
+    fn is_used_up(&self) -> bool;
+}
+
+pub(crate) struct Adapter<S, C> {
     source: S,
     decoder: Decoder,
+    /// A chunk that holds more than the last event. Most chunks end with an event, and one that is
+    /// used up never comes here.
+    chunk: Option<C>,
     ended: bool,
     incomplete: Option<IncompleteEvent>,
 }
 
-impl<S: ChunkSource> Adapter<S> {
+impl<S: ChunkSource<C>, C: Chunk> Adapter<S, C> {
     pub(crate) fn new(source: S, decoder: Decoder) -> Self {
-        Self { source, decoder, ended: false, incomplete: None }
+        Self { source, decoder, chunk: None, ended: false, incomplete: None }
     }
 
+    #[inline]
     pub(crate) fn poll_next(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<OwnedEvent, StreamError<S::Error>>>> {
-        loop {
-            if let Some(item) = self.source.decode(&mut self.decoder).transpose() {
-                return Poll::Ready(Some(
-                    item.map_err(|error| StreamError(StreamErrorKind::Decode(error))),
-                ));
+        if let Some(chunk) = &mut self.chunk {
+            let decoded = chunk.decode(&mut self.decoder);
+            if chunk.is_used_up() {
+                self.chunk = None;
             }
-            if self.ended {
-                return Poll::Ready(None);
+            match decoded {
+                Ok(Some(event)) => return Poll::Ready(Some(Ok(event))),
+                Ok(None) => {}
+                Err(error) => return Poll::Ready(Some(Err(error.into()))),
             }
-            match ready!(self.source.poll_more(cx)) {
-                Some(Ok(())) => {}
+        }
+        while !self.ended {
+            match ready!(self.source.poll_chunk(cx)) {
+                Some(Ok(mut chunk)) => {
+                    let decoded = chunk.decode(&mut self.decoder);
+                    if !chunk.is_used_up() {
+                        self.chunk = Some(chunk);
+                    }
+                    match decoded {
+                        Ok(Some(event)) => return Poll::Ready(Some(Ok(event))),
+                        Ok(None) => {}
+                        Err(error) => return Poll::Ready(Some(Err(error.into()))),
+                    }
+                }
                 Some(Err(error)) => {
                     self.end();
                     return Poll::Ready(Some(Err(StreamError(StreamErrorKind::Source(error)))));
@@ -50,6 +71,7 @@ impl<S: ChunkSource> Adapter<S> {
                 None => self.end(),
             }
         }
+        Poll::Ready(None)
     }
 
     pub(crate) fn decoder(&self) -> &Decoder {
@@ -60,18 +82,21 @@ impl<S: ChunkSource> Adapter<S> {
         self.incomplete.as_ref()
     }
 
+    #[cold]
     fn end(&mut self) {
         self.ended = true;
         self.incomplete = self.decoder.finish();
     }
 }
 
-/// Why a stream of events yielded an error: its source failed, or an event was over a limit.
+/// The reason why a stream of events yielded an error: the source failed, or an event exceeded a
+/// limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamError<E>(StreamErrorKind<E>);
 
 impl<E> StreamError<E> {
-    /// The decoder's error, if it was one. The stream goes on at the next event.
+    /// Returns the decoder's error, if an event exceeded a limit. The stream continues with the next
+    /// event.
     pub const fn decode_error(&self) -> Option<&DecodeError> {
         match &self.0 {
             StreamErrorKind::Decode(error) => Some(error),
@@ -79,7 +104,7 @@ impl<E> StreamError<E> {
         }
     }
 
-    /// The source's error, if it was one. The stream has ended.
+    /// Returns the source's error, if the source failed. The stream has ended.
     pub const fn source_error(&self) -> Option<&E> {
         match &self.0 {
             StreamErrorKind::Decode(_) => None,
@@ -87,11 +112,11 @@ impl<E> StreamError<E> {
         }
     }
 
-    /// The source's error, to be passed on as it came.
+    /// Converts this error into the source's error.
     ///
     /// # Errors
     ///
-    /// The decoder's error, if it was that.
+    /// Returns the decoder's error if the source did not fail.
     pub fn into_source_error(self) -> Result<E, DecodeError> {
         match self.0 {
             StreamErrorKind::Decode(error) => Err(error),
@@ -100,11 +125,17 @@ impl<E> StreamError<E> {
     }
 }
 
+impl<E> From<DecodeError> for StreamError<E> {
+    fn from(error: DecodeError) -> Self {
+        Self(StreamErrorKind::Decode(error))
+    }
+}
+
 impl<E> fmt::Display for StreamError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match &self.0 {
-            StreamErrorKind::Decode(_) => "an event could not be decoded",
-            StreamErrorKind::Source(_) => "the event stream could not be read",
+            StreamErrorKind::Decode(_) => "cannot decode an event",
+            StreamErrorKind::Source(_) => "cannot read the event stream",
         })
     }
 }

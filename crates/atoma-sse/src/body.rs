@@ -6,7 +6,7 @@ use bytes::Buf;
 use futures_core::Stream;
 use http_body::Body;
 
-use crate::adapter::{Adapter, ChunkSource, StreamError};
+use crate::adapter::{Adapter, Chunk, ChunkSource, StreamError};
 use crate::{DecodeError, Decoder, IncompleteEvent, OwnedEvent};
 
 /// The events of an HTTP body.
@@ -30,7 +30,7 @@ use crate::{DecodeError, Decoder, IncompleteEvent, OwnedEvent};
 ///     EventBody::new(body)
 /// }
 /// ```
-pub struct EventBody<B: Body>(Adapter<BodyFrames<B>>);
+pub struct EventBody<B: Body>(Adapter<BodySource<B>, BodyChunk<B::Data>>);
 
 impl<B: Body + Unpin> EventBody<B> {
     /// Decodes `body` from its start, within the default limits.
@@ -41,7 +41,7 @@ impl<B: Body + Unpin> EventBody<B> {
     /// Decodes `body` with a decoder of your own: other limits, or the last event id of an earlier
     /// connection.
     pub fn with_decoder(body: B, decoder: Decoder) -> Self {
-        Self(Adapter::new(BodyFrames { body, data: None }, decoder))
+        Self(Adapter::new(BodySource(body), decoder))
     }
 
     /// The decoder, for its last event id and its reconnection time.
@@ -72,29 +72,51 @@ impl<B: Body> fmt::Debug for EventBody<B> {
     }
 }
 
-struct BodyFrames<B: Body> {
-    body: B,
-    data: Option<B::Data>,
-}
+struct BodySource<B>(B);
 
-impl<B: Body + Unpin> ChunkSource for BodyFrames<B> {
+impl<B: Body + Unpin> ChunkSource<BodyChunk<B::Data>> for BodySource<B> {
     type Error = B::Error;
 
+    #[inline]
+    fn poll_chunk(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<BodyChunk<B::Data>, B::Error>>> {
+        loop {
+            match ready!(Pin::new(&mut self.0).poll_frame(cx)) {
+                // Trailers hold no events.
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => return Poll::Ready(Some(Ok(BodyChunk(data)))),
+                    Err(_) => continue,
+                },
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+struct BodyChunk<D>(D);
+
+impl<D: Buf> Chunk for BodyChunk<D> {
+    #[inline(always)]
     fn decode(&mut self, decoder: &mut Decoder) -> Result<Option<OwnedEvent>, DecodeError> {
-        let Some(data) = &mut self.data else { return Ok(None) };
-        let chunk = data.chunk();
-        let mut input = chunk;
-        let decoded = decoder.decode_owned(&mut input);
-        let used = chunk.len() - input.len();
-        data.advance(used);
-        decoded
+        // A buffer may consist of several slices.
+        while self.0.has_remaining() {
+            let chunk = self.0.chunk();
+            let mut input = chunk;
+            let decoded = decoder.decode_owned(&mut input);
+            let used = chunk.len() - input.len();
+            self.0.advance(used);
+            if !matches!(decoded, Ok(None)) {
+                return decoded;
+            }
+        }
+        Ok(None)
     }
 
-    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<(), B::Error>>> {
-        if self.data.as_ref().is_some_and(Buf::has_remaining) {
-            return Poll::Ready(Some(Ok(())));
-        }
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        Poll::Ready(frame.map(|frame| frame.map(|frame| self.data = frame.into_data().ok())))
+    #[inline(always)]
+    fn is_used_up(&self) -> bool {
+        !self.0.has_remaining()
     }
 }

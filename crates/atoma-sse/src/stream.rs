@@ -2,105 +2,109 @@ use core::fmt;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
-use futures_core::Stream;
+use futures_core::{Stream, TryStream};
 
-use crate::adapter::{Adapter, ChunkSource, StreamError};
+use crate::adapter::{Adapter, Chunk, ChunkSource, StreamError};
 use crate::{DecodeError, Decoder, IncompleteEvent, OwnedEvent};
 
-/// The events of a stream of bytes.
+/// The events of a stream of byte chunks.
 ///
-/// It takes any [`Stream`] of `Result<B, E>` where `B` is bytes, such as a response body, and is a
-/// stream of owned events itself. A decoding error does not end it; an error of the source does.
-/// Events come out as soon as their last byte is in, and no more of the source is read than the
-/// next event needs. A source that is not [`Unpin`] has to be pinned first, for example by
-/// `Box::pin`.
+/// Takes any [`Stream`] of `Result<B, E>` where `B` is bytes, such as a response body, and is a
+/// stream of [`OwnedEvent`]s. An event comes out as soon as its last byte is in, and the source is
+/// read no further than the next event needs. An event that exceeds a limit is an error, and the
+/// stream continues after it; an error of the source ends the stream.
+///
+/// Pin a source that is not [`Unpin`] first, for example with `Box::pin`.
 ///
 /// ```
 /// use atoma_sse::{EventStream, OwnedEvent, StreamError};
 /// use futures_core::Stream;
 ///
-/// /// `body` is, for example, what `reqwest::Response::bytes_stream` gives, boxed and pinned.
-/// fn events<E: Unpin>(
+/// /// `body` is, for example, the pinned `bytes_stream` of a `reqwest::Response`.
+/// fn events<E>(
 ///     body: impl Stream<Item = Result<Vec<u8>, E>> + Unpin,
 /// ) -> impl Stream<Item = Result<OwnedEvent, StreamError<E>>> {
 ///     EventStream::new(body)
 /// }
 /// ```
-pub struct EventStream<S: Stream>(Adapter<StreamChunks<S>>);
+pub struct EventStream<S: TryStream>(Adapter<StreamSource<S>, StreamChunk<S::Ok>>);
 
-impl<S, B, E> EventStream<S>
+impl<S: TryStream + Unpin> EventStream<S>
 where
-    S: Stream<Item = Result<B, E>> + Unpin,
-    B: AsRef<[u8]>,
+    S::Ok: AsRef<[u8]>,
 {
-    /// Decodes `stream` from its start, within the default limits.
+    /// Decodes `stream` from its start, with the default [`Limits`](crate::Limits).
     pub fn new(stream: S) -> Self {
         Self::with_decoder(stream, Decoder::new())
     }
 
-    /// Decodes `stream` with a decoder of your own: other limits, or the last event id of an
+    /// Decodes `stream` with `decoder`: one with other limits, or with the last event id of an
     /// earlier connection.
     pub fn with_decoder(stream: S, decoder: Decoder) -> Self {
-        Self(Adapter::new(StreamChunks { stream, piece: None, used: 0 }, decoder))
+        Self(Adapter::new(StreamSource(stream), decoder))
     }
 
-    /// The decoder, for its last event id and its reconnection time.
+    /// Returns the decoder, for its last event id and its reconnection time.
     pub fn decoder(&self) -> &Decoder {
         self.0.decoder()
     }
 
-    /// What was left of an event that the end of the stream cut off. None while the stream runs.
+    /// Returns the event that the end of the stream left incomplete. `None` while the stream runs.
     pub fn incomplete_event(&self) -> Option<&IncompleteEvent> {
         self.0.incomplete_event()
     }
 }
 
-impl<S, B, E> Stream for EventStream<S>
+impl<S: TryStream + Unpin> Stream for EventStream<S>
 where
-    S: Stream<Item = Result<B, E>> + Unpin,
-    B: AsRef<[u8]> + Unpin,
-    E: Unpin,
+    S::Ok: AsRef<[u8]> + Unpin,
 {
-    type Item = Result<OwnedEvent, StreamError<E>>;
+    type Item = Result<OwnedEvent, StreamError<S::Error>>;
 
+    #[inline]
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.get_mut().0.poll_next(cx)
     }
 }
 
-impl<S: Stream> fmt::Debug for EventStream<S> {
+impl<S: TryStream> fmt::Debug for EventStream<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventStream").finish_non_exhaustive()
     }
 }
 
-struct StreamChunks<S: Stream> {
-    stream: S,
-    /// The piece in hand; never an error.
-    piece: Option<S::Item>,
+struct StreamSource<S>(S);
+
+impl<S: TryStream + Unpin> ChunkSource<StreamChunk<S::Ok>> for StreamSource<S> {
+    type Error = S::Error;
+
+    #[inline]
+    fn poll_chunk(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<StreamChunk<S::Ok>, S::Error>>> {
+        let next = ready!(Pin::new(&mut self.0).try_poll_next(cx));
+        Poll::Ready(next.map(|chunk| chunk.map(|bytes| StreamChunk { bytes, used: 0 })))
+    }
+}
+
+struct StreamChunk<B> {
+    bytes: B,
     used: usize,
 }
 
-impl<S, B, E> ChunkSource for StreamChunks<S>
-where
-    S: Stream<Item = Result<B, E>> + Unpin,
-    B: AsRef<[u8]>,
-{
-    type Error = E;
-
+impl<B: AsRef<[u8]>> Chunk for StreamChunk<B> {
+    #[inline(always)]
     fn decode(&mut self, decoder: &mut Decoder) -> Result<Option<OwnedEvent>, DecodeError> {
-        let Some(Ok(piece)) = &self.piece else { return Ok(None) };
-        let piece = piece.as_ref();
-        let mut input = &piece[self.used..];
+        let bytes = self.bytes.as_ref();
+        let mut input = &bytes[self.used..];
         let decoded = decoder.decode_owned(&mut input);
-        self.used = piece.len() - input.len();
+        self.used = bytes.len() - input.len();
         decoded
     }
 
-    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<(), E>>> {
-        self.piece = None;
-        self.used = 0;
-        let next = ready!(Pin::new(&mut self.stream).poll_next(cx));
-        Poll::Ready(next.map(|piece| piece.map(|piece| self.piece = Some(Ok(piece)))))
+    #[inline(always)]
+    fn is_used_up(&self) -> bool {
+        self.used == self.bytes.as_ref().len()
     }
 }

@@ -106,12 +106,12 @@ fn both_adapters_poll_alike() {
         (
             "a source that fails ends the stream",
             &[Piece("data: a\n\ndata: b\n"), Fail, Piece("\ndata: c\n\n")],
-            &["a", "! the event stream could not be read"],
+            &["a", "! cannot read the event stream"],
         ),
         (
             "an event over the limit does not",
             &[Piece("data: 1234567890\n\n"), Piece("data: a\n\n")],
-            &["! an event could not be decoded", "a"],
+            &["! cannot decode an event", "a"],
         ),
     ];
     let decoder = || Decoder::with_limits(Limits::new().line(12));
