@@ -22,7 +22,7 @@ pub fn owning(corpus: &str, slicing: Slicing) -> Option<f64> {
         (Slicing::Bytes(1 | 64), _) => None,
         (_, "llm-small" | "multiline") => Some(1.3),
         (_, "keepalive") => Some(1.0),
-        (_, "large") => Some(0.75),
+        (_, "large") => Some(1.0),
         _ => Some(1.8),
     }
 }

@@ -76,6 +76,15 @@ impl DataBuffer {
         }
     }
 
+    /// Puts a long value into the empty buffer, which is made exactly as large as it needs to be.
+    pub(crate) fn fill(&mut self, value: &[u8], limit: usize) {
+        if self.text.capacity() < value.len() {
+            self.bytes = Vec::new();
+            self.text = String::with_capacity(value.len());
+        }
+        self.append(value, limit);
+    }
+
     /// Appends to the text, or where the buffer is too small: where it is not, there is no text.
     #[cold]
     #[inline(never)]
@@ -144,9 +153,9 @@ impl DataBuffer {
 
 /// From how many bytes on a piece is long: far more than an owned event holds without an allocation,
 /// so that no text that is handed over should have been one of those.
-const LONG: usize = 4 * 1024;
+const LONG: usize = 1024;
 /// How much is checked and then copied at a time, so that it is fetched from the memory once.
-const BLOCK: usize = 16 * 1024;
+pub(crate) const BLOCK: usize = 16 * 1024;
 
 /// Appends, growing but never beyond the limit.
 #[inline(always)]

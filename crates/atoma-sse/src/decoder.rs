@@ -1,6 +1,7 @@
 mod partial_line;
 
 use self::partial_line::PartialLine;
+use crate::data_buffer::BLOCK;
 use crate::event_builder::{EventBuilder, LentEvent};
 use crate::line::{self, FieldName};
 use crate::{DecodeError, Event, IncompleteEvent, Limits, OwnedEvent};
@@ -75,7 +76,7 @@ impl Decoder {
         &'a mut self,
         input: &mut &'i [u8],
     ) -> Result<Option<Event<'a>>, DecodeError> {
-        match self.decode_lent(input) {
+        match self.decode_lent(input, false) {
             Ok(Some(lent)) => Ok(Some(lent.event)),
             Ok(None) => Ok(None),
             Err(error) => Err(error),
@@ -92,7 +93,7 @@ impl Decoder {
     #[inline(always)]
     pub fn decode_owned(&mut self, input: &mut &[u8]) -> Result<Option<OwnedEvent>, DecodeError> {
         // Always inlined, neither `?` nor `map`: the event would travel through memory twice.
-        match self.decode_lent(input) {
+        match self.decode_lent(input, true) {
             Ok(Some(lent)) if lent.can_be_taken => Ok(Some(self.builder.take_event())),
             Ok(Some(lent)) => Ok(Some(lent.event.to_owned())),
             Ok(None) => Ok(None),
@@ -169,6 +170,7 @@ impl Decoder {
     fn decode_lent<'a, 'i: 'a>(
         &'a mut self,
         input: &mut &'i [u8],
+        owned: bool,
     ) -> Result<Option<LentEvent<'a>>, DecodeError> {
         match **input {
             [] => Ok(None),
@@ -176,13 +178,14 @@ impl Decoder {
                 *input = &[];
                 Ok(None)
             }
-            _ => self.decode_some(input),
+            _ => self.decode_some(input, owned),
         }
     }
 
     fn decode_some<'a, 'i: 'a>(
         &'a mut self,
         input: &mut &'i [u8],
+        owned: bool,
     ) -> Result<Option<LentEvent<'a>>, DecodeError> {
         self.builder.release();
         let found = match self.advance(input) {
@@ -194,6 +197,9 @@ impl Decoder {
         };
         match found {
             EventFound::Nothing => Ok(None),
+            EventFound::Whole(data) if owned && data.len() >= 2 * BLOCK => {
+                self.builder.copy(data, self.limits.event).map(Some)
+            }
             EventFound::Whole(data) => match self.builder.lend(data, self.limits.event) {
                 Ok(event) => Ok(Some(event)),
                 Err(error) => Err(error),

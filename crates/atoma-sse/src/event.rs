@@ -63,14 +63,23 @@ impl<'a> Event<'a> {
     }
 
     /// Copies the event: one allocation of the exact size, none for an event of up to 15 bytes.
-    #[inline]
+    // Always inlined, so that the usual event is written once, where the caller wants it: through an
+    // out pointer and a copy it cost 10 ns more, a quarter of an owned event of 220 bytes.
+    #[inline(always)]
     pub fn to_owned(&self) -> OwnedEvent {
+        let length = self.data.len();
+        if length > SmallText::SHORT && self.name.is_empty() && self.id.is_empty() {
+            let text = SmallText::Long(String::from(self.data));
+            return OwnedEvent { text, name_at: length, id_at: length };
+        }
+        self.join()
+    }
+
+    /// Puts data, name and id one after the other.
+    #[inline(always)]
+    fn join(&self) -> OwnedEvent {
         let name_at = self.data.len();
         let id_at = name_at + self.name.len();
-        if name_at > SmallText::SHORT && self.name.is_empty() && self.id.is_empty() {
-            // The usual event, which is not to be moved by way of a short one's bytes.
-            return OwnedEvent { text: SmallText::Long(String::from(self.data)), name_at, id_at };
-        }
         OwnedEvent { text: SmallText::join([self.data, self.name, self.id]), name_at, id_at }
     }
 }

@@ -192,6 +192,15 @@ impl EventBuilder {
         Ok(LentEvent { event: Event { name: "", data, id: &self.id }, can_be_taken: false })
     }
 
+    /// An event that is one `data` line and nothing else, copied from the input block by block.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn copy(&mut self, data: &[u8], limit: usize) -> Result<LentEvent<'_>, DecodeError> {
+        self.stage = BlockStage::Lent;
+        self.data.fill(data, limit);
+        self.event(limit)
+    }
+
     pub(crate) fn id(&self) -> &str {
         &self.id
     }

@@ -17,7 +17,7 @@ impl SmallText {
     pub(crate) const SHORT: usize = 15;
 
     /// The parts, one behind the other.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn join(parts: [&str; 3]) -> Self {
         let length = parts[0].len() + parts[1].len() + parts[2].len();
         if length <= Self::SHORT { Self::short(parts) } else { Self::Long(Self::concat(parts)) }
@@ -45,7 +45,7 @@ impl SmallText {
         parts.concat()
     }
 
-    #[inline]
+    #[inline(always)]
     fn short(parts: [&str; 3]) -> Self {
         let mut bytes = [0; Self::SHORT];
         let mut length = 0;
