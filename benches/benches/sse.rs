@@ -8,10 +8,10 @@
 //! whether our targets are met. Times are processor times of the thread; the table's are medians of
 //! rounds in which all decoders took turns. Every decoder's events are counted before it is timed,
 //! and the heap is in the state of a program that has run for a while. All are built as a plain
-//! release build builds them, ours with its feature `simdutf8`, which is off by default: with
-//! `--no-default-features --features peers` it is measured without, which takes an eighth longer for
-//! events of 220 bytes and half as long again for single lines of kilobytes. The figures of a whole
-//! run go to `target/atoma-bench/sse.json`.
+//! release build builds them, ours with its default features; `--no-default-features --features
+//! peers` measures it without `simdutf8`, which takes an eighth longer for events of 220 bytes and a
+//! third longer for lines of kilobytes. The figures of a whole run go to
+//! `target/atoma-bench/sse.json`.
 
 use std::collections::HashMap;
 use std::convert::Infallible;

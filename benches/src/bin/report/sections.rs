@@ -97,8 +97,7 @@ fn clients(run: &Run) -> Written {
         a reader that is quicker than the server sleeps and wakes for each, and so pays more than \
         one that finds several at a time. \
         Keepalive: as fast, with a comment before every event. Unlike: as fast, but every chunk has \
-        an id of its own, so that none is like the one before: what reading costs at the worst. Our \
-        decoder has its feature `simdutf8` here, a few nanoseconds an event.\n\n"
+        an id of its own, so that none is like the one before: what reading costs at the worst.\n\n"
         .to_owned();
     let timed = |client: &str| {
         let cells = STREAM_MODES.iter().map(|mode| {
