@@ -1,7 +1,11 @@
 use super::*;
 
 fn object(properties: Value, required: Value) -> Value {
-    json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
+    let mut schema = json!({"type": "object"});
+    schema["properties"] = properties;
+    schema["required"] = required;
+    schema["additionalProperties"] = json!(false);
+    schema
 }
 
 #[test]
