@@ -1,13 +1,14 @@
 use crate::Attempts;
-use std::{borrow::Cow, error::Error, fmt};
+use std::{borrow::Cow, error::Error, fmt, time::Duration};
 
-/// Any error, boxed: what foreign causes are kept as.
+/// A boxed error of any type, the form in which foreign causes are kept.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Why a request got no answer, or why the answer's body broke off.
+/// The reason why no response arrived, or why its body ended early.
 ///
-/// Display speaks for this level only, in one line without secrets, addresses with credentials or
-/// bodies; the cause is in [`source`](Error::source).
+/// Display is one line for this level only, without secrets, credentials or bodies; the cause is in
+/// [`source`](Error::source). `{:?}` is that line followed by one line per cause, and `{:#?}` the
+/// fields.
 ///
 /// ```
 /// use atoma_transport::{ErrorKind, Delivery, TransportError};
@@ -24,52 +25,53 @@ struct Inner {
     delivery: Delivery,
     transient: bool,
     detail: Option<Cow<'static, str>>,
+    limit: Option<Duration>,
     attempts: Attempts,
     source: Option<BoxError>,
 }
 
-/// What went wrong, in one word.
+/// The class of a [`TransportError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The name could not be resolved or no connection could be opened.
+    /// The host name could not be resolved, or no connection could be opened.
     Connect,
-    /// The proxy could not be reached, or refused.
+    /// The proxy could not be reached, or it rejected the connection.
     Proxy,
-    /// The TLS handshake failed for another reason than the certificate.
+    /// The TLS handshake failed for a reason other than the certificate.
     Tls,
-    /// The server's certificate is not to be trusted: expired, for another name, of an unknown
-    /// issuer. Never retried.
+    /// The server's certificate is invalid: expired, for another name, or of an unknown issuer.
+    /// Never retried.
     Certificate,
-    /// A phase took longer than it may.
+    /// A phase exceeded its timeout.
     Timeout(Phase),
-    /// The connection was lost before the head of an answer had arrived.
+    /// The connection closed before the response headers arrived.
     ConnectionLost,
-    /// What came is not HTTP, or not HTTP that may be believed.
+    /// The server sent something that is not valid HTTP.
     Protocol,
-    /// The body broke off before its end.
+    /// The response body ended before it was complete.
     BodyInterrupted,
-    /// Something was larger than its limit.
+    /// Part of the response exceeds a size limit.
     TooLarge,
-    /// The body is encoded in a way that was not asked for.
+    /// The body has a content encoding that was not requested.
     Encoding,
-    /// The machine has no more of something: file descriptors, ports, memory.
+    /// The machine has no file descriptors, ports or memory left.
     ResourceExhausted,
-    /// The request itself cannot be sent: a bad URL, a forbidden scheme.
+    /// The request cannot be sent: an unsupported URL, a forbidden scheme.
     Request,
-    /// Anything else, as a foreign transport reports it.
+    /// Any other failure that a transport reports.
     Other,
 }
 
-/// A phase of an exchange that has its own time-out.
+/// A phase of an exchange that has its own timeout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
     /// Name lookup, TCP, proxy and TLS together.
     Connect,
-    /// From the start of the attempt until the head of the answer.
+    /// From the start of the attempt until the response headers.
     Head,
-    /// Between two pieces of the body.
+    /// Between two frames of the response body.
     Idle,
     /// The whole call: all attempts, the waits between them, and the body.
     Total,
@@ -85,7 +87,7 @@ pub enum Delivery {
 }
 
 impl TransportError {
-    /// A new error without cause or detail.
+    /// Creates an error without cause or detail.
     ///
     /// It is [transient](Self::is_transient) if its kind is `Connect`, `Proxy`, `Tls`, `Timeout`,
     /// `ConnectionLost`, `ResourceExhausted` or `Other`.
@@ -101,12 +103,14 @@ impl TransportError {
             delivery,
             transient,
             detail: None,
+            limit: None,
             attempts: Attempts::default(),
             source: None,
         }))
     }
 
-    /// A phase that took longer than it may.
+    /// Creates the error for a phase that exceeded its timeout; see also
+    /// [`with_limit`](Self::with_limit).
     pub fn timeout(phase: Phase, delivery: Delivery) -> Self {
         Self::new(ErrorKind::Timeout(phase), delivery)
     }
@@ -118,24 +122,32 @@ impl TransportError {
         self
     }
 
-    /// Says more than the kind does: a short lower-case phrase without secrets, shown after it.
+    /// Sets the timeout that was exceeded, which Display then names: `timeout: no response headers
+    /// within 60s`. Ignored by Display unless the kind is `Timeout`.
+    #[must_use]
+    pub fn with_limit(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.0.limit = limit.into();
+        self
+    }
+
+    /// Adds a short lower-case phrase without secrets, which Display shows after the kind.
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
         self.0.detail = Some(detail.into());
         self
     }
 
-    /// Marks the error as one that another try would only meet again.
+    /// Marks the error as one that another attempt would only meet again.
     #[must_use]
     pub fn permanent(mut self) -> Self {
         self.0.transient = false;
         self
     }
 
-    /// Remembers the attempts of which this error ended the last.
+    /// Adds the record of all attempts, the last of which ended with this error.
     ///
-    /// If any of them may have reached the server, the request [may have been
-    /// sent](Self::delivery), although the last one was not.
+    /// If any of them may have reached the server, [`delivery`](Self::delivery) becomes `Unknown`,
+    /// even if the last one was not sent.
     #[must_use]
     pub fn with_attempts(mut self, attempts: Attempts) -> Self {
         if attempts.failed.iter().any(|attempt| attempt.delivery == Delivery::Unknown) {
@@ -145,48 +157,54 @@ impl TransportError {
         self
     }
 
-    /// What went wrong, in one word.
+    /// Returns the class of the error.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// Whether the server may have seen the request, in any attempt.
+    /// Returns whether the server may have seen the request, in any attempt.
     pub fn delivery(&self) -> Delivery {
         self.0.delivery
     }
 
-    /// Whether the same request may well succeed if tried again.
+    /// Returns true if the same request may succeed when sent again.
     pub fn is_transient(&self) -> bool {
         self.0.transient
     }
 
-    /// The detail shown after the kind, if there is one.
+    /// Returns the detail that Display shows after the kind.
     pub fn detail(&self) -> Option<&str> {
         self.0.detail.as_deref()
     }
 
-    /// How often the request was tried and what each try met; empty below the retry layer.
+    /// Returns the timeout that was exceeded, if the layer that enforced it reported it.
+    pub fn limit(&self) -> Option<Duration> {
+        self.0.limit
+    }
+
+    /// Returns the record of all attempts; empty below the retry layer.
     pub fn attempts(&self) -> &Attempts {
         &self.0.attempts
     }
 
-    /// The connection could not be opened: name, TCP, proxy, TLS or certificate.
+    /// Returns true if no connection could be opened: name lookup, TCP, proxy, TLS or certificate.
     pub fn is_connect(&self) -> bool {
         use ErrorKind::{Certificate, Connect, Proxy, Timeout, Tls};
         matches!(self.kind(), Connect | Proxy | Tls | Certificate | Timeout(Phase::Connect))
     }
 
-    /// The server's certificate is not to be trusted.
+    /// Returns true if the server's certificate is invalid.
     pub fn is_certificate(&self) -> bool {
         self.kind() == ErrorKind::Certificate
     }
 
-    /// A phase took longer than it may; [`timeout_phase`](Self::timeout_phase) says which.
+    /// Returns true if a phase exceeded its timeout; [`timeout_phase`](Self::timeout_phase) says
+    /// which.
     pub fn is_timeout(&self) -> bool {
         self.timeout_phase().is_some()
     }
 
-    /// The phase that took too long.
+    /// Returns the phase that exceeded its timeout.
     pub fn timeout_phase(&self) -> Option<Phase> {
         match self.kind() {
             ErrorKind::Timeout(phase) => Some(phase),
@@ -194,7 +212,7 @@ impl TransportError {
         }
     }
 
-    /// Something was larger than its limit.
+    /// Returns true if part of the response exceeds a size limit.
     pub fn is_too_large(&self) -> bool {
         self.kind() == ErrorKind::TooLarge
     }
@@ -203,6 +221,9 @@ impl TransportError {
 impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.kind().fmt(f)?;
+        if let (true, Some(limit)) = (self.is_timeout(), self.limit()) {
+            write!(f, " within {limit:?}")?;
+        }
         self.detail().map_or(Ok(()), |detail| write!(f, ": {detail}"))
     }
 }
@@ -211,18 +232,18 @@ impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Connect => "could not connect",
-            Self::Proxy => "the proxy failed",
-            Self::Tls => "the TLS handshake failed",
-            Self::Certificate => "the server's certificate is not to be trusted",
-            Self::Timeout(phase) => return write!(f, "timed out: {phase}"),
-            Self::ConnectionLost => "the connection was lost before an answer came",
-            Self::Protocol => "the answer is not valid HTTP",
-            Self::BodyInterrupted => "the answer broke off",
-            Self::TooLarge => "the answer is over a limit",
-            Self::Encoding => "the answer is encoded in a way that was not asked for",
-            Self::ResourceExhausted => "the machine is out of a resource",
-            Self::Request => "the request cannot be sent",
-            Self::Other => "the transport failed",
+            Self::Proxy => "proxy connection failed",
+            Self::Tls => "TLS handshake failed",
+            Self::Certificate => "invalid server certificate",
+            Self::Timeout(phase) => return write!(f, "timeout: {phase}"),
+            Self::ConnectionLost => "connection closed before response headers",
+            Self::Protocol => "invalid HTTP response",
+            Self::BodyInterrupted => "response body ended unexpectedly",
+            Self::TooLarge => "response too large",
+            Self::Encoding => "response has a content encoding that was not requested",
+            Self::ResourceExhausted => "out of a local resource (file descriptors, ports, memory)",
+            Self::Request => "request cannot be sent",
+            Self::Other => "transport failed",
         })
     }
 }
@@ -230,25 +251,46 @@ impl fmt::Display for ErrorKind {
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Phase::Connect => "no connection in time",
-            Phase::Head => "no answer in time",
-            Phase::Idle => "the answer stopped coming",
-            Phase::Total => "the whole call took too long",
+            Phase::Connect => "no connection",
+            Phase::Head => "no response headers",
+            Phase::Idle => "no response data",
+            Phase::Total => "call not complete",
         })
     }
 }
 
 impl fmt::Debug for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !f.alternate() {
+            return write_with_causes(f, self);
+        }
         f.debug_struct("TransportError")
             .field("kind", &self.0.kind)
             .field("delivery", &self.0.delivery)
             .field("transient", &self.0.transient)
             .field("detail", &self.0.detail)
+            .field("limit", &self.0.limit)
             .field("attempts", &self.0.attempts)
             .field("source", &self.0.source)
             .finish()
     }
+}
+
+/// Writes an error and its causes, each on one line; a cause that the line above already contains
+/// is skipped.
+fn write_with_causes(f: &mut fmt::Formatter<'_>, error: &dyn Error) -> fmt::Result {
+    let mut above = error.to_string();
+    f.write_str(&above)?;
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let line = error.to_string();
+        if !above.contains(&line) {
+            write!(f, "\n  caused by: {line}")?;
+            above = line;
+        }
+        cause = error.source();
+    }
+    Ok(())
 }
 
 impl Error for TransportError {

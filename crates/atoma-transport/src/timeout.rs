@@ -62,7 +62,8 @@ impl<T: Transport> Transport for Timeout<T> {
         let deadline = Deadline::of(extensions, &timeouts, began);
 
         if deadline.is_some_and(|deadline| deadline <= now) {
-            let error = TransportError::timeout(Phase::Total, Delivery::NotSent);
+            let error = TransportError::timeout(Phase::Total, Delivery::NotSent)
+                .with_limit(Deadline::limit(extensions, &timeouts));
             return Box::pin(std::future::ready(Err(error)));
         }
         let limits = Limits {
@@ -70,6 +71,8 @@ impl<T: Transport> Transport for Timeout<T> {
             head: timeouts.head.and_then(|head| began.checked_add(head)),
             idle: timeouts.idle,
             deadline,
+            head_limit: timeouts.head,
+            total_limit: Deadline::limit(extensions, &timeouts),
         };
         let exchange = self.transport.send(request);
         Box::pin(TimedExchange { exchange, limits: Some(limits), sleep: None })
@@ -81,6 +84,9 @@ struct Limits {
     head: Option<Instant>,
     idle: Option<Duration>,
     deadline: Option<Instant>,
+    /// For the texts of the errors.
+    head_limit: Option<Duration>,
+    total_limit: Option<Duration>,
 }
 
 struct TimedExchange {
@@ -106,8 +112,12 @@ impl Future for TimedExchange {
         let Some(end) = earlier(limits.head, limits.deadline) else { return Poll::Pending };
         let sleep = this.sleep.get_or_insert_with(|| limits.timer.sleep_until(end));
         ready!(sleep.as_mut().poll(cx));
-        let phase = if limits.deadline == Some(end) { Phase::Total } else { Phase::Head };
-        Poll::Ready(Err(TransportError::timeout(phase, Delivery::Unknown)))
+        let (phase, limit) = if limits.deadline == Some(end) {
+            (Phase::Total, limits.total_limit)
+        } else {
+            (Phase::Head, limits.head_limit)
+        };
+        Poll::Ready(Err(TransportError::timeout(phase, Delivery::Unknown).with_limit(limit)))
     }
 }
 
@@ -122,6 +132,7 @@ impl Limits {
             timer: self.timer,
             idle: self.idle,
             deadline: self.deadline,
+            total_limit: self.total_limit,
             silent_since: None,
             unclocked_frames: 0,
             sleep: None,
@@ -139,6 +150,7 @@ struct TimedBody {
     timer: Arc<dyn Timer>,
     idle: Option<Duration>,
     deadline: Option<Instant>,
+    total_limit: Option<Duration>,
     /// When the reader first found nothing after the last frame.
     silent_since: Option<Instant>,
     unclocked_frames: u8,
@@ -158,7 +170,9 @@ impl TimedBody {
     fn fail(&mut self, phase: Phase) -> PolledFrame {
         self.body = None;
         self.sleep = None;
-        Poll::Ready(Some(Err(TransportError::timeout(phase, Delivery::Unknown))))
+        let limit = if phase == Phase::Total { self.total_limit } else { self.idle };
+        let error = TransportError::timeout(phase, Delivery::Unknown).with_limit(limit);
+        Poll::Ready(Some(Err(error)))
     }
 
     fn is_overdue(&mut self) -> bool {

@@ -86,6 +86,11 @@ impl Default for Timeouts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline(pub Instant);
 
+/// The total timeout of the whole call, as a request extension of attempts after the first, whose
+/// [`Timeouts::total`] is only the time left.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WholeTotal(pub(crate) Duration);
+
 impl Deadline {
     /// When a request has to be over: its deadline, or else `timeouts.total` from `now` on. A total
     /// that no clock can reach is none.
@@ -97,6 +102,16 @@ impl Deadline {
         match extensions.get() {
             Some(Self(deadline)) => Some(*deadline),
             None => now.checked_add(timeouts.total?),
+        }
+    }
+
+    /// The timeout behind [`of`](Self::of), for the text of an error; unknown where the
+    /// caller gave an instant.
+    pub(crate) fn limit(extensions: &http::Extensions, timeouts: &Timeouts) -> Option<Duration> {
+        match (extensions.get::<Self>(), extensions.get::<WholeTotal>()) {
+            (Some(_), _) => None,
+            (None, Some(WholeTotal(total))) => Some(*total),
+            (None, None) => timeouts.total,
         }
     }
 }

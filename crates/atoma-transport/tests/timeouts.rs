@@ -2,8 +2,8 @@
 
 use atoma_transport::testing::{Exchange, ManualTimer, ScriptedTransport};
 use atoma_transport::{
-    Attempt, Body, Deadline, Delivery, ErrorKind, Phase, Request, Response, Timeout, Timeouts,
-    Timer, Transport, TransportError,
+    Attempt, Body, Deadline, Delivery, ErrorKind, Phase, Request, Response, Retry, Timeout,
+    Timeouts, Timer, Transport, TransportError,
 };
 use bytes::Bytes;
 use http_body::{Body as _, Frame};
@@ -74,6 +74,49 @@ fn the_first_time_out_to_pass_is_the_one_named() {
 }
 
 #[test]
+fn a_timeout_error_names_the_phase_and_its_limit() {
+    let table = [
+        (Timeouts::none().head(2 * SECOND), "timeout: no response headers within 2s"),
+        (Timeouts::none().total(600 * SECOND), "timeout: call not complete within 600s"),
+    ];
+    for (timeouts, text) in table {
+        let (outcome, ..) = call(timeouts, Exchange::never());
+        assert_eq!(outcome.unwrap_err().to_string(), text);
+    }
+    let phase = |phase| TransportError::timeout(phase, Delivery::Unknown);
+    let connect = phase(Phase::Connect).with_limit(SECOND).with_detail("by the script");
+    assert_eq!(connect.to_string(), "timeout: no connection within 1s: by the script");
+    assert_eq!(phase(Phase::Idle).to_string(), "timeout: no response data");
+}
+
+/// Later attempts get only the time left, which is not the number that the caller set.
+#[test]
+fn the_total_timeout_of_a_later_attempt_names_the_configured_number() {
+    let timer = ManualTimer::new();
+    let script = [Exchange::respond(503).head_after(20 * SECOND), Exchange::never()];
+    let server = ScriptedTransport::new(script).timer(timer.clone());
+    let timed = Timeout::new(server, timer.clone(), Timeouts::none());
+    let retry = Retry::new(timed, timer.clone()).timeouts(Timeouts::none().total(60 * SECOND));
+    let error = timer.run(retry.send(Request::default())).unwrap_err();
+    assert_eq!((timer.elapsed(), error.attempts().count), (60 * SECOND, 2));
+    assert_eq!(error.to_string(), "timeout: call not complete within 60s");
+}
+
+#[test]
+fn debug_is_one_line_and_the_causes_and_the_fields_when_alternate() {
+    let cause = std::io::Error::other("connection refused");
+    let error = TransportError::new(ErrorKind::Connect, Delivery::NotSent)
+        .with_detail("127.0.0.1:1")
+        .with_source(cause);
+    let text = "could not connect: 127.0.0.1:1\n  caused by: connection refused";
+    assert_eq!(format!("{error:?}"), text);
+    assert!(format!("{error:#?}").starts_with("TransportError {\n    kind: Connect,"));
+    let repeated = TransportError::new(ErrorKind::Connect, Delivery::NotSent)
+        .with_source(std::io::Error::other("could not connect"));
+    assert_eq!(format!("{repeated:?}"), "could not connect");
+}
+
+#[test]
 fn a_head_in_time_stops_its_clock() {
     let exchange = Exchange::respond(200).head_after(SECOND).pause(60 * SECOND).body("late");
     let (outcome, _, timer) = call(Timeouts::none().head(2 * SECOND), exchange);
@@ -92,7 +135,7 @@ fn silence_in_the_body_is_bounded_and_what_came_before_is_kept() {
     assert_eq!((text.as_str(), timer.elapsed()), ("ab", 19 * SECOND));
     let error = error.unwrap();
     assert_eq!(error.timeout_phase(), Some(Phase::Idle));
-    assert_eq!(error.to_string(), "timed out: the answer stopped coming");
+    assert_eq!(error.to_string(), "timeout: no response data within 10s");
     assert_eq!((server.live_bodies(), timer.waiters()), (0, 0), "the exchange is over at once");
     assert!(timer.run(next(response.body_mut())).is_none(), "fused");
     assert!(response.body().is_end_stream());

@@ -122,7 +122,7 @@ fn certificate(host: &str, error: &Bad) -> String {
 pub(super) fn head(error: hyper::Error, unread: &[u8], written: bool) -> TransportError {
     let sent = if written { Delivery::Unknown } else { Delivery::NotSent };
     let failed = if is_head_too_large(&error) {
-        TransportError::new(ErrorKind::TooLarge, sent).with_detail("its head")
+        TransportError::new(ErrorKind::TooLarge, sent).with_detail("headers")
     } else if let Some(cause) = find::<rustls::Error>(&error) {
         broken_tls(cause, sent)
     } else if is_tls_record(unread) {

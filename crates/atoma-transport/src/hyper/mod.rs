@@ -219,7 +219,8 @@ impl Shared {
             if !is_late {
                 return Poll::Pending;
             }
-            Poll::Ready(Err(TransportError::timeout(Phase::Connect, Delivery::NotSent)))
+            let late = TransportError::timeout(Phase::Connect, Delivery::NotSent);
+            Poll::Ready(Err(late.with_limit(timeout)))
         })
         .await
     }

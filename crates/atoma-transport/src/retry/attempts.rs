@@ -70,7 +70,7 @@ pub enum FailureCause {
 }
 
 impl fmt::Display for Attempts {
-    /// `2 attempts in 2.5s: 503 Service Unavailable, timed out: no answer in time`, on one line.
+    /// `2 attempts in 2.5s: 503 Service Unavailable, timeout: no response headers`, on one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plural = if self.count == 1 { "" } else { "s" };
         write!(f, "{} attempt{plural} in {:.1?}", self.count, self.elapsed)?;

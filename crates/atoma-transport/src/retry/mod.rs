@@ -15,7 +15,7 @@ pub use policy::{AttemptOutcome, RetryContext, RetryDecision};
 
 use crate::{
     Body, Deadline, Delivery, ErrorKind, Request, Response, ResponseFuture, Timeouts, Timer,
-    Transport, TransportError,
+    Transport, TransportError, timeouts::WholeTotal,
 };
 use budget::Withdrawal;
 use event::{OnResponse, OnRetry};
@@ -256,9 +256,10 @@ impl<T: Transport> Call<T> {
             None => extensions.get().copied().unwrap_or(Timeouts::none()),
         };
         self.deadline = Deadline::of(extensions, &timeouts, self.began);
-        if number > 1 && timeouts.total.is_some() {
+        if let (true, Some(total)) = (number > 1, timeouts.total) {
             let left = self.deadline.map(|deadline| deadline.saturating_duration_since(now));
             extensions.insert(timeouts.total(left));
+            extensions.insert(WholeTotal(total));
         }
         extensions.insert(Attempt::new(number, now));
         attempt

@@ -215,7 +215,7 @@ async fn row_050_interim_answers_without_end() {
     let flood = Script::on_request().flood("HTTP/1.1 102 Processing\r\n\r\n".repeat(100), 1 << 30);
     let lab = serve([flood]).start().await;
     let outcome = lab.stream().await;
-    outcome.is(TOO_LARGE).kind(ErrorKind::TooLarge).says("its head").attempts(1).connections(1);
+    outcome.is(TOO_LARGE).kind(ErrorKind::TooLarge).says("headers").attempts(1).connections(1);
     within(lab.server.wait_for(|log| log.flooded() > 0)).await;
     let taken = lab.server.log().flooded();
     assert!(taken < 16 << 20, "{taken} bytes were taken");

@@ -42,7 +42,7 @@ async fn row_014_the_proxys_port_is_closed() {
     let lab = lab.start().await;
     let outcome = lab.unary().await;
     outcome.is(TRIED_AGAIN).kind(ErrorKind::Proxy).attempts(3).connections(0);
-    outcome.says(&format!("the proxy failed: {place}"));
+    outcome.says(&format!("proxy connection failed: {place}"));
     assert!(!format!("{:?}", outcome.error()).contains(NAME), "it is not the server's fault");
 
     let proxy = proxy::http_on(socket.listen(16).unwrap());

@@ -138,7 +138,7 @@ async fn a_head_just_within_its_limit_is_read() {
     let small = builder().max_head_size(32 * 1024).build().unwrap();
     let error = within(small.send(get(server.url("/")))).await.unwrap_err();
     assert!(error.is_too_large());
-    assert_eq!(error.to_string(), "the answer is over a limit: its head");
+    assert_eq!(error.to_string(), "response too large: headers");
 }
 
 #[tokio::test]

@@ -412,7 +412,7 @@ fn without_a_runtime_there_is_an_error() {
     let error = error.expect("at once").unwrap_err();
     assert_eq!((error.kind(), error.delivery()), (ErrorKind::Other, Delivery::NotSent));
     assert!(!error.is_transient());
-    assert_eq!(error.to_string(), "the transport failed: there is no Tokio runtime");
+    assert_eq!(error.to_string(), "transport failed: there is no Tokio runtime");
 }
 
 #[test]

@@ -111,7 +111,7 @@ async fn a_proxy_that_cannot_be_reached_is_named() {
     drop(listener);
     let transport = via(Proxy::all(format!("http://{address}"))).build().unwrap();
     let error = exchange(&transport, "https://api.test/").await.unwrap_err();
-    assert_eq!(error.to_string(), format!("the proxy failed: {address}"));
+    assert_eq!(error.to_string(), format!("proxy connection failed: {address}"));
     assert!(error.is_transient());
 }
 

@@ -38,7 +38,7 @@ pub(super) fn body(error: h2::Error) -> TransportError {
 
 /// A head over its limit.
 pub(super) fn head_too_large() -> TransportError {
-    TransportError::new(ErrorKind::TooLarge, Delivery::Unknown).with_detail("its head")
+    TransportError::new(ErrorKind::TooLarge, Delivery::Unknown).with_detail("headers")
 }
 
 /// Nothing was sent.

@@ -259,7 +259,7 @@ mod tests {
         answer.end(Err(Failure { error, unprocessed: false }));
         answer.end(Ok(()));
         let all = [read(&mut body), read(&mut body), read(&mut body)];
-        assert_eq!(all, ["abc", "the answer broke off: why", "end"]);
+        assert_eq!(all, ["abc", "response body ended unexpectedly: why", "end"]);
     }
 
     #[test]
