@@ -1,43 +1,30 @@
 //! Replays the seeds of the fuzz targets on stable, and some variations of each.
 
-#[path = "../fuzz/bodies/mod.rs"]
-mod bodies;
+mod fuzz_laws;
 
 use std::{fs, path::Path};
 
 #[test]
-fn error_body_seeds() {
-    replay("error_body", 50, bodies::error_body::check);
-}
-
-#[test]
 fn proxy_seeds() {
-    replay("proxy", 5, bodies::proxy::check);
-}
-
-#[test]
-fn response_seeds() {
-    replay("response", 20, bodies::response::check);
+    replay("proxy", 5, fuzz_laws::proxy::check);
 }
 
 #[test]
 fn retry_after_seeds() {
-    replay("retry_after", 50, bodies::retry_after::check);
-}
-
-#[test]
-fn server_url_seeds() {
-    replay("server_url", 50, bodies::server_url::check);
+    replay("retry_after", 50, fuzz_laws::retry_after::check);
 }
 
 /// Every target of the fuzz crate is replayed here.
 #[test]
 fn no_target_is_left_out() {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
+    if !fuzz.exists() {
+        return; // A published package has no fuzz crate.
+    }
     let here = include_str!("fuzz_seeds.rs");
     for target in fs::read_dir(fuzz.join("fuzz_targets")).unwrap() {
         let name = target.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned();
-        assert!(here.contains(&format!("bodies::{name}::check")), "{name}");
+        assert!(here.contains(&format!("fuzz_laws::{name}::check")), "{name}");
         let manifest = fs::read_to_string(fuzz.join("Cargo.toml")).unwrap();
         assert!(manifest.contains(&format!("name = \"{name}\"")), "{name}");
     }
@@ -45,6 +32,9 @@ fn no_target_is_left_out() {
 
 fn replay(target: &str, variations: u32, check: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
+    if !folder.exists() && !Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").exists() {
+        return; // A published package has no seeds.
+    }
     let mut seeds: Vec<_> =
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert!(!seeds.is_empty());

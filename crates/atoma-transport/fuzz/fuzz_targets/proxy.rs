@@ -1,8 +1,8 @@
-//! What a user may give as a proxy: see `bodies/proxy.rs`.
+//! Proxy settings: see `tests/fuzz_laws/proxy.rs`.
 #![no_main]
 
-#[path = "../bodies/mod.rs"]
-#[allow(dead_code, reason = "each target uses one of the bodies")]
-mod bodies;
+#[path = "../../tests/fuzz_laws/mod.rs"]
+#[allow(dead_code, reason = "each target checks one of the laws")]
+mod fuzz_laws;
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| bodies::proxy::check(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| fuzz_laws::proxy::check(input));

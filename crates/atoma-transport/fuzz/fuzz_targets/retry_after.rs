@@ -1,8 +1,8 @@
-//! The headers with which a server asks for a wait: see `bodies/retry_after.rs`.
+//! The headers with which a server asks for a wait: see `tests/fuzz_laws/retry_after.rs`.
 #![no_main]
 
-#[path = "../bodies/mod.rs"]
-#[allow(dead_code, reason = "each target uses one of the bodies")]
-mod bodies;
+#[path = "../../tests/fuzz_laws/mod.rs"]
+#[allow(dead_code, reason = "each target checks one of the laws")]
+mod fuzz_laws;
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| bodies::retry_after::check(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| fuzz_laws::retry_after::check(input));

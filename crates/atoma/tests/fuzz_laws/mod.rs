@@ -1,9 +1,7 @@
-// What the fuzz targets do with their input, and what they all look for.
+// The laws that the fuzz targets check, and the checks they share.
 
 pub(crate) mod error_body;
-pub(crate) mod proxy;
 pub(crate) mod response;
-pub(crate) mod retry_after;
 pub(crate) mod server_url;
 
 use atoma::{ChatCompletionMessage, ChatCompletionRequest, Client, ClientBuilder};

@@ -1,7 +1,7 @@
 //! Clients and a server in a simulated network that delays, cuts, heals, and takes the server down.
 //!
 //! Each seed is another run, and all but always the same one: the runtimes inside keep a little
-//! chance of their own. `SIMULATION_SEEDS=5000 cargo test -p atoma-transport --test simulation` plays
+//! chance of their own. `SIMULATION_SEEDS=5000 cargo test -p atoma --test simulation` plays
 //! more of them, `SIMULATION_SEEDS=42..43` a single one.
 
 mod network;

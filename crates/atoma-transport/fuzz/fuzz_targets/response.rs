@@ -1,8 +1,0 @@
-//! All that a server can send: see `bodies/response.rs`.
-#![no_main]
-
-#[path = "../bodies/mod.rs"]
-#[allow(dead_code, reason = "each target uses one of the bodies")]
-mod bodies;
-
-libfuzzer_sys::fuzz_target!(|input: &[u8]| bodies::response::check(input));

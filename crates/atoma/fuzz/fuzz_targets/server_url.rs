@@ -1,0 +1,8 @@
+//! The URL of a server: see `tests/fuzz_laws/server_url.rs`.
+#![no_main]
+
+#[path = "../../tests/fuzz_laws/mod.rs"]
+#[allow(dead_code, reason = "each target checks one of the laws")]
+mod fuzz_laws;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| fuzz_laws::server_url::check(input));
