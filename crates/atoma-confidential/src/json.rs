@@ -1,0 +1,424 @@
+//! A scanner that finds members and checks the grammar, without building values.
+//!
+//! It accepts exactly the JSON of RFC 8259, nested as deeply as you like (no recursion). Lone surrogates are
+//! accepted as escapes, as the grammar does, but [`string`] does not decode them.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// The text is not one JSON value of the expected type: cut short, followed by more text, or malformed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NotJson;
+
+/// Calls `visit` with the name and the value's text of each member of an object.
+///
+/// The grammar of the rest is unknown while `visit` runs: use its findings only if this returns `Ok`.
+pub(crate) fn each_member<'a>(
+    text: &'a str,
+    mut visit: impl FnMut(&str, &'a str),
+) -> Result<(), NotJson> {
+    let mut scanner = Scanner { text, at: 0 };
+    scanner.expect(b'{')?;
+    if !scanner.eat(b'}') {
+        loop {
+            let name = scanner.name()?;
+            let value = scanner.value()?;
+            visit(string(name).as_deref().unwrap_or(name), value);
+            match scanner.token()? {
+                b',' => {}
+                b'}' => break,
+                _ => return Err(NotJson),
+            }
+        }
+    }
+    scanner.end()
+}
+
+/// Calls `visit` with the text of each element of an array; as [`each_member`].
+#[cfg(feature = "evidence")]
+pub(crate) fn each_element<'a>(
+    text: &'a str,
+    mut visit: impl FnMut(&'a str),
+) -> Result<(), NotJson> {
+    let mut scanner = Scanner { text, at: 0 };
+    scanner.expect(b'[')?;
+    if !scanner.eat(b']') {
+        loop {
+            visit(scanner.value()?);
+            match scanner.token()? {
+                b',' => {}
+                b']' => break,
+                _ => return Err(NotJson),
+            }
+        }
+    }
+    scanner.end()
+}
+
+/// Whether the text is one JSON value.
+pub(crate) fn is_json(text: &str) -> bool {
+    let mut scanner = Scanner { text, at: 0 };
+    scanner.value().and_then(|_| scanner.end()).is_ok()
+}
+
+/// Decodes a JSON string, quotes included. `None` for another type or a lone surrogate.
+pub(crate) fn string(value: &str) -> Option<Cow<'_, str>> {
+    let text = value.strip_prefix('"')?.strip_suffix('"')?;
+    if !text.contains('\\') {
+        return Some(Cow::Borrowed(text));
+    }
+    let mut decoded = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        decoded.push_str(&rest[..at]);
+        let escape = *rest.as_bytes().get(at + 1)?;
+        rest = rest.get(at + 2..)?;
+        decoded.push(match escape {
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'u' => {
+                let (unit, after) = code_unit(rest)?;
+                rest = after;
+                if (0xd800..0xdc00).contains(&unit) {
+                    let (low, after) = code_unit(rest.strip_prefix("\\u")?)?;
+                    rest = after;
+                    let low = low.checked_sub(0xdc00).filter(|&low| low < 0x400)?;
+                    char::from_u32(0x10000 + ((unit - 0xd800) << 10) + low)?
+                } else {
+                    char::from_u32(unit)?
+                }
+            }
+            other => char::from(other),
+        });
+    }
+    decoded.push_str(rest);
+    Some(Cow::Owned(decoded))
+}
+
+/// Appends `text` as a JSON string.
+pub(crate) fn write_string(out: &mut String, text: &str) {
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\0'..='\u{1f}' => {
+                out.push_str("\\u00");
+                for digit in [u32::from(c) >> 4, u32::from(c) & 15] {
+                    out.push(char::from_digit(digit, 16).unwrap_or('0'));
+                }
+            }
+            _ => out.push(c),
+        }
+    }
+    out.push('"');
+}
+
+fn code_unit(text: &str) -> Option<(u32, &str)> {
+    let digits =
+        text.get(..4).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
+    Some((u32::from_str_radix(digits, 16).ok()?, &text[4..]))
+}
+
+struct Scanner<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Scanner<'a> {
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn skip_space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    /// The next byte that is not white space.
+    fn token(&mut self) -> Result<u8, NotJson> {
+        self.skip_space();
+        let byte = self.peek().ok_or(NotJson)?;
+        self.at += 1;
+        Ok(byte)
+    }
+
+    fn expect(&mut self, wanted: u8) -> Result<(), NotJson> {
+        if self.token()? == wanted { Ok(()) } else { Err(NotJson) }
+    }
+
+    fn eat(&mut self, wanted: u8) -> bool {
+        self.skip_space();
+        let is_next = self.peek() == Some(wanted);
+        self.at += usize::from(is_next);
+        is_next
+    }
+
+    fn end(&mut self) -> Result<(), NotJson> {
+        self.skip_space();
+        if self.at == self.text.len() { Ok(()) } else { Err(NotJson) }
+    }
+
+    /// The name of a member, with its quotes; the colon is read too.
+    fn name(&mut self) -> Result<&'a str, NotJson> {
+        self.expect(b'"')?;
+        let start = self.at - 1;
+        self.string_rest()?;
+        let name = &self.text[start..self.at];
+        self.expect(b':')?;
+        Ok(name)
+    }
+
+    /// The text of one value, without the white space around it.
+    fn value(&mut self) -> Result<&'a str, NotJson> {
+        self.skip_space();
+        let start = self.at;
+        // The closing bracket of each open array and object, innermost last.
+        let mut open = Vec::new();
+        loop {
+            match self.token()? {
+                b'"' => self.string_rest()?,
+                b't' => self.literal("rue")?,
+                b'f' => self.literal("alse")?,
+                b'n' => self.literal("ull")?,
+                first @ (b'-' | b'0'..=b'9') => self.number_rest(first)?,
+                b'{' if !self.eat(b'}') => {
+                    open.push(b'}');
+                    self.name()?;
+                    continue;
+                }
+                b'[' if !self.eat(b']') => {
+                    open.push(b']');
+                    continue;
+                }
+                b'{' | b'[' => {}
+                _ => return Err(NotJson),
+            }
+            // A value has ended: close what it was the last of, up to a comma.
+            loop {
+                let Some(&close) = open.last() else {
+                    return Ok(&self.text[start..self.at]);
+                };
+                match self.token()? {
+                    b',' => {
+                        if close == b'}' {
+                            self.name()?;
+                        }
+                        break;
+                    }
+                    byte if byte == close => {
+                        open.pop();
+                    }
+                    _ => return Err(NotJson),
+                }
+            }
+        }
+    }
+
+    fn literal(&mut self, rest: &str) -> Result<(), NotJson> {
+        if !self.text.as_bytes()[self.at..].starts_with(rest.as_bytes()) {
+            return Err(NotJson);
+        }
+        self.at += rest.len();
+        Ok(())
+    }
+
+    fn number_rest(&mut self, first: u8) -> Result<(), NotJson> {
+        let first = if first == b'-' {
+            self.at += 1;
+            *self.text.as_bytes().get(self.at - 1).ok_or(NotJson)?
+        } else {
+            first
+        };
+        match first {
+            b'0' => {}
+            b'1'..=b'9' => self.skip_digits(),
+            _ => return Err(NotJson),
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            self.at += 1;
+            if matches!(self.peek(), Some(b'+' | b'-')) {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    fn skip_digits(&mut self) {
+        while matches!(self.peek(), Some(b'0'..=b'9')) {
+            self.at += 1;
+        }
+    }
+
+    fn digits(&mut self) -> Result<(), NotJson> {
+        let start = self.at;
+        self.skip_digits();
+        if self.at > start { Ok(()) } else { Err(NotJson) }
+    }
+
+    /// Skips a string whose opening quote was read.
+    fn string_rest(&mut self) -> Result<(), NotJson> {
+        let bytes = self.text.as_bytes();
+        loop {
+            // Sixteen bytes per step: the compiler makes vector instructions of it, and ciphertexts are long.
+            while let Some(block) = bytes.get(self.at..self.at + 16) {
+                if block.iter().fold(false, |found, &byte| found | is_special(byte)) {
+                    break;
+                }
+                self.at += 16;
+            }
+            while !is_special(*bytes.get(self.at).ok_or(NotJson)?) {
+                self.at += 1;
+            }
+            self.at += 1;
+            match bytes[self.at - 1] {
+                b'"' => return Ok(()),
+                b'\\' => self.escape_rest()?,
+                _ => return Err(NotJson),
+            }
+        }
+    }
+
+    fn escape_rest(&mut self) -> Result<(), NotJson> {
+        let escape = self.peek().ok_or(NotJson)?;
+        self.at += 1;
+        match escape {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Ok(()),
+            b'u' => {
+                let digits = self.text.as_bytes().get(self.at..self.at + 4).ok_or(NotJson)?;
+                self.at += 4;
+                if digits.iter().all(u8::is_ascii_hexdigit) { Ok(()) } else { Err(NotJson) }
+            }
+            _ => Err(NotJson),
+        }
+    }
+}
+
+fn is_special(byte: u8) -> bool {
+    (byte == b'"') | (byte == b'\\') | (byte < 0x20)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VALID: [&str; 20] = [
+        "null",
+        " true\n",
+        "false",
+        "0",
+        "-0",
+        "10",
+        "-1.5e+7",
+        "1E5",
+        "\"\"",
+        r#""a\"\\\/\b\f\n\r\t\u00e9""#,
+        "[]",
+        "[ ]",
+        "{}",
+        "{ }",
+        "[1,2]",
+        r#"{"a":[{"b":null}],"c":{}}"#,
+        "[[[]]]",
+        r#""\ud800""#,
+        "\"\u{2028}\"",
+        "\"0123456789abcdef0123456789abcdef\"",
+    ];
+
+    const INVALID: [&str; 27] = [
+        "",
+        " ",
+        "nul",
+        "True",
+        "01",
+        "-",
+        "1.",
+        ".5",
+        "1e",
+        "+1",
+        "\"",
+        "\"a",
+        r#""\x""#,
+        r#""\u12g4""#,
+        r#""\u12"#,
+        "[",
+        "]",
+        "[1",
+        "[1,",
+        "[1,]",
+        "[1 2]",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{\"a\":1,}",
+        "{a:1}",
+        "1 2",
+        "[1}",
+    ];
+
+    #[test]
+    fn the_grammar_is_that_of_rfc_8259() {
+        for text in VALID {
+            assert!(is_json(text), "{text}");
+        }
+        for text in INVALID {
+            assert!(!is_json(text), "{text}");
+        }
+        assert!(
+            !is_json("\"\n\"") && !is_json("\"0123456789abcdef\u{1}\"") && !is_json("\u{feff}1")
+        );
+    }
+
+    #[test]
+    fn a_deep_text_needs_no_stack() {
+        let deep = "[".repeat(1_000_000) + &"]".repeat(1_000_000);
+        assert!(is_json(&deep));
+        assert!(!is_json(&deep[1..]));
+    }
+
+    #[test]
+    fn strings_are_decoded() {
+        for (text, wanted) in [
+            (r#""a\/b""#, Some("a/b")),
+            (r#""\ud83d\ude42 \u00e9\n""#, Some("🙂 é\n")),
+            (r#""\ud83d""#, None),
+            (r#""\ud83d\u0041""#, None),
+            (r#""\ude42""#, None),
+            ("1", None),
+            ("null", None),
+        ] {
+            assert_eq!(string(text).as_deref(), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn strings_are_written_so_that_they_read_the_same() {
+        let text: String = ('\0'..='\u{ff}').chain(['🙂', '\u{2028}']).collect();
+        let mut written = String::new();
+        write_string(&mut written, &text);
+        assert_eq!(string(&written).as_deref(), Some(text.as_str()));
+        assert_eq!(serde_json::from_str::<String>(&written).unwrap(), text);
+    }
+
+    #[test]
+    fn members_are_found_by_decoded_name() {
+        let mut found = Vec::new();
+        each_member(r#" { "a" : 1 , "\u0062":[{"a":2}], "a":null } "#, |name, value| {
+            found.push((String::from(name), value));
+        })
+        .unwrap();
+        assert_eq!(found, [("a".into(), "1"), ("b".into(), r#"[{"a":2}]"#), ("a".into(), "null")]);
+        for text in ["[]", "1", "{} {}", "{\"a\":1}x", "{\"a\" 1}", "{,}"] {
+            assert_eq!(each_member(text, |_, _| {}), Err(NotJson), "{text}");
+        }
+    }
+}

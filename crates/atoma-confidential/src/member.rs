@@ -1,0 +1,60 @@
+//! Members that hold base64, as both envelopes and responses do.
+
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+
+use crate::{encoding, json};
+
+/// A member that must not appear twice.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Member<'a> {
+    value: Option<&'a str>,
+    is_duplicate: bool,
+}
+
+/// Why a member cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Absent or `null`.
+    Missing,
+    /// Present twice: which one is meant is unknown.
+    Duplicate,
+    /// Of another JSON type, or not canonical base64.
+    Malformed,
+    /// Of another number of bytes.
+    Size,
+}
+
+impl<'a> Member<'a> {
+    pub(crate) fn put(&mut self, value: &'a str) {
+        self.is_duplicate |= self.value.is_some();
+        self.value = Some(value);
+    }
+
+    /// The text of the value, unless absent or `null`.
+    pub(crate) fn value(self) -> Result<Option<&'a str>, Fault> {
+        if self.is_duplicate {
+            return Err(Fault::Duplicate);
+        }
+        Ok(self.value.filter(|&value| value != "null"))
+    }
+
+    pub(crate) fn required(self) -> Result<&'a str, Fault> {
+        self.value()?.ok_or(Fault::Missing)
+    }
+
+    pub(crate) fn string(self) -> Result<Cow<'a, str>, Fault> {
+        json::string(self.required()?).ok_or(Fault::Malformed)
+    }
+
+    pub(crate) fn bytes(self) -> Result<Vec<u8>, Fault> {
+        encoding::decode(&self.string()?).ok_or(Fault::Malformed)
+    }
+
+    pub(crate) fn fixed<const N: usize>(self) -> Result<[u8; N], Fault> {
+        encoding::decode_fixed(&self.string()?).map_err(|fault| match fault {
+            encoding::Fault::Base64 => Fault::Malformed,
+            encoding::Fault::Size(_) => Fault::Size,
+        })
+    }
+}
