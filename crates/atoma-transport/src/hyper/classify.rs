@@ -1,6 +1,6 @@
 //! What an error from below means: a kind, whether to try again, and a phrase for the reader.
 
-use super::wire::HeadTooLarge;
+use super::wire::{HeadTooLarge, UnaskedResponse};
 use crate::{BoxError, Delivery, ErrorKind, Phase, TransportError};
 use http::StatusCode;
 use rustls::{AlertDescription, CertificateError as Bad, InvalidMessage};
@@ -123,6 +123,9 @@ pub(super) fn head(error: hyper::Error, unread: &[u8], written: bool) -> Transpo
     let sent = if written { Delivery::Unknown } else { Delivery::NotSent };
     let failed = if is_head_too_large(&error) {
         TransportError::new(ErrorKind::TooLarge, sent).with_detail("headers")
+    } else if let Some(unasked) = find::<UnaskedResponse>(&error) {
+        let failed = TransportError::new(ErrorKind::ConnectionLost, Delivery::NotSent);
+        failed.with_detail(unasked.to_string())
     } else if let Some(cause) = find::<rustls::Error>(&error) {
         broken_tls(cause, sent)
     } else if is_tls_record(unread) {

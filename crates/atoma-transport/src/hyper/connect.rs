@@ -183,7 +183,8 @@ async fn tunnel(
     let request = connect_request(target, server)
         .map_err(|error| failed("cannot be asked").with_source(error).permanent())?;
 
-    let (mut sender, mut driver) = handshake(stream, Wire::new(), MAX_TUNNEL_HEAD)
+    let wire = Wire::new(stream.direct_reads());
+    let (mut sender, mut driver) = handshake(stream, wire, MAX_TUNNEL_HEAD)
         .await
         .map_err(|error| failed("cannot be spoken to").with_source(error))?;
     let mut answer = pin!(sender.try_send_request(request));

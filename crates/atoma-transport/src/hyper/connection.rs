@@ -32,6 +32,8 @@ pub(super) struct Connection {
     sender: http1::SendRequest<Once>,
     driver: Driver,
     max_head: usize,
+    /// A response was received before.
+    was_used: bool,
 }
 
 /// hyper's half that reads and writes, and what is needed to poll it from a reader's task.
@@ -56,13 +58,13 @@ pub(super) enum SendError {
 impl Connection {
     /// Speaks HTTP/1.1 over `stream`. Nothing is sent yet.
     pub(super) async fn open(stream: Stream, max_head: usize) -> Result<Self, TransportError> {
-        let wire = Wire::new();
+        let wire = Wire::new(stream.direct_reads());
         let (sender, connection) = handshake(stream, wire.clone(), max_head)
             .await
             .map_err(|error| classify::head(error, &[], false))?;
         let waker = Waker::from(wire.clone());
         let driver = Driver { connection: Some(connection), wire, waker, unread: Bytes::new() };
-        Ok(Self { sender, driver, max_head })
+        Ok(Self { sender, driver, max_head, was_used: false })
     }
 
     /// Sends `request` and waits for the head of its response. One that was not begun is put back.
@@ -73,7 +75,7 @@ impl Connection {
         request: &mut Request<Once>,
     ) -> Result<Response<Incoming>, SendError> {
         let driver = &mut self.driver;
-        driver.wire.begin(self.max_head);
+        driver.wire.begin(self.max_head, mem::replace(&mut self.was_used, true));
         let mut response = pin!(self.sender.try_send_request(mem::take(request)));
         let response = poll_fn(|cx| driver.poll(cx, |cx| response.as_mut().poll(cx))).await;
         driver.wire.head_arrived();

@@ -5,12 +5,13 @@
 //! the memory, of a task long gone. So the connection knows only the waker of its [`Wire`], which
 //! passes a wake-up on to the task of the moment, unless that task is in the middle of polling.
 
+use super::stream::DirectReads;
 use std::{
     io,
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
+        atomic::{AtomicU8, AtomicUsize, Ordering},
     },
     task::{Context, Poll, Wake, Waker},
 };
@@ -18,6 +19,26 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// No bound on what may be read: a head has arrived, or none is awaited.
 const UNBOUNDED: usize = usize::MAX;
+
+/// The phases of an exchange as the socket sees them. Nothing that arrives before the request is
+/// written may become its response, so a read means something else in each:
+///
+/// ```text
+///             begin                    poll_write              bytes are written
+///   WRITTEN ─────────► QUIET ───────────────────────► WRITING ──────────────────► WRITTEN
+///   (or new)           │ a read goes past Tokio's     │ a read that finds bytes   │ reads are
+///                      │ memory to the operating      │ is an error: hyper has    │ ordinary
+///                      │ system; hyper takes bytes    │ the request already, but  │
+///                      │ or an end for what they are  │ none of it has left       │
+///                      │ and gives the request back   │                           │
+/// ```
+///
+/// hyper reads before it takes a request out of its queue and writes it in the same poll. So QUIET
+/// ends within about a microsecond of the read, and WRITING lasts longer only if the socket takes
+/// no bytes at first.
+const QUIET: u8 = 0;
+const WRITING: u8 = 1;
+const WRITTEN: u8 = 2;
 
 const RESTING: u8 = 0;
 const POLLING: u8 = 1;
@@ -27,24 +48,31 @@ const WOKEN: u8 = 2;
 pub(super) struct Wire {
     state: AtomicU8,
     task: Mutex<Option<Waker>>,
-    written: AtomicBool,
+    phase: AtomicU8,
     head_left: AtomicUsize,
+    direct_reads: DirectReads,
 }
 
 impl Wire {
-    pub(super) fn new() -> Arc<Self> {
+    /// `direct_reads` is the switch of the socket that is to be driven.
+    pub(super) fn new(direct_reads: DirectReads) -> Arc<Self> {
         Arc::new(Self {
             state: AtomicU8::new(RESTING),
             task: Mutex::new(None),
-            written: AtomicBool::new(false),
+            phase: AtomicU8::new(QUIET),
             head_left: AtomicUsize::new(UNBOUNDED),
+            direct_reads,
         })
     }
 
     /// Begins an exchange: nothing of it is written yet, and its head may take `max_head` bytes.
-    pub(super) fn begin(&self, max_head: usize) {
-        self.written.store(false, Ordering::Relaxed);
+    ///
+    /// On a connection that was idle, reads are direct until the request is written: one more
+    /// system call (0.3 µs) per reuse.
+    pub(super) fn begin(&self, max_head: usize, was_idle: bool) {
+        self.phase.store(QUIET, Ordering::Relaxed);
         self.head_left.store(max_head, Ordering::Relaxed);
+        self.direct_reads.set(was_idle);
     }
 
     /// The head is in: what follows is the body's.
@@ -54,7 +82,11 @@ impl Wire {
 
     /// Whether a byte of the exchange may have left.
     pub(super) fn is_written(&self) -> bool {
-        self.written.load(Ordering::Relaxed)
+        self.phase.load(Ordering::Relaxed) == WRITTEN
+    }
+
+    fn is_in(&self, phase: u8) -> bool {
+        self.phase.load(Ordering::Relaxed) == phase
     }
 
     /// The task of `waker` polls the connection from here until [`leave`](Self::leave).
@@ -141,9 +173,13 @@ impl<S> Wired<S> {
         }
     }
 
+    /// Notes that hyper writes, and whether it could.
     fn mark<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if matches!(result, Poll::Ready(Ok(_))) {
-            self.wire.written.store(true, Ordering::Relaxed);
+            self.wire.phase.store(WRITTEN, Ordering::Relaxed);
+            self.wire.direct_reads.set(false);
+        } else if self.wire.is_in(QUIET) {
+            self.wire.phase.store(WRITING, Ordering::Relaxed);
         }
         result
     }
@@ -160,12 +196,15 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wired<S> {
             return Poll::Ready(Err(io::Error::other(HeadTooLarge)));
         }
         let before = buf.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        let result = Pin::new(&mut self.stream).poll_read(cx, buf);
         if left != UNBOUNDED {
             let read = buf.filled().len() - before;
+            if read > 0 && self.wire.is_in(WRITING) {
+                return Poll::Ready(Err(io::Error::other(UnaskedResponse)));
+            }
             self.wire.head_left.store(left.saturating_sub(read), Ordering::Relaxed);
         }
-        read
+        result
     }
 }
 
@@ -216,6 +255,18 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wired<S> {
     }
 }
 
+/// The server sent bytes before any byte of the request was written.
+#[derive(Debug)]
+pub(super) struct UnaskedResponse;
+
+impl std::fmt::Display for UnaskedResponse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the server sent bytes before the request was written")
+    }
+}
+
+impl std::error::Error for UnaskedResponse {}
+
 /// The head, interim responses before it included, is over its limit.
 #[derive(Debug)]
 pub(super) struct HeadTooLarge;
@@ -244,7 +295,7 @@ mod tests {
 
     #[test]
     fn a_wake_up_while_polling_stays_inside() {
-        let (wire, count) = (Wire::new(), Arc::new(Count::default()));
+        let (wire, count) = (Wire::new(DirectReads::default()), Arc::new(Count::default()));
         let (inner, task) = (Waker::from(wire.clone()), Waker::from(count.clone()));
         let woken = || count.0.load(Ordering::SeqCst);
 
@@ -266,7 +317,7 @@ mod tests {
     #[test]
     fn the_last_task_is_woken_and_none_is_kept() {
         let (first, second) = (Arc::new(Count::default()), Arc::new(Count::default()));
-        let wire = Wire::new();
+        let wire = Wire::new(DirectReads::default());
         for count in [&first, &second] {
             wire.enter(&Waker::from(count.clone()));
             wire.leave();
@@ -311,7 +362,7 @@ mod tests {
 
     #[test]
     fn a_failed_write_waits_for_what_is_to_be_read() {
-        let wire = Wire::new();
+        let wire = Wire::new(DirectReads::default());
         let mut stream = Wired::new(Broken, wire.clone());
         let mut stream = Pin::new(&mut stream);
         let mut cx = Context::from_waker(Waker::noop());
@@ -322,8 +373,61 @@ mod tests {
     }
 
     #[test]
+    fn bytes_that_arrive_while_the_request_cannot_be_written_are_an_error() {
+        struct Blocked;
+        impl AsyncRead for Blocked {
+            fn poll_read(
+                self: Pin<&mut Self>,
+                _: &mut Context<'_>,
+                buf: &mut ReadBuf<'_>,
+            ) -> Poll<io::Result<()>> {
+                buf.put_slice(b"HTTP/1.1 200 OK");
+                Poll::Ready(Ok(()))
+            }
+        }
+        impl AsyncWrite for Blocked {
+            fn poll_write(
+                self: Pin<&mut Self>,
+                _: &mut Context<'_>,
+                bytes: &[u8],
+            ) -> Poll<io::Result<usize>> {
+                if bytes == b"now" { Poll::Ready(Ok(3)) } else { Poll::Pending }
+            }
+
+            fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Poll::Ready(Ok(()))
+            }
+
+            fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Poll::Ready(Ok(()))
+            }
+        }
+
+        let wire = Wire::new(DirectReads::default());
+        let mut stream = Wired::new(Blocked, wire.clone());
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut read = |stream: &mut Wired<Blocked>| {
+            let mut bytes = [0; 64];
+            let mut buf = ReadBuf::new(&mut bytes);
+            match Pin::new(stream).poll_read(&mut cx, &mut buf) {
+                Poll::Ready(read) => read.map(|()| buf.filled().len()),
+                Poll::Pending => Ok(0),
+            }
+        };
+        let mut cx = Context::from_waker(Waker::noop());
+        wire.begin(1024, true);
+        assert_eq!(read(&mut stream).unwrap(), 15, "hyper judges bytes on an idle connection");
+        assert!(Pin::new(&mut stream).poll_write(&mut cx, b"GET").is_pending());
+        assert!(read(&mut stream).unwrap_err().to_string().contains("before the request"));
+        assert!(!wire.is_written());
+        assert!(Pin::new(&mut stream).poll_write(&mut cx, b"now").is_ready());
+        assert_eq!(read(&mut stream).unwrap(), 15);
+        assert!(wire.is_written());
+    }
+
+    #[test]
     fn a_head_has_only_so_many_bytes() {
-        let wire = Wire::new();
+        let wire = Wire::new(DirectReads::default());
         let mut stream = Wired::new(Broken, wire.clone());
         let mut cx = Context::from_waker(Waker::noop());
         let mut read = || {
@@ -331,9 +435,9 @@ mod tests {
             let read = Pin::new(&mut stream).poll_read(&mut cx, &mut ReadBuf::new(&mut bytes));
             matches!(read, Poll::Ready(Ok(())))
         };
-        wire.begin(15);
+        wire.begin(15, false);
         assert_eq!([read(), read(), read()], [true, true, false]);
-        wire.begin(15);
+        wire.begin(15, false);
         assert!(read());
         wire.head_arrived();
         assert!((0..10).all(|_| read()));

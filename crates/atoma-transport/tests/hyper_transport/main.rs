@@ -3,6 +3,7 @@
 mod answers;
 mod cancellation;
 mod connections;
+mod idle;
 mod proxies;
 mod refusals;
 #[path = "../support/mod.rs"]

@@ -17,9 +17,9 @@ use std::{future::Future, sync::Arc};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-type Authority = CertifiedIssuer<'static, KeyPair>;
+pub(crate) type Authority = CertifiedIssuer<'static, KeyPair>;
 
-fn authority(name: &str) -> Authority {
+pub(crate) fn authority(name: &str) -> Authority {
     let mut params = CertificateParams::new([]).unwrap();
     params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -27,14 +27,25 @@ fn authority(name: &str) -> Authority {
 }
 
 /// A certificate and its key, both PEM.
-fn issue(by: &Authority, name: &str, change: impl FnOnce(&mut CertificateParams)) -> [String; 2] {
+pub(crate) fn issue(
+    by: &Authority,
+    name: &str,
+    change: impl FnOnce(&mut CertificateParams),
+) -> [String; 2] {
     let mut params = CertificateParams::new([name.to_owned()]).unwrap();
     change(&mut params);
     let key = KeyPair::generate().unwrap();
     [params.signed_by(&key, by).unwrap().pem(), key.serialize_pem()]
 }
 
-fn config([certificate, key]: &[String; 2], clients: Option<&Authority>) -> TlsAcceptor {
+pub(crate) fn config(identity: &[String; 2], clients: Option<&Authority>) -> TlsAcceptor {
+    Arc::new(server_config(identity, clients)).into()
+}
+
+pub(crate) fn server_config(
+    [certificate, key]: &[String; 2],
+    clients: Option<&Authority>,
+) -> ServerConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
@@ -50,7 +61,7 @@ fn config([certificate, key]: &[String; 2], clients: Option<&Authority>) -> TlsA
     };
     let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
-    Arc::new(builder.with_single_cert(vec![certificate], key).unwrap()).into()
+    builder.with_single_cert(vec![certificate], key).unwrap()
 }
 
 /// A TLS server that runs `script` on each connection whose handshake succeeds.
@@ -89,7 +100,7 @@ impl Resolver for Here {
     }
 }
 
-fn trusting(authority: &Authority) -> HyperTransportBuilder {
+pub(crate) fn trusting(authority: &Authority) -> HyperTransportBuilder {
     builder().resolver(Here).root_certificates_pem(authority.pem().as_bytes()).only_custom_roots()
 }
 

@@ -52,6 +52,8 @@ impl Server {
         let task = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
+                // Without it, a write waits for the client to acknowledge the one before.
+                let _ = stream.set_nodelay(true);
                 let number = seen.accepted.fetch_add(1, Ordering::SeqCst);
                 let peer = Peer { stream, number, unread: Vec::new(), log: seen.clone() };
                 seen.changed.notify_waiters();

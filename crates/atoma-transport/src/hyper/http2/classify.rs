@@ -1,6 +1,9 @@
 //! What an error of HTTP/2 means.
 
-use super::{super::classify::refused_certificate, exchange::Failure};
+use super::{
+    super::classify::refused_certificate,
+    failure::{Failure, Resend},
+};
 use crate::{Delivery, ErrorKind, TransportError};
 use h2::Reason;
 use std::borrow::Cow;
@@ -23,7 +26,8 @@ pub(super) fn head(error: h2::Error) -> Failure {
         let refused = error.get_io().and_then(|error| refused_certificate(&error.to_string()));
         refused.unwrap_or_else(|| TransportError::new(ErrorKind::ConnectionLost, Unknown))
     };
-    Failure { error: told(failed, error), unprocessed }
+    let resend = if unprocessed { Resend::Once } else { Resend::Never };
+    Failure { error: told(failed, error), resend }
 }
 
 /// The body ended in `error`.
@@ -46,7 +50,8 @@ pub(super) fn unsent(error: h2::Error) -> Failure {
     let is_ours = error.reason().is_none() && !error.is_io();
     let failed =
         if is_ours { TransportError::new(ErrorKind::Request, Delivery::NotSent) } else { gone() };
-    Failure { error: told(failed, error), unprocessed: !is_ours }
+    let resend = if is_ours { Resend::Never } else { Resend::Unsent };
+    Failure { error: told(failed, error), resend }
 }
 
 /// The connection ended before it took the request.

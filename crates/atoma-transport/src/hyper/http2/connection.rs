@@ -4,7 +4,8 @@ use super::{
     super::stream::Stream,
     classify,
     driver::Driver,
-    exchange::{Answer, Exchange, Failure, WINDOW},
+    exchange::{Answer, Exchange, WINDOW},
+    failure::{Failure, Resend},
     read_budget::Paced,
 };
 use crate::{Timer, TransportError};
@@ -59,6 +60,7 @@ impl Connection {
         settings: Settings,
         request: &Request<Bytes>,
     ) -> Result<(Arc<Self>, Exchange), TransportError> {
+        let direct_reads = stream.direct_reads();
         let (stream, pace) = Paced::new(stream);
         let (sender, connection) = h2::client::Builder::new()
             .initial_window_size(WINDOW)
@@ -71,7 +73,9 @@ impl Connection {
             .map_err(classify::opening)?;
         let shared = Arc::new(Self::new());
         let exchange = shared.begin(request).ok_or_else(classify::gone)?;
-        tokio::spawn(Driver::new(shared.clone(), sender, connection, pace, settings));
+        let driver =
+            Driver::new(shared.clone(), sender, connection, (pace, direct_reads), settings);
+        tokio::spawn(driver);
         Ok((shared, exchange))
     }
 
@@ -119,6 +123,10 @@ impl Connection {
         drop(former);
     }
 
+    pub(super) fn has_queued(&self) -> bool {
+        !self.lock().queue.is_empty()
+    }
+
     /// The request that waits longest.
     pub(super) fn next(&self) -> Option<Queued> {
         self.lock().queue.pop_front()
@@ -147,7 +155,7 @@ impl Connection {
             std::mem::take(&mut state.queue)
         };
         for (_, answer) in queue {
-            answer.end(Err(Failure { error: classify::gone(), unprocessed: true }));
+            answer.end(Err(Failure { error: classify::gone(), resend: Resend::Unsent }));
         }
     }
 
@@ -189,7 +197,7 @@ mod tests {
         assert!(connection.begin(&request).is_none());
         connection.refuse_queued();
         let failure = waiting.head().now_or_never().unwrap().unwrap_err();
-        assert!(failure.unprocessed);
+        assert_eq!(failure.resend, Resend::Unsent);
         assert_eq!(failure.error.delivery(), crate::Delivery::NotSent);
         assert!(connection.retire_idle());
     }

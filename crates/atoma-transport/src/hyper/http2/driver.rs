@@ -1,10 +1,11 @@
 //! The task behind a connection: it alone touches what belongs to `h2`.
 
 use super::{
-    super::stream::Stream,
+    super::stream::{DirectReads, Stream},
     classify,
     connection::{Connection, Settings},
-    exchange::{Answer, Failure},
+    exchange::Answer,
+    failure::{Failure, Resend},
     keep_alive::KeepAlive,
     read_budget::{Pace, Paced},
 };
@@ -32,6 +33,7 @@ pub(super) struct Driver {
     sender: Option<SendRequest<Bytes>>,
     connection: h2::client::Connection<Paced<Stream>>,
     pace: Pace,
+    direct_reads: DirectReads,
     open: Vec<Open>,
     keep_alive: KeepAlive,
     timer: Arc<dyn Timer>,
@@ -70,7 +72,7 @@ impl Driver {
         shared: Arc<Connection>,
         sender: SendRequest<Bytes>,
         mut connection: h2::client::Connection<Paced<Stream>>,
-        pace: Pace,
+        (pace, direct_reads): (Pace, DirectReads),
         settings: Settings,
     ) -> Self {
         let keep_alive = KeepAlive::new(connection.ping_pong());
@@ -80,6 +82,7 @@ impl Driver {
             sender: Some(sender),
             connection,
             pace,
+            direct_reads,
             open: Vec::new(),
             keep_alive,
             timer,
@@ -90,8 +93,27 @@ impl Driver {
         }
     }
 
+    /// Reads everything that has arrived if a request is about to be sent; true if the connection
+    /// has ended.
+    ///
+    /// The read is direct: a GOAWAY or FIN that no one has read, because no one drove the runtime,
+    /// must be seen before the request is written. It costs one system call per request.
+    fn catch_up(&mut self, cx: &mut Context<'_>) -> bool {
+        if !self.shared.has_queued() {
+            return false;
+        }
+        self.direct_reads.set(true);
+        let is_closed = Pin::new(&mut self.connection).poll(cx).is_ready();
+        self.direct_reads.set(false);
+        is_closed
+    }
+
     /// Sends what is queued, as far as the server lets it.
     fn send_queued(&mut self, cx: &mut Context<'_>) {
+        if self.pace.is_used_up() {
+            // There is more to read first; the task is woken already.
+            return;
+        }
         let Some(sender) = &mut self.sender else { return };
         loop {
             match sender.poll_ready(cx) {
@@ -162,7 +184,7 @@ impl Driver {
         self.shared.refuse_queued();
         for open in self.open.drain(..) {
             let error = classify::abandoned(why, matches!(open.stage, Stage::Body(_)));
-            open.answer.end(Err(Failure { error, unprocessed: false }));
+            open.answer.end(Err(Failure::final_with(error)));
             self.shared.is_over();
         }
     }
@@ -175,8 +197,11 @@ impl Future for Driver {
         let this = self.get_mut();
         this.shared.register(cx.waker());
         this.pace.renew();
-        this.send_queued(cx);
-        let is_closed = Pin::new(&mut this.connection).poll(cx).is_ready();
+        let mut is_closed = this.catch_up(cx);
+        if !is_closed {
+            this.send_queued(cx);
+            is_closed = Pin::new(&mut this.connection).poll(cx).is_ready();
+        }
         let has_news = this.receive(cx);
         if is_closed {
             this.end("its connection ended");
@@ -250,7 +275,7 @@ impl Open {
             Ok(response) => response,
             Err(error) => {
                 let failure = classify::head(error);
-                if failure.unprocessed {
+                if failure.resend != Resend::Never {
                     shared.retire();
                 }
                 self.answer.end(Err(failure));
@@ -271,7 +296,7 @@ impl Open {
 
     fn is_too_large(&self) -> Found {
         let error = classify::head_too_large();
-        self.answer.end(Err(Failure { error, unprocessed: false }));
+        self.answer.end(Err(Failure::final_with(error)));
         Found::End
     }
 }
@@ -293,7 +318,7 @@ fn receive_body(answer: &Answer, stream: &mut RecvStream, cx: &mut Context<'_>) 
             }
             Poll::Ready(Some(Err(error))) => {
                 let error = classify::body(error);
-                answer.end(Err(Failure { error, unprocessed: false }));
+                answer.end(Err(Failure::final_with(error)));
                 return Found::End;
             }
             Poll::Ready(None) => {

@@ -1,6 +1,6 @@
 //! One request and its answer, between the caller and the task that drives the connection.
 
-use super::{classify, connection::Connection};
+use super::{classify, connection::Connection, failure::Failure};
 use crate::{TransportError, body::PolledFrame};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header, response::Parts};
@@ -14,13 +14,6 @@ use std::{
 
 /// How much may lie unread: the window of a stream.
 pub(super) const WINDOW: u32 = 256 * 1024;
-
-/// Why no head came.
-pub(super) struct Failure {
-    pub(super) error: TransportError,
-    /// The server certainly has not processed the request.
-    pub(super) unprocessed: bool,
-}
 
 /// The caller's end. Dropping it resets the stream.
 pub(super) struct Exchange {
@@ -58,9 +51,7 @@ impl Exchange {
                     Poll::Ready(Ok(head))
                 }
                 (None, Some(Err(failure))) => Poll::Ready(Err(failure)),
-                (None, Some(Ok(()))) => {
-                    Poll::Ready(Err(Failure { error: classify::gone(), unprocessed: false }))
-                }
+                (None, Some(Ok(()))) => Poll::Ready(Err(Failure::final_with(classify::gone()))),
                 (None, None) => state.wait(cx),
             }
         })
@@ -256,7 +247,7 @@ mod tests {
         let mut body = ExchangeBody::new(exchange, &HeaderMap::new());
         answer.append(b"abc");
         let error = classify::abandoned("why", true);
-        answer.end(Err(Failure { error, unprocessed: false }));
+        answer.end(Err(Failure::final_with(error)));
         answer.end(Ok(()));
         let all = [read(&mut body), read(&mut body), read(&mut body)];
         assert_eq!(all, ["abc", "response body ended unexpectedly: why", "end"]);

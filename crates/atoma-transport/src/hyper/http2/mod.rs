@@ -25,6 +25,7 @@ mod classify;
 mod connection;
 mod driver;
 mod exchange;
+mod failure;
 mod keep_alive;
 mod pool;
 mod read_budget;
@@ -37,7 +38,8 @@ use super::{
 use crate::{Body, Response, TransportError};
 use bytes::Bytes;
 use connection::Connection;
-use exchange::{Exchange, ExchangeBody, Failure};
+use exchange::{Exchange, ExchangeBody};
+use failure::{Failure, Resend};
 use pool::{Opening, Place, Pool};
 use std::{sync::Arc, time::Duration};
 
@@ -63,7 +65,11 @@ pub(super) enum Outcome {
 
 /// Where an exchange takes place.
 enum Begun {
-    Http2(Exchange),
+    /// On a connection that served others before, or on a new one.
+    Http2 {
+        exchange: Exchange,
+        is_fresh: bool,
+    },
     Http1(Option<Box<Http1Connection>>),
 }
 
@@ -110,9 +116,13 @@ impl Shared {
         let outgoing = request::outgoing(request, &origin.target)?;
         let mut may_go_again = true;
         loop {
+            let is_fresh;
             let begin = Box::pin(self.begin(transport, &outgoing, origin, route, timeout));
             let mut exchange = match transport.in_time(timeout, begin).await? {
-                Begun::Http2(exchange) => exchange,
+                Begun::Http2 { exchange, is_fresh: fresh } => {
+                    is_fresh = fresh;
+                    exchange
+                }
                 Begun::Http1(connection) => return Ok(Outcome::Http1(connection)),
             };
             match exchange.head().await {
@@ -125,7 +135,11 @@ impl Shared {
                     };
                     return Ok(Outcome::Answered(Response::from_parts(parts, body)));
                 }
-                Err(Failure { unprocessed: true, .. }) if may_go_again => may_go_again = false,
+                // A pooled connection had ended; it is not found again, so this comes to an end.
+                Err(Failure { resend: Resend::Unsent, .. }) if !is_fresh => {}
+                Err(Failure { resend: Resend::Unsent | Resend::Once, .. }) if may_go_again => {
+                    may_go_again = false;
+                }
                 Err(Failure { error, .. }) => return Err(error),
             }
         }
@@ -142,7 +156,9 @@ impl Shared {
     ) -> Result<Begun, TransportError> {
         loop {
             match self.pool.place(origin, request) {
-                Place::Begun(exchange) => return Ok(Begun::Http2(exchange)),
+                Place::Begun(exchange) => {
+                    return Ok(Begun::Http2 { exchange, is_fresh: false });
+                }
                 Place::Http1 => return Ok(Begun::Http1(None)),
                 Place::Wait(opening) => opening.over().await,
                 Place::Open(opening) => {
@@ -175,6 +191,6 @@ impl Shared {
         };
         let (connection, exchange) = Connection::open(stream, settings, request).await?;
         opening.opened(connection);
-        Ok(Begun::Http2(exchange))
+        Ok(Begun::Http2 { exchange, is_fresh: true })
     }
 }

@@ -26,6 +26,11 @@ impl Pace {
     pub(super) fn renew(&self) {
         self.0.store(PACE, Ordering::Relaxed);
     }
+
+    /// Whether more may have arrived than was read in this turn.
+    pub(super) fn is_used_up(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
 }
 
 #[derive(Debug)]
