@@ -127,6 +127,11 @@ impl<O: Operation> Call<O> {
         self.map(|call| call.server_url(url))
     }
 
+    /// As [`crate::Call::query`].
+    pub fn query(self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.map(|call| call.query(name, value))
+    }
+
     /// As [`crate::Call::header`].
     pub fn header(self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.map(|call| call.header(name, value))

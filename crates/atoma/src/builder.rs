@@ -19,6 +19,7 @@ pub struct ClientBuilder {
     key: Option<Key>,
     server_url: Option<String>,
     allow_http: bool,
+    query: Vec<(String, String)>,
     headers: Vec<(String, String)>,
     user_agent: Option<String>,
     timeouts: Timeouts,
@@ -82,11 +83,31 @@ impl ClientBuilder {
         Ok(self.api_key(key))
     }
 
-    /// The server, with a path prefix if it has one. Default `https://api.atoma.network`.
+    /// Sets the base URL of the server. Default `https://api.atoma.network`.
     ///
-    /// The endpoint's path is appended (`/v1/chat/completions`); a prefix that ends in `/v1`, as
-    /// other SDKs write it, is not doubled. Plain `http://` is for this machine only, unless
-    /// [`allow_http`](Self::allow_http) is set.
+    /// It is used as given: a path is kept, with or without a slash at its end, and the endpoint's
+    /// path is appended (`/chat/completions`). Only where the URL has no path, `/v1` is added; an
+    /// API at the root of a server has the path `/.`. Query parameters are kept; see
+    /// [`default_query`](Self::default_query).
+    ///
+    /// Plain `http://` is for this machine only, unless [`allow_http`](Self::allow_http) is set.
+    ///
+    /// | server | base URL |
+    /// |---|---|
+    /// | vLLM, llama.cpp, Ollama | `http://localhost:8000` or `http://localhost:8000/v1` |
+    /// | Gemini | `https://generativelanguage.googleapis.com/v1beta/openai/` |
+    /// | Groq | `https://api.groq.com/openai/v1` |
+    /// | Perplexity | `https://api.perplexity.ai/.` |
+    ///
+    /// Azure takes the version as a query parameter and the key in another header:
+    ///
+    /// ```
+    /// let builder = atoma::Client::builder()
+    ///     .server_url("https://NAME.openai.azure.com/openai/deployments/DEPLOYMENT")
+    ///     .default_query("api-version", "2024-10-21")
+    ///     .without_api_key()
+    ///     .default_header("api-key", "secret");
+    /// ```
     #[must_use]
     pub fn server_url(mut self, url: impl Into<String>) -> Self {
         self.server_url = Some(url.into());
@@ -98,6 +119,16 @@ impl ClientBuilder {
     #[must_use]
     pub fn allow_http(mut self, allow: bool) -> Self {
         self.allow_http = allow;
+        self
+    }
+
+    /// Adds a query parameter to the URL of every request, such as `api-version`.
+    ///
+    /// It replaces those of the server URL that have the same name, and
+    /// [`Call::query`](crate::Call::query) replaces it. Name and value are percent-encoded.
+    #[must_use]
+    pub fn default_query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.query.push((name.into(), value.into()));
         self
     }
 
@@ -194,7 +225,7 @@ impl ClientBuilder {
     pub fn build(mut self) -> Result<Client, Error> {
         let credentials = credentials(self.key.take())?;
         let url = self.server_url.as_deref().unwrap_or(DEFAULT_SERVER_URL);
-        let server_url = ServerUrl::parse(url, self.allow_http)?;
+        let server_url = ServerUrl::parse(url, self.allow_http)?.with_query(&self.query);
         let headers = self.default_headers()?;
         let retries = self.retries.unwrap_or_default();
         retries.validate().map_err(|error| Error::config(error.to_string()))?;
@@ -225,6 +256,7 @@ impl ClientBuilder {
             timer,
             key,
             server_url,
+            default_query: self.query,
             allow_http: self.allow_http,
             timeouts: self.timeouts,
             stream_timeouts: self.stream_timeouts.unwrap_or_else(stream_timeouts),

@@ -4,7 +4,7 @@ use crate::{
 };
 use atoma_transport::{Body, Request, Response, ResponseFuture, RetryConfig, Timeouts};
 use bytes::Bytes;
-use http::{HeaderValue, Method, Uri, header::ACCEPT, uri::PathAndQuery};
+use http::{HeaderValue, Method, Uri, header::ACCEPT};
 use std::{
     fmt,
     future::{Future, IntoFuture},
@@ -55,6 +55,7 @@ struct Options {
     timeouts: Option<Timeouts>,
     total: Option<Duration>,
     server_url: Option<String>,
+    query: Vec<(String, String)>,
     headers: Vec<(String, String)>,
 }
 
@@ -85,6 +86,13 @@ impl<O: Operation> Call<O> {
     /// The server of this call, in place of the client's. The key goes there.
     pub fn server_url(mut self, url: impl Into<String>) -> Self {
         self.options().server_url = Some(url.into());
+        self
+    }
+
+    /// Adds a query parameter to the URL of this call, such as `api-version`. It replaces those of
+    /// the client and of the server URL that have the same name.
+    pub fn query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.options().query.push((name.into(), value.into()));
         self
     }
 
@@ -152,7 +160,7 @@ impl Prepared {
     /// The request is made at once, so that the future holds neither it nor the options.
     pub(crate) fn post(
         self,
-        path: &PathAndQuery,
+        path: &'static str,
         body: Result<Bytes>,
         streams: bool,
     ) -> Result<Sent> {
@@ -176,11 +184,14 @@ impl Prepared {
         Ok(Sent { client: self.client, response, timeouts })
     }
 
-    fn uri(&self, path: &PathAndQuery) -> Result<Uri> {
+    fn uri(&self, path: &'static str) -> Result<Uri> {
         let client = self.client.inner();
-        match self.options.as_ref().and_then(|options| options.server_url.as_deref()) {
-            Some(url) => ServerUrl::parse(url, client.allow_http)?.join(path),
-            None => client.server_url.join(path),
+        let Some(options) = &self.options else { return client.server_url.join(path, &[]) };
+        match &options.server_url {
+            Some(url) => ServerUrl::parse(url, client.allow_http)?
+                .with_query(&client.default_query)
+                .join(path, &options.query),
+            None => client.server_url.join(path, &options.query),
         }
     }
 

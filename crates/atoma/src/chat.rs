@@ -3,11 +3,8 @@ use crate::{
 };
 use atoma_types::{ChatCompletionRequest, ChatCompletionResponse, StreamOptions};
 use bytes::Bytes;
-use http::uri::PathAndQuery;
-use std::sync::LazyLock;
 
-static PATH: LazyLock<PathAndQuery> =
-    LazyLock::new(|| PathAndQuery::from_static("/v1/chat/completions"));
+const PATH: &str = "/chat/completions";
 
 /// Chat completions: [`create`](Self::create) for a whole answer, [`stream`](Self::stream) for one
 /// that arrives as it is written.
@@ -88,7 +85,7 @@ impl Operation for CreateChatCompletion {
 
     fn run(self, prepared: Prepared) -> impl Future<Output = Result<Self::Output>> + Send {
         let Self(Written { body, choices }) = self;
-        outcome::completion(prepared.post(&PATH, body, false), choices)
+        outcome::completion(prepared.post(PATH, body, false), choices)
     }
 }
 
@@ -97,7 +94,7 @@ impl Operation for StreamChatCompletion {
 
     fn run(self, prepared: Prepared) -> impl Future<Output = Result<Self::Output>> + Send {
         let Self(Written { body, choices }) = self;
-        let sent = prepared.post(&PATH, body, true);
+        let sent = prepared.post(PATH, body, true);
         async move {
             let mut sent = sent?;
             let answer = sent.answer().await?;

@@ -39,6 +39,8 @@ pub(crate) struct Inner {
     /// That of all calls which bring none and ask no provider.
     pub(crate) key: Option<ApiKey>,
     pub(crate) server_url: ServerUrl,
+    /// Contained in `server_url`; for calls that name another server.
+    pub(crate) default_query: Vec<(String, String)>,
     pub(crate) allow_http: bool,
     pub(crate) timeouts: Timeouts,
     pub(crate) stream_timeouts: Timeouts,
@@ -85,7 +87,8 @@ impl Client {
         Chat::new(self.clone())
     }
 
-    /// The server that calls go to unless they name another; without a trailing slash.
+    /// Returns the base URL that calls go to unless they name another, without its query and
+    /// without a slash at its end.
     pub fn server_url(&self) -> String {
         format!("{:?}", self.inner.server_url)
     }

@@ -3,64 +3,67 @@ use http::{
     Uri,
     uri::{Authority, Parts, PathAndQuery, Scheme},
 };
-use std::{fmt, net::IpAddr};
+use std::{
+    fmt::{self, Write as _},
+    net::IpAddr,
+    sync::{Mutex, PoisonError},
+};
 
-/// Where the API lives: scheme, host, port and a path prefix, checked once.
-#[derive(Clone, PartialEq, Eq)]
+/// The base URL of a server, used as given: the path is kept, and `/v1` is added only where the URL
+/// has no path.
 pub(crate) struct ServerUrl {
     scheme: Scheme,
     authority: Authority,
-    /// Empty or starting with a slash; never ends with one.
-    prefix: String,
+    /// Empty, or starts with a slash; never ends with one.
+    path: String,
+    /// Percent-encoded, without the question mark.
+    query: String,
+    /// The URLs of the endpoints called so far: joining one costs two allocations.
+    joined: Mutex<Vec<(&'static str, Uri)>>,
 }
 
-/// What is used where no server is named.
+/// Query parameters by name and value, not encoded.
+pub(crate) type Query = [(String, String)];
+
+/// The server of clients that name none.
 pub(crate) const DEFAULT_SERVER_URL: &str = "https://api.atoma.network";
 
+/// The path of the API where the URL has none.
+const DEFAULT_PATH: &str = "/v1";
+/// The path of a URL whose API is at the root of the server, such as Perplexity's.
+const ROOT_PATH: &str = "/.";
+
 impl ServerUrl {
-    /// Checks `url`; plain HTTP passes only for this machine, or where `allow_http` is set.
+    /// Checks `url`. Plain HTTP is accepted for this machine, or with `allow_http`.
     pub(crate) fn parse(url: &str, allow_http: bool) -> Result<Self, Error> {
-        let bad = |why: &str| Error::config(format!("the server URL {why}"));
         let uri: Uri = url.trim_ascii().parse().map_err(|_| {
-            bad("is not a URL: it has to look like https://api.atoma.network or http://localhost:8000")
+            invalid("it must look like https://api.atoma.network or http://localhost:8000")
         })?;
         let authority = uri
             .authority()
-            .ok_or_else(|| bad("has no host: it has to start with https:// or http://"))?;
-        if authority.as_str().contains('@') {
-            return Err(bad("holds a user name or password: pass the key with api_key instead"));
+            .ok_or_else(|| invalid("it has no host; it must start with https:// or http://"))?;
+        check_authority(authority)?;
+        if url.contains('#') {
+            return Err(invalid("it has a fragment (#)"));
         }
-        if authority.host().is_empty() {
-            return Err(bad("has no host"));
+        let path = uri.path().trim_end_matches('/');
+        if path.ends_with("/chat/completions") {
+            return Err(invalid("it names an endpoint; remove /chat/completions, it is appended"));
         }
-        let has_port = authority.as_str().len() > authority.host().len();
-        if has_port && authority.port_u16().is_none() {
-            return Err(bad("has a port that is no number from 0 to 65535"));
-        }
-        if uri.query().is_some() || url.contains('#') {
-            return Err(bad("has a query or fragment: only a path prefix is possible"));
-        }
-        if uri.path().trim_end_matches('/').ends_with("/chat/completions") {
-            return Err(bad("names the endpoint: leave /chat/completions out, it is appended"));
-        }
-        let scheme = if uri.scheme() == Some(&Scheme::HTTP) {
-            if !allow_http && !is_loopback(authority.host()) {
-                return Err(bad(
-                    "is plain http:// to another machine, which would show the key to the network: \
-                     use https://, or allow_http(true) if the network is yours",
-                ));
-            }
-            Scheme::HTTP
-        } else if uri.scheme() == Some(&Scheme::HTTPS) {
-            Scheme::HTTPS
-        } else {
-            return Err(bad("has to start with https:// or http://"));
-        };
         Ok(Self {
-            scheme,
+            scheme: check_scheme(&uri, authority.host(), allow_http)?,
             authority: authority.clone(),
-            prefix: uri.path().trim_end_matches('/').to_owned(),
+            path: path.to_owned(),
+            query: uri.query().unwrap_or_default().to_owned(),
+            joined: Mutex::default(),
         })
+    }
+
+    /// Adds query parameters. They replace those of the same name.
+    pub(crate) fn with_query(mut self, parameters: &Query) -> Self {
+        self.query = merge(&self.query, parameters);
+        self.joined = Mutex::default();
+        self
     }
 
     #[cfg_attr(not(feature = "hyper"), allow(dead_code, reason = "only TLS asks"))]
@@ -68,92 +71,174 @@ impl ServerUrl {
         self.scheme == Scheme::HTTPS
     }
 
-    /// The URL of an endpoint, whose `path` starts with `/v1/`.
+    /// Returns the URL of an endpoint of the API, such as `/chat/completions`.
     ///
-    /// A prefix that ends in `/v1` already, as users of other SDKs write it, is not doubled.
-    pub(crate) fn join(&self, path: &PathAndQuery) -> Result<Uri, Error> {
-        let path = if self.prefix.is_empty() {
-            path.clone()
-        } else {
-            let path = match path.as_str().strip_prefix("/v1") {
-                Some(rest) if self.prefix.ends_with("/v1") => rest,
-                _ => path.as_str(),
-            };
-            PathAndQuery::try_from(format!("{}{path}", self.prefix))
-                .map_err(|_| Error::config("the server URL has a path that cannot be joined"))?
-        };
+    /// `parameters` are those of the call and replace others of the same name.
+    pub(crate) fn join(&self, path: &'static str, parameters: &Query) -> Result<Uri, Error> {
+        if !parameters.is_empty() {
+            return self.url(self.api_path(), path, &merge(&self.query, parameters));
+        }
+        let mut joined = self.joined.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, uri)) = joined.iter().find(|(known, _)| *known == path) {
+            return Ok(uri.clone());
+        }
+        let uri = self.url(self.api_path(), path, &self.query)?;
+        joined.push((path, uri.clone()));
+        Ok(uri)
+    }
+
+    /// Returns the URL of a path outside the API, such as `/health`: below the base URL without a
+    /// `/v1` at its end.
+    #[allow(dead_code, reason = "for endpoints that are not below the API's path")]
+    pub(crate) fn join_root(&self, path: &'static str, parameters: &Query) -> Result<Uri, Error> {
+        let base = self.api_path();
+        let root = base.strip_suffix(DEFAULT_PATH).unwrap_or(base);
+        self.url(root, path, &merge(&self.query, parameters))
+    }
+
+    /// The path that those of the endpoints are appended to.
+    fn api_path(&self) -> &str {
+        match self.path.as_str() {
+            "" => DEFAULT_PATH,
+            ROOT_PATH => "",
+            path => path,
+        }
+    }
+
+    fn url(&self, base: &str, path: &str, query: &str) -> Result<Uri, Error> {
+        let separator = if query.is_empty() { "" } else { "?" };
+        let path_and_query = PathAndQuery::try_from(format!("{base}{path}{separator}{query}"))
+            .map_err(|_| invalid("its path and query are too long"))?;
         let mut parts = Parts::default();
         parts.scheme = Some(self.scheme.clone());
         parts.authority = Some(self.authority.clone());
-        parts.path_and_query = Some(path);
+        parts.path_and_query = Some(path_and_query);
         Ok(Uri::from_parts(parts).expect("a scheme, an authority and a path make a URL"))
     }
 }
 
+/// Shows no query: it may hold a key.
 impl fmt::Debug for ServerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}{}", self.scheme, self.authority, self.prefix)
+        write!(f, "{}://{}{}", self.scheme, self.authority, self.path)
     }
 }
 
-fn is_loopback(host: &str) -> bool {
+fn invalid(why: &str) -> Error {
+    Error::config(format!("invalid server URL: {why}"))
+}
+
+fn check_authority(authority: &Authority) -> Result<(), Error> {
+    if authority.as_str().contains('@') {
+        return Err(invalid("it has a user name or password; pass the key with api_key instead"));
+    }
+    let host = authority.host();
+    if host.is_empty() {
+        return Err(invalid("it has no host"));
+    }
+    let port = authority.as_str()[host.len()..].strip_prefix(':');
+    // The parser of numbers would accept a sign.
+    let is_number = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    match port {
+        Some(port) if !is_number(port) || port.parse::<u16>().is_err() => {
+            Err(invalid("its port is not a number from 0 to 65535"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_scheme(uri: &Uri, host: &str, allow_http: bool) -> Result<Scheme, Error> {
+    if uri.scheme() == Some(&Scheme::HTTPS) {
+        return Ok(Scheme::HTTPS);
+    }
+    if uri.scheme() != Some(&Scheme::HTTP) {
+        return Err(invalid("it must start with https:// or http://"));
+    }
+    if allow_http || may_be_loopback(host) {
+        return Ok(Scheme::HTTP);
+    }
+    Err(invalid(
+        "plain http:// to another machine shows the key to the network; use https://, or set \
+         allow_http(true) if the network is yours",
+    ))
+}
+
+/// Whether `host` is a loopback address or a name that should resolve to one; the transport checks
+/// the address that it connects to.
+fn may_be_loopback(host: &str) -> bool {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     match bare.parse::<IpAddr>() {
         Ok(address) => address.is_loopback(),
-        Err(_) => host.eq_ignore_ascii_case("localhost") || host.ends_with(".localhost"),
+        Err(_) => {
+            let last = host.rsplit('.').next().unwrap_or_default();
+            last.eq_ignore_ascii_case("localhost")
+        }
     }
+}
+
+/// Puts `parameters` after those of `query` that have another name. Of several parameters with one
+/// name the last counts.
+fn merge(query: &str, parameters: &Query) -> String {
+    let mut merged = String::with_capacity(query.len());
+    let is_replaced = |pair: &str| {
+        let name = decode(pair.split('=').next().unwrap_or_default());
+        parameters.iter().any(|(other, _)| name == other.as_bytes())
+    };
+    for pair in query.split('&').filter(|pair| !pair.is_empty() && !is_replaced(pair)) {
+        separate(&mut merged);
+        merged.push_str(pair);
+    }
+    for (index, (name, value)) in parameters.iter().enumerate() {
+        if parameters[index + 1..].iter().any(|(later, _)| later == name) {
+            continue;
+        }
+        separate(&mut merged);
+        encode(&mut merged, name);
+        merged.push('=');
+        encode(&mut merged, value);
+    }
+    merged
+}
+
+fn separate(query: &mut String) {
+    if !query.is_empty() {
+        query.push('&');
+    }
+}
+
+/// Percent-encodes all but the unreserved characters of RFC 3986.
+fn encode(query: &mut String, text: &str) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            query.push(char::from(byte));
+        } else {
+            write!(query, "%{byte:02X}").expect("writing to a string does not fail");
+        }
+    }
+}
+
+/// Decodes percent-encoding and `+` for a space; malformed escapes are kept.
+fn decode(text: &str) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let escaped = after.get(..2).and_then(|digits| {
+            let digits = std::str::from_utf8(digits).ok()?;
+            let are_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+            u8::from_str_radix(digits, 16).ok().filter(|_| are_hex)
+        });
+        rest = after;
+        match (first, escaped) {
+            (b'%', Some(byte)) => {
+                decoded.push(byte);
+                rest = &after[2..];
+            }
+            (b'+', _) => decoded.push(b' '),
+            (byte, _) => decoded.push(*byte),
+        }
+    }
+    decoded
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn joins_keep_the_prefix() {
-        let cases = [
-            ("https://api.atoma.network", "https://api.atoma.network/v1/chat/completions"),
-            ("https://api.atoma.network/", "https://api.atoma.network/v1/chat/completions"),
-            ("https://gateway.test/atoma", "https://gateway.test/atoma/v1/chat/completions"),
-            ("https://gateway.test/atoma//", "https://gateway.test/atoma/v1/chat/completions"),
-            ("http://localhost:8000/v1", "http://localhost:8000/v1/chat/completions"),
-            ("http://localhost:8000/v1/", "http://localhost:8000/v1/chat/completions"),
-            ("http://127.0.0.2:1", "http://127.0.0.2:1/v1/chat/completions"),
-            ("http://[::1]:8000", "http://[::1]:8000/v1/chat/completions"),
-            (" https://api.atoma.network ", "https://api.atoma.network/v1/chat/completions"),
-        ];
-        for (url, joined) in cases {
-            let server = ServerUrl::parse(url, false).unwrap();
-            let path = PathAndQuery::from_static("/v1/chat/completions");
-            assert_eq!(server.join(&path).unwrap(), joined, "{url}");
-        }
-    }
-
-    #[test]
-    fn bad_ones_are_refused_with_a_reason() {
-        let cases = [
-            ("", "not a URL"),
-            ("api.atoma.network", "https:// or http://"),
-            ("/v1", "has no host"),
-            ("ftp://api.atoma.network", "https:// or http://"),
-            ("https://", "not a URL"),
-            ("https://user:secret@api.atoma.network", "user name or password"),
-            ("https://user:se/cret@api.atoma.network", "port that is no number"),
-            ("https://api.atoma.network:", "port that is no number"),
-            ("https://api.atoma.network:65536", "port that is no number"),
-            ("https://api.atoma.network?key=1", "query or fragment"),
-            ("https://api.atoma.network/#create", "query or fragment"),
-            ("https://api.atoma.network/v1/chat/completions", "leave /chat/completions out"),
-            ("http://api.atoma.network", "allow_http"),
-            ("http://192.168.0.7:8000", "allow_http"),
-            ("http://localhost.evil.test", "allow_http"),
-        ];
-        for (url, reason) in cases {
-            let error = ServerUrl::parse(url, false).unwrap_err();
-            assert!(error.is_config(), "{url}");
-            let text = error.to_string();
-            assert!(text.contains(reason), "{url}: {text}");
-            assert!(!text.contains("secret") && !text.contains('\n'), "{text}");
-        }
-        assert!(ServerUrl::parse("http://192.168.0.7:8000", true).is_ok());
-    }
-}
+mod tests;

@@ -103,15 +103,15 @@ async fn one_text_part_goes_as_text_and_absent_members_do_not_go() {
 }
 
 #[tokio::test]
-async fn the_path_prefix_of_the_url_is_kept() {
+async fn the_path_of_the_server_url_is_kept() {
     for (prefix, path) in [
         ("", "/v1/chat/completions"),
         ("/", "/v1/chat/completions"),
         ("/v1", "/v1/chat/completions"),
         ("/v1/", "/v1/chat/completions"),
-        ("/gateway/atoma", "/gateway/atoma/v1/chat/completions"),
+        ("/gateway/atoma", "/gateway/atoma/chat/completions"),
         ("/gateway/v1", "/gateway/v1/chat/completions"),
-        ("/a%20b", "/a%20b/v1/chat/completions"),
+        ("/a%20b", "/a%20b/chat/completions"),
     ] {
         let server = answering().await;
         let client = client(format!("{}{prefix}", server.url()));
@@ -161,10 +161,33 @@ async fn a_call_may_go_to_another_server() {
     let client = client(usual.url());
     client.chat().create(request()).server_url(format!("{}/eu", other.url())).await.unwrap();
     assert_eq!(usual.log().accepted, 0);
-    assert_eq!(only(&other).line, "POST /eu/v1/chat/completions HTTP/1.1");
+    assert_eq!(only(&other).line, "POST /eu/chat/completions HTTP/1.1");
     assert_eq!(only(&other).all("authorization"), ["Bearer sk-test"]);
     client.chat().create(request()).await.unwrap();
     assert_eq!(usual.log().requests.len(), 1);
+}
+
+/// The precedence of parameters with one name: the call, the client, the server URL.
+#[tokio::test]
+async fn query_parameters_come_from_the_url_the_client_and_the_call() {
+    let (usual, other) = (answering().await, answering().await);
+    let url = format!("{}/openai/deployments/d/?api-version=1&a=1&b=1", usual.url());
+    let builder =
+        Client::builder().server_url(url).without_api_key().default_header("api-key", "k");
+    let client = builder.default_query("a", "2").default_query("b", "2").build().unwrap();
+    assert_eq!(client.server_url(), format!("{}/openai/deployments/d", usual.url()));
+
+    client.chat().create(request()).query("b", "3 &").await.unwrap();
+    let sent = only(&usual);
+    let target = "/openai/deployments/d/chat/completions?api-version=1&a=2&b=3%20%26";
+    assert_eq!(sent.line, format!("POST {target} HTTP/1.1"));
+    assert_eq!(sent.all("api-key"), ["k"]);
+    assert!(sent.all("authorization").is_empty());
+
+    let url = format!("{}?a=1&c=1", other.url());
+    client.chat().create(request()).server_url(url).query("d", "4").await.unwrap();
+    let target = "/v1/chat/completions?c=1&a=2&b=2&d=4";
+    assert_eq!(only(&other).line, format!("POST {target} HTTP/1.1"));
 }
 
 #[tokio::test]

@@ -247,7 +247,7 @@ fn what_is_built_wrong() {
         ("key with a space", builder().api_key(format!("{KEY} "))),
         ("key that is no ASCII", builder().api_key(format!("{KEY}é"))),
         ("key in the URL's user", builder().server_url(format!("https://user:{KEY}@host"))),
-        ("key in the URL's query", builder().server_url(format!("https://host?key={KEY}"))),
+        ("key in a wrong URL's query", builder().server_url(format!("ftp://host?key={KEY}"))),
         ("key in the URL's fragment", builder().server_url(format!("https://host/#{KEY}"))),
         ("key as the URL", builder().server_url(KEY)),
         ("key in a wrong URL", builder().server_url(format!("https://ho st/{KEY}"))),
@@ -262,6 +262,24 @@ fn what_is_built_wrong() {
     }
     search_debug("key", &ApiKey::new(KEY).unwrap());
     search_error("key", &ApiKey::new(format!("{KEY}\n")).unwrap_err());
+}
+
+#[tokio::test]
+async fn a_key_in_the_query_is_not_shown() {
+    let gone = Refusing::new();
+    let builder = Client::builder().server_url(format!("http://{}?key={KEY}", gone.address));
+    let builder = builder.default_query("second", KEY).without_api_key();
+    let builder = builder.retries(RetryConfig::none());
+    search_debug("builder", &builder);
+    let client = builder.build().unwrap();
+    search_debug("client", &client);
+    search("server URL", &client.server_url());
+    both_fail("query", &client).await;
+    let call = client.chat().create(request()).query("third", KEY);
+    search_debug("call", &call);
+    search_error("call", &call.await.unwrap_err());
+    let call = client.chat().create(request()).query("long", KEY.repeat(9000));
+    search_error("a query that is too long", &call.await.unwrap_err());
 }
 
 #[tokio::test]

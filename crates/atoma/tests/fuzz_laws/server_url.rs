@@ -19,9 +19,9 @@ pub(crate) fn check(input: &[u8]) {
     check_error(&error);
     let [sent] = &server.requests()[..] else { return assert!(error.is_config(), "{error}") };
     let uri = sent.uri();
-    assert!(uri.path().ends_with("/v1/chat/completions"), "{uri}");
-    assert!(!uri.path().ends_with("/v1/v1/chat/completions") || url.contains("/v1/v1"), "{uri}");
-    assert!(uri.query().is_none(), "{uri}");
+    let base = uri.path().strip_suffix("/chat/completions").expect("the endpoint is appended");
+    assert!(base == "/v1" || url.contains(base), "{uri}");
+    assert!(uri.query().is_none_or(|query| url.contains(query)), "{uri}");
     let authority = uri.authority().expect("a request goes to a server").as_str();
     assert!(url.contains(authority) && !authority.contains('@'), "{uri}");
     let host = uri.host().expect("a server has a name").trim_matches(['[', ']']);
