@@ -1,11 +1,13 @@
 use core::fmt;
 
-/// A line or an event went over its [limit](crate::Limits).
+/// An exceeded [limit](crate::Limits) on the size of a line or of an event.
 ///
-/// This is the only way decoding can fail: the format itself knows no malformed input. The event
-/// the line belongs to is lost, told once, and leaves nothing behind, not even its id. The decoder
-/// then goes on at the event after it: call [`decode`](crate::Decoder::decode) again with the same
-/// input.
+/// Decoding fails in no other way: the format has no malformed input. The event that exceeded the
+/// limit is lost, id included, and is reported once. Call [`decode`](crate::Decoder::decode) again
+/// with the same input to continue with the event after it.
+///
+/// The message names the setting to raise: `event larger than 4194304 bytes: raise Limits::event`.
+/// A library that wraps the decoder words its own from [`limit`](Self::limit) and the predicates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DecodeError {
     kind: LimitKind,
@@ -13,17 +15,17 @@ pub struct DecodeError {
 }
 
 impl DecodeError {
-    /// Whether a line had more bytes than [`Limits::line`](crate::Limits::line) allows.
+    /// Returns whether a line had more bytes than [`Limits::line`](crate::Limits::line) allows.
     pub const fn is_line_too_large(&self) -> bool {
         matches!(self.kind, LimitKind::Line)
     }
 
-    /// Whether an event had more data than [`Limits::event`](crate::Limits::event) allows.
+    /// Returns whether an event had more data than [`Limits::event`](crate::Limits::event) allows.
     pub const fn is_event_too_large(&self) -> bool {
         matches!(self.kind, LimitKind::Event)
     }
 
-    /// The limit that was passed, in bytes.
+    /// Returns the exceeded limit, in bytes.
     pub const fn limit(&self) -> usize {
         self.limit
     }
@@ -39,11 +41,11 @@ impl DecodeError {
 
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self.kind {
-            LimitKind::Line => "a line of the event stream",
-            LimitKind::Event => "the data of an event",
+        let name = match self.kind {
+            LimitKind::Line => "line",
+            LimitKind::Event => "event",
         };
-        write!(f, "{what} is longer than {} bytes", self.limit)
+        write!(f, "{name} larger than {} bytes: raise Limits::{name}", self.limit)
     }
 }
 

@@ -1,14 +1,15 @@
-/// How much of one line and of one event a [`Decoder`](crate::Decoder) accepts.
+/// Size limits on a line and on an event, in bytes. Both default to 4 MiB.
 ///
-/// The decoder holds at most one event's data and one line's value at a time, so these two numbers
-/// bound its memory whatever comes in. Both default to 4 MiB.
+/// A [`Decoder`](crate::Decoder) holds the data of at most one event and the value of at most one
+/// line, so these limits bound its memory for any input.
 ///
 /// ```
 /// use atoma_sse::{Decoder, Limits};
 ///
 /// let mut decoder = Decoder::with_limits(Limits::new().line(64).event(128));
 /// let mut input = [b'x'; 100].as_slice();
-/// assert!(decoder.decode(&mut input).unwrap_err().is_line_too_large());
+/// let error = decoder.decode(&mut input).unwrap_err();
+/// assert_eq!(error.to_string(), "line larger than 64 bytes: raise Limits::line");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Limits {
@@ -17,20 +18,22 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The defaults: 4 MiB for a line and 4 MiB for an event.
+    /// Returns the defaults: 4 MiB for a line and 4 MiB for an event.
     pub const fn new() -> Self {
         Self { line: DEFAULT, event: DEFAULT }
     }
 
-    /// Sets the most bytes a line may have, its line end not counted. Any number is allowed;
-    /// `usize::MAX` switches the limit off. Comments and unknown fields are lines too.
+    /// Sets the maximum length of a line in bytes, without its line end. Comments and unknown fields
+    /// count as lines. Any number is valid; `usize::MAX` disables the limit.
+    #[must_use]
     pub const fn line(mut self, bytes: usize) -> Self {
         self.line = bytes;
         self
     }
 
-    /// Sets the most bytes the data of one event may have: all its `data` lines joined by line
-    /// feeds, as UTF-8 text. Any number is allowed; `usize::MAX` switches the limit off.
+    /// Sets the maximum length of an event's data in bytes: its `data` lines joined by line feeds,
+    /// as UTF-8 text. Any number is valid; `usize::MAX` disables the limit.
+    #[must_use]
     pub const fn event(mut self, bytes: usize) -> Self {
         self.event = bytes;
         self

@@ -1,5 +1,5 @@
-//! Cases of our own, as tables: name, stream, what comes of it. Each runs whole, byte by byte, and
-//! under every cut in two.
+//! Tables of cases: name, stream, expected events. Each stream is decoded whole, byte by byte, and
+//! split in two at every byte.
 
 mod common;
 
@@ -8,12 +8,12 @@ use atoma_sse::{Decoder, Limits};
 /// Events as `name/id: data`, errors as `line!` and `event!`.
 fn read(decoder: &Decoder, stream: &[u8]) -> Vec<String> {
     let events = common::outcome(decoder, stream).events;
-    let told = events.into_iter().map(|event| match event {
+    let lines = events.into_iter().map(|event| match event {
         Ok(event) => format!("{}/{}: {}", event.name(), event.id(), event.data()),
         Err(error) if error.is_line_too_large() => "line!".to_owned(),
         Err(_) => "event!".to_owned(),
     });
-    told.collect()
+    lines.collect()
 }
 
 #[track_caller]
@@ -24,13 +24,13 @@ fn check(decoder: &Decoder, cases: &[(&str, &[u8], &[&str])]) {
 }
 
 #[test]
-fn the_standard() {
+fn events_of_the_standard() {
     check(
         &Decoder::new(),
         &[
             ("only one space is dropped", b"data:  a\n\n", &["message/:  a"]),
             ("a space alone is nothing", b"data: \n\n", &["message/: "]),
-            ("names mind their case", b"Data: a\nDATA: b\n\n", &[]),
+            ("names are case-sensitive", b"Data: a\nDATA: b\n\n", &[]),
             ("a longer name is another", b"datax: a\nid2: b\ndata: c\n\n", &["message/: c"]),
             ("a shorter name is another", b"dat: a\ndata: c\n\n", &["message/: c"]),
             ("retriever is not retry", b"retrie: 1\nretriever: 2\n\n", &[]),
@@ -52,7 +52,7 @@ fn the_standard() {
             ("two bytes of a mark, line end", b"\xEF\xBB\ndata: b\n\n", &["message/: b"]),
             ("two bytes of a mark, colon", b"\xEF\xBB:\ndata: b\n\n", &["message/: b"]),
             (
-                "a character cut by a line end",
+                "a character split by a line end",
                 b"data: \xE6\x9D\ndata: \xB1\n\n",
                 &["message/: \u{FFFD}\n\u{FFFD}"],
             ),
@@ -73,7 +73,7 @@ fn the_standard() {
 }
 
 #[test]
-fn retry() {
+fn retry_is_digits_alone() {
     for (stream, wanted) in [
         (&b"retry: 18446744073709551615\n"[..], Some(u64::MAX)),
         (b"retry: 18446744073709551616\n", Some(u64::MAX)),
@@ -89,7 +89,7 @@ fn retry() {
 }
 
 #[test]
-fn what_the_end_cuts_off() {
+fn an_event_is_incomplete_without_its_blank_line() {
     for (stream, wanted) in [
         (&b"data: [DONE]"[..], Some("[DONE]")),
         (b"data: [DONE]\n", Some("[DONE]")),
@@ -115,7 +115,7 @@ fn what_the_end_cuts_off() {
 }
 
 #[test]
-fn the_end_begins_a_new_stream() {
+fn finish_begins_a_new_stream() {
     let mut decoder = Decoder::new();
     let mut input = &b"id: 7\nretry: 9\ndata: a\n\nid: 8\nevent: e\ndata: b\r"[..];
     assert_eq!(decoder.decode(&mut input).unwrap().unwrap().data(), "a");
@@ -131,7 +131,7 @@ fn the_end_begins_a_new_stream() {
 }
 
 #[test]
-fn an_error_field_is_read_where_it_is_asked_for() {
+fn an_error_field_is_read_only_if_accepted() {
     let stream = b"error: {\"code\": 1}\n\nerror\n\ndata: a\nerror: b\n\nerr: c\n\n";
     check(
         &Decoder::new().accept_error_field(true),
@@ -141,14 +141,14 @@ fn an_error_field_is_read_where_it_is_asked_for() {
 }
 
 #[test]
-fn a_line_over_its_limit() {
+fn a_line_larger_than_its_limit() {
     check(
         &Decoder::with_limits(Limits::new().line(8)),
         &[
             ("exactly the limit", b"data: 12\n\n", &["message/: 12"]),
             ("one byte more", b"data: 123\n\ndata: 4\n\n", &["line!", "message/: 4"]),
             ("without its end", b"data: 123", &["line!"]),
-            ("told once", b"data: 123\ndata: 1234\n:12345678\n\n:ok\n\n", &["line!"]),
+            ("reported once", b"data: 123\ndata: 1234\n:12345678\n\n:ok\n\n", &["line!"]),
             (
                 "a comment",
                 b":1234567\n:12345678\ndata: 1\n\ndata: 2\n\n",
@@ -174,7 +174,7 @@ fn a_line_over_its_limit() {
 }
 
 #[test]
-fn an_event_over_its_limit() {
+fn an_event_larger_than_its_limit() {
     check(
         &Decoder::with_limits(Limits::new().line(16).event(4)),
         &[
@@ -201,7 +201,7 @@ fn an_event_over_its_limit() {
     );
     check(
         &Decoder::with_limits(Limits::new().line(10).event(4)),
-        &[("a tie is the event's", b"data: 12345\n\n", &["event!"])],
+        &[("a tie is an event error", b"data: 12345\n\n", &["event!"])],
     );
     check(
         &Decoder::with_limits(Limits::new().line(0).event(0)),
@@ -220,7 +220,7 @@ fn an_event_is_out_as_soon_as_its_last_byte_is_in() {
 }
 
 #[test]
-fn a_usual_event_is_lent_from_the_input() {
+fn an_event_in_one_chunk_is_borrowed_from_the_input() {
     let stream = b"data: within the input\n\n";
     let mut decoder = Decoder::new();
     let mut input = &stream[..];
@@ -239,10 +239,10 @@ fn decoding_stops_right_after_an_event() {
 }
 
 #[test]
-fn errors_say_one_plain_line() {
+fn a_limit_error_names_the_setting_that_raises_it() {
     let mut decoder = Decoder::with_limits(Limits::new().line(12).event(4));
     let mut input = &b"data: 12345\n\n:123456789012\n\n"[..];
     let mut error = || decoder.decode(&mut input).unwrap_err().to_string();
-    assert_eq!(error(), "the data of an event is longer than 4 bytes");
-    assert_eq!(error(), "a line of the event stream is longer than 12 bytes");
+    assert_eq!(error(), "event larger than 4 bytes: raise Limits::event");
+    assert_eq!(error(), "line larger than 12 bytes: raise Limits::line");
 }
