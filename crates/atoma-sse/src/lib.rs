@@ -15,6 +15,7 @@ mod event;
 mod event_builder;
 mod limits;
 mod line;
+mod partial_line;
 mod small_text;
 #[cfg(feature = "stream")]
 mod stream;

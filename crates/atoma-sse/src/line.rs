@@ -2,10 +2,15 @@
 
 use memchr::memchr2;
 
-/// The index of the first line end: a CR or a LF.
+/// Returns the index of the first line end, a CR or a LF.
 ///
-/// So many bytes as are `near` are searched here, so that a short line is over before a vectorised
-/// search, whose call pays from some sixty bytes on, has begun.
+/// ```text
+///   ├──── 16 ────┼──── 16 ────┼ … `near` ┼──── memchr2, vectorized ─────────────────────►
+///     two words    two words
+/// ```
+///
+/// The first `near` bytes, a multiple of 16, are searched here in words of eight bytes, so that a
+/// short line costs no call. The call of the vectorized search pays off from about sixty bytes on.
 #[inline(always)]
 pub(crate) fn find_end(bytes: &[u8], near: usize) -> Option<usize> {
     let mut rest = bytes;
@@ -20,7 +25,7 @@ pub(crate) fn find_end(bytes: &[u8], near: usize) -> Option<usize> {
         rest = after;
     }
     match bytes.last_chunk::<16>() {
-        // It begins with bytes that have been searched already.
+        // Overlaps the bytes that have been searched already, instead of a loop over the last few.
         Some(block) => find_end_in_block(block).map(|index| bytes.len() - block.len() + index),
         None => find_end_in_few(bytes),
     }
@@ -49,15 +54,16 @@ fn find_end_in_block(block: &[u8; 16]) -> Option<usize> {
     find_end_in_word(first).or_else(|| find_end_in_word(second).map(|index| index + 8))
 }
 
-/// Not zero if one of the bytes is a control character below 16, as the line ends are: subtracting
-/// borrows into the top bit where the byte was smaller.
+/// Returns non-zero if a byte is a control character below 16, as CR and LF are: the subtraction
+/// borrows into the top bit of a smaller byte. JSON has none, so one test passes 16 bytes.
 #[inline(always)]
 fn below_sixteen(bytes: [u8; 8]) -> u64 {
     let word = u64::from_le_bytes(bytes);
     word.wrapping_sub(ONES * 16) & !word & TOP_BITS
 }
 
-/// Only bytes above the first line end can be marked wrongly.
+/// Returns the index of the first line end. The borrow of a subtraction can mark a byte wrongly, but
+/// only one after a line end, and the lowest mark is used.
 #[inline(always)]
 fn find_end_in_word(bytes: [u8; 8]) -> Option<usize> {
     let word = u64::from_le_bytes(bytes);
@@ -69,7 +75,7 @@ fn find_end_in_word(bytes: [u8; 8]) -> Option<usize> {
 const ONES: u64 = u64::from_ne_bytes([1; 8]);
 const TOP_BITS: u64 = ONES << 7;
 
-/// A field the standard gives a meaning to, and the one that some servers invent.
+/// The fields of the standard, and `error`, which some servers send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FieldName {
     Data,
@@ -83,7 +89,7 @@ pub(crate) enum FieldName {
 pub(crate) const LONGEST_NAME: usize = 5;
 
 impl FieldName {
-    /// Names are compared byte for byte: case and spaces matter.
+    /// Returns the field of that name, compared byte by byte: case and spaces matter.
     #[inline]
     pub(crate) fn named(name: &[u8]) -> Option<Self> {
         match name {
@@ -97,22 +103,24 @@ impl FieldName {
     }
 }
 
-/// A line's field name and value: parted at the first colon, one space after it dropped. A comment
-/// has an empty name; a line without a colon is a name alone.
+/// Splits a line into field name and value at the first colon, and drops one space after it. A
+/// comment has an empty name. A line without a colon is a name without a value.
 pub(crate) fn split(line: &[u8]) -> (&[u8], &[u8]) {
+    // A colon further on ends an unknown name, which is ignored like a line without a colon.
     match line.iter().take(LONGEST_NAME + 1).position(|&byte| byte == b':') {
         Some(colon) => (&line[..colon], without_space(&line[colon + 1..])),
         None => (line, &[]),
     }
 }
 
-/// The value without the one space that may stand before it.
+/// Returns the value without its leading space, if it has one.
 #[inline(always)]
 pub(crate) fn without_space(value: &[u8]) -> &[u8] {
     value.strip_prefix(b" ").unwrap_or(value)
 }
 
-/// The value of a `retry` field: ASCII digits and nothing else, in milliseconds.
+/// Returns the value of a `retry` field in milliseconds: `None` unless it is one or more ASCII digits.
+/// A number that does not fit is `u64::MAX`.
 pub(crate) fn milliseconds(value: &[u8]) -> Option<u64> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return None;
@@ -126,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_line_end_is_found_wherever_it_stands() {
+    fn the_first_line_end_is_found_at_any_index() {
         for filler in [b'x', b'\t', 0, 0x0B, 0x0E, 0x8A, 0x8D, 0xFF] {
             for length in 0..100 {
                 let bytes = [filler; 100];

@@ -1,10 +1,10 @@
 use alloc::string::String;
 use core::str;
 
-/// Text that is allocated only if it is long.
+/// Text that is allocated only if it is longer than 15 bytes.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) enum SmallText {
-    /// The bytes behind the length are zero.
+    /// The bytes after the length are zero, so that equal texts compare equal.
     Short {
         length: u8,
         bytes: [u8; SmallText::SHORT],
@@ -13,10 +13,10 @@ pub(crate) enum SmallText {
 }
 
 impl SmallText {
-    /// As many bytes as fit beside the length in the room of a `String` of 64-bit processors.
+    /// The bytes that fit next to their length into the size of a `String` on 64-bit targets.
     pub(crate) const SHORT: usize = 15;
 
-    /// The parts, one behind the other.
+    /// Joins the parts.
     #[inline(always)]
     pub(crate) fn join(parts: [&str; 3]) -> Self {
         let length = parts[0].len() + parts[1].len() + parts[2].len();
@@ -26,8 +26,9 @@ impl SmallText {
     #[inline]
     pub(crate) fn as_str(&self) -> &str {
         match self {
-            Self::Short { length, bytes } => str::from_utf8(&bytes[..usize::from(*length)])
-                .expect("it was put together from text"),
+            Self::Short { length, bytes } => {
+                str::from_utf8(&bytes[..usize::from(*length)]).expect("it was joined from text")
+            }
             Self::Long(text) => text,
         }
     }
@@ -45,6 +46,8 @@ impl SmallText {
         parts.concat()
     }
 
+    // Inlined: moving a text right after its bytes were written one by one stalls the processor. An
+    // event of one byte took 41 ns with a call here, 19 ns without.
     #[inline(always)]
     fn short(parts: [&str; 3]) -> Self {
         let mut bytes = [0; Self::SHORT];
@@ -62,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_is_allocated_from_sixteen_bytes_on() {
+    fn text_longer_than_fifteen_bytes_is_allocated() {
         for (parts, short) in [
             (["", "", ""], true),
             (["[DONE]", "", ""], true),

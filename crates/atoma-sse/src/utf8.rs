@@ -1,15 +1,15 @@
-//! Text whose bytes come in pieces.
+//! UTF-8 in parts whose ends may split a character.
 
-/// The bytes as text, if they are UTF-8.
+/// Returns the bytes as text, if they are UTF-8.
 #[cfg(not(feature = "simdutf8"))]
 #[inline(always)]
 pub(crate) fn from_utf8(bytes: &[u8]) -> Option<&str> {
     core::str::from_utf8(bytes).ok()
 }
 
-/// The bytes as text, if they are UTF-8.
+/// Returns the bytes as text, if they are UTF-8.
 ///
-/// Vector instructions pay from some hundred bytes on, earlier where not all is ASCII.
+/// Vector instructions pay off from about a hundred bytes on, earlier where not all is ASCII.
 #[cfg(feature = "simdutf8")]
 #[inline(always)]
 pub(crate) fn from_utf8(bytes: &[u8]) -> Option<&str> {
@@ -20,8 +20,9 @@ pub(crate) fn from_utf8(bytes: &[u8]) -> Option<&str> {
     }
 }
 
-/// The bytes and, apart, the beginning of a character whose end is not among them.
+/// Splits off the beginning of a character whose end is missing.
 pub(crate) fn split_partial(bytes: &[u8]) -> (&[u8], &[u8]) {
+    // The first byte of a character is at least 0xC0 if it has several, and says how many.
     let first = bytes.iter().rev().take(3).position(|&byte| byte >= 0xC0);
     match first.map(|behind| bytes.len() - behind - 1) {
         Some(at) if at + length(bytes[at]) > bytes.len() => bytes.split_at(at),
@@ -29,7 +30,7 @@ pub(crate) fn split_partial(bytes: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// The beginning of a character, or nothing.
+/// The beginning of a character. Empty by default.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PartialCharacter {
     bytes: [u8; 4],
@@ -37,7 +38,7 @@ pub(crate) struct PartialCharacter {
 }
 
 impl PartialCharacter {
-    /// At most three bytes, the first of which says how many there should be.
+    /// Creates it from at most three bytes, the first of which says how many there should be.
     pub(crate) fn new(beginning: &[u8]) -> Self {
         let mut bytes = [0; 4];
         bytes[..beginning.len()].copy_from_slice(beginning);
@@ -53,7 +54,7 @@ impl PartialCharacter {
         self.length
     }
 
-    /// Takes what is missing from the front of `more`. False if that is not enough.
+    /// Takes the missing bytes from the front of `more`. Returns `false` if those are too few.
     pub(crate) fn complete(&mut self, more: &mut &[u8]) -> bool {
         let whole = length(self.bytes[0]);
         while self.length < whole {
@@ -66,7 +67,7 @@ impl PartialCharacter {
     }
 }
 
-/// How many bytes a character has that begins with this one, and is not ASCII.
+/// Returns the length of a character that is not ASCII, by its first byte.
 fn length(first: u8) -> usize {
     match first {
         ..0xE0 => 2,
@@ -80,19 +81,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cut_character_is_set_apart_and_completed() {
+    fn a_split_character_is_set_apart_and_completed() {
         for character in ["é", "東", "😀"] {
             for at in 1..character.len() {
                 let (beginning, end) = character.as_bytes().split_at(at);
                 let bytes = [b"ab", beginning].concat();
                 assert_eq!(split_partial(&bytes), (&b"ab"[..], beginning));
                 assert_eq!(split_partial(beginning), (&b""[..], beginning));
-                let mut cut = PartialCharacter::new(beginning);
-                assert!(!cut.complete(&mut &end[..end.len() - 1]));
+                let mut partial = PartialCharacter::new(beginning);
+                assert!(!partial.complete(&mut &end[..end.len() - 1]));
                 let rest = [&end[end.len() - 1..], b"cd"].concat();
                 let mut more = &rest[..];
-                assert!(cut.complete(&mut more));
-                assert_eq!((cut.as_bytes(), more), (character.as_bytes(), &b"cd"[..]));
+                assert!(partial.complete(&mut more));
+                assert_eq!((partial.as_bytes(), more), (character.as_bytes(), &b"cd"[..]));
             }
             let whole = ["ab", character].concat();
             assert_eq!(split_partial(whole.as_bytes()), (whole.as_bytes(), &b""[..]));

@@ -1,4 +1,4 @@
-//! The stream and body adapters, over sources that are scripted piece by piece.
+//! The stream and body adapters, over sources that are scripted chunk by chunk.
 
 #![cfg(all(feature = "stream", feature = "http-body"))]
 
@@ -13,16 +13,16 @@ use bytes::{Buf, Bytes};
 use futures_core::Stream;
 use http_body::{Body, Frame};
 
-/// What the source does at each poll; after the last it ends.
+/// One poll of the source. It ends after the last.
 #[derive(Debug, Clone, Copy)]
 enum Step {
-    Piece(&'static str),
+    Chunk(&'static str),
     Wait,
     Trailers,
     Fail,
 }
 
-use Step::{Fail, Piece, Trailers, Wait};
+use Step::{Chunk, Fail, Trailers, Wait};
 
 struct Script(VecDeque<Step>);
 
@@ -50,7 +50,7 @@ impl Stream for Script {
         match self.0.pop_front() {
             None => Poll::Ready(None),
             Some(Wait) => Poll::Pending,
-            Some(Piece(text)) => Poll::Ready(Some(Ok(text))),
+            Some(Chunk(text)) => Poll::Ready(Some(Ok(text))),
             Some(Trailers) => Poll::Ready(Some(Ok(""))),
             Some(Fail) => Poll::Ready(Some(Err(Broken))),
         }
@@ -68,7 +68,7 @@ impl Body for Script {
         match self.0.pop_front() {
             None => Poll::Ready(None),
             Some(Wait) => Poll::Pending,
-            Some(Piece(text)) => {
+            Some(Chunk(text)) => {
                 let (first, second) = text.split_at(text.len() / 2);
                 let data = Bytes::from_static(first.as_bytes())
                     .chain(Bytes::from_static(second.as_bytes()));
@@ -97,20 +97,24 @@ fn polls<E: fmt::Display>(
 }
 
 #[test]
-fn both_adapters_poll_alike() {
+fn both_adapters_yield_the_same() {
     let cases: [(&str, &[Step], &[&str]); 6] = [
         ("nothing", &[], &[]),
-        ("two in a piece", &[Piece("data: a\n\ndata: b\n\n")], &["a", "b"]),
-        ("one over pieces", &[Piece("data: a"), Wait, Piece("b\n\n"), Wait], &["…", "ab", "…"]),
-        ("empty pieces, trailers", &[Piece(""), Piece("data: a\n\n"), Trailers], &["a"]),
+        ("two in a chunk", &[Chunk("data: a\n\ndata: b\n\n")], &["a", "b"]),
+        (
+            "one over several chunks",
+            &[Chunk("data: a"), Wait, Chunk("b\n\n"), Wait],
+            &["…", "ab", "…"],
+        ),
+        ("empty chunks, trailers", &[Chunk(""), Chunk("data: a\n\n"), Trailers], &["a"]),
         (
             "a source that fails ends the stream",
-            &[Piece("data: a\n\ndata: b\n"), Fail, Piece("\ndata: c\n\n")],
+            &[Chunk("data: a\n\ndata: b\n"), Fail, Chunk("\ndata: c\n\n")],
             &["a", "! cannot read the event stream"],
         ),
         (
-            "an event over the limit does not",
-            &[Piece("data: 1234567890\n\n"), Piece("data: a\n\n")],
+            "an event that exceeds a limit does not",
+            &[Chunk("data: 1234567890\n\n"), Chunk("data: a\n\n")],
             &["! cannot decode an event", "a"],
         ),
     ];
@@ -124,13 +128,13 @@ fn both_adapters_poll_alike() {
 }
 
 #[test]
-fn the_end_is_told() {
-    let steps = [Piece("id: 3\nretry: 5\ndata: a\n\ndata: [DONE]")];
+fn the_end_reports_an_incomplete_event() {
+    let steps = [Chunk("id: 3\nretry: 5\ndata: a\n\ndata: [DONE]")];
     let mut stream = EventStream::new(Script::new(&steps));
     assert_eq!(polls(&mut stream), ["a"]);
     assert_eq!(stream.incomplete_event().unwrap().data(), "[DONE]");
     assert_eq!((stream.decoder().last_event_id(), stream.decoder().retry()), ("3", Some(5)));
-    assert_eq!(polls(&mut stream), Vec::<String>::new(), "the end stays the end");
+    assert_eq!(polls(&mut stream), Vec::<String>::new(), "the end is final");
 
     let mut body = EventBody::new(Script::new(&steps));
     assert!(body.incomplete_event().is_none());

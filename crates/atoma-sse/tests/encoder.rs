@@ -1,4 +1,4 @@
-//! What the encoder writes and refuses. That it decodes to the same events is a law (`laws.rs`).
+//! The output and the errors of the encoder. That its output decodes to the same events is a law.
 
 use atoma_sse::{Encoder, Event, encode};
 
@@ -19,21 +19,21 @@ fn events_as_text() {
 }
 
 #[test]
-fn what_the_format_cannot_carry_is_refused_and_nothing_written() {
+fn an_event_the_format_cannot_represent_is_an_error_and_writes_nothing() {
     let mut output = String::from("before");
-    let mut refused = |event: Event<'_>| {
+    let mut error_of = |event: Event<'_>| {
         let error = Encoder::new().encode(&event, &mut output).unwrap_err();
         assert_eq!(output, "before");
         error
     };
     for text in ["a\nb", "a\rb"] {
-        assert!(refused(Event::new("").with_name(text)).is_name());
-        assert!(refused(Event::new("").with_id(text)).is_id());
+        assert!(error_of(Event::new("").with_name(text)).is_name());
+        assert!(error_of(Event::new("").with_id(text)).is_id());
     }
-    assert!(refused(Event::new("").with_id("a\0b")).is_id());
-    assert!(refused(Event::new("a\rb")).is_data());
-    let error = refused(Event::new("a\r\nb"));
-    assert_eq!(error.to_string(), "event data cannot hold a carriage return");
+    assert!(error_of(Event::new("").with_id("a\0b")).is_id());
+    assert!(error_of(Event::new("a\rb")).is_data());
+    let error = error_of(Event::new("a\r\nb"));
+    assert_eq!(error.to_string(), "event data contains a carriage return");
 }
 
 #[test]

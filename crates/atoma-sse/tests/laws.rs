@@ -1,4 +1,4 @@
-//! The laws of the fuzz targets, on their seeds and on some thousand arbitrary inputs.
+//! The laws of the fuzz targets, on their seeds and on two thousand arbitrary inputs each.
 
 #[path = "common/laws.rs"]
 #[allow(dead_code, unreachable_pub)]
@@ -14,7 +14,7 @@ fn seeds() {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/seeds");
     let laws: [(&str, fn(&[u8])); 4] = [
         ("decode_arbitrary", laws::decode_arbitrary),
-        ("cuts", laws::cuts),
+        ("splits", laws::splits),
         ("round_trip", laws::round_trip),
         ("limits", laws::limits),
     ];
@@ -34,8 +34,8 @@ proptest! {
     }
 
     #[test]
-    fn cuts(bytes in stream()) {
-        laws::cuts(&bytes);
+    fn splits(bytes in stream()) {
+        laws::splits(&bytes);
     }
 
     #[test]
@@ -49,7 +49,7 @@ proptest! {
     }
 }
 
-/// Two bytes for a law to use, then what event streams are made of, in any order.
+/// Two bytes for the law, then parts of event streams in any order.
 fn stream() -> impl Strategy<Value = Vec<u8>> {
     let parts: Vec<&[u8]> = vec![
         b"data",

@@ -1,4 +1,4 @@
-//! Long events, which are checked and kept in another way than short ones.
+//! Long events, which are validated and stored in a different way than short ones.
 
 mod common;
 
@@ -13,20 +13,20 @@ fn same_in_any_slices(stream: &[u8]) {
     for slice in SLICES {
         for first in [0, 7, 5000] {
             let (first, rest) = stream.split_at(first.min(stream.len()));
-            let pieces = || [first].into_iter().chain(rest.chunks(slice));
-            let found = laws::outcome(Decoder::new(), pieces());
+            let chunks = || [first].into_iter().chain(rest.chunks(slice));
+            let found = laws::outcome(Decoder::new(), chunks());
             assert!(found == wanted, "in slices of {slice}");
 
             let mut decoder = Decoder::new();
             let mut lent = Vec::new();
-            for mut input in pieces() {
+            for mut input in chunks() {
                 while let Some(event) = decoder.decode(&mut input).unwrap() {
                     lent.push(Ok(event.to_owned()));
                 }
             }
-            assert!(lent == wanted.events, "lent in slices of {slice}");
+            assert!(lent == wanted.events, "borrowed in slices of {slice}");
             let incomplete = decoder.finish().map(IncompleteEvent::into_data);
-            assert!(incomplete == wanted.incomplete, "left over in slices of {slice}");
+            assert!(incomplete == wanted.incomplete, "incomplete in slices of {slice}");
         }
     }
 }

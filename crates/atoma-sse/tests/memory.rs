@@ -1,4 +1,4 @@
-//! Memory: nothing per event, and never beyond the limits, counted by an allocator.
+//! Memory, counted by an allocator: nothing per event, and never more than the limits allow.
 
 use allocation_counter::{AllocationInfo, measure};
 use atoma_sse::{Decoder, Limits};
@@ -17,7 +17,7 @@ fn chunks(count: usize) -> Vec<u8> {
 }
 
 #[test]
-fn lending_events_costs_no_allocation_each() {
+fn a_borrowed_event_costs_no_allocation() {
     for slice in [1, 64, 1400, 16 * 1024] {
         let counted = decode(&mut Decoder::new(), &chunks(1000), slice);
         assert!(counted.count_total <= 2, "{counted:?} in slices of {slice}");
@@ -26,7 +26,7 @@ fn lending_events_costs_no_allocation_each() {
 }
 
 #[test]
-fn names_ids_and_many_lines_settle_too() {
+fn buffers_for_names_ids_and_many_lines_are_reused() {
     let block = "event: update\nid: 12345\nretry: 1\ndata: a\ndata: b\n\n";
     let mut decoder = Decoder::new();
     decode(&mut decoder, block.repeat(2).as_bytes(), 5);
@@ -49,7 +49,7 @@ fn an_owned_event_is_one_allocation() {
 }
 
 #[test]
-fn a_long_owned_event_that_is_cut_is_one_allocation_too() {
+fn a_long_owned_event_in_several_chunks_is_one_allocation() {
     let event = format!("data: {}\n\n", "é".repeat(30_000));
     let mut decoder = Decoder::new();
     let mut decode = |slice| {
@@ -61,14 +61,14 @@ fn a_long_owned_event_that_is_cut_is_one_allocation_too() {
     for slice in [5000, 16 * 1024] {
         let counted = measure(|| decode(slice));
         assert_eq!(counted.count_total, 1, "in slices of {slice}");
-        // It is in the buffer that it was put together in.
+        // The event has the buffer that it was collected in.
         assert_eq!(counted.bytes_max, 64 * 1024);
         assert_eq!(counted.bytes_current, 0, "and nothing is kept");
     }
 }
 
 #[test]
-fn a_short_owned_event_is_none() {
+fn a_short_owned_event_costs_no_allocation() {
     let stream = "data: [DONE]\n\n".repeat(100);
     let mut input = stream.as_bytes();
     let counted = measure(|| while Decoder::new().decode_owned(&mut input).unwrap().is_some() {});
@@ -108,7 +108,7 @@ fn memory_stays_within_the_limits() {
         for slice in [1, 64, 1400, 16 * 1024, stream.len()] {
             let limits = Limits::new().line(LINE).event(EVENT);
             let counted = decode(&mut Decoder::with_limits(limits), &stream, slice);
-            // The counting allocator grows by a second buffer, so that twice the event's may be held.
+            // The counting allocator counts the old and the new buffer while one grows.
             let most = 2 * EVENT + 8 * LINE;
             assert!(counted.bytes_max as usize <= most, "{name} in {slice}: {counted:?}");
         }

@@ -1,4 +1,4 @@
-//! The cases of the standard, one named test each: whole, byte by byte, and under every cut in two.
+//! The cases of the standard, one named test each: whole, byte by byte, and split in two anywhere.
 
 mod common;
 
@@ -84,7 +84,7 @@ vectors! {
     bom_a_bom_then_a_comment: "a BOM then a comment",
     bom_two_bytes_of_a_bom_are_not_one: "two bytes of a BOM are not one",
     utf_8_text_of_two_three_and_four_bytes: "text of two, three and four bytes",
-    utf_8_a_cut_sequence_becomes_one_u_fffd: "a cut sequence becomes one U+FFFD",
+    utf_8_a_truncated_sequence_becomes_one_u_fffd: "a cut sequence becomes one U+FFFD",
     utf_8_overlong_form_one_u_fffd_a_byte: "overlong form, one U+FFFD a byte",
     utf_8_a_surrogate_one_u_fffd_a_byte: "a surrogate, one U+FFFD a byte",
     utf_8_bad_bytes_in_event_and_id: "bad bytes in event and id",

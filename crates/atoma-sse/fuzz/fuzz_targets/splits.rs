@@ -4,4 +4,4 @@
 #[allow(dead_code)]
 mod laws;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| laws::cuts(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| laws::splits(bytes));

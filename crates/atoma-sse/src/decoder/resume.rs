@@ -1,49 +1,19 @@
-//! The lines that the input cuts: what of them has been read is kept here, field by field, so that
-//! no byte is looked at twice and a comment leaves nothing behind.
+//! The lines that the end of the input splits. What has been read of one is in `PartialLine` and
+//! `Position`; the next input continues there.
 
-use alloc::vec::Vec;
 use core::mem;
 
-use super::{Decoder, Position};
+use super::Decoder;
 use crate::DecodeError;
 use crate::data_buffer::{append, push};
-use crate::line::{self, FieldName, LONGEST_NAME};
-
-#[derive(Debug, Clone, Default)]
-pub(super) struct PartialLine {
-    /// How many more bytes the line may have, and in `data` how many the event may.
-    room: usize,
-    /// The field's name, or the byte order mark, as far as it goes.
-    head: [u8; LONGEST_NAME],
-    head_length: usize,
-    /// The value of a field other than `data`.
-    value: Vec<u8>,
-}
-
-impl PartialLine {
-    pub(super) fn name(&self) -> &[u8] {
-        &self.head[..self.head_length]
-    }
-
-    /// False at the colon, and if the name is longer than any.
-    #[inline(always)]
-    fn push_name(&mut self, byte: u8) -> bool {
-        let pushed = byte != b':' && self.head_length < LONGEST_NAME;
-        if pushed {
-            self.head[self.head_length] = byte;
-            self.head_length += 1;
-        }
-        pushed
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.head_length = 0;
-        self.value.clear();
-    }
-}
+use crate::line::{self, FieldName};
+use crate::partial_line::Position;
 
 impl Decoder {
-    /// Goes on where the last input ended, up to the start of a line or the end of the input.
+    /// Continues where the last input ended, up to the start of a line or the end of the input.
+    ///
+    /// The two positions that a stream of split events spends its time in are handled here, with one
+    /// search and one comparison; all others are in `resume_elsewhere`, out of line.
     #[inline(always)]
     pub(super) fn resume(&mut self, input: &mut &[u8]) -> Result<(), DecodeError> {
         if !matches!(self.position, Position::Data | Position::Ignored) {
@@ -66,10 +36,16 @@ impl Decoder {
         Ok(())
     }
 
-    /// Takes a byte that comes alone, if that is simple: if it makes a line longer, within the limits
-    /// and the room there is, or ends one. False if it is left.
+    /// Takes an input of a single byte, if that byte only lengthens a line or ends one. Returns
+    /// `false` and changes nothing where more has to be decided: at a limit, in a full buffer, at a
+    /// blank line, in the byte order mark. The general path takes the byte then.
+    ///
+    /// Some servers and test suites send byte by byte. The general path sets up a search for every
+    /// input, which costs a multiple of looking at one byte.
     pub(super) fn take_byte(&mut self, byte: u8) -> bool {
         if line::is_end(&byte) {
+            // Only values that need no further work end here. A CR is left to the general path, which
+            // notes that a LF may follow.
             let ends = byte == b'\n' && matches!(self.position, Position::Data | Position::Ignored);
             if ends {
                 self.position = Position::LineStart;
@@ -81,8 +57,7 @@ impl Decoder {
                 return false;
             }
             self.builder.release();
-            self.partial_line.clear();
-            self.partial_line.room = self.limits.line;
+            self.partial_line.begin(self.limits.line);
             self.position = Position::Name;
         }
         if self.partial_line.room == 0 {
@@ -96,6 +71,7 @@ impl Decoder {
             Position::Colon(FieldName::Data) if byte == b' ' => {
                 self.position = Position::Data;
                 let room = self.builder.data_room(self.limits.event);
+                // One more, for the space that is subtracted below and is not data.
                 self.partial_line.room = self.partial_line.room.min(room.saturating_add(1));
                 true
             }
@@ -107,16 +83,15 @@ impl Decoder {
         taken
     }
 
-    /// Takes the first part of a line whose end is not in sight, or beyond the limit.
+    /// Takes the first part of a line that has no end in the input, or whose end is past the limit.
     pub(super) fn begin_line(&mut self, part: &[u8]) -> Result<(), DecodeError> {
         if self.builder.is_skipped() {
             self.skip_event();
             return Ok(());
         }
-        self.partial_line.clear();
-        self.partial_line.room = self.limits.line;
+        self.partial_line.begin(self.limits.line);
         match part.strip_prefix(b"data: ") {
-            // The usual line, without collecting its name.
+            // The usual line: its name is not collected byte by byte.
             Some(value) if part.len() <= self.limits.line => {
                 self.partial_line.room -= part.len();
                 self.builder.begin_data(self.limits.event)?;
@@ -130,7 +105,7 @@ impl Decoder {
         }
     }
 
-    /// Passes over the rest of the line and of its event, however long they are.
+    /// Skips the rest of the line and of its event, however long they are.
     #[cold]
     pub(super) fn skip_event(&mut self) {
         self.builder.skip();
@@ -138,7 +113,8 @@ impl Decoder {
         self.partial_line.room = usize::MAX;
     }
 
-    /// Which of the limits leaves no more room.
+    /// Returns the error of the limit that leaves no more room. Where both are exceeded by the same
+    /// byte, that is the event's.
     #[cold]
     fn limit_error(&self) -> DecodeError {
         if self.position == Position::Data
@@ -174,12 +150,12 @@ impl Decoder {
         Ok(())
     }
 
-    /// Takes a leading byte order mark (Encoding Standard, "UTF-8 decode"). True if the bytes that
-    /// looked like one have turned out to begin a line.
+    /// Takes a leading byte order mark (Encoding Standard, "UTF-8 decode"). Returns `true` if bytes
+    /// that looked like one turned out to begin a line; that line has been begun then.
     fn pass_byte_order_mark(&mut self, input: &mut &[u8]) -> Result<bool, DecodeError> {
         const MARK: &[u8] = b"\xEF\xBB\xBF";
         while let Some((first, rest)) = input.split_first() {
-            let matched = self.partial_line.head_length;
+            let matched = self.partial_line.mark_length();
             if *first != MARK[matched] {
                 self.position = Position::LineStart;
                 if matched > 0 {
@@ -188,8 +164,8 @@ impl Decoder {
                 return Ok(matched > 0);
             }
             *input = rest;
-            self.partial_line.head_length += 1;
-            if self.partial_line.head_length == MARK.len() {
+            self.partial_line.set_mark_length(matched + 1);
+            if matched + 1 == MARK.len() {
                 self.position = Position::LineStart;
                 break;
             }
@@ -197,6 +173,12 @@ impl Decoder {
         Ok(false)
     }
 
+    /// Takes more of the line, without its end: from the name through the colon into the value, as
+    /// far as `part` goes.
+    ///
+    /// Bytes beyond the line's limit are an error only after those before it have been taken: an
+    /// event that is too large is reported as such even if the same part exceeds the line as well,
+    /// and so the error does not depend on where the input was split.
     #[inline(always)]
     fn continue_line(&mut self, part: &[u8]) -> Result<(), DecodeError> {
         let (mut part, excess) = part.split_at(part.len().min(self.partial_line.room));
@@ -219,7 +201,7 @@ impl Decoder {
         if excess.is_empty() { Ok(()) } else { Err(self.limit_error()) }
     }
 
-    /// Takes the first part of a value, and with it the event's limit into account.
+    /// Takes the first part of a `data` value, and lets the event's limit bound the line's room.
     #[inline(always)]
     fn continue_data(&mut self, part: &[u8]) -> Result<(), DecodeError> {
         let room = self.builder.data_room(self.limits.event);
@@ -231,36 +213,39 @@ impl Decoder {
         Ok(())
     }
 
-    /// Collects the field's name. Gives back what comes behind its colon.
+    /// Collects the field name. Returns the part after its colon.
     #[inline(always)]
     fn continue_name<'i>(&mut self, part: &'i [u8]) -> Result<&'i [u8], DecodeError> {
         for (index, &byte) in part.iter().enumerate() {
+            if self.partial_line.push_name(byte) {
+                continue;
+            }
             if byte == b':' {
-                let head = self.partial_line.head;
-                let field = self.field_named(&head[..self.partial_line.head_length])?;
+                let field = self.partial_field()?;
                 self.position = field.map_or(Position::Ignored, Position::Colon);
                 return Ok(&part[index + 1..]);
             }
-            if self.partial_line.head_length == LONGEST_NAME {
-                self.position = Position::Ignored;
-                break;
-            }
-            self.partial_line.head[self.partial_line.head_length] = byte;
-            self.partial_line.head_length += 1;
+            // Longer than every known name: an unknown field.
+            self.position = Position::Ignored;
+            break;
         }
         Ok(&[])
     }
 
+    /// Returns the field whose name has been collected.
+    fn partial_field(&mut self) -> Result<Option<FieldName>, DecodeError> {
+        let field = FieldName::named(self.partial_line.name());
+        self.begin_field(field)
+    }
+
     fn end_line(&mut self) -> Result<(), DecodeError> {
         match self.position {
-            Position::Name => {
-                let head = self.partial_line.head;
-                match self.field_named(&head[..self.partial_line.head_length])? {
-                    Some(field) => self.apply(field, b""),
-                    None => Ok(()),
-                }
-            }
+            Position::Name => match self.partial_field()? {
+                Some(field) => self.apply(field, b""),
+                None => Ok(()),
+            },
             Position::Colon(field) | Position::Value(field) => {
+                // Taken and put back, so that its buffer serves the next line as well.
                 let value = mem::take(&mut self.partial_line.value);
                 let applied = self.apply(field, &value);
                 self.partial_line.value = value;

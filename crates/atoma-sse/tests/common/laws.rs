@@ -1,10 +1,10 @@
-//! The laws a decoder keeps, each a function of arbitrary bytes: the fuzz targets call them, and so
-//! does a test on stable Rust.
+//! The laws of the decoder, each a function of arbitrary bytes. The fuzz targets include this file by
+//! path; `laws.rs` runs the same functions on stable Rust.
 
 use atoma_sse::{DecodeError, Decoder, Encoder, Event, IncompleteEvent, Limits, OwnedEvent};
 
-/// Any bytes decode, under any limits, into text that the format can carry; the input is used up,
-/// and nothing the decoder says is longer than its limits.
+/// Any bytes decode, under any limits, into text that the format can represent. The input is used up,
+/// and no text is longer than the limits.
 pub fn decode_arbitrary(bytes: &[u8]) {
     let (limits, stream) = limits_in(bytes);
     let mut decoder = Decoder::with_limits(limits.both()).accept_error_field(limits.line % 2 == 1);
@@ -33,19 +33,19 @@ pub fn decode_arbitrary(bytes: &[u8]) {
     assert!(decoder.finish().is_none(), "a new stream has nothing left over");
 }
 
-/// Whatever the cuts, the events are those that a plain reading of the standard gives.
-pub fn cuts(bytes: &[u8]) {
+/// However the stream is split, the events are those of a plain reading of the standard.
+pub fn splits(bytes: &[u8]) {
     let Some((&pace, stream)) = bytes.split_first() else { return };
     let wanted = reference(stream);
     let whole = outcome(Decoder::new(), [stream]);
     assert_eq!(whole.events, wanted.events);
     assert_eq!(whole.retry, wanted.retry);
     assert_eq!(whole.last_event_id, wanted.last_event_id);
-    assert_eq!(whole, outcome(Decoder::new(), pieces(stream, pace)));
+    assert_eq!(whole, outcome(Decoder::new(), chunks(stream, pace)));
     assert_eq!(whole, outcome(Decoder::new(), stream.chunks(1)));
 }
 
-/// What an encoder writes decodes to the same events.
+/// The output of an encoder decodes to the same events.
 pub fn round_trip(bytes: &[u8]) {
     let Some((&pace, text)) = bytes.split_first() else { return };
     let text = String::from_utf8_lossy(text);
@@ -62,22 +62,24 @@ pub fn round_trip(bytes: &[u8]) {
         let length = stream.len();
         match encoder.encode(&event, &mut stream) {
             Ok(()) => wanted.push(Ok(event.to_owned())),
-            Err(_) => assert_eq!(stream.len(), length, "a refused event leaves no trace"),
+            Err(_) => {
+                assert_eq!(stream.len(), length, "a failed event leaves no trace")
+            }
         }
     }
-    let outcome = outcome(Decoder::new(), pieces(stream.as_bytes(), pace));
+    let outcome = outcome(Decoder::new(), chunks(stream.as_bytes(), pace));
     assert_eq!(outcome.events, wanted);
-    // A comment may follow the last event; it is no event.
+    // A comment may follow the last event.
     assert_eq!(outcome.incomplete, None);
 }
 
-/// Whatever the cuts, the same events go over the limits in the same way, and the events between
-/// them are those of a decoder without limits.
+/// However the stream is split, the same events exceed the same limits, and the other events are
+/// those of a decoder without limits.
 pub fn limits(bytes: &[u8]) {
     let (limits, stream) = limits_in(bytes);
     let decoder = || Decoder::with_limits(limits.both());
     let whole = outcome(decoder(), [stream]);
-    assert_eq!(whole, outcome(decoder(), pieces(stream, limits.line as u8)));
+    assert_eq!(whole, outcome(decoder(), chunks(stream, limits.line as u8)));
     assert_eq!(whole, outcome(decoder(), stream.chunks(1)));
 
     let unlimited = outcome(Decoder::new(), [stream]);
@@ -93,12 +95,12 @@ pub fn limits(bytes: &[u8]) {
     }
 }
 
-/// What a decoder said about a stream, in order.
+/// The outcome of decoding a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// The events, and the limits gone over between them.
+    /// The events and the exceeded limits, in order.
     pub events: Vec<Result<OwnedEvent, DecodeError>>,
-    /// The data of an event that the end cut off.
+    /// The data of an event that the end left incomplete.
     pub incomplete: Option<String>,
     /// The last event id after the stream.
     pub last_event_id: String,
@@ -106,10 +108,10 @@ pub struct Outcome {
     pub retry: Option<u64>,
 }
 
-/// Decodes a stream that comes in these pieces.
-pub fn outcome<'a>(mut decoder: Decoder, pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
+/// Decodes a stream that arrives in these chunks.
+pub fn outcome<'a>(mut decoder: Decoder, chunks: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
     let mut events = Vec::new();
-    for mut input in pieces {
+    for mut input in chunks {
         while let Some(event) = decoder.decode_owned(&mut input).transpose() {
             events.push(event);
         }
@@ -120,14 +122,14 @@ pub fn outcome<'a>(mut decoder: Decoder, pieces: impl IntoIterator<Item = &'a [u
     Outcome { events, incomplete, last_event_id, retry: decoder.retry() }
 }
 
-/// The standard, word for word and without a thought for speed: the stream is decoded as a whole,
-/// then parted into lines, then read line by line.
+/// The standard word for word, regardless of speed: the stream is decoded as a whole, then split into
+/// lines, then read line by line.
 pub fn reference(stream: &[u8]) -> Outcome {
     let text = String::from_utf8_lossy(stream);
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(&text);
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let mut lines: Vec<&str> = text.split('\n').collect();
-    // What stands behind the last line end is no line.
+    // The text after the last line end is not a line.
     lines.pop();
 
     let mut outcome =
@@ -163,18 +165,18 @@ pub fn reference(stream: &[u8]) -> Outcome {
     outcome
 }
 
-/// The stream in pieces whose lengths go up and down, an empty one first.
-fn pieces(stream: &[u8], pace: u8) -> Vec<&[u8]> {
-    let mut pieces = vec![&[][..]];
+/// Splits the stream into chunks of varying length, an empty one first.
+fn chunks(stream: &[u8], pace: u8) -> Vec<&[u8]> {
+    let mut chunks = vec![&[][..]];
     let mut rest = stream;
     let mut length = usize::from(pace) % 7 + 1;
     while !rest.is_empty() {
-        let (piece, behind) = rest.split_at(length.min(rest.len()));
-        pieces.push(piece);
+        let (chunk, behind) = rest.split_at(length.min(rest.len()));
+        chunks.push(chunk);
         rest = behind;
         length = (length * 5 + usize::from(pace)) % 23 + 1;
     }
-    pieces
+    chunks
 }
 
 struct SmallLimits {

@@ -1,4 +1,4 @@
-//! What the tests share: a stream under every cut.
+//! A stream decoded under every split, for all tests.
 
 #![allow(dead_code, unreachable_pub)]
 
@@ -8,15 +8,15 @@ pub mod laws;
 
 pub use laws::Outcome;
 
-/// What a decoder says about a stream, after a check that it is the same whether the stream comes
-/// whole, byte by byte, or cut in two anywhere.
+/// Returns the outcome of a stream, after checking that it is the same whole, byte by byte, and split
+/// in two at any byte.
 pub fn outcome(decoder: &Decoder, stream: &[u8]) -> Outcome {
     let whole = laws::outcome(decoder.clone(), [stream]);
     assert_eq!(laws::outcome(decoder.clone(), stream.chunks(1)), whole, "byte by byte");
     for at in 0..=stream.len() {
         let (first, second) = stream.split_at(at);
-        let cut = laws::outcome(decoder.clone(), [first, second]);
-        assert_eq!(cut, whole, "cut at {at}");
+        let split = laws::outcome(decoder.clone(), [first, second]);
+        assert_eq!(split, whole, "split at {at}");
     }
     whole
 }
