@@ -3,6 +3,7 @@ use super::Http2;
 use super::{
     Crypto, HyperTransport, Proxy, Resolver,
     connect::Connector,
+    keep_alive::Limits,
     pool::Pool,
     resolve::SystemResolver,
     tls::{TlsSettings, identity_pem},
@@ -20,6 +21,7 @@ pub struct HyperTransportBuilder {
     connect_timeout: Option<Duration>,
     max_idle: usize,
     idle_timeout: Option<Duration>,
+    max_age: Option<Duration>,
     max_head_size: usize,
     #[cfg(feature = "http2")]
     http2: Option<Http2>,
@@ -35,6 +37,7 @@ impl HyperTransportBuilder {
             connect_timeout: Some(Duration::from_secs(10)),
             max_idle: 32,
             idle_timeout: Some(Duration::from_secs(45)),
+            max_age: Some(Duration::from_secs(300)),
             max_head_size: 64 * 1024,
             #[cfg(feature = "http2")]
             http2: None,
@@ -96,6 +99,16 @@ impl HyperTransportBuilder {
         self
     }
 
+    /// How old a connection may become: an older one takes no further request, and closes when its
+    /// last response has ended. `None` means no limit.
+    ///
+    /// Default 5 min. A client that is never idle would otherwise keep its connections, and the
+    /// addresses that DNS returned when they were opened, indefinitely.
+    pub fn max_connection_age(mut self, age: impl Into<Option<Duration>>) -> Self {
+        self.max_age = age.into();
+        self
+    }
+
     /// How many bytes the head of a response may take, interim responses (1xx) included.
     ///
     /// Default 64 KiB, at least 8 KiB. A head also has at most 100 header lines.
@@ -150,7 +163,11 @@ impl HyperTransportBuilder {
         Ok(HyperTransport(Arc::new(super::Shared {
             proxies: self.proxy.build()?,
             connector: Connector { resolver: self.resolver, tls: self.tls.build()? },
-            pool: Pool::new(self.timer.clone(), self.max_idle, self.idle_timeout),
+            pool: Pool::new(
+                self.timer.clone(),
+                self.max_idle,
+                Limits { idle: self.idle_timeout, age: self.max_age },
+            ),
             timer: self.timer,
             connect_timeout: self.connect_timeout,
             max_head: self.max_head_size.max(8 * 1024),

@@ -126,6 +126,8 @@ pub(super) fn head(error: hyper::Error, unread: &[u8], written: bool) -> Transpo
     } else if let Some(unasked) = find::<UnaskedResponse>(&error) {
         let failed = TransportError::new(ErrorKind::ConnectionLost, Delivery::NotSent);
         failed.with_detail(unasked.to_string())
+    } else if is_given_up(&error) {
+        TransportError::timeout(Phase::Head, sent)
     } else if let Some(cause) = find::<rustls::Error>(&error) {
         broken_tls(cause, sent)
     } else if is_tls_record(unread) {
@@ -191,6 +193,8 @@ pub(super) fn body(error: hyper::Error) -> TransportError {
     let failed = if chain(&error).any(is_framing_over_limit) {
         TransportError::new(ErrorKind::TooLarge, Delivery::Unknown)
             .with_detail("chunk extensions or trailers")
+    } else if is_given_up(&error) {
+        TransportError::timeout(Phase::Idle, Delivery::Unknown)
     } else {
         TransportError::new(ErrorKind::BodyInterrupted, Delivery::Unknown)
     };
@@ -226,6 +230,11 @@ pub(super) fn socks(place: &str, error: impl Into<BoxError>) -> TransportError {
         .with_detail(format!("{place}: {reason}"));
     let failed = if says(reason, &FINAL) { failed.permanent() } else { failed };
     failed.with_source(error)
+}
+
+/// Whether the operating system has given the connection up: its peer acknowledges nothing.
+fn is_given_up(error: &(dyn Error + 'static)) -> bool {
+    find::<io::Error>(error).is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
 }
 
 /// File descriptors or ports are used up.

@@ -102,8 +102,6 @@ impl Connector {
         connector.set_keepalive(Some(Duration::from_secs(15)));
         connector.set_keepalive_interval(Some(Duration::from_secs(15)));
         connector.set_keepalive_retries(Some(3));
-        #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
-        connector.set_tcp_user_timeout(Some(Duration::from_secs(30)));
         // The connector takes the addresses from us, and only the port from this URL.
         let uri = format!("http://looked.up:{port}/").parse().unwrap_or_default();
         match connector.call(uri).await {

@@ -2,6 +2,7 @@
 
 use super::{
     classify,
+    keep_alive::Lifetime,
     stream::Stream,
     wire::{Wire, Wired},
 };
@@ -22,6 +23,7 @@ use std::{
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, Waker},
+    time::Instant,
 };
 
 /// How often a connection that wakes itself is polled again at once, before its task is woken.
@@ -34,6 +36,7 @@ pub(super) struct Connection {
     max_head: usize,
     /// A response was received before.
     was_used: bool,
+    pub(super) lifetime: Lifetime,
 }
 
 /// hyper's half that reads and writes, and what is needed to poll it from a reader's task.
@@ -57,14 +60,18 @@ pub(super) enum SendError {
 
 impl Connection {
     /// Speaks HTTP/1.1 over `stream`. Nothing is sent yet.
-    pub(super) async fn open(stream: Stream, max_head: usize) -> Result<Self, TransportError> {
+    pub(super) async fn open(
+        stream: Stream,
+        max_head: usize,
+        now: Instant,
+    ) -> Result<Self, TransportError> {
         let wire = Wire::new(stream.direct_reads());
         let (sender, connection) = handshake(stream, wire.clone(), max_head)
             .await
             .map_err(|error| classify::head(error, &[], false))?;
         let waker = Waker::from(wire.clone());
         let driver = Driver { connection: Some(connection), wire, waker, unread: Bytes::new() };
-        Ok(Self { sender, driver, max_head, was_used: false })
+        Ok(Self { sender, driver, max_head, was_used: false, lifetime: Lifetime::new(now) })
     }
 
     /// Sends `request` and waits for the head of its response. One that was not begun is put back.
@@ -110,6 +117,12 @@ impl Connection {
     /// Whether the last exchange is over in both directions and another may follow.
     pub(super) fn is_ready(&self) -> bool {
         self.driver.connection.is_some() && self.sender.is_ready()
+    }
+
+    /// Looks at an idle connection; false if it has ended, or its runtime has.
+    pub(super) fn is_open(&mut self) -> bool {
+        self.driver.poll_connection();
+        self.is_ready()
     }
 
     /// Lets go of the task that polled last.

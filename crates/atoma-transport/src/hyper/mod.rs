@@ -8,6 +8,7 @@ mod connection;
 mod destination;
 #[cfg(feature = "http2")]
 mod http2;
+mod keep_alive;
 mod pool;
 mod proxy;
 mod resolve;
@@ -200,7 +201,7 @@ impl Shared {
         timeout: Option<Duration>,
     ) -> Result<Box<Connection>, TransportError> {
         let stream = self.connector.connect(target, route, timeout, Protocols::Http1).await?;
-        Connection::open(stream, self.max_head).await.map(Box::new)
+        Connection::open(stream, self.max_head, self.timer.now()).await.map(Box::new)
     }
 
     /// Gives `connect` no more time than `timeout`.
@@ -228,12 +229,13 @@ impl Shared {
     fn received(
         &self,
         response: http::Response<Incoming>,
-        connection: Box<Connection>,
+        mut connection: Box<Connection>,
         origin: Arc<Origin>,
         route: &Route,
     ) -> Result<Response, TransportError> {
         let (mut head, incoming) = response.into_parts();
         let checked = response_head::check(&head)?;
+        connection.lifetime.heed(checked.keep_alive);
         if let (Route::Forward(server), StatusCode::PROXY_AUTHENTICATION_REQUIRED) =
             (route, head.status)
         {

@@ -1,6 +1,6 @@
 //! Idle connections, kept for the next request to the same server.
 
-use super::{connection::Connection, destination::Target};
+use super::{connection::Connection, destination::Target, keep_alive::Limits};
 use crate::Timer;
 use http::Uri;
 use std::{
@@ -21,15 +21,20 @@ pub(super) struct Origin {
     pub(super) runtime: tokio::runtime::Id,
 }
 
-/// A bounded store of idle connections. There is no task behind it: one that is too old is noticed
-/// when it is looked at, at the latest when another connection is put in after its time. One that its
-/// server closed, or on which something unasked has come, is noticed when the next request is given
-/// to it, and gives that back unsent.
+/// How many connections of other runtimes are looked at when one is put in.
+const CHECKED_AT_ONCE: usize = 4;
+
+/// Idle connections are searched for old ones this often.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A bounded store of idle connections. There is no task behind it: a connection that is too old is
+/// dropped when it is looked at, at the latest when another one is put in after its time. One that
+/// its server closed, or on which unasked bytes arrived, gives the next request back unsent.
 pub(super) struct Pool {
     idle: Mutex<Idle>,
     timer: Arc<dyn Timer>,
     per_origin: usize,
-    timeout: Option<Duration>,
+    limits: Limits,
 }
 
 /// In the order in which they came.
@@ -37,27 +42,30 @@ pub(super) struct Pool {
 struct Idle {
     connections: Vec<Entry>,
     swept: Option<Instant>,
+    /// The next connection to look at, to see whether its runtime still exists.
+    next_checked: usize,
 }
 
 struct Entry {
     origin: Arc<Origin>,
-    since: Instant,
+    /// `None` if there is no end.
+    usable_until: Option<Instant>,
     connection: Box<Connection>,
 }
 
 impl Pool {
-    pub(super) fn new(
-        timer: Arc<dyn Timer>,
-        per_origin: usize,
-        timeout: Option<Duration>,
-    ) -> Arc<Self> {
-        Arc::new(Self { idle: Mutex::default(), timer, per_origin, timeout })
+    pub(super) fn new(timer: Arc<dyn Timer>, per_origin: usize, limits: Limits) -> Arc<Self> {
+        Arc::new(Self { idle: Mutex::default(), timer, per_origin, limits })
     }
 
-    /// How long a connection may idle: not at all where none is kept.
+    /// How long a connection may be idle and how old it may become. It may not be idle at all where
+    /// none is kept.
     #[cfg(feature = "http2")]
-    pub(super) fn idle_timeout(&self) -> Option<Duration> {
-        if self.per_origin == 0 { Some(Duration::ZERO) } else { self.timeout }
+    pub(super) fn limits(&self) -> Limits {
+        match self.per_origin {
+            0 => Limits { idle: Some(Duration::ZERO), ..self.limits },
+            _ => self.limits,
+        }
     }
 
     /// The origin of `uri`, if a connection to it idles: then it was found out before.
@@ -67,33 +75,35 @@ impl Pool {
         origins.find(|origin| origin.runtime == runtime && origin.target.is_of(uri)).cloned()
     }
 
-    /// The connection to `origin` that idled least, if it did not for too long.
+    /// The connection to `origin` that idled least and is still usable.
     pub(super) fn take(&self, origin: &Origin) -> Option<Box<Connection>> {
         loop {
-            let Entry { since, connection, .. } = self.pop(origin)?;
-            if !self.is_old(since, self.timer.now()) {
-                return Some(connection);
+            let entry = self.pop(origin)?;
+            if entry.is_usable(self.timer.now()) {
+                return Some(entry.connection);
             }
         }
     }
 
-    /// Keeps `connection` for the next exchange with `origin`, unless there are enough.
+    /// Keeps `connection` for the next exchange with `origin`, unless there are enough for it.
     pub(super) fn put(&self, origin: Arc<Origin>, connection: Box<Connection>) {
         connection.rest();
         let now = self.timer.now();
+        let Some(usable_until) = connection.lifetime.usable_until(now, self.limits) else { return };
         let mut dropped = Vec::new();
         let mut idle = self.lock();
-        if idle.swept.is_none_or(|swept| self.is_old(swept, now)) {
-            let old = idle.connections.partition_point(|entry| self.is_old(entry.since, now));
-            dropped.extend(idle.connections.drain(..old));
-            idle.swept = Some(now);
-        }
+        idle.sweep(now, &mut dropped);
+        idle.check_others(origin.runtime, &mut dropped);
         let alike = idle.connections.iter().filter(|entry| entry.origin == origin);
-        if idle.connections.len() < MAX_IDLE
-            && alike.take(self.per_origin).count() < self.per_origin
-        {
-            idle.connections.push(Entry { origin, since: now, connection });
+        if alike.take(self.per_origin).count() < self.per_origin {
+            if idle.connections.len() >= MAX_IDLE {
+                dropped.push(idle.connections.remove(0));
+            }
+            idle.connections.push(Entry { origin, usable_until, connection });
         }
+        // Closed after the pool is unlocked.
+        drop(idle);
+        drop(dropped);
     }
 
     fn pop(&self, origin: &Origin) -> Option<Entry> {
@@ -102,12 +112,62 @@ impl Pool {
         Some(connections.remove(found))
     }
 
-    fn is_old(&self, since: Instant, now: Instant) -> bool {
-        self.timeout.is_some_and(|timeout| now.saturating_duration_since(since) >= timeout)
-    }
-
     fn lock(&self) -> std::sync::MutexGuard<'_, Idle> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Idle {
+    /// Takes out the connections that are too old.
+    fn sweep(&mut self, now: Instant, dropped: &mut Vec<Entry>) {
+        let is_due = |swept| now.saturating_duration_since(swept) >= SWEEP_INTERVAL;
+        if !self.swept.is_none_or(is_due) {
+            return;
+        }
+        self.swept = Some(now);
+        let mut place = 0;
+        while place < self.connections.len() {
+            if self.connections[place].is_usable(now) {
+                place += 1;
+            } else {
+                dropped.push(self.connections.remove(place));
+            }
+        }
+    }
+
+    /// Takes out connections whose runtime has shut down: each holds its socket and the descriptors
+    /// of the runtime's I/O driver, and no one can use it.
+    ///
+    /// Tokio does not say whether a runtime still exists, but a read on one of its sockets fails
+    /// when it does not. A few are read in turn, so that the cost has a limit; since each call adds
+    /// one connection at most, dead ones cannot accumulate.
+    fn check_others(&mut self, runtime: tokio::runtime::Id, dropped: &mut Vec<Entry>) {
+        let mut left = CHECKED_AT_ONCE;
+        for _ in 0..self.connections.len().min(8 * CHECKED_AT_ONCE) {
+            if left == 0 {
+                return;
+            }
+            if self.next_checked >= self.connections.len() {
+                self.next_checked = 0;
+            }
+            let entry = &mut self.connections[self.next_checked];
+            if entry.origin.runtime == runtime {
+                self.next_checked += 1;
+                continue;
+            }
+            left -= 1;
+            if entry.connection.is_open() {
+                self.next_checked += 1;
+            } else {
+                dropped.push(self.connections.remove(self.next_checked));
+            }
+        }
+    }
+}
+
+impl Entry {
+    fn is_usable(&self, now: Instant) -> bool {
+        self.usable_until.is_none_or(|until| now < until)
     }
 }
 

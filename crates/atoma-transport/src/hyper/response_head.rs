@@ -1,8 +1,9 @@
 //! Which heads of a response are believed.
 
+use super::keep_alive::KeepAlive;
 use crate::{Delivery, ErrorKind, TransportError};
 use bytes::BytesMut;
-use http::{HeaderMap, HeaderValue, Version, header, response::Parts};
+use http::{HeaderMap, HeaderValue, StatusCode, Version, header, response::Parts};
 
 /// What a head that is believed says of its body.
 pub(super) struct Checked {
@@ -13,17 +14,17 @@ pub(super) struct Checked {
     /// Not after HTTP/1.0, whose keep-alive proxies get wrong, and not where two lengths contradict
     /// each other (RFC 9112, section 6.1). What `Connection: close` demands is hyper's business.
     pub(super) is_reusable: bool,
+    pub(super) keep_alive: KeepAlive,
 }
 
 /// Refuses a head that leaves open where the body ends or what it is.
 pub(super) fn check(head: &Parts) -> Result<Checked, TransportError> {
-    match head.status.as_u16() {
-        101 => return Err(refused(ErrorKind::Protocol, "an upgrade nobody asked for (101)")),
-        600.. => return Err(refused(ErrorKind::Protocol, "a status that does not exist")),
-        _ => {}
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(refused(ErrorKind::Protocol, "an upgrade nobody asked for (101)"));
     }
     // One walk: looking each of the three up costs more than all of a usual head.
     let (mut codings, mut is_encoded, mut has_length) = (0, false, false);
+    let mut keep_alive = KeepAlive::default();
     for (name, line) in &head.headers {
         if name == header::TRANSFER_ENCODING {
             // hyper takes `gzip, chunked` for chunked and hands the body on as gzip (RFC 9112, 6.1).
@@ -32,9 +33,11 @@ pub(super) fn check(head: &Parts) -> Result<Checked, TransportError> {
             }
             codings += members(line).count();
         } else if name == header::CONTENT_ENCODING {
-            is_encoded |= !members(line).all(is_identity);
+            is_encoded |= members(line).any(is_registered_coding);
         } else if name == header::CONTENT_LENGTH {
             has_length = true;
+        } else if name == "keep-alive" {
+            keep_alive.read(line);
         }
     }
     if codings > 1 {
@@ -45,7 +48,7 @@ pub(super) fn check(head: &Parts) -> Result<Checked, TransportError> {
     }
     let has_two_lengths = codings > 0 && has_length;
     let is_reusable = head.version == Version::HTTP_11 && !has_two_lengths;
-    Ok(Checked { is_encoded, is_reusable })
+    Ok(Checked { is_encoded, is_reusable, keep_alive })
 }
 
 /// Copies the values out of the connection's read buffer, all into one piece of memory.
@@ -71,14 +74,33 @@ fn members(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
     line.as_bytes().split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
 }
 
-fn is_identity(coding: &[u8]) -> bool {
-    coding.is_empty() || coding.eq_ignore_ascii_case(b"identity")
+/// The content codings that are registered with IANA and change bytes.
+///
+/// Other tokens (`none`, `utf-8`, `chunked`, `aws-chunked`, …) are written by servers that do not
+/// encode anything.
+const CODINGS: [&[u8]; 12] = [
+    b"gzip",
+    b"x-gzip",
+    b"deflate",
+    b"compress",
+    b"x-compress",
+    b"br",
+    b"zstd",
+    b"dcb",
+    b"dcz",
+    b"exi",
+    b"pack200-gzip",
+    b"aes128gcm",
+];
+
+fn is_registered_coding(coding: &[u8]) -> bool {
+    CODINGS.iter().any(|registered| coding.eq_ignore_ascii_case(registered))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::{Response, StatusCode};
+    use http::Response;
 
     fn head(status: u16, version: Version, headers: &[(&str, &str)]) -> Parts {
         let mut response = Response::builder().status(status).version(version);
@@ -111,13 +133,36 @@ mod tests {
             ("content gzip in a refusal", 503, &[("content-encoding", "gzip")], None),
             ("content identity", 200, &[("content-encoding", "Identity")], None),
             ("content empty", 200, &[("content-encoding", "")], None),
+            ("content none", 200, &[("content-encoding", "none")], None),
+            ("content utf-8", 200, &[("content-encoding", "UTF-8")], None),
+            ("content chunked", 200, &[("content-encoding", "chunked")], None),
+            ("content aws-chunked", 200, &[("content-encoding", "aws-chunked")], None),
+            ("content of two names", 200, &[("content-encoding", "identity, none")], None),
+            ("content unknown", 200, &[("content-encoding", "x-nothing")], None),
+            ("aws-chunked, gzip", 200, &[("content-encoding", "aws-chunked,gzip")], Some(Encoding)),
+            ("content X-GZIP", 200, &[("content-encoding", "X-GZIP")], Some(Encoding)),
+            ("content deflate", 200, &[("content-encoding", "deflate")], Some(Encoding)),
+            ("content compress", 200, &[("content-encoding", "compress")], Some(Encoding)),
+            ("content x-compress", 200, &[("content-encoding", "x-compress")], Some(Encoding)),
+            ("content zstd", 200, &[("content-encoding", "zstd")], Some(Encoding)),
+            ("content dcb", 200, &[("content-encoding", "dcb")], Some(Encoding)),
+            ("content dcz", 200, &[("content-encoding", "dcz")], Some(Encoding)),
+            ("content exi", 200, &[("content-encoding", "exi")], Some(Encoding)),
+            ("content pack200", 200, &[("content-encoding", "pack200-gzip")], Some(Encoding)),
+            ("content aes128gcm", 200, &[("content-encoding", "aes128gcm")], Some(Encoding)),
+            (
+                "coded on a second line",
+                200,
+                &[("content-encoding", "none"), ("content-encoding", "br")],
+                Some(Encoding),
+            ),
             ("upgrade", 101, &[], Some(Protocol)),
             ("no content", 204, &[], None),
             ("see other", 303, &[("location", "/")], None),
             ("server error", 500, &[], None),
             ("highest", 599, &[], None),
-            ("too high", 600, &[], Some(Protocol)),
-            ("999", 999, &[], Some(Protocol)),
+            ("above the classes", 600, &[], None),
+            ("999", 999, &[], None),
         ];
         for (name, status, headers, wanted) in table {
             let got = check(&head(*status, Version::HTTP_11, headers)).err().map(|e| e.kind());

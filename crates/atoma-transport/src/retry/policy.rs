@@ -103,7 +103,7 @@ impl RetryConfig {
         match headers.get(SHOULD_RETRY).map(http::HeaderValue::as_bytes) {
             Some(b"true") => true,
             Some(b"false") => false,
-            _ => self.statuses.contains(&status),
+            _ => self.statuses.contains(&status) || self.statuses.contains(&class(status)),
         }
     }
 
@@ -142,6 +142,11 @@ impl RetryConfig {
         at.time_left.is_none_or(|left| wait < left)
             && self.backoff.max_elapsed_time.is_none_or(|longest| over <= longest)
     }
+}
+
+/// A status without a class of its own (600 to 999) is a server error like 500.
+fn class(status: StatusCode) -> StatusCode {
+    if status.as_u16() >= 600 { StatusCode::INTERNAL_SERVER_ERROR } else { status }
 }
 
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");

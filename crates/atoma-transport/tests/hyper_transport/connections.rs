@@ -336,6 +336,56 @@ async fn a_connection_idles_only_so_long() {
 }
 
 #[tokio::test]
+async fn a_keep_alive_timeout_is_heeded_less_a_margin() {
+    let length = "content-length: 2\r\n\r\nok";
+    let chunked = "transfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n";
+    for (announced, waits) in [
+        ("Keep-Alive: timeout=5", &[(0, 1), (3_999, 1), (3_999, 1), (4_000, 2)][..]),
+        ("keep-alive: timeout=20, max=1000", &[(0, 1), (18_999, 1), (19_000, 2)]),
+        ("keep-alive: timeout=1", &[(0, 1), (499, 1), (500, 2)]),
+        ("keep-alive: timeout=0", &[(0, 1), (0, 2)]),
+        ("keep-alive: timeout=100", &[(0, 1), (44_999, 1), (45_000, 2)]),
+        ("keep-alive: max=0", &[(0, 1), (0, 2)]),
+        ("x-other: timeout=1", &[(0, 1), (44_999, 1)]),
+    ] {
+        for body in [length, chunked] {
+            let server = Server::answering(format!("HTTP/1.1 200 OK\r\n{announced}\r\n{body}"));
+            let server = server.await;
+            let clock = Clock(Arc::new(Mutex::new(Instant::now())));
+            let transport = builder().timer(clock.clone()).build().unwrap();
+            for (wait, accepted) in waits {
+                clock.advance(Duration::from_millis(*wait));
+                let response = within(transport.send(get(server.url("/")))).await.unwrap();
+                assert_eq!(within(read(response.into_body())).await.unwrap(), "ok");
+                assert_eq!(server.accepted(), *accepted, "{announced} after {wait} ms more");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_busy_connection_becomes_only_so_old() {
+    let server = Server::answering(OK).await;
+    let clock = Clock(Arc::new(Mutex::new(Instant::now())));
+    let minute = Duration::from_secs(60);
+    let default = builder().timer(clock.clone()).pool_idle_timeout(2 * minute);
+    let short = builder().timer(clock.clone()).max_connection_age(minute);
+    let endless = builder().timer(clock.clone()).pool_idle_timeout(None).max_connection_age(None);
+    let mut before = 0;
+    for (builder, connections) in
+        [(default, 2), (short.pool_idle_timeout(2 * minute), 6), (endless, 1)]
+    {
+        let transport = builder.build().unwrap();
+        for _ in 0..6 {
+            read(transport.send(get(server.url("/"))).await.unwrap().into_body()).await.unwrap();
+            clock.advance(minute);
+        }
+        assert_eq!(server.accepted() - before, connections);
+        before = server.accepted();
+    }
+}
+
+#[tokio::test]
 async fn a_connection_to_one_server_is_closed_in_time_by_exchanges_with_another() {
     let (left, used) = (Server::answering(OK).await, Server::answering(OK).await);
     let clock = Clock(Arc::new(Mutex::new(Instant::now())));
@@ -373,6 +423,41 @@ fn a_connection_stays_with_its_runtime() {
     drop(transport);
     drop(second);
     assert_eq!(thread.join().unwrap(), 2);
+}
+
+#[test]
+fn connections_of_dead_runtimes_are_dropped() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let serving = runtime();
+    let server = serving.block_on(Server::answering(OK));
+    let url = server.url("/");
+    let (done, stop) = tokio::sync::oneshot::channel::<()>();
+    let thread = std::thread::spawn(move || {
+        let _ = serving.block_on(stop);
+        server
+    });
+
+    let transport = builder().pool_idle_timeout(None).max_connection_age(None).build().unwrap();
+    let call = || async {
+        let response = within(transport.send(get(&url))).await.unwrap();
+        assert_eq!(within(read(response.into_body())).await.unwrap(), "ok");
+    };
+    // Runtimes that live on keep their connections, whatever happens to the others.
+    let living = [runtime(), runtime()];
+    let pooled = || {
+        let debug = format!("{transport:?}");
+        let digits = debug.split("idle: ").nth(1).unwrap().chars();
+        digits.take_while(char::is_ascii_digit).collect::<String>().parse::<usize>().unwrap()
+    };
+    for _ in 0..100 {
+        living[0].block_on(call());
+        living[1].block_on(call());
+        runtime().block_on(call());
+        assert!(pooled() <= 6, "{transport:?}");
+    }
+    drop(done);
+    let server = thread.join().unwrap();
+    assert_eq!(server.accepted(), 102);
 }
 
 #[test]

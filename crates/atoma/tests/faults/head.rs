@@ -192,9 +192,16 @@ async fn row_046_a_status_that_is_no_number_of_three_digits() {
 
 #[tokio::test]
 async fn row_047_a_status_of_999() {
-    let with = |status| whole(GOOD).replacen("200 OK", status, 1);
-    let answers = ["600 Odd", "999 Odd"].map(|status| (status, with(status)));
-    refused(ErrorKind::Protocol, NOT_BELIEVED, answers).await;
+    for (status, line) in [(600, "600 Odd"), (799, "799 "), (999, "999 Odd")] {
+        for streams in [false, true] {
+            let answer = whole(GOOD).replacen("200 OK", line, 1);
+            let script = Script::on_request().write(answer);
+            let lab = serve([script.clone(), script.clone(), script]).start().await;
+            let outcome = if streams { lab.stream().await } else { lab.unary().await };
+            outcome.is([Refused, Retryable, MayBeBilled]).status(status).attempts(3);
+            lab.healthy().await;
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! One HTTP/2 connection, as those see it who put requests on it.
 
 use super::{
-    super::stream::Stream,
+    super::{keep_alive::Limits, stream::Stream},
     classify,
     driver::Driver,
     exchange::{Answer, Exchange, WINDOW},
@@ -16,7 +16,7 @@ use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::Waker,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// The most exchanges on one connection at a time.
@@ -31,7 +31,7 @@ const MAX_RESET_STREAMS: usize = 256;
 /// What the connections of one transport have in common.
 pub(super) struct Settings {
     pub(super) timer: Arc<dyn Timer>,
-    pub(super) idle_timeout: Option<Duration>,
+    pub(super) limits: Limits,
     /// The driver holds heads to it; `h2` only bounds what it may have to look at.
     pub(super) max_head: usize,
 }
@@ -40,7 +40,11 @@ pub(super) struct Settings {
 ///
 /// The task ends, and closes the connection, when it was [retired](Self::retire) and its last
 /// exchange is over, when it has idled too long, or when the connection fails.
-pub(super) struct Connection(Mutex<State>);
+pub(super) struct Connection {
+    state: Mutex<State>,
+    opened: Instant,
+    limits: Limits,
+}
 
 /// A request that is not yet sent, and where its answer goes.
 pub(super) type Queued = (Request<Bytes>, Arc<Answer>);
@@ -49,6 +53,8 @@ struct State {
     queue: VecDeque<Queued>,
     /// Exchanges in the queue and those that are under way.
     exchanges: usize,
+    /// When the last exchange was over.
+    idle_since: Instant,
     is_accepting: bool,
     driver: Option<Waker>,
 }
@@ -71,8 +77,9 @@ impl Connection {
             .handshake(stream)
             .await
             .map_err(classify::opening)?;
-        let shared = Arc::new(Self::new());
-        let exchange = shared.begin(request).ok_or_else(classify::gone)?;
+        let now = settings.timer.now();
+        let shared = Arc::new(Self::new(now, settings.limits));
+        let exchange = shared.queue(request).ok_or_else(classify::gone)?;
         let driver =
             Driver::new(shared.clone(), sender, connection, (pace, direct_reads), settings);
         tokio::spawn(driver);
@@ -80,13 +87,43 @@ impl Connection {
     }
 
     /// A connection without anyone behind it yet.
-    pub(super) fn new() -> Self {
-        let queue = VecDeque::new();
-        Self(Mutex::new(State { queue, exchanges: 0, is_accepting: true, driver: None }))
+    pub(super) fn new(opened: Instant, limits: Limits) -> Self {
+        let state = State {
+            queue: VecDeque::new(),
+            exchanges: 0,
+            idle_since: opened,
+            is_accepting: true,
+            driver: None,
+        };
+        Self { state: Mutex::new(state), opened, limits }
     }
 
-    /// Puts `request` on the connection, if there is room for it.
-    pub(super) fn begin(self: &Arc<Self>, request: &Request<Bytes>) -> Option<Exchange> {
+    /// Puts `request` on the connection if there is room for it, and the connection is neither too
+    /// old nor was idle for too long.
+    ///
+    /// The driver closes a connection that was idle for too long, but only if someone drives the
+    /// runtime.
+    pub(super) fn begin(
+        self: &Arc<Self>,
+        request: &Request<Bytes>,
+        now: Instant,
+    ) -> Option<Exchange> {
+        if self.is_outdated(now) {
+            self.retire();
+        }
+        self.queue(request)
+    }
+
+    fn is_outdated(&self, now: Instant) -> bool {
+        let is_over = |since, limit: Option<Duration>| {
+            limit.is_some_and(|limit| now.saturating_duration_since(since) >= limit)
+        };
+        let state = self.lock();
+        is_over(self.opened, self.limits.age)
+            || (state.exchanges == 0 && is_over(state.idle_since, self.limits.idle))
+    }
+
+    fn queue(self: &Arc<Self>, request: &Request<Bytes>) -> Option<Exchange> {
         let mut state = self.lock();
         if !state.is_accepting || state.exchanges >= MAX_STREAMS {
             return None;
@@ -133,8 +170,10 @@ impl Connection {
     }
 
     /// Makes room: an exchange that was under way is over.
-    pub(super) fn is_over(&self) {
-        self.lock().exchanges -= 1;
+    pub(super) fn is_over(&self, now: Instant) {
+        let mut state = self.lock();
+        state.exchanges -= 1;
+        state.idle_since = now;
     }
 
     /// Retires the connection if nothing is on it; false if there is.
@@ -160,7 +199,7 @@ impl Connection {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -175,30 +214,56 @@ mod tests {
     use super::*;
     use futures::FutureExt;
 
+    fn fresh() -> Connection {
+        Connection::new(Instant::now(), Limits { idle: None, age: None })
+    }
+
     #[test]
     fn there_is_room_for_32() {
-        let connection = Arc::new(Connection::new());
-        let request = Request::new(Bytes::new());
-        let exchanges: Vec<_> = (0..40).map_while(|_| connection.begin(&request)).collect();
+        let connection = Arc::new(fresh());
+        let (request, now) = (Request::new(Bytes::new()), Instant::now());
+        let exchanges: Vec<_> = (0..40).map_while(|_| connection.begin(&request, now)).collect();
         assert_eq!(exchanges.len(), MAX_STREAMS);
         assert!(!connection.retire_idle() && connection.is_accepting());
         assert!(connection.next().is_some());
-        assert!(connection.begin(&request).is_none(), "it is under way");
-        connection.is_over();
-        assert!(connection.begin(&request).is_some());
+        assert!(connection.begin(&request, now).is_none(), "it is under way");
+        connection.is_over(now);
+        assert!(connection.begin(&request, now).is_some());
     }
 
     #[test]
     fn a_retired_connection_takes_nothing_and_gives_back_what_waits() {
-        let connection = Arc::new(Connection::new());
-        let request = Request::new(Bytes::new());
-        let mut waiting = connection.begin(&request).unwrap();
+        let connection = Arc::new(fresh());
+        let (request, now) = (Request::new(Bytes::new()), Instant::now());
+        let mut waiting = connection.begin(&request, now).unwrap();
         connection.retire();
-        assert!(connection.begin(&request).is_none());
+        assert!(connection.begin(&request, now).is_none());
         connection.refuse_queued();
         let failure = waiting.head().now_or_never().unwrap().unwrap_err();
         assert_eq!(failure.resend, Resend::Unsent);
         assert_eq!(failure.error.delivery(), crate::Delivery::NotSent);
         assert!(connection.retire_idle());
+    }
+
+    #[test]
+    fn an_old_connection_and_one_that_was_idle_for_too_long_take_nothing() {
+        let (request, opened) = (Request::new(Bytes::new()), Instant::now());
+        let secs = Duration::from_secs;
+        let limits = Limits { idle: Some(secs(45)), age: Some(secs(300)) };
+
+        let idle = Arc::new(Connection::new(opened, limits));
+        assert!(idle.begin(&request, opened + secs(44)).is_some());
+        assert!(idle.begin(&request, opened + secs(100)).is_some(), "it is busy");
+        for _ in 0..2 {
+            idle.next();
+            idle.is_over(opened + secs(200));
+        }
+        assert!(idle.begin(&request, opened + secs(245)).is_none());
+        assert!(!idle.is_accepting());
+
+        let old = Arc::new(Connection::new(opened, limits));
+        assert!(old.begin(&request, opened).is_some());
+        assert!(old.begin(&request, opened + secs(300)).is_none());
+        assert!(!old.is_accepting());
     }
 }

@@ -76,7 +76,7 @@ impl Driver {
         settings: Settings,
     ) -> Self {
         let keep_alive = KeepAlive::new(connection.ping_pong());
-        let Settings { timer, idle_timeout, max_head } = settings;
+        let Settings { timer, limits, max_head } = settings;
         Self {
             shared,
             sender: Some(sender),
@@ -86,7 +86,7 @@ impl Driver {
             open: Vec::new(),
             keep_alive,
             timer,
-            idle_timeout,
+            idle_timeout: limits.idle,
             max_head,
             news: 0,
             idle: None,
@@ -123,7 +123,7 @@ impl Driver {
             }
             let Some((request, answer)) = self.shared.next() else { return };
             if answer.is_abandoned() {
-                self.shared.is_over();
+                self.shared.is_over(self.timer.now());
                 continue;
             }
             match send(sender, request) {
@@ -132,7 +132,7 @@ impl Driver {
                     self.open.push(Open { answer, since: self.news, stage });
                 }
                 Err(error) => {
-                    self.shared.is_over();
+                    self.shared.is_over(self.timer.now());
                     answer.end(Err(classify::unsent(error)));
                 }
             }
@@ -143,19 +143,20 @@ impl Driver {
     fn receive(&mut self, cx: &mut Context<'_>) -> bool {
         let mut has_news = false;
         let (shared, news, max_head) = (&self.shared, self.news, self.max_head);
+        let timer = &self.timer;
         self.open.retain_mut(|open| {
             if open.answer.is_abandoned() {
                 // Nothing at all has come since it was sent: the next one had better not wait here.
                 if open.since == news && matches!(open.stage, Stage::Head(..)) {
                     shared.retire();
                 }
-                shared.is_over();
+                shared.is_over(timer.now());
                 return false;
             }
             let found = open.look(shared, max_head, cx);
             has_news |= found != Found::Nothing;
             if found == Found::End {
-                shared.is_over();
+                shared.is_over(timer.now());
             }
             found != Found::End
         });
@@ -185,7 +186,7 @@ impl Driver {
         for open in self.open.drain(..) {
             let error = classify::abandoned(why, matches!(open.stage, Stage::Body(_)));
             open.answer.end(Err(Failure::final_with(error)));
-            self.shared.is_over();
+            self.shared.is_over(self.timer.now());
         }
     }
 }

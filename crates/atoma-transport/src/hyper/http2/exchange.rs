@@ -204,7 +204,9 @@ mod tests {
 
     fn begun() -> (Exchange, Arc<Answer>) {
         let answer = Arc::new(Answer::default());
-        (Exchange::new(answer.clone(), Arc::new(Connection::new())), answer)
+        let limits = crate::hyper::keep_alive::Limits { idle: None, age: None };
+        let connection = Connection::new(std::time::Instant::now(), limits);
+        (Exchange::new(answer.clone(), Arc::new(connection)), answer)
     }
 
     /// What is there to read: data, the kind of an error, the end, or nothing yet.

@@ -155,7 +155,7 @@ impl Shared {
         timeout: Option<Duration>,
     ) -> Result<Begun, TransportError> {
         loop {
-            match self.pool.place(origin, request) {
+            match self.pool.place(origin, request, transport.timer.now()) {
                 Place::Begun(exchange) => {
                     return Ok(Begun::Http2 { exchange, is_fresh: false });
                 }
@@ -181,12 +181,13 @@ impl Shared {
         let stream = transport.connector.connect(target, route, timeout, protocols).await?;
         if self.http2 == Http2::Auto && !stream.speaks_http2() {
             opening.found_http1();
-            let connection = Http1Connection::open(stream, transport.max_head).await?;
+            let connection =
+                Http1Connection::open(stream, transport.max_head, transport.timer.now()).await?;
             return Ok(Begun::Http1(Some(Box::new(connection))));
         }
         let settings = connection::Settings {
             timer: Arc::clone(&transport.timer),
-            idle_timeout: transport.pool.idle_timeout(),
+            limits: transport.pool.limits(),
             max_head: transport.max_head,
         };
         let (connection, exchange) = Connection::open(stream, settings, request).await?;

@@ -14,6 +14,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Instant,
 };
 use tokio::sync::Semaphore;
 
@@ -62,11 +63,12 @@ pub(super) struct Opening {
 
 impl Pool {
     /// Finds a place for `request`, on a connection to `origin` with room for it if there is one.
-    pub(super) fn place(&self, origin: &Origin, request: &Request<Bytes>) -> Place {
+    pub(super) fn place(&self, origin: &Origin, request: &Request<Bytes>, now: Instant) -> Place {
         let mut origins = self.lock();
         let entry = origins.entry(origin.clone()).or_default();
+        let begun = entry.connections.iter().find_map(|open| open.begin(request, now));
         entry.connections.retain(|connection| connection.is_accepting());
-        if let Some(exchange) = entry.connections.iter().find_map(|open| open.begin(request)) {
+        if let Some(exchange) = begun {
             return Place::Begun(exchange);
         }
         if entry.is_http1 {
@@ -166,7 +168,7 @@ impl fmt::Debug for Pool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hyper::destination::Target;
+    use crate::hyper::{destination::Target, keep_alive::Limits};
     use futures::FutureExt;
 
     fn origin() -> Origin {
@@ -174,8 +176,12 @@ mod tests {
         Origin { target, runtime: tokio::runtime::Handle::current().id() }
     }
 
+    fn connection() -> Arc<Connection> {
+        Arc::new(Connection::new(Instant::now(), Limits { idle: None, age: None }))
+    }
+
     fn place(pool: &Pool) -> Place {
-        pool.place(&origin(), &Request::new(Bytes::new()))
+        pool.place(&origin(), &Request::new(Bytes::new()), Instant::now())
     }
 
     #[tokio::test]
@@ -199,7 +205,7 @@ mod tests {
     async fn what_was_opened_is_used_until_it_is_retired() {
         let pool = Pool::default();
         let Place::Open(opening) = place(&pool) else { panic!("nobody opens") };
-        let connection = Arc::new(Connection::new());
+        let connection = connection();
         opening.opened(connection.clone());
         drop(opening);
         assert!(matches!(place(&pool), Place::Begun(_)));
@@ -220,7 +226,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_pool_that_is_dropped_retires_its_connections() {
-        let (pool, connection) = (Pool::default(), Arc::new(Connection::new()));
+        let (pool, connection) = (Pool::default(), connection());
         let Place::Open(opening) = place(&pool) else { panic!("nobody opens") };
         opening.opened(connection.clone());
         drop(pool);

@@ -1,0 +1,154 @@
+//! How long a connection may be used: what its server announced, and what the builder set.
+
+use http::HeaderValue;
+use std::time::{Duration, Instant};
+
+/// A connection is given up this long before its server would close it, so that no request is
+/// on its way then; half the timeout where that is less.
+const MARGIN: Duration = Duration::from_secs(1);
+
+/// The values of `Keep-Alive` in a response (RFC 2068, section 19.7.1.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct KeepAlive {
+    /// How long the server keeps an idle connection open.
+    pub(super) timeout: Option<Duration>,
+    /// How many more requests it serves on this connection.
+    pub(super) max: Option<u32>,
+}
+
+impl KeepAlive {
+    /// Adds one line of the header. Unknown and unreadable parameters are ignored, and the smaller
+    /// of two values counts.
+    pub(super) fn read(&mut self, line: &HeaderValue) {
+        let parameters = line.to_str().unwrap_or_default().split([',', ';']);
+        for (name, value) in parameters.filter_map(|parameter| parameter.split_once('=')) {
+            let (name, value) = (name.trim(), value.trim().trim_matches('"'));
+            if name.eq_ignore_ascii_case("timeout") {
+                if let Ok(seconds) = value.parse() {
+                    let timeout = Duration::from_secs(seconds);
+                    self.timeout = Some(self.timeout.map_or(timeout, |known| known.min(timeout)));
+                }
+            } else if name.eq_ignore_ascii_case("max") {
+                if let Ok(requests) = value.parse() {
+                    self.max = Some(self.max.map_or(requests, |known| known.min(requests)));
+                }
+            }
+        }
+    }
+}
+
+/// What one connection has left.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lifetime {
+    opened: Instant,
+    announced: KeepAlive,
+}
+
+impl Lifetime {
+    pub(super) fn new(opened: Instant) -> Self {
+        Self { opened, announced: KeepAlive::default() }
+    }
+
+    /// Heeds a response's header. A value that is not repeated stays in force.
+    pub(super) fn heed(&mut self, announced: KeepAlive) {
+        let counted = self.announced.max.map(|left| left.saturating_sub(1));
+        self.announced.max = announced.max.or(counted);
+        self.announced.timeout = announced.timeout.or(self.announced.timeout);
+    }
+
+    /// Until when the connection may serve another request if it becomes idle `now`: `None` if it
+    /// may not, `Some(None)` if there is no end.
+    pub(super) fn usable_until(&self, now: Instant, limits: Limits) -> Option<Option<Instant>> {
+        if self.announced.max == Some(0) {
+            return None;
+        }
+        let announced = self.announced.timeout.map(|timeout| timeout - MARGIN.min(timeout / 2));
+        let ends = [
+            limits.idle.and_then(|idle| now.checked_add(idle)),
+            announced.and_then(|announced| now.checked_add(announced)),
+            limits.age.and_then(|age| self.opened.checked_add(age)),
+        ];
+        let end = ends.into_iter().flatten().min();
+        if end.is_some_and(|end| end <= now) { None } else { Some(end) }
+    }
+}
+
+/// The limits that the builder sets for every connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) idle: Option<Duration>,
+    pub(super) age: Option<Duration>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(lines: &[&str]) -> (Option<u64>, Option<u32>) {
+        let mut announced = KeepAlive::default();
+        for line in lines {
+            announced.read(&HeaderValue::from_str(line).unwrap());
+        }
+        (announced.timeout.map(|timeout| timeout.as_secs()), announced.max)
+    }
+
+    #[test]
+    fn the_header_is_read_in_every_form() {
+        for (lines, timeout, max) in [
+            (&["timeout=5"][..], Some(5), None),
+            (&["timeout=5, max=100"], Some(5), Some(100)),
+            (&["Timeout = 5 ,MAX=1"], Some(5), Some(1)),
+            (&["timeout=\"5\""], Some(5), None),
+            (&["max=3", "timeout=7"], Some(7), Some(3)),
+            (&["timeout=9", "timeout=7"], Some(7), None),
+            (&["timeout=5; max=2"], Some(5), Some(2)),
+            (&["timeout=-1, max=x"], None, None),
+            (&["timeout", "", "other=1"], None, None),
+            (&["timeout=99999999999999999999"], None, None),
+        ] {
+            assert_eq!(read(lines), (timeout, max), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn the_earliest_limit_ends_a_connection() {
+        let opened = Instant::now();
+        let secs = Duration::from_secs;
+        let limits = |idle: Option<u64>, age: Option<u64>| Limits {
+            idle: idle.map(secs),
+            age: age.map(secs),
+        };
+        let usable = |timeout: Option<u64>, after: u64, limits: Limits| {
+            let mut lifetime = Lifetime::new(opened);
+            lifetime.heed(KeepAlive { timeout: timeout.map(secs), max: None });
+            let now = opened + secs(after);
+            let end = lifetime.usable_until(now, limits)?;
+            Some(end.map(|end| end.duration_since(now).as_millis()))
+        };
+        for (timeout, after, idle, age, left) in [
+            (None, 0, None, None, Some(None)),
+            (None, 0, Some(45), None, Some(Some(45_000))),
+            (Some(5), 0, Some(45), None, Some(Some(4_000))),
+            (Some(1), 0, Some(45), None, Some(Some(500))),
+            (Some(0), 0, Some(45), None, None),
+            (Some(60), 0, Some(45), Some(300), Some(Some(45_000))),
+            (None, 290, Some(45), Some(300), Some(Some(10_000))),
+            (None, 300, Some(45), Some(300), None),
+            (Some(u64::MAX), 0, None, None, Some(None)),
+        ] {
+            assert_eq!(usable(timeout, after, limits(idle, age)), left, "{timeout:?} {after}");
+        }
+    }
+
+    #[test]
+    fn requests_are_counted_down_from_the_last_maximum() {
+        let limits = Limits { idle: None, age: None };
+        let mut lifetime = Lifetime::new(Instant::now());
+        let mut usable = |max| {
+            lifetime.heed(KeepAlive { timeout: None, max });
+            lifetime.usable_until(Instant::now(), limits).is_some()
+        };
+        assert_eq!([usable(Some(2)), usable(None), usable(None)], [true, true, false]);
+        assert_eq!([usable(Some(1)), usable(Some(0))], [true, false]);
+    }
+}
