@@ -2,7 +2,7 @@ use crate::{
     ApiKey, ApiKeyProvider, Client, Error,
     api_key::Credentials,
     client::{Inner, KEY_VARIABLE, Limits, URL_VARIABLE},
-    error::error_response::{is_final, told_by},
+    error::error_response::{classify, is_final, parse_error_body},
     headers::{Headers, cleanse, set},
     server_url::{DEFAULT_SERVER_URL, ServerUrl},
 };
@@ -244,7 +244,10 @@ impl ClientBuilder {
         let mut transport = Retry::new(timed, Arc::clone(&timer))
             .config(retries)
             .timeouts(self.timeouts)
-            .refusal_check(|_, body| told_by(body).as_ref().is_some_and(is_final));
+            .refusal_check(|head, body| {
+                let api = parse_error_body(body);
+                is_final(classify(Some(head.status.as_u16()), api.as_ref()))
+            });
         if let Some(key) = key.clone() {
             transport = transport.on_response(move |response| cleanse(&key, response));
         }

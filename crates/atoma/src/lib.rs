@@ -24,7 +24,7 @@ pub use builder::ClientBuilder;
 pub use call::{Call, Operation};
 pub use chat::{Chat, CreateChatCompletion, StreamChatCompletion};
 pub use client::Client;
-pub use error::Error;
+pub use error::{Error, ErrorKind};
 pub use event_stream::ChatCompletionStream;
 pub use reply::Reply;
 
@@ -41,7 +41,7 @@ pub use atoma_types::{
 pub use atoma_transport as transport;
 #[doc(no_inline)]
 pub use atoma_transport::{
-    Attempts, BackoffStrategy, RetryConfig, RetryConnectionErrors, RetryEvent, Timeouts,
+    Attempts, BackoffStrategy, Phase, RetryConfig, RetryConnectionErrors, RetryEvent, Timeouts,
     transport_fn,
 };
 

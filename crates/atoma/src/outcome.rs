@@ -4,7 +4,7 @@ use crate::{
     ApiKey, ChatCompletionStream, Error, Reply, Result,
     body_format::{BodyFormat, is_event_stream, trimmed},
     call::{Answer, Sent},
-    error::error_response::told_by,
+    error::error_response::parse_error_body,
     events::{Events, Said},
     reply::Head,
 };
@@ -39,7 +39,7 @@ pub(crate) async fn refusal(
         return Error::unexpected(what, b"").with_head(&head);
     }
     let refusal = beginning(body, timer.sleep_until(timer.now() + REFUSAL_TIME)).await;
-    Error::refused(told_by(&cleansed(&refusal, key))).with_head(&head)
+    Error::refused(parse_error_body(&cleansed(&refusal, key))).with_head(&head)
 }
 
 /// `text` without the key that the call was made with.

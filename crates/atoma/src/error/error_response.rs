@@ -1,11 +1,14 @@
-//! What a refusal means: whether to try again, and what an error inside a 200 stands for.
+//! Tables over error responses: the class of one, whether to send the request again, and the status
+//! of an error inside a 200. Pure functions of status and body.
 
+use super::ErrorKind;
 use crate::{body_format::BodyFormat, events::Events};
 use atoma_types::ApiError;
 use http::StatusCode;
+use serde_json::Value;
 
-/// What the body of a refusal tells; gateways may send it as an event of the stream asked for.
-pub(crate) fn told_by(body: &[u8]) -> Option<ApiError> {
+/// Reads the body of an error response. Gateways may send it as an event of the requested stream.
+pub(crate) fn parse_error_body(body: &[u8]) -> Option<ApiError> {
     if BodyFormat::detect(body, false) == BodyFormat::Events {
         let mut decoder = Events::decoder(body.len());
         let mut rest = body;
@@ -18,124 +21,367 @@ pub(crate) fn told_by(body: &[u8]) -> Option<ApiError> {
     ApiError::from_body(body)
 }
 
-/// The status an error inside a 200 stands for.
-pub(crate) fn status_told(api: &ApiError) -> Option<StatusCode> {
-    let spelled = |name| api.extra.get(name).and_then(serde_json::Value::as_u64);
+/// Returns the status that an error inside a 200 names, if it is an error status.
+pub(crate) fn status_inside(api: &ApiError) -> Option<StatusCode> {
+    let spelled = |name| api.extra.get(name).and_then(Value::as_u64);
     let code = api.code.as_deref().and_then(|code| code.parse().ok());
     let number = code.or_else(|| spelled("status_code")).or_else(|| spelled("status"))?;
     StatusCode::from_u16(u16::try_from(number).ok()?).ok().filter(|status| status.as_u16() >= 400)
 }
 
-/// A refusal before any work: 4xx, but for those that stand for a lost or late answer.
-pub(crate) fn is_plain_refusal(status: StatusCode) -> bool {
+/// Returns true if the server rejected the request before any work: a 4xx, except 408.
+pub(crate) fn is_rejected_unprocessed(status: StatusCode) -> bool {
     status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT
 }
 
-/// Whether the same request may be accepted later.
-pub(crate) fn is_retryable(status: u16, api: Option<&ApiError>) -> bool {
-    if api.is_some_and(is_final) {
-        return false;
-    }
-    // Atoma: a stack of compute units is being bought; the text is all that tells it apart.
-    let try_again = || api.is_some_and(|api| api.message.contains("Please retry"));
-    match status {
-        408 | 409 | 423 | 425 | 429 | 500 | 502 | 503 | 504 => true,
-        400 => try_again(),
-        505 | 511 => false,
-        status => status > 504,
+/// Returns true if the same request may succeed later. An error inside a 200 without a status
+/// counts as a 500.
+pub(crate) fn is_retryable(status: Option<u16>, api: Option<&ApiError>) -> bool {
+    match classify(status, api) {
+        kind if is_final(kind) => false,
+        ErrorKind::Overloaded => true,
+        _ => match status.unwrap_or(500) {
+            408 | 409 | 423 | 425 | 429 | 500 | 502 | 503 | 504 => true,
+            505 | 511 => false,
+            // The 52x of gateways, and 600 to 999, which count as 5xx.
+            status => status > 504,
+        },
     }
 }
 
-/// Whether waiting is of no use: quota, balance and authorisation do not mend themselves.
-pub(crate) fn is_final(api: &ApiError) -> bool {
-    const FINAL: [&str; 9] = [
-        "insufficient_quota",
-        "billing_hard_limit_reached",
-        "billing_not_active",
-        "insufficient_balance",
-        "insufficient_credits",
-        "balance_error",
-        "fiat_payments_only",
-        "auth_error",
-        "invalid_api_key",
-    ];
-    let named = |name: &Option<String>| {
-        name.as_ref().is_some_and(|name| FINAL.iter().any(|word| name.eq_ignore_ascii_case(word)))
-    };
-    named(&api.code) || named(&api.kind)
+/// Returns true if sending the request again cannot help, whatever the status: some servers report
+/// these with 429 or 500.
+pub(crate) fn is_final(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::Authentication
+            | ErrorKind::Permission
+            | ErrorKind::Quota
+            | ErrorKind::ContextLength
+            | ErrorKind::ContentFilter
+            | ErrorKind::ModelNotFound
+    )
 }
+
+/// Returns the class of an error response, or of an error inside a 200 whose status is `None`
+/// unless it names one.
+///
+/// From specific to general: a `code` or `type` with one meaning, the phrases of servers whose codes
+/// have none, the status, and then the `code` and `type` that only restate a status.
+pub(crate) fn classify(status: Option<u16>, api: Option<&ApiError>) -> ErrorKind {
+    let names: Vec<String> = api.map(names).unwrap_or_default();
+    let named = |table| names.iter().find_map(|name| lookup(table, name));
+    if let Some(kind) = named(SPECIFIC_NAMES) {
+        return kind;
+    }
+    let text = api.map(text).unwrap_or_default();
+    if let Some(kind) = by_phrase(status, &text) {
+        return kind;
+    }
+    if let (Some(404), Some("model")) = (status, api.and_then(|api| api.param.as_deref())) {
+        return ErrorKind::ModelNotFound;
+    }
+    match status {
+        Some(status) => by_status(status),
+        None => named(GENERAL_NAMES).unwrap_or(ErrorKind::Server),
+    }
+}
+
+fn by_status(status: u16) -> ErrorKind {
+    match status {
+        401 | 407 => ErrorKind::Authentication,
+        402 => ErrorKind::Quota,
+        403 | 451 => ErrorKind::Permission,
+        404 | 405 | 410 | 501 => ErrorKind::NotFound,
+        408 => ErrorKind::Server,
+        413 => ErrorKind::TooLarge,
+        423 | 425 | 498 | 503 | 529 => ErrorKind::Overloaded,
+        429 => ErrorKind::RateLimit,
+        400..=499 => ErrorKind::InvalidRequest,
+        500.. => ErrorKind::Server,
+        _ => ErrorKind::UnexpectedResponse,
+    }
+}
+
+/// The names of the error for programs, most specific first, in lower case without separators:
+/// servers disagree on `rate_limit_error`, `RateLimitError` and `Rate-Limit`.
+fn names(api: &ApiError) -> Vec<String> {
+    let extra = |name| api.extra.get(name);
+    let inner = extra("innererror").and_then(|inner| inner.get("code"));
+    let spelled = [inner, extra("status"), extra("error_type"), extra("error_code")];
+    let spelled = spelled.into_iter().flatten().filter_map(Value::as_str);
+    let own = api.code.as_deref().into_iter().chain(api.kind.as_deref());
+    own.chain(spelled).map(plain).filter(|name| !name.is_empty()).collect()
+}
+
+fn plain(name: &str) -> String {
+    let is_kept = |char: &char| char.is_ascii_alphanumeric();
+    name.chars().filter(is_kept).take(64).map(|char| char.to_ascii_lowercase()).collect()
+}
+
+/// The message in lower case; OpenRouter keeps that of the provider in its metadata.
+fn text(api: &ApiError) -> String {
+    let raw = api.extra.get("metadata").and_then(|metadata| metadata.get("raw"));
+    let raw = raw.and_then(Value::as_str).unwrap_or_default();
+    format!("{} {raw}", api.message).to_lowercase()
+}
+
+type Names = &'static [(&'static str, ErrorKind)];
+
+/// Names that end in `*` are prefixes.
+fn lookup(table: Names, name: &str) -> Option<ErrorKind> {
+    let fits = |pattern: &str| match pattern.strip_suffix('*') {
+        Some(prefix) => name.starts_with(prefix),
+        None => name == pattern,
+    };
+    table.iter().find(|(pattern, _)| fits(pattern)).map(|(_, kind)| *kind)
+}
+
+/// The `code` and `type` that mean the same with any status.
+const SPECIFIC_NAMES: Names = {
+    use ErrorKind::{
+        Authentication, ContentFilter, ContextLength, ModelNotFound, Overloaded, Permission, Quota,
+        RateLimit,
+    };
+    &[
+        // Quota. OpenAI, Atoma, Moonshot, Volcengine, DashScope, Together, LiteLLM, one-api, Zhipu.
+        ("insufficientquota*", Quota),
+        ("billing*", Quota),
+        ("insufficientbalance*", Quota),
+        ("insufficientcredit*", Quota),
+        ("insufficientfunds", Quota),
+        ("insufficientuserquota", Quota),
+        ("balanceerror", Quota),
+        ("fiatpaymentsonly", Quota),
+        ("quotaexceeded*", Quota),
+        ("paymentrequired*", Quota),
+        ("exceededcurrentquota*", Quota),
+        ("accountoverdue*", Quota),
+        ("arrearage", Quota),
+        ("allocationquotafreetieronly", Quota),
+        ("creditlimit*", Quota),
+        ("budgetexceeded*", Quota),
+        ("1113", Quota),
+        // Authentication.
+        ("autherror", Authentication),
+        ("authenticationerror", Authentication),
+        ("invalidauthentication*", Authentication),
+        ("invalidapikey*", Authentication),
+        ("incorrectapikey*", Authentication),
+        ("unauthenticated", Authentication),
+        // Permission. LiteLLM's keys have lists of models.
+        ("permission*", Permission),
+        ("accessdenied*", Permission),
+        ("keymodelaccessdenied", Permission),
+        ("teammodelaccessdenied", Permission),
+        ("unsupportedcountryregionterritory", Permission),
+        // Context length. OpenAI, llama.cpp, LiteLLM, GitHub Models, Zhipu.
+        ("contextlength*", ContextLength),
+        ("contextwindow*", ContextLength),
+        ("exceedcontextsize*", ContextLength),
+        ("tokenslimitreached", ContextLength),
+        ("prompttoolong", ContextLength),
+        ("inputtoolong", ContextLength),
+        ("1261", ContextLength),
+        // Content filter. Azure, OpenAI, DashScope, Volcengine, Zhipu.
+        ("contentfilter*", ContentFilter),
+        ("contentpolicy*", ContentFilter),
+        ("contentmoderation*", ContentFilter),
+        ("moderationblocked", ContentFilter),
+        ("responsibleaipolicyviolation", ContentFilter),
+        ("datainspectionfailed", ContentFilter),
+        ("sensitivecontentdetected*", ContentFilter),
+        ("inputtextsensitivecontentdetected*", ContentFilter),
+        ("outputtextsensitivecontentdetected*", ContentFilter),
+        ("1301", ContentFilter),
+        // Model not found. OpenAI, Azure, Groq, Mistral, Hugging Face, Volcengine, Zhipu.
+        ("modelnotfound*", ModelNotFound),
+        ("modelnotexist*", ModelNotFound),
+        ("modelnotsupported", ModelNotFound),
+        ("modeldecommissioned", ModelNotFound),
+        ("deploymentnotfound", ModelNotFound),
+        ("invalidendpointormodelnotfound", ModelNotFound),
+        ("invalidmodel", ModelNotFound),
+        ("unknownmodel", ModelNotFound),
+        ("1211", ModelNotFound),
+        // Overloaded. Anthropic, Moonshot, Hugging Face, Google, Atoma.
+        ("overloaded*", Overloaded),
+        ("engineoverloaded*", Overloaded),
+        ("serveroverloaded*", Overloaded),
+        ("modeloverloaded*", Overloaded),
+        ("serviceunavailable*", Overloaded),
+        ("unavailable", Overloaded),
+        ("unavailableerror", Overloaded),
+        ("unavailablestack", Overloaded),
+        ("capacityexceeded", Overloaded),
+        ("slowdown", Overloaded),
+        // Rate limit. Google's name is for requests per minute; its message speaks of a quota.
+        ("ratelimit*", RateLimit),
+        ("modelratelimit", RateLimit),
+        ("toomanyrequests*", RateLimit),
+        ("throttl*", RateLimit),
+        ("resourceexhausted", RateLimit),
+    ]
+};
+
+/// The `code` and `type` that restate a status, or whose meaning a status would change.
+const GENERAL_NAMES: Names = &[
+    ("badrequest*", ErrorKind::InvalidRequest),
+    ("invalid*", ErrorKind::InvalidRequest),
+    ("requesterror", ErrorKind::InvalidRequest),
+    ("unprocessable*", ErrorKind::InvalidRequest),
+    ("validation*", ErrorKind::InvalidRequest),
+    ("tooluse*", ErrorKind::InvalidRequest),
+    ("unauthorized*", ErrorKind::Authentication),
+    ("forbidden*", ErrorKind::Permission),
+    ("notfound*", ErrorKind::NotFound),
+    ("requesttoolarge", ErrorKind::TooLarge),
+    // MiniMax sends these in `base_resp` with status 200.
+    ("1002", ErrorKind::RateLimit),
+    ("1004", ErrorKind::Authentication),
+    ("1008", ErrorKind::Quota),
+    ("1026", ErrorKind::ContentFilter),
+    ("1027", ErrorKind::ContentFilter),
+    ("1039", ErrorKind::RateLimit),
+    ("1041", ErrorKind::RateLimit),
+    ("2013", ErrorKind::InvalidRequest),
+    ("2049", ErrorKind::Authentication),
+];
+
+/// Looks for the words of servers whose codes say nothing. Each phrase is a list of texts that occur
+/// in this order.
+fn by_phrase(status: Option<u16>, text: &str) -> Option<ErrorKind> {
+    let table: &[Phrases] = match status {
+        // The status says more than any text.
+        Some(401 | 402 | 405 | 408 | 423 | 425 | 501..) => &[],
+        Some(429) => &[QUOTA, CAPACITY],
+        Some(500) => &[CONTEXT, QUOTA, FILTER, KEY, RATE],
+        Some(403) => &[QUOTA, FILTER, KEY, MODEL, RATE],
+        None => &[CONTEXT, QUOTA, FILTER, KEY, MODEL, RATE, CAPACITY],
+        Some(_) => &[CONTEXT, QUOTA, FILTER, KEY, MODEL, REGION, BUSY],
+    };
+    let found = |phrases: &&Phrases| phrases.0.iter().any(|phrase| occurs(phrase, text));
+    table.iter().find(found).map(|phrases| phrases.1)
+}
+
+fn occurs(phrase: &[&str], text: &str) -> bool {
+    let mut rest = text;
+    phrase.iter().all(|part| match rest.find(part) {
+        Some(at) => {
+            rest = &rest[at + part.len()..];
+            true
+        }
+        None => false,
+    })
+}
+
+type Phrases = (&'static [&'static [&'static str]], ErrorKind);
+
+const CONTEXT: Phrases = (
+    &[
+        &["maximum context length"],
+        &["max context length"],
+        &["context length exceeded"],
+        &["model's context length"],
+        &["available context size"],
+        &["maximum prompt length"],
+        &["exceed", "context window"],
+        &["exceed", "context length"],
+        &["prompt is too long"],
+        &["prompt too long"],
+        &["input is too long"],
+        &["input token count", "exceeds"],
+        &["`inputs` tokens + `max_new_tokens` must be <="],
+        &["`inputs` must have less than"],
+        &["contextwindowexceedederror"],
+        &["reduce the length of the messages"],
+    ],
+    ErrorKind::ContextLength,
+);
+
+const QUOTA: Phrases = (
+    &[
+        &["insufficient balance"],
+        &["insufficient account balance"],
+        &["balance is insufficient"],
+        &["balance is not enough"],
+        &["credit balance is too low"],
+        &["insufficient credits"],
+        &["not enough credits"],
+        &["doesn't have any credits"],
+        &["exceeded your current quota"],
+        &["quota exceeded"],
+        &["spending limit"],
+        &["used up your daily free allocation"],
+        &["余额不足"],
+        &["欠费"],
+    ],
+    ErrorKind::Quota,
+);
+
+const FILTER: Phrases = (
+    &[
+        &["content management policy"],
+        &["contentpolicyviolationerror"],
+        &["content exists risk"],
+        &["was flagged"],
+        &["usage policy"],
+        &["data may contain inappropriate content"],
+    ],
+    ErrorKind::ContentFilter,
+);
+
+const KEY: Phrases = (
+    &[
+        &["invalid api key"],
+        &["incorrect api key"],
+        &["api key not valid"],
+        &["api key expired"],
+        &["api key is invalid"],
+        &["authentication error"],
+        &["authenticationerror"],
+    ],
+    ErrorKind::Authentication,
+);
+
+const MODEL: Phrases = (
+    &[
+        &["model", " not exist"],
+        &["model", " not found"],
+        &["model", " no longer available"],
+        &["models/", " is not found"],
+        &["invalid model"],
+        &["unknown model"],
+        &["no such model"],
+        &["not a valid model"],
+        &["no node found for model"],
+        &["unable to access model"],
+        &["model not supported"],
+        &["is not supported by any provider"],
+    ],
+    ErrorKind::ModelNotFound,
+);
+
+const RATE: Phrases = (
+    &[
+        &["rate limit"],
+        &["rate-limit"],
+        &["ratelimiterror"],
+        &["too many requests"],
+        &["throttlingexception"],
+    ],
+    ErrorKind::RateLimit,
+);
+
+const CAPACITY: Phrases = (
+    &[&["overloaded"], &["over capacity"], &["at capacity"], &["capacity temporarily exceeded"]],
+    ErrorKind::Overloaded,
+);
+
+const REGION: Phrases = (&[&["location is not supported"]], ErrorKind::Permission);
+
+/// Atoma buys a stack of compute units meanwhile, and responds with 400.
+const BUSY: Phrases = (&[&["please retry"]], ErrorKind::Overloaded);
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn error(json: &str) -> ApiError {
-        ApiError::from_body(json.as_bytes()).unwrap()
-    }
-
-    #[test]
-    fn waiting_helps_against_some_refusals_only() {
-        let cases = [
-            (400, r#"{"error":{"code":"REQUEST_ERROR","message":"Model not supported"}}"#, false),
-            (
-                400,
-                r#"{"error":{"code":"REQUEST_ERROR","message":"Many concurrent requests, a stack is being bought. Please retry."}}"#,
-                true,
-            ),
-            (
-                400,
-                r#"{"error":{"code":"FIAT_PAYMENTS_ONLY","message":"Only fiat payments are supported"}}"#,
-                false,
-            ),
-            (401, r#"{"error":{"code":"AUTH_ERROR","message":"Authentication failed"}}"#, false),
-            (402, r#"{"error":{"code":"BALANCE_ERROR","message":"Insufficient balance"}}"#, false),
-            (404, r#"{"error":{"code":"NOT_FOUND","message":"Resource not found"}}"#, false),
-            (423, r#"{"error":{"code":"LOCKED","message":"Locked"}}"#, true),
-            (425, r#"{"error":{"code":"UNAVAILABLE_STACK","message":"Stack unavailable"}}"#, true),
-            (429, r#"{"error":{"code":"TOO_MANY_REQUESTS","message":"Too many requests"}}"#, true),
-            (
-                429,
-                r#"{"error":{"type":"insufficient_quota","message":"You exceeded your quota"}}"#,
-                false,
-            ),
-            (500, r#"{"error":{"code":"INTERNAL_ERROR","message":"Internal server error"}}"#, true),
-            (501, r#"{"error":{"code":"NOT_IMPLEMENTED","message":"no"}}"#, false),
-            (505, r#"{"error":{"message":"no"}}"#, false),
-            (520, r#"{"error":{"message":"unknown error"}}"#, true),
-        ];
-        for (status, body, expected) in cases {
-            assert_eq!(is_retryable(status, Some(&error(body))), expected, "{status} {body}");
-        }
-    }
-
-    #[test]
-    fn a_refusal_may_be_told_by_an_event() {
-        let message = |body: &[u8]| told_by(body).map(|error| error.message);
-        let cases = [
-            ("data: {\"error\":{\"message\":\"no\"}}\n\n", Some("no")),
-            (": hi\n\nevent: error\ndata: {\"message\":\"no\"}\n\ndata: [DONE]\n\n", Some("no")),
-            ("error: it broke", Some("error: it broke")),
-            ("id", Some("id")),
-            ("", None),
-        ];
-        for (body, expected) in cases {
-            assert_eq!(message(body.as_bytes()).as_deref(), expected, "{body}");
-        }
-    }
-
-    #[test]
-    fn an_error_inside_a_200_may_say_its_status() {
-        let cases = [
-            (r#"{"error":{"code":502,"message":"m"}}"#, Some(502)),
-            (r#"{"error":{"code":"429","message":"m"}}"#, Some(429)),
-            (r#"{"error":{"code":"tool_use_failed","message":"m","status_code":400}}"#, Some(400)),
-            (r#"{"error":{"code":"server_error","message":"m"}}"#, None),
-            (r#"{"error":{"code":20013,"message":"m"}}"#, None),
-            (r#"{"error":{"code":200,"message":"m"}}"#, None),
-        ];
-        for (body, expected) in cases {
-            let status = status_told(&error(body)).map(|status| status.as_u16());
-            assert_eq!(status, expected, "{body}");
-        }
-    }
-}
+mod tests;

@@ -1,11 +1,15 @@
 pub(crate) mod error_response;
+mod kind;
 mod partial;
 
+pub use self::kind::ErrorKind;
 pub(crate) use self::partial::Partial;
 
-use self::error_response::{is_plain_refusal, is_retryable, status_told};
+use self::error_response::{classify, is_rejected_unprocessed, is_retryable, status_inside};
 use crate::redact::excerpt;
-use atoma_transport::{Attempts, Delivery, ErrorKind, FailureCause, TransportError};
+use atoma_transport::{
+    Attempts, Delivery, ErrorKind as Failure, FailureCause, Phase, TransportError,
+};
 use atoma_types::{ApiError, ChatCompletionResponse, InvalidRequest};
 use http::StatusCode;
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
@@ -144,6 +148,23 @@ impl Error {
         Arc::get_mut(&mut self.0).expect("an error is complete before it is cloned")
     }
 
+    /// Returns the class of the error.
+    pub fn kind(&self) -> ErrorKind {
+        let number = |status: StatusCode| status.as_u16();
+        match &self.0.kind {
+            Kind::Config(_) => ErrorKind::Config,
+            Kind::InvalidRequest(_) | Kind::Misuse(_) => ErrorKind::InvalidRequest,
+            Kind::Transport(error) => ErrorKind::of_transport(error),
+            Kind::Refused(api) => classify(self.0.head.status.map(number), api.as_ref()),
+            Kind::Told(api) => classify(status_inside(api).map(number), Some(api)),
+            Kind::Unexpected { .. } => ErrorKind::UnexpectedResponse,
+            Kind::Truncated { .. } => ErrorKind::Truncated,
+            Kind::Stalled { first: true, .. } => ErrorKind::Timeout(Phase::Head),
+            Kind::Stalled { first: false, .. } => ErrorKind::Timeout(Phase::Idle),
+            Kind::TooLarge(_) => ErrorKind::TooLarge,
+        }
+    }
+
     /// The client was built wrong: a bad URL, key, header or option. The text says what to do.
     pub fn is_config(&self) -> bool {
         matches!(self.0.kind, Kind::Config(_))
@@ -173,7 +194,7 @@ impl Error {
     /// one (`"code": 429`), else none.
     pub fn status(&self) -> Option<StatusCode> {
         match &self.0.kind {
-            Kind::Told(api) => status_told(api),
+            Kind::Told(api) => status_inside(api),
             _ => self.0.head.status,
         }
     }
@@ -204,15 +225,13 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match &self.0.kind {
             Kind::Refused(api) => {
-                let status = self.0.head.status.map_or(0, |status| status.as_u16());
-                is_retryable(status, api.as_ref())
+                is_retryable(self.0.head.status.map(|status| status.as_u16()), api.as_ref())
             }
             Kind::Told(api) => {
-                let status = status_told(api).map_or(500, |status| status.as_u16());
-                is_retryable(status, Some(api))
+                is_retryable(status_inside(api).map(|status| status.as_u16()), Some(api))
             }
             Kind::Transport(error) => {
-                error.is_transient() || error.kind() == ErrorKind::BodyInterrupted
+                error.is_transient() || error.kind() == Failure::BodyInterrupted
             }
             Kind::Truncated { .. } | Kind::Stalled { .. } => true,
             Kind::Config(_)
@@ -230,7 +249,9 @@ impl Error {
         match &self.0.kind {
             Kind::Config(_) | Kind::InvalidRequest(_) | Kind::Misuse(_) => false,
             Kind::Transport(error) => error.delivery() == Delivery::Unknown,
-            Kind::Refused(_) => self.0.head.status.is_none_or(|status| !is_plain_refusal(status)),
+            Kind::Refused(_) => {
+                self.0.head.status.is_none_or(|status| !is_rejected_unprocessed(status))
+            }
             _ => true,
         }
     }
@@ -244,7 +265,7 @@ impl Error {
         match &self.0.kind {
             Kind::Truncated { .. } | Kind::Stalled { first: false, .. } => true,
             Kind::Transport(error) => {
-                error.kind() == ErrorKind::BodyInterrupted
+                error.kind() == Failure::BodyInterrupted
                     || (error.is_timeout() && self.0.partial.is_some())
             }
             _ => false,

@@ -1,0 +1,123 @@
+use super::*;
+use crate::ErrorKind::{
+    Authentication, InvalidRequest, NotFound, Overloaded, Permission, Quota, RateLimit, Server,
+    TooLarge, UnexpectedResponse,
+};
+
+fn error(json: &str) -> ApiError {
+    ApiError::from_body(json.as_bytes()).unwrap_or_else(|| panic!("no error in {json}"))
+}
+
+/// One case per line: `name`, `status` (null: inside a 200), `body` as text, `kind`. The bodies are
+/// those of real servers, shortened.
+const CASES: &str = include_str!("../../../tests/fixtures/error-responses.jsonl");
+
+#[test]
+fn error_responses_of_real_servers_have_a_class() {
+    for line in CASES.lines() {
+        let case: Value = serde_json::from_str(line).unwrap();
+        let api = error(case["body"].as_str().unwrap());
+        let status = match case["status"].as_u64() {
+            None => status_inside(&api).map(|status| status.as_u16()),
+            Some(status) => Some(u16::try_from(status).unwrap()),
+        };
+        let kind = format!("{:?}", classify(status, Some(&api)));
+        assert_eq!(kind, case["kind"], "{}", case["name"]);
+    }
+    assert!(CASES.lines().count() >= 60);
+}
+
+#[test]
+fn a_status_without_a_readable_body_has_a_class() {
+    let table = [
+        (101, UnexpectedResponse),
+        (302, UnexpectedResponse),
+        (400, InvalidRequest),
+        (401, Authentication),
+        (402, Quota),
+        (403, Permission),
+        (404, NotFound),
+        (405, NotFound),
+        (408, Server),
+        (409, InvalidRequest),
+        (413, TooLarge),
+        (415, InvalidRequest),
+        (422, InvalidRequest),
+        (423, Overloaded),
+        (425, Overloaded),
+        (429, RateLimit),
+        (451, Permission),
+        (500, Server),
+        (501, NotFound),
+        (502, Server),
+        (503, Overloaded),
+        (504, Server),
+        (520, Server),
+        (529, Overloaded),
+        (600, Server),
+        (999, Server),
+    ];
+    for (status, kind) in table {
+        assert_eq!(classify(Some(status), None), kind, "{status}");
+    }
+    assert_eq!(classify(None, None), Server);
+}
+
+#[test]
+fn only_errors_that_may_pass_are_retryable() {
+    let table = [
+        (400, r#"{"error":{"code":"REQUEST_ERROR","message":"Model not supported"}}"#, false),
+        (400, r#"{"error":{"message":"A stack is being bought. Please retry."}}"#, true),
+        (400, r#"{"error":{"code":"FIAT_PAYMENTS_ONLY","message":"Only fiat"}}"#, false),
+        (401, r#"{"error":{"code":"AUTH_ERROR","message":"Authentication failed"}}"#, false),
+        (402, r#"{"error":{"code":"BALANCE_ERROR","message":"Insufficient balance"}}"#, false),
+        (404, r#"{"error":{"code":"NOT_FOUND","message":"Resource not found"}}"#, false),
+        (423, r#"{"error":{"code":"LOCKED","message":"Locked"}}"#, true),
+        (425, r#"{"error":{"code":"UNAVAILABLE_STACK","message":"Stack unavailable"}}"#, true),
+        (429, r#"{"error":{"code":"TOO_MANY_REQUESTS","message":"Too many requests"}}"#, true),
+        (429, r#"{"error":{"type":"insufficient_quota","message":"You exceeded it"}}"#, false),
+        (500, r#"{"error":{"code":"INTERNAL_ERROR","message":"Internal server error"}}"#, true),
+        (500, r#"{"error":{"message":"This model's maximum context length is 8"}}"#, false),
+        (501, r#"{"error":{"code":"NOT_IMPLEMENTED","message":"no"}}"#, false),
+        (505, r#"{"error":{"message":"no"}}"#, false),
+        (520, r#"{"error":{"message":"unknown error"}}"#, true),
+        (529, r#"{"error":{"type":"overloaded_error","message":"Overloaded"}}"#, true),
+        (600, r#"{"error":{"message":"no"}}"#, true),
+        (999, r#"{"error":{"message":"no"}}"#, true),
+    ];
+    for (status, body, expected) in table {
+        assert_eq!(is_retryable(Some(status), Some(&error(body))), expected, "{status} {body}");
+    }
+    assert!(is_retryable(None, Some(&error(r#"{"error":{"message":"boom"}}"#))));
+}
+
+#[test]
+fn an_error_body_may_be_an_event() {
+    let message = |body: &[u8]| parse_error_body(body).map(|error| error.message);
+    let table = [
+        ("data: {\"error\":{\"message\":\"no\"}}\n\n", Some("no")),
+        (": hi\n\nevent: error\ndata: {\"message\":\"no\"}\n\ndata: [DONE]\n\n", Some("no")),
+        ("error: it broke", Some("error: it broke")),
+        ("id", Some("id")),
+        ("", None),
+    ];
+    for (body, expected) in table {
+        assert_eq!(message(body.as_bytes()).as_deref(), expected, "{body}");
+    }
+}
+
+#[test]
+fn an_error_inside_a_200_may_name_its_status() {
+    let table = [
+        (r#"{"error":{"code":502,"message":"m"}}"#, Some(502)),
+        (r#"{"error":{"code":"429","message":"m"}}"#, Some(429)),
+        (r#"{"error":{"code":"tool_use_failed","message":"m","status_code":400}}"#, Some(400)),
+        (r#"{"error":{"code":"server_error","message":"m"}}"#, None),
+        (r#"{"error":{"code":20013,"message":"m"}}"#, None),
+        (r#"{"error":{"code":200,"message":"m"}}"#, None),
+    ];
+    for (body, expected) in table {
+        let status = status_inside(&error(body)).map(|status| status.as_u16());
+        assert_eq!(status, expected, "{body}");
+    }
+}
