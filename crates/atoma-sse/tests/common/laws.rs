@@ -63,7 +63,7 @@ pub fn round_trip(bytes: &[u8]) {
         match encoder.encode(&event, &mut stream) {
             Ok(()) => wanted.push(Ok(event.to_owned())),
             Err(_) => {
-                assert_eq!(stream.len(), length, "a failed event leaves no trace")
+                assert_eq!(stream.len(), length, "a failed event leaves no trace");
             }
         }
     }
