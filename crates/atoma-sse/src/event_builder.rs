@@ -154,13 +154,13 @@ impl EventBuilder {
         if self.stage == BlockStage::Empty {
             return false;
         }
-        if self.has_next_id {
-            // A swap keeps both buffers.
-            mem::swap(&mut self.id, &mut self.next_id);
-        }
         if self.has_data {
             self.stage = BlockStage::Lent;
             return true;
+        }
+        if self.has_next_id {
+            // A swap keeps both buffers.
+            mem::swap(&mut self.id, &mut self.next_id);
         }
         self.clear();
         false
@@ -174,6 +174,10 @@ impl EventBuilder {
             Ok(data) => (data, can_be_taken),
             Err(data) => (text(data, &mut self.replaced, limit)?, false),
         };
+        // Only now: an event whose text turns out too large is lost with its id.
+        if self.has_next_id {
+            mem::swap(&mut self.id, &mut self.next_id);
+        }
         Ok(LentEvent { event: Event { name: &self.name, data, id: &self.id }, can_be_taken })
     }
 

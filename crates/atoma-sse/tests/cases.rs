@@ -210,6 +210,23 @@ fn an_event_larger_than_its_limit() {
 }
 
 #[test]
+fn the_id_of_an_event_that_exceeds_a_limit_is_lost_with_it() {
+    let decoder = Decoder::with_limits(Limits::new().line(16).event(4));
+    for (name, event) in [
+        ("a large event", &b"id: 2\ndata: 12345\n\n"[..]),
+        ("a large line", b"id: 2\n:1234567890123456\n\n"),
+        ("a large id", b"id: 3456789012345\n\n"),
+        ("an id after the large line", b"data: 12345\nid: 2\n\n"),
+        ("large by replacement, known at the blank line", b"id: 2\ndata: ab\xFF\n\n"),
+        ("large by replacement in two lines", b"data: \xFF\nid: 2\ndata:\xFF\n\n"),
+    ] {
+        let stream = [b"id: 1\ndata: a\n\n", event, b"data: b\n\n"].concat();
+        assert_eq!(read(&decoder, &stream).len(), 3, "{name}");
+        assert_eq!(read(&decoder, &stream)[2], "message/1: b", "{name}");
+    }
+}
+
+#[test]
 fn an_event_is_out_as_soon_as_its_last_byte_is_in() {
     for stream in [&b"data: a\n\n"[..], b"data: a\r\r", b"data: a\r\n\r", b"data: a\n\r"] {
         let mut decoder = Decoder::new();
