@@ -40,6 +40,8 @@ impl<S: ChunkSource<C>, C: Chunk> Adapter<S, C> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<OwnedEvent, StreamError<S::Error>>>> {
+        // First the rest of the last chunk, then new ones. A new chunk is decoded before it is stored:
+        // most are used up by that, and moving each into `self` and out again took a quarter of the time.
         if let Some(chunk) = &mut self.chunk {
             let decoded = chunk.decode(&mut self.decoder);
             if chunk.is_used_up() {
@@ -64,6 +66,7 @@ impl<S: ChunkSource<C>, C: Chunk> Adapter<S, C> {
                         Err(error) => return Poll::Ready(Some(Err(error.into()))),
                     }
                 }
+                // No chunk is in hand here, so no event of an earlier one is lost.
                 Some(Err(error)) => {
                     self.end();
                     return Poll::Ready(Some(Err(StreamError(StreamErrorKind::Source(error)))));

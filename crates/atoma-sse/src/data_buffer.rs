@@ -48,6 +48,7 @@ impl DataBuffer {
     #[inline(always)]
     pub(crate) fn get(&mut self) -> Result<&str, &[u8]> {
         if self.partial.len() > 0 {
+            // The data ends inside a character, which needs a replacement character.
             self.become_bytes();
         }
         if self.is_text() { Ok(&self.text) } else { Err(&self.bytes) }
@@ -104,6 +105,8 @@ impl DataBuffer {
     #[inline(never)]
     fn append_elsewhere(&mut self, part: &[u8], limit: usize) {
         let mut rest = part;
+        // Long data that is bytes already stays bytes: turning it into text would validate it once
+        // for every part.
         if self.is_text() || (part.len() >= LONG && self.bytes.len() < LONG && self.become_text()) {
             rest = self.append_text(part, limit);
         }
@@ -122,6 +125,7 @@ impl DataBuffer {
         }
         let mut rest = part;
         if self.partial.len() > 0 {
+            // The part may be shorter than the rest of the character.
             if !self.partial.complete(&mut rest) {
                 return rest;
             }
@@ -232,3 +236,70 @@ fn grown(needed: usize, limit: usize) -> usize {
 }
 
 const SMALLEST_BUFFER: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffers_grow_in_larger_steps_the_longer_the_data() {
+        for (needed, limit, capacity) in [
+            (0, 4096, 256),
+            (256, 4096, 256),
+            (257, 4096, 512),
+            (0x2000, usize::MAX, 0x2000),
+            (0x2001, usize::MAX, 0x4000),
+            (0x4000, usize::MAX, 0x4000),
+            (0x4001, usize::MAX, 0x1_0000),
+            (0x4_0001, usize::MAX, 0x10_0000),
+            (0x10_0000, usize::MAX, 0x10_0000),
+            (0x10_0001, usize::MAX, 0x80_0000),
+            (0x80_0001, usize::MAX, 0x100_0000),
+            (257, 300, 300),
+            (301, 300, 301),
+            (10, 20, 20),
+            (usize::MAX, usize::MAX, usize::MAX),
+        ] {
+            assert_eq!(grown(needed, limit), capacity, "{needed} within {limit}");
+        }
+    }
+
+    #[test]
+    fn long_parts_are_text_and_short_ones_bytes() {
+        let (short, long) = ([b'x'; LONG - 1], [b'x'; LONG]);
+        for (name, parts, is_text) in [
+            ("short", &[&short[..]][..], false),
+            ("long", &[&long[..]], true),
+            ("short, then long", &[&short, &long], true),
+            ("long, then short", &[&long, &b"x"[..]], true),
+            ("long as bytes, then long", &[&short, &short, &long], false),
+            ("long, then malformed", &[&long, b"\xFF", &long], false),
+            ("malformed, then long", &[b"\xFF", &long], false),
+        ] {
+            let mut data = DataBuffer::default();
+            for part in parts {
+                data.append(part, usize::MAX);
+            }
+            assert_eq!(data.len(), parts.concat().len(), "{name}");
+            assert_eq!(data.is_text(), is_text, "{name}");
+            let bytes = data.get().map_or_else(<[u8]>::to_vec, |text| text.as_bytes().to_vec());
+            assert!(bytes == parts.concat(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_buffer_is_taken_if_half_of_it_is_used() {
+        let text = |length| {
+            let mut data = DataBuffer::default();
+            data.append(&b"x".repeat(length), usize::MAX);
+            data
+        };
+        assert!(text(0x8000).is_well_filled());
+        assert!(!text(0x7FFF).is_well_filled());
+        let mut data = text(0x8000);
+        assert_eq!(data.take_text().capacity(), 0x1_0000);
+        // The next text starts with the same capacity.
+        data.append(&[b'x'; LONG], usize::MAX);
+        assert_eq!(data.take_text().capacity(), 0x1_0000);
+    }
+}

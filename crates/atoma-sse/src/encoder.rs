@@ -48,6 +48,7 @@ impl Encoder {
     ///
     /// Fails if the format cannot represent the event; see [`EncodeError`]. Nothing is written then.
     pub fn encode(&mut self, event: &Event<'_>, output: &mut String) -> Result<(), EncodeError> {
+        // All three first: a failed event must leave `output` as it was.
         check(EventPart::Name, event.name(), &['\n', '\r'])?;
         check(EventPart::Id, event.id(), &['\n', '\r', '\0'])?;
         check(EventPart::Data, event.data(), &['\r'])?;
@@ -55,6 +56,7 @@ impl Encoder {
             push_line(output, "event: ", event.name());
         }
         if event.id() != self.id {
+            // `id: ` and `id` both reset the id; the shorter form has no trailing space.
             let field = if event.id().is_empty() { "id" } else { "id: " };
             push_line(output, field, event.id());
             self.id.clear();

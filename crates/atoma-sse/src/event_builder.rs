@@ -131,6 +131,7 @@ impl EventBuilder {
     /// Sets the event's type. `message` is stored as empty, as it is the default.
     pub(crate) fn set_name(&mut self, value: &[u8], limit: usize) -> Result<(), DecodeError> {
         self.stage = BlockStage::Open;
+        // The field counts even if it is empty: a block of it alone is incomplete at the end.
         if value == Event::MESSAGE.as_bytes() {
             self.name.clear();
             return Ok(());
@@ -155,6 +156,7 @@ impl EventBuilder {
             return false;
         }
         if self.has_data {
+            // `event` makes the id the last event id, as it can still fail.
             self.stage = BlockStage::Lent;
             return true;
         }
@@ -169,6 +171,7 @@ impl EventBuilder {
     /// Returns the event whose block has just ended.
     #[inline]
     pub(crate) fn event(&mut self, limit: usize) -> Result<LentEvent<'_>, DecodeError> {
+        // Asked before `get`, which turns text with a split character at its end into bytes.
         let can_be_taken = self.data.is_well_filled();
         let (data, can_be_taken) = match self.data.get() {
             Ok(data) => (data, can_be_taken),
@@ -192,6 +195,7 @@ impl EventBuilder {
     #[inline(never)]
     fn take_text(&mut self) -> String {
         let mut text = self.data.take_text();
+        // Most events have neither, and nothing is reserved.
         text.reserve_exact(self.name.len() + self.id.len());
         text.push_str(&self.name);
         text.push_str(&self.id);
@@ -229,6 +233,7 @@ impl EventBuilder {
     /// Ends the stream, and returns the block if it is incomplete. `in_field` is whether the stream
     /// ended inside a field of the block.
     pub(crate) fn finish(&mut self, in_field: bool) -> Option<IncompleteEvent> {
+        // The last event may still be in the buffers.
         self.release();
         let incomplete = match self.stage {
             BlockStage::Open => true,

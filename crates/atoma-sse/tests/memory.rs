@@ -58,13 +58,46 @@ fn a_long_owned_event_in_several_chunks_is_one_allocation() {
         }
     };
     decode(16 * 1024);
-    for slice in [5000, 16 * 1024] {
+    for slice in [1100, 5000, 16 * 1024] {
         let counted = measure(|| decode(slice));
         assert_eq!(counted.count_total, 1, "in slices of {slice}");
         // The event has the buffer that it was collected in.
         assert_eq!(counted.bytes_max, 64 * 1024);
         assert_eq!(counted.bytes_current, 0, "and nothing is kept");
     }
+}
+
+#[test]
+fn a_long_owned_event_in_one_chunk_is_one_allocation_of_its_size() {
+    for (length, text) in [(31_000, "x"), (32_768, "x"), (40_000, "x"), (40_000, "é")] {
+        let stream = format!("data: {}\n\n", text.repeat(length / text.len()));
+        let mut decoder = Decoder::new();
+        let counted = measure(|| {
+            let event = decoder.decode_owned(&mut stream.as_bytes()).unwrap().unwrap();
+            assert_eq!(event.data().len(), length);
+        });
+        assert_eq!((counted.count_total, counted.bytes_max), (1, length as u64));
+        assert_eq!(counted.bytes_current, 0, "the decoder keeps nothing");
+        assert_eq!(decode(&mut Decoder::new(), stream.as_bytes(), 1 << 20).count_total, 0);
+    }
+}
+
+#[test]
+fn an_event_that_fills_less_than_half_of_the_buffer_is_copied() {
+    let event = |length| format!("data: {}\n\n", "x".repeat(length));
+    let mut decoder = Decoder::new();
+    let mut decode = |stream: String| {
+        measure(|| {
+            for mut input in stream.as_bytes().chunks(5000) {
+                while decoder.decode_owned(&mut input).unwrap().is_some() {}
+            }
+        })
+    };
+    decode(event(60_000));
+    // A buffer as large as the last one, and the event itself.
+    let counted = decode(event(20_000));
+    assert_eq!((counted.bytes_max, counted.bytes_current), (64 * 1024 + 20_000, 64 * 1024));
+    assert_eq!(decode(event(20_000)).bytes_total, 20_000);
 }
 
 #[test]
