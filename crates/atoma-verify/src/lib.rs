@@ -6,7 +6,7 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
-// What to accept, and what a check returns.
+// Policies, and the results of a check.
 mod stream;
 mod verified;
 mod verifier;

@@ -6,7 +6,7 @@ use core::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Scheme {
-    /// Ed25519, flag 0: what nodes use by default.
+    /// Ed25519, flag 0.
     Ed25519,
     /// ECDSA over secp256k1 with SHA-256, flag 1.
     Secp256k1,

@@ -1,4 +1,4 @@
-//! The shared vectors: what nodes sign, and what must be refused, each for its reason.
+//! The shared vectors: texts as nodes sign them, and texts that must be refused, each for its reason.
 
 mod common;
 

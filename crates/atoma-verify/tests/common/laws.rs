@@ -24,7 +24,7 @@ pub fn split(bytes: &[u8]) {
         assert_eq!(
             cut(&preimage).unwrap_err().kind(),
             VerifyErrorKind::MissingSignature,
-            "what is left is an object without the two members"
+            "an object without the two members is left"
         );
     }
     let Ok(object) = serde_json::from_str::<Object<'_>>(text) else { return };
