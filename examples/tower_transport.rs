@@ -7,62 +7,27 @@
 
 use atoma::{
     ChatCompletionMessage, ChatCompletionRequest, Client,
-    transport::{
-        Body, BoxError, Delivery, ErrorKind, HyperTransport, Request, ResponseFuture, Transport,
-        TransportError,
-    },
+    transport::{HyperTransport, TowerTransport, TransportService},
 };
 use atoma_mock::{MockServer, Response};
-use std::{error::Error, fmt, time::Duration, time::Instant};
-use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
-
-/// Sends each request through a clone of the service.
-struct TowerTransport<S>(S);
-
-impl<S, B> Transport for TowerTransport<S>
-where
-    S: Service<Request, Response = http::Response<B>> + Clone + Send + Sync + 'static,
-    S::Future: Send,
-    S::Error: Into<BoxError>,
-    B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
-{
-    fn send(&self, request: Request) -> ResponseFuture {
-        let service = self.0.clone();
-        Box::pin(async move {
-            let outcome = service.oneshot(request).await;
-            outcome.map(|response| response.map(Body::new)).map_err(|error| no_answer(error.into()))
-        })
-    }
-}
-
-/// A layer's own error says nothing of whether the request was sent; one of a transport does.
-fn no_answer(error: BoxError) -> TransportError {
-    match error.downcast::<TransportError>() {
-        Ok(error) => *error,
-        Err(error) => TransportError::new(ErrorKind::Other, Delivery::Unknown).with_source(error),
-    }
-}
-
-impl<S> fmt::Debug for TowerTransport<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TowerTransport")
-    }
-}
+use std::{
+    error::Error,
+    time::{Duration, Instant},
+};
+use tower::ServiceBuilder;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mock = MockServer::start().await;
     mock.always(Response::default().delay_head(Duration::from_millis(300)));
 
-    let hyper = HyperTransport::new()?;
     let service = ServiceBuilder::new()
         .concurrency_limit(2)
-        .service(service_fn(move |request| hyper.send(request)));
+        .service(TransportService::new(HyperTransport::new()?));
     let client = Client::builder()
         .api_key("any")
         .server_url(mock.url())
-        .transport(TowerTransport(service))
+        .transport(TowerTransport::new(service))
         .build()?;
 
     let started = Instant::now();
@@ -88,8 +53,8 @@ mod tests {
     #[tokio::test]
     async fn it_keeps_the_contract() {
         let server = LoopbackServer::start().unwrap();
-        let hyper = HyperTransport::new().unwrap();
-        let transport = TowerTransport(service_fn(move |request| hyper.send(request)));
+        let service = TransportService::new(HyperTransport::new().unwrap());
+        let transport = TowerTransport::new(service);
         contract::check(&transport, &server, &TokioTimer).await.unwrap();
     }
 }

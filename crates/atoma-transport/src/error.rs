@@ -1,4 +1,3 @@
-use crate::Attempts;
 use std::{borrow::Cow, error::Error, fmt, time::Duration};
 
 /// A boxed error of any type, the form in which foreign causes are kept.
@@ -26,7 +25,7 @@ struct Inner {
     transient: bool,
     detail: Option<Cow<'static, str>>,
     limit: Option<Duration>,
-    attempts: Attempts,
+    extensions: http::Extensions,
     source: Option<BoxError>,
 }
 
@@ -104,7 +103,7 @@ impl TransportError {
             transient,
             detail: None,
             limit: None,
-            attempts: Attempts::default(),
+            extensions: http::Extensions::new(),
             source: None,
         }))
     }
@@ -144,16 +143,10 @@ impl TransportError {
         self
     }
 
-    /// Adds the record of all attempts, the last of which ended with this error.
-    ///
-    /// If any of them may have reached the server, [`delivery`](Self::delivery) becomes `Unknown`,
-    /// even if the last one was not sent.
+    /// Sets whether the server may have seen the request.
     #[must_use]
-    pub fn with_attempts(mut self, attempts: Attempts) -> Self {
-        if attempts.failed.iter().any(|attempt| attempt.delivery == Delivery::Unknown) {
-            self.0.delivery = Delivery::Unknown;
-        }
-        self.0.attempts = attempts;
+    pub fn with_delivery(mut self, delivery: Delivery) -> Self {
+        self.0.delivery = delivery;
         self
     }
 
@@ -182,9 +175,15 @@ impl TransportError {
         self.0.limit
     }
 
-    /// Returns the record of all attempts; empty below the retry layer.
-    pub fn attempts(&self) -> &Attempts {
-        &self.0.attempts
+    /// Returns the values that layers have attached, like those of a response. The retry layer
+    /// attaches [`Attempts`](crate::Attempts).
+    pub fn extensions(&self) -> &http::Extensions {
+        &self.0.extensions
+    }
+
+    /// Returns the attached values, to add one.
+    pub fn extensions_mut(&mut self) -> &mut http::Extensions {
+        &mut self.0.extensions
     }
 
     /// Returns true if no connection could be opened: name lookup, TCP, proxy, TLS or certificate.
@@ -270,7 +269,6 @@ impl fmt::Debug for TransportError {
             .field("transient", &self.0.transient)
             .field("detail", &self.0.detail)
             .field("limit", &self.0.limit)
-            .field("attempts", &self.0.attempts)
             .field("source", &self.0.source)
             .finish()
     }

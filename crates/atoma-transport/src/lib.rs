@@ -1,10 +1,13 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod attempt;
 mod body;
 mod error;
 #[cfg(feature = "hyper")]
 mod hyper;
+mod layer;
+mod observe;
 mod retry;
 #[cfg(feature = "test-util")]
 #[cfg_attr(docsrs, doc(cfg(feature = "test-util")))]
@@ -12,6 +15,8 @@ pub mod testing;
 mod timeout;
 mod timeouts;
 mod timer;
+#[cfg(feature = "tower")]
+mod tower;
 mod transport;
 
 #[cfg(feature = "http2")]
@@ -22,12 +27,20 @@ pub use self::hyper::Http2;
 pub use self::hyper::{
     ConfigError, Crypto, HyperTransport, HyperTransportBuilder, Proxy, ResolveFuture, Resolver,
 };
+#[cfg(feature = "tower")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
+pub use self::tower::{TowerTransport, TransportService};
+pub use attempt::{Attempt, Attempts, FailedAttempt, FailureCause, RequestFuture, RequestSource};
 pub use body::Body;
 pub use error::{BoxError, Delivery, ErrorKind, Phase, TransportError};
+pub use layer::{LayerFn, Next, layer_fn};
+pub use observe::{
+    AttemptEnded, AttemptStarted, CallEnded, CallId, CallOutcome, CallStarted, Observer, Observers,
+    ResponseHead, RetryEvent,
+};
 pub use retry::{
-    Attempt, AttemptOutcome, Attempts, BackoffStrategy, FailedAttempt, FailureCause,
-    InvalidRetryConfig, Retry, RetryBudget, RetryConfig, RetryConnectionErrors, RetryContext,
-    RetryDecision, RetryEvent, retry_after,
+    AttemptOutcome, BackoffStrategy, CallOptions, InvalidRetryConfig, Retry, RetryBudget,
+    RetryConfig, RetryConnectionErrors, RetryContext, RetryDecision, retry_after,
 };
 pub use timeout::Timeout;
 pub use timeouts::{Deadline, Timeouts};

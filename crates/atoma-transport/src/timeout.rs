@@ -1,6 +1,6 @@
 use crate::{
     Attempt, Body, Deadline, Delivery, Phase, Request, Response, ResponseFuture, Sleep, Timeouts,
-    Timer, Transport, TransportError, body::PolledFrame,
+    Timer, Transport, TransportError, body::PolledFrame, timeouts::earlier,
 };
 use bytes::Bytes;
 use http_body::SizeHint;
@@ -223,12 +223,5 @@ impl http_body::Body for TimedBody {
 
     fn size_hint(&self) -> SizeHint {
         self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), http_body::Body::size_hint)
-    }
-}
-
-fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
     }
 }

@@ -115,3 +115,11 @@ impl Deadline {
         }
     }
 }
+
+/// The earlier of two instants, either of which may be missing.
+pub(crate) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}

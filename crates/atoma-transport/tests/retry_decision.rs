@@ -114,6 +114,8 @@ fn the_status_the_headers_and_the_body_decide_in_this_order() {
         ("unavailable", 503, &[], false, backoff),
         ("gateway time-out", 504, &[], false, backoff),
         ("HTTP version", 505, &[], false, Stop),
+        ("beyond 599", 600, &[], false, backoff),
+        ("beyond 599", 999, &[], false, backoff),
         ("told not to", 503, &[("x-should-retry", "false")], false, Stop),
         ("told to", 409, &[("x-should-retry", "true")], false, backoff),
         ("told to, but final", 429, &[("x-should-retry", "true")], true, Stop),
@@ -130,7 +132,7 @@ fn the_status_the_headers_and_the_body_decide_in_this_order() {
         let outcome = AttemptOutcome::Response {
             status: StatusCode::from_u16(*status).unwrap(),
             headers: &headers(given),
-            is_final: *is_final,
+            retry: is_final.then_some(false),
         };
         assert_eq!(RetryConfig::default().decide(&outcome, &first()), *expected, "{name}");
     }
@@ -209,7 +211,7 @@ fn where_the_call_stands_decides_too() {
 }
 
 fn unavailable(headers: &HeaderMap) -> AttemptOutcome<'_> {
-    AttemptOutcome::Response { status: StatusCode::SERVICE_UNAVAILABLE, headers, is_final: false }
+    AttemptOutcome::Response { status: StatusCode::SERVICE_UNAVAILABLE, headers, retry: None }
 }
 
 fn wait(milliseconds: Option<u64>) -> RetryDecision {

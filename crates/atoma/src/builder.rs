@@ -244,7 +244,7 @@ impl ClientBuilder {
         let mut transport = Retry::new(timed, Arc::clone(&timer))
             .config(retries)
             .timeouts(self.timeouts)
-            .refusal_check(|head, body| {
+            .final_response(|head, body| {
                 let api = parse_error_body(body);
                 is_final(classify(Some(head.status.as_u16()), api.as_ref()))
             });

@@ -1,4 +1,3 @@
-use super::policy::SHORTEST_WAIT;
 use http::StatusCode;
 use std::{error::Error, fmt, time::Duration};
 
@@ -213,6 +212,9 @@ impl From<bool> for RetryConnectionErrors {
         if retry { Self::Always } else { Self::Never }
     }
 }
+
+/// The shortest wait, also if the server asks for none.
+pub(super) const SHORTEST_WAIT: Duration = Duration::from_millis(50);
 
 /// A [`RetryConfig`] that makes no sense; Display says which setting, and what it may be.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,8 @@
-use super::config::{RetryConfig, RetryConnectionErrors};
-use crate::{Delivery, ErrorKind, Phase, TransportError, retry_after};
+use super::{
+    after::retry_after,
+    config::{RetryConfig, RetryConnectionErrors, SHORTEST_WAIT},
+};
+use crate::{Delivery, ErrorKind, Phase, TransportError};
 use http::{HeaderMap, HeaderName, StatusCode};
 use std::time::{Duration, SystemTime};
 
@@ -13,8 +16,10 @@ pub enum AttemptOutcome<'a> {
         status: StatusCode,
         /// Its headers: `x-should-retry`, `retry-after-ms`, `Retry-After` and `Date` are read.
         headers: &'a HeaderMap,
-        /// Whether the body says that another attempt is of no use, whatever the status.
-        is_final: bool,
+        /// The decision of the [`RequestSource`](crate::RequestSource) or of
+        /// [`Retry::final_response`](crate::Retry::final_response), whatever the status and
+        /// headers. `None` if there is none.
+        retry: Option<bool>,
     },
     /// No answer.
     Error(&'a TransportError),
@@ -49,9 +54,10 @@ impl RetryConfig {
     ///
     /// In this order:
     ///
-    /// 1. A 2xx, a final refusal, the last attempt: return.
-    /// 2. An answer is retried if `x-should-retry` says `true`, is not if it says `false`, and
-    ///    otherwise if its status is one of [`statuses`](Self::statuses).
+    /// 1. A 2xx and the last attempt are not retried.
+    /// 2. Another response is retried if [`retry`](AttemptOutcome::Response::retry) or else
+    ///    `x-should-retry` is `true`, is not retried if it is `false`, and otherwise is if its status
+    ///    is one of [`statuses`](Self::statuses). A status from 600 to 999 counts as 500.
     /// 3. No answer is retried if the error is transient and
     ///    [`retry_connection_errors`](Self::retry_connection_errors) allows it. A certificate that
     ///    is not to be trusted and the end of the total time never are.
@@ -68,7 +74,7 @@ impl RetryConfig {
     /// let refusal = AttemptOutcome::Response {
     ///     status: http::StatusCode::SERVICE_UNAVAILABLE,
     ///     headers: &http::HeaderMap::new(),
-    ///     is_final: false,
+    ///     retry: None,
     /// };
     /// let first = RetryContext {
     ///     attempt: 1,
@@ -83,8 +89,9 @@ impl RetryConfig {
     pub fn decide(&self, outcome: &AttemptOutcome<'_>, at: &RetryContext) -> RetryDecision {
         let wanted = at.attempt < self.max_attempts
             && match outcome {
-                AttemptOutcome::Response { is_final: true, .. } => false,
-                AttemptOutcome::Response { status, headers, .. } => self.retries(*status, headers),
+                AttemptOutcome::Response { status, headers, retry } => {
+                    !status.is_success() && retry.unwrap_or_else(|| self.retries(*status, headers))
+                }
                 AttemptOutcome::Error(error) => self.retries_error(error),
             };
         if !wanted {
@@ -97,12 +104,10 @@ impl RetryConfig {
     }
 
     fn retries(&self, status: StatusCode, headers: &HeaderMap) -> bool {
-        if status.is_success() {
-            return false;
-        }
         match headers.get(SHOULD_RETRY).map(http::HeaderValue::as_bytes) {
             Some(b"true") => true,
             Some(b"false") => false,
+            // A status beyond 599 is invalid; clients treat it as a 5xx (RFC 9110 §15).
             _ => self.statuses.contains(&status) || self.statuses.contains(&class(status)),
         }
     }
@@ -151,5 +156,8 @@ fn class(status: StatusCode) -> StatusCode {
 
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
-/// Even a server that says "at once" gets a moment.
-pub(super) const SHORTEST_WAIT: Duration = Duration::from_millis(50);
+/// Whether the server limits the rate and says when to come back: such a wait costs no budget.
+pub(super) fn is_rate_limit(status: StatusCode, headers: &HeaderMap, now: SystemTime) -> bool {
+    matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
+        && retry_after(headers, now).is_some()
+}

@@ -20,7 +20,7 @@ pub(crate) fn check(input: &[u8]) {
     let outcome = AttemptOutcome::Response {
         status: StatusCode::TOO_MANY_REQUESTS,
         headers: &headers,
-        is_final: false,
+        retry: None,
     };
     for random in [0.0, 0.5, 1.0] {
         let situation = RetryContext {

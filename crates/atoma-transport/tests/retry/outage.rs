@@ -25,7 +25,7 @@ fn the_hook_hears_of_each_retry_before_its_wait() {
     assert_eq!(second.cause, FailureCause::Transport(ErrorKind::Timeout(Phase::Connect)));
     assert!(first.wait >= 2 * SECOND && first.wait <= 2200 * SECOND / 1000);
     assert_eq!((*at_first, *at_second), (Duration::ZERO, first.wait));
-    assert_eq!((first.tokens_left, second.tokens_left), (Some(95), Some(85)));
+    assert_eq!((first.tokens_left, second.tokens_left), (Some(100), Some(90)));
 }
 
 #[test]

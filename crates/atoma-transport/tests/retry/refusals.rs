@@ -60,7 +60,7 @@ fn a_refusal_the_check_calls_final_is_handed_on_whole() {
     let timer = ManualTimer::new();
     let seen = Arc::new(Mutex::new(Vec::new()));
     let saw = Arc::clone(&seen);
-    let client = retry(&server, &timer).refusal_check(move |head, body| {
+    let client = retry(&server, &timer).final_response(move |head, body| {
         saw.lock().unwrap().push((head.status.as_u16(), body.to_vec()));
         body == b"insufficient_quota"
     });
@@ -89,7 +89,7 @@ fn a_refusal_is_read_within_bounds_and_its_status_never_masked() {
     for (name, exchange, length, took) in table {
         let server = ScriptedTransport::new([exchange]);
         let timer = ManualTimer::new();
-        let client = retry(&server, &timer).refusal_check(|_, _| true);
+        let client = retry(&server, &timer).final_response(|_, _| true);
         let mut response = timer.run(client.send(request())).unwrap();
         assert_eq!(response.status(), 500, "{name}");
         assert_eq!(timer.run(text(response.body_mut())).unwrap().len(), length, "{name}");

@@ -1,0 +1,448 @@
+use super::{
+    budget::{RetryBudget, Withdrawal},
+    config::RetryConfig,
+    error_body,
+    observed_call::ObservedCall,
+    options::CallOptions,
+    policy::{AttemptOutcome, RetryContext, RetryDecision, is_rate_limit},
+};
+use crate::{
+    Attempt, AttemptEnded, AttemptStarted, Attempts, Body, CallOutcome, Deadline, Delivery,
+    FailedAttempt, FailureCause, Observer, Observers, Phase, Request, RequestSource, Response,
+    ResponseFuture, ResponseHead, RetryEvent, Sleep, Timeouts, Timer, Transport, TransportError,
+    timeouts::{WholeTotal, earlier},
+};
+use http::{HeaderMap, HeaderName, Uri, response};
+use std::{
+    future::{Future, poll_fn},
+    mem,
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Poll, ready},
+    time::{Duration, Instant, SystemTime},
+};
+
+/// The settings of a [`Retry`](crate::Retry) layer.
+pub(super) struct Settings<T> {
+    pub(super) transport: Arc<T>,
+    pub(super) timer: Arc<dyn Timer>,
+    pub(super) config: RetryConfig,
+    pub(super) timeouts: Option<Timeouts>,
+    pub(super) random: Arc<Mutex<fastrand::Rng>>,
+    pub(super) final_response: Option<FinalResponse>,
+    pub(super) budget: Option<RetryBudget>,
+    pub(super) on_response: Option<Arc<dyn Fn(&mut Response) + Send + Sync>>,
+    pub(super) observers: Observers,
+}
+
+type FinalResponse = Arc<dyn Fn(&response::Parts, &[u8]) -> bool + Send + Sync>;
+
+/// Where the requests of a call come from.
+#[allow(clippy::large_enum_variant, reason = "a box would be an allocation for each call")]
+pub(super) enum Source {
+    /// A request that is cloned here. It costs neither a shared pointer nor a boxed future, and the
+    /// last attempt takes it.
+    Own(Request),
+    Shared(Arc<dyn RequestSource>),
+}
+
+/// One call with all its attempts.
+///
+/// ```text
+///        ┌────────────────────── sleep ◄── plan: wait, budget ◄─┐
+///        ▼                                                      │ retry
+///     request ──► send ──► response hooks ──► 2xx? ──no──► judge: policy, error body
+///        │          │                          │                │ stop
+///        │ Err      │ Err ──────► judge        │ yes            ▼
+///        └────────► judge                      ▼              finish: Attempts
+///                                           succeed           into response or error
+/// ```
+///
+/// The loop keeps one rule: a request leaves this function only through `send`, and `send` is
+/// reached again only through `judge` and `plan`. So whatever a response or an error is, the pure
+/// policy has seen it before anything is sent a second time. The withdrawal from the budget is held
+/// across the sleep and spent after it: a call that is dropped while it waits pays nothing.
+pub(super) struct Call<T> {
+    settings: Arc<Settings<T>>,
+    /// The call's own configuration, if it has one.
+    config: Option<Box<RetryConfig>>,
+    source: Source,
+    /// `None` leaves the timeouts to the layers below.
+    timeouts: Option<Timeouts>,
+    deadline: Option<Deadline>,
+    began: Instant,
+    /// Where the requests go, once that is known.
+    uri: Option<Uri>,
+    attempts: Attempts,
+    observed: Option<ObservedCall>,
+}
+
+impl<T: Transport> Call<T> {
+    pub(super) fn new(settings: Arc<Settings<T>>, source: Source, options: CallOptions) -> Self {
+        let began = settings.timer.now();
+        let timeouts = options.timeouts.or(settings.timeouts);
+        Self {
+            config: options.retries.map(Box::new),
+            source,
+            timeouts,
+            deadline: options.deadline,
+            began,
+            uri: None,
+            attempts: Attempts::default(),
+            observed: ObservedCall::start(
+                &settings.observers,
+                options.call_id,
+                &settings.timer,
+                began,
+            ),
+            settings,
+        }
+    }
+
+    /// Makes the attempts. A block and not an `async fn`, which would hold its arguments twice.
+    pub(super) fn run(mut self) -> ResponseFuture {
+        Box::pin(async move {
+            let mut began = self.began;
+            loop {
+                self.attempts.count += 1;
+                let attempt = Attempt::new(self.attempts.count, began);
+                let mut outcome = match self.request(attempt).await {
+                    Ok(request) => self.send(request, attempt).await,
+                    Err(error) => Err(error),
+                };
+                if let Ok(response) = &mut outcome {
+                    if response.status().is_success() {
+                        self.succeed(response);
+                        return outcome;
+                    }
+                }
+                // Boxed: it is large, and most calls never need it.
+                if let Some(outcome) = Box::pin(self.fail(outcome, began)).await {
+                    return outcome;
+                }
+                began = self.settings.timer.now();
+            }
+        })
+    }
+}
+
+// The way down: a request for the attempt, and its sending.
+impl<T: Transport> Call<T> {
+    async fn request(&mut self, attempt: Attempt) -> Result<Request, TransportError> {
+        let is_last = attempt.number == self.config().max_attempts;
+        let mut request = match &mut self.source {
+            Source::Own(request) if is_last => mem::take(request),
+            Source::Own(request) => request.clone(),
+            Source::Shared(source) => {
+                let source = Arc::clone(source);
+                self.ask(&*source, attempt).await?
+            }
+        };
+        self.uri = Some(request.uri().clone());
+        let extensions = request.extensions_mut();
+        if let Some(mut timeouts) = self.timeouts {
+            if let (true, Some(total)) = (attempt.number > 1, timeouts.total) {
+                extensions.insert(WholeTotal(total));
+                let left = self.ends();
+                timeouts.total = left.map(|end| end.saturating_duration_since(attempt.began));
+            }
+            if extensions.get() != Some(&timeouts) {
+                extensions.insert(timeouts);
+            }
+        }
+        if let Some(deadline) = self.deadline {
+            extensions.insert(deadline);
+        }
+        extensions.insert(attempt);
+        Ok(request)
+    }
+
+    /// Asks the source for a request, within the attempt's timeouts.
+    async fn ask(
+        &self,
+        source: &dyn RequestSource,
+        attempt: Attempt,
+    ) -> Result<Request, TransportError> {
+        let mut making = pin!(source.request(attempt, self.attempts.failed.last()));
+        let head = self.timeouts.and_then(|timeouts| attempt.began.checked_add(timeouts.head?));
+        let mut sleep = None;
+        poll_fn(|cx| {
+            if let Poll::Ready(request) = making.as_mut().poll(cx) {
+                return Poll::Ready(request);
+            }
+            let Some(end) = earlier(head, self.ends()) else { return Poll::Pending };
+            let sleep = sleep.get_or_insert_with(|| self.settings.timer.sleep_until(end));
+            ready!(sleep.as_mut().poll(cx));
+            let error = if self.ends() == Some(end) {
+                let total = self.timeouts.and_then(|timeouts| timeouts.total);
+                TransportError::timeout(Phase::Total, Delivery::NotSent)
+                    .with_limit(total.filter(|_| self.deadline.is_none()))
+            } else {
+                TransportError::timeout(Phase::Head, Delivery::NotSent)
+                    .with_limit(self.timeouts.and_then(|timeouts| timeouts.head))
+            };
+            Poll::Ready(Err(error.with_detail("while making the request")))
+        })
+        .await
+    }
+
+    async fn send(
+        &mut self,
+        request: Request,
+        attempt: Attempt,
+    ) -> Result<Response, TransportError> {
+        if let Some(ObservedCall { call, observers, .. }) = &self.observed {
+            observers.attempt_started(&AttemptStarted {
+                call: *call,
+                attempt: attempt.number,
+                method: request.method(),
+                uri: request.uri(),
+            });
+        }
+        let mut outcome = self.settings.transport.send(request).await;
+        if let Ok(response) = &mut outcome {
+            if let Some(hook) = &self.settings.on_response {
+                hook(response);
+            }
+            if let Source::Shared(source) = &self.source {
+                source.response(attempt, response);
+            }
+        }
+        if let Some(ObservedCall { call, observers, .. }) = &self.observed {
+            let now = self.settings.timer.now();
+            observers.attempt_ended(&AttemptEnded {
+                call: *call,
+                attempt: attempt.number,
+                outcome: outcome.as_ref(),
+                elapsed: now.saturating_duration_since(attempt.began),
+                request_id: outcome.as_ref().ok().and_then(request_id),
+            });
+        }
+        outcome
+    }
+
+    fn config(&self) -> &RetryConfig {
+        self.config.as_deref().unwrap_or(&self.settings.config)
+    }
+
+    /// When the call must be over.
+    fn ends(&self) -> Option<Instant> {
+        match self.deadline {
+            Some(Deadline(end)) => Some(end),
+            None => self.began.checked_add(self.timeouts?.total?),
+        }
+    }
+}
+
+// The way back: another attempt, or the outcome.
+impl<T: Transport> Call<T> {
+    /// Waits for the next attempt; returns the outcome if the caller receives it.
+    async fn fail(
+        &mut self,
+        outcome: Result<Response, TransportError>,
+        began: Instant,
+    ) -> Option<Result<Response, TransportError>> {
+        let (mut outcome, decision) = self.judge(outcome).await;
+        let planned = self.plan(&outcome, decision);
+        self.record(&mut outcome, began, planned.as_ref().map(|(wait, ..)| *wait));
+        let Some((wait, until, withdrawal)) = planned else { return Some(self.finish(outcome)) };
+        // The old exchange ends before the wait.
+        drop(outcome);
+        self.announce(wait);
+        self.settings.timer.sleep_until(until).await;
+        if let Some(withdrawal) = withdrawal {
+            withdrawal.spend();
+        }
+        None
+    }
+
+    /// Decides what follows. The body of an error response is read only where it can matter.
+    async fn judge(
+        &self,
+        outcome: Result<Response, TransportError>,
+    ) -> (Result<Response, TransportError>, RetryDecision) {
+        let random = self.settings.random.lock().unwrap_or_else(PoisonError::into_inner).f64();
+        let response = match outcome {
+            Err(error) => {
+                let decision = self.decide(&AttemptOutcome::Error(&error), random);
+                return (Err(error), decision);
+            }
+            Ok(response) => response,
+        };
+        let (head, body) = response.into_parts();
+        let outcome =
+            |retry| AttemptOutcome::Response { status: head.status, headers: &head.headers, retry };
+        let source = match &self.source {
+            Source::Shared(source) if self.attempts.count < self.config().max_attempts => {
+                Some(source)
+            }
+            _ => None,
+        };
+        if source.is_none() && self.decide(&outcome(None), random) == RetryDecision::Stop {
+            return (Ok(Response::from_parts(head, body)), RetryDecision::Stop);
+        }
+        let body = error_body::read(body, self.error_body_timeout()).await;
+        let by_source = source.and_then(|source| source.retries_response(&head, &body));
+        let is_final = || self.settings.final_response.as_ref().is_some_and(|f| f(&head, &body));
+        let decision =
+            self.decide(&outcome(by_source.or_else(|| is_final().then_some(false))), random);
+        (Ok(Response::from_parts(head, Body::from(body))), decision)
+    }
+
+    fn decide(&self, outcome: &AttemptOutcome<'_>, random: f64) -> RetryDecision {
+        let now = self.settings.timer.now();
+        let context = RetryContext {
+            attempt: self.attempts.count,
+            elapsed: now.saturating_duration_since(self.began),
+            time_left: self.ends().map(|end| end.saturating_duration_since(now)),
+            now: SystemTime::now(),
+            random,
+        };
+        self.config().decide(outcome, &context)
+    }
+
+    fn error_body_timeout(&self) -> Sleep {
+        let now = self.settings.timer.now();
+        let end = now.checked_add(ERROR_BODY_TIMEOUT).unwrap_or(now);
+        self.settings.timer.sleep_until(self.ends().map_or(end, |deadline| deadline.min(end)))
+    }
+
+    /// The wait before the next attempt, its end, and what was paid for it; `None` if the caller
+    /// receives the outcome.
+    fn plan(
+        &mut self,
+        outcome: &Result<Response, TransportError>,
+        decision: RetryDecision,
+    ) -> Option<(Duration, Instant, Option<Withdrawal>)> {
+        let RetryDecision::RetryAfter(wait) = decision else { return None };
+        let until = self.settings.timer.now().checked_add(wait)?;
+        // A server that says when to come back is not failing: the budget is for outages.
+        let is_free = outcome.as_ref().is_ok_and(|response| {
+            is_rate_limit(response.status(), response.headers(), SystemTime::now())
+        });
+        let (false, Some(budget), Some(uri)) = (is_free, &self.settings.budget, &self.uri) else {
+            return Some((wait, until, None));
+        };
+        let after_timeout = outcome.as_ref().is_err_and(TransportError::is_timeout);
+        let withdrawal = budget.withdraw(uri, after_timeout);
+        self.attempts.budget_exhausted = withdrawal.is_none();
+        Some((wait, until, Some(withdrawal?)))
+    }
+
+    fn record(
+        &mut self,
+        outcome: &mut Result<Response, TransportError>,
+        began: Instant,
+        wait: Option<Duration>,
+    ) {
+        let now = self.settings.timer.now();
+        self.attempts.elapsed = now.saturating_duration_since(self.began);
+        let mut failed = FailedAttempt {
+            cause: FailureCause::Status(http::StatusCode::OK),
+            delivery: Delivery::Unknown,
+            request_id: None,
+            elapsed: now.saturating_duration_since(began),
+            wait,
+            headers: HeaderMap::new(),
+        };
+        match outcome {
+            Ok(response) => {
+                failed.cause = FailureCause::Status(response.status());
+                failed.request_id = request_id(response).map(str::to_owned);
+                // The response itself is dropped if another attempt follows.
+                if wait.is_some() {
+                    failed.headers = mem::take(response.headers_mut());
+                }
+            }
+            Err(error) => {
+                failed.cause = FailureCause::Transport(error.kind());
+                failed.delivery = error.delivery();
+            }
+        }
+        self.attempts.failed.push(failed);
+    }
+
+    fn announce(&self, wait: Duration) {
+        let (Some(observed), Some(failed)) = (&self.observed, self.attempts.failed.last()) else {
+            return;
+        };
+        let budget = self.settings.budget.as_ref().zip(self.uri.as_ref());
+        observed.observers.retry(&RetryEvent {
+            call: observed.call,
+            attempt: self.attempts.count,
+            cause: failed.cause,
+            wait,
+            request_id: failed.request_id.clone(),
+            tokens_left: budget.map(|(budget, uri)| budget.tokens(uri)),
+        });
+    }
+
+    fn succeed(&mut self, response: &mut Response) {
+        let now = self.settings.timer.now();
+        self.attempts.elapsed = now.saturating_duration_since(self.began);
+        if let (Some(budget), Some(uri)) = (&self.settings.budget, &self.uri) {
+            budget.deposit(uri);
+        }
+        self.hand_over(response);
+    }
+
+    fn finish(
+        &mut self,
+        outcome: Result<Response, TransportError>,
+    ) -> Result<Response, TransportError> {
+        match outcome {
+            Ok(mut response) => {
+                self.hand_over(&mut response);
+                Ok(response)
+            }
+            Err(mut error) => {
+                // The last attempt may not have been sent, but an earlier one was.
+                if self.attempts.failed.iter().any(|one| one.delivery == Delivery::Unknown) {
+                    error = error.with_delivery(Delivery::Unknown);
+                }
+                error.extensions_mut().insert(mem::take(&mut self.attempts));
+                if let Some(observed) = &mut self.observed {
+                    observed.end(CallOutcome::Failed(&error));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn hand_over(&mut self, response: &mut Response) {
+        if let Some(observed) = self.observed.take() {
+            observed.observers.response_head(&ResponseHead {
+                call: observed.call,
+                response,
+                elapsed: observed.elapsed(),
+                attempts: &self.attempts,
+            });
+            let body = mem::take(response.body_mut());
+            *response.body_mut() = observed.around(body);
+        }
+        response.extensions_mut().insert(mem::take(&mut self.attempts));
+    }
+}
+
+fn request_id(response: &Response) -> Option<&str> {
+    response.headers().get(REQUEST_ID)?.to_str().ok()
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl<T> Clone for Settings<T> {
+    fn clone(&self) -> Self {
+        Self {
+            transport: Arc::clone(&self.transport),
+            timer: Arc::clone(&self.timer),
+            config: self.config.clone(),
+            timeouts: self.timeouts,
+            random: Arc::clone(&self.random),
+            final_response: self.final_response.clone(),
+            budget: self.budget.clone(),
+            on_response: self.on_response.clone(),
+            observers: self.observers.clone(),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+use crate::{
+    Body, CallEnded, CallId, CallOutcome, CallStarted, Observer, Observers, Timer, TransportError,
+    body::PolledFrame,
+};
+use bytes::Bytes;
+use http_body::SizeHint;
+use std::{
+    mem,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+/// A call that is being observed. Dropping it reports the end of the call, unless that has already
+/// been reported.
+pub(crate) struct ObservedCall {
+    pub(crate) call: CallId,
+    pub(crate) observers: Observers,
+    timer: Arc<dyn Timer>,
+    began: Instant,
+    body_bytes: u64,
+    has_ended: bool,
+}
+
+impl ObservedCall {
+    /// Reports the start of a call. `None` if nobody observes it.
+    pub(crate) fn start(
+        observers: &Observers,
+        call: Option<CallId>,
+        timer: &Arc<dyn Timer>,
+        began: Instant,
+    ) -> Option<Self> {
+        if observers.is_empty() {
+            return None;
+        }
+        let call = call.unwrap_or_else(CallId::next);
+        observers.call_started(&CallStarted { call });
+        let (observers, timer) = (observers.clone(), Arc::clone(timer));
+        Some(Self { call, observers, timer, began, body_bytes: 0, has_ended: false })
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.timer.now().saturating_duration_since(self.began)
+    }
+
+    /// Reports the end of the call.
+    pub(crate) fn end(&mut self, outcome: CallOutcome<'_>) {
+        if mem::replace(&mut self.has_ended, true) {
+            return;
+        }
+        let (elapsed, body_bytes) = (self.elapsed(), self.body_bytes);
+        self.observers.call_ended(&CallEnded { call: self.call, outcome, elapsed, body_bytes });
+    }
+
+    /// Returns `body`, observed until its end.
+    pub(crate) fn around(mut self, body: Body) -> Body {
+        if body.is_whole() {
+            self.body_bytes = http_body::Body::size_hint(&body).lower();
+            self.end(CallOutcome::Complete);
+            return body;
+        }
+        Body::streamed(ObservedBody { body, call: self })
+    }
+}
+
+impl Drop for ObservedCall {
+    fn drop(&mut self) {
+        self.end(CallOutcome::Dropped);
+    }
+}
+
+struct ObservedBody {
+    body: Body,
+    call: ObservedCall,
+}
+
+impl http_body::Body for ObservedBody {
+    type Data = Bytes;
+    type Error = TransportError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> PolledFrame {
+        let this = &mut *self;
+        let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
+        match &frame {
+            Some(Ok(frame)) => {
+                this.call.body_bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+                // A reader that knows the length does not ask for the end.
+                if http_body::Body::is_end_stream(&this.body) {
+                    this.call.end(CallOutcome::Complete);
+                }
+            }
+            Some(Err(error)) => this.call.end(CallOutcome::Failed(error)),
+            None => this.call.end(CallOutcome::Complete),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        http_body::Body::is_end_stream(&self.body)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        http_body::Body::size_hint(&self.body)
+    }
+}
