@@ -15,6 +15,7 @@ mod events;
 mod headers;
 mod idle_timeout;
 mod outcome;
+mod rate_limits;
 mod redact;
 mod reply;
 mod server_url;
@@ -26,6 +27,7 @@ pub use chat::{Chat, CreateChatCompletion, StreamChatCompletion};
 pub use client::Client;
 pub use error::{Error, ErrorKind};
 pub use event_stream::ChatCompletionStream;
+pub use rate_limits::{RateLimit, RateLimits};
 pub use reply::Reply;
 
 /// The models of the API, from `atoma-types`.
