@@ -23,32 +23,31 @@ const SCHEME: &str = "Bearer ";
 const SHORTEST_SECRET: usize = 8;
 
 impl ApiKey {
-    /// Checks that `key` can stand in a header: not empty, visible ASCII only.
+    /// Checks that `key` can be sent in a header: not empty, visible ASCII only, neither in quotes
+    /// nor with `Bearer ` in front. Nothing is removed from it, not even a line end.
     ///
     /// # Errors
     ///
-    /// [`Error::is_config`] if it cannot; the text never repeats the key.
+    /// [`Error::is_config`] with a text that says what to change and never repeats the key.
     pub fn new(key: impl Into<String>) -> Result<Self, Error> {
         let key = SecretString::from(key.into());
-        let exposed = key.expose_secret();
-        if exposed.is_empty() {
-            return Err(Error::config("the API key is empty"));
+        match fault(key.expose_secret()) {
+            Some(fault) => Err(Error::config(fault)),
+            None => Ok(Self::of_token(key.expose_secret())),
         }
-        if !exposed.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(Error::config(
-                "the API key holds a space, a line end or another character that no key has: \
-                 was it read from a file with a trailing newline?",
-            ));
-        }
+    }
+
+    /// Wraps visible ASCII.
+    fn of_token(token: &str) -> Self {
         // Not grown as it is written: what it grew out of would not be wiped.
-        let mut bearer = String::with_capacity(SCHEME.len() + exposed.len());
+        let mut bearer = String::with_capacity(SCHEME.len() + token.len());
         bearer.push_str(SCHEME);
-        bearer.push_str(exposed);
+        bearer.push_str(token);
         let bearer = Wiped(SecretString::from(bearer));
         let mut bearer = HeaderValue::from_maybe_shared(Bytes::from_owner(bearer))
-            .expect("visible ASCII can stand in a header");
+            .expect("visible ASCII is valid in a header");
         bearer.set_sensitive(true);
-        Ok(Self { bearer })
+        Self { bearer }
     }
 
     fn exposed(&self) -> &[u8] {
@@ -62,7 +61,8 @@ impl ApiKey {
 
     /// The token of an `Authorization` header that the caller wrote.
     pub(crate) fn inside(value: &HeaderValue) -> Option<Self> {
-        Self::new(value.to_str().ok()?.split_whitespace().next_back()?).ok()
+        let token = value.to_str().ok()?.split_whitespace().next_back()?;
+        is_visible_ascii(token).then(|| Self::of_token(token))
     }
 
     /// `text` without this key in it, should a server have echoed it.
@@ -73,6 +73,41 @@ impl ApiKey {
         let key = self.exposed();
         if key.len() < SHORTEST_SECRET { text.into() } else { redact(text, key) }
     }
+}
+
+/// Says what is wrong with a key, without repeating it.
+fn fault(key: &str) -> Option<&'static str> {
+    let trimmed = key.trim();
+    if trimmed.is_empty() {
+        return Some("the API key is empty");
+    }
+    let is_quote = |char| matches!(char, '"' | '\'' | '`' | '“' | '”' | '‘' | '’' | '«' | '»');
+    if trimmed.starts_with(is_quote) || trimmed.ends_with(is_quote) {
+        return Some("the API key is in quotes; remove the quotes");
+    }
+    let first_word = trimmed.split(|char: char| char.is_whitespace() || char == ':').next();
+    if first_word.is_some_and(|word| word.len() < trimmed.len() && is_scheme(word)) {
+        return Some("the API key starts with \"Bearer \"; pass only the key, the rest is added");
+    }
+    if !key.is_ascii() {
+        return Some("the API key has a character that is not ASCII; copy it again as plain text");
+    }
+    if trimmed.len() < key.len() {
+        return Some(
+            "the API key starts or ends with a space or line end; trim it, for example after \
+             reading it from a file",
+        );
+    }
+    let fault = "the API key has a space or control character inside";
+    (!is_visible_ascii(key)).then_some(fault)
+}
+
+fn is_scheme(word: &str) -> bool {
+    ["bearer", "authorization"].iter().any(|scheme| word.eq_ignore_ascii_case(scheme))
+}
+
+fn is_visible_ascii(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 impl fmt::Debug for ApiKey {
@@ -139,5 +174,69 @@ impl fmt::Debug for Credentials {
             Self::Provider(_) => "Provider",
             Self::None => "None",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_cannot_be_one_is_refused_with_the_right_hint() {
+        let table = [
+            ("", "empty"),
+            (" \n", "empty"),
+            ("\"canary-1\"", "quotes"),
+            ("'canary-1'", "quotes"),
+            (" 'canary-1' ", "quotes"),
+            ("\"canary-1", "quotes"),
+            ("canary-1'", "quotes"),
+            ("“canary-1”", "quotes"),
+            ("\"Bearer canary-1\"", "quotes"),
+            ("Bearer canary-1", "Bearer"),
+            ("bearer canary-1", "Bearer"),
+            ("BEARER  canary-1\n", "Bearer"),
+            ("Bearer\tcanary-1", "Bearer"),
+            ("Bearer: canary-1", "Bearer"),
+            ("Authorization: Bearer canary-1", "Bearer"),
+            ("canary-é", "not ASCII"),
+            ("canary–1", "not ASCII"),
+            ("canary-1\u{200b}", "not ASCII"),
+            ("canary-1\u{a0}", "not ASCII"),
+            ("\u{feff}canary-1", "not ASCII"),
+            ("canary-1\n", "line end"),
+            ("canary-1\r\n", "line end"),
+            (" canary-1", "line end"),
+            ("canary 1", "inside"),
+            ("canary\n1", "inside"),
+            ("canary\u{7f}1", "inside"),
+            ("canary\u{0}1", "inside"),
+        ];
+        for (key, hint) in table {
+            let error = ApiKey::new(key).expect_err(key);
+            assert!(error.is_config(), "{key:?}");
+            let text = error.to_string();
+            assert!(text.contains(hint), "{key:?}: {text}");
+            assert!(!format!("{text}{error:?}").contains("canary"), "{key:?}: {text}");
+        }
+        for key in ["sk-1", "bearer", "bearer-1", "a'b", "eyJ.a_b-c~d+e/f==", "x:y"] {
+            assert_eq!(ApiKey::new(key).unwrap().exposed(), key.as_bytes());
+        }
+    }
+
+    #[test]
+    fn the_token_of_a_header_is_known_whatever_its_form() {
+        let table = [
+            ("Bearer canary-1", Some("canary-1")),
+            ("canary-1", Some("canary-1")),
+            ("Key \"canary-1\"", Some("\"canary-1\"")),
+            ("", None),
+            ("  ", None),
+        ];
+        for (value, token) in table {
+            let key = ApiKey::inside(&HeaderValue::from_static(value));
+            let found = key.as_ref().map(ApiKey::exposed);
+            assert_eq!(found, token.map(str::as_bytes), "{value}");
+        }
     }
 }
