@@ -21,13 +21,17 @@ pub fn read(bytes: &[u8]) {
     }
 }
 
-/// The events of a stream are read in a row as each would be alone, as long as no character is cut.
+/// The events of a stream are read in a row as each would be alone, as long as no character is cut, and no whole message may
+/// repeat the events before it.
 ///
 /// The first line is an event in which each `$` stands for something; each further line says for
 /// what, with `|` between the parts.
 pub fn stream(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let Some((shape, lines)) = text.split_once('\n') else { return };
+    if shape.contains("message") {
+        return;
+    }
     let mut reader = ChunkReader::new();
     let mut answer = ChatCompletionAccumulator::new();
     for line in lines.split('\n') {

@@ -1,9 +1,12 @@
+mod report;
+
 use std::fmt;
 
 use serde_json::{Map, Value};
 
+use crate::json;
 use crate::wire::{Boxed, Codec, ErrorMember, Piece, by_value, object, settle};
-use crate::{Extra, json};
+pub(crate) use report::{ErrorPlace, is_explicit};
 
 object! {
     /// What a server says when it refuses a request, or when something goes wrong inside a stream.
@@ -29,7 +32,7 @@ const LONGEST_TEXT: usize = 500;
 const MOST_JOINED: usize = 8;
 
 /// Members that hold the message where `message` does not, best first.
-const MESSAGES: [&str; 12] = [
+const MESSAGES: [&str; 16] = [
     "message",
     "detail",
     "details",
@@ -37,12 +40,19 @@ const MESSAGES: [&str; 12] = [
     "error_description",
     "error_message",
     "errorMessage",
+    "error_msg",
+    "err_msg",
+    "errmsg",
+    "status_msg",
     "Message",
     "errors",
     "error",
     "title",
     "reason",
 ];
+
+/// Members that hold the code where `code` does not.
+const CODES: [&str; 3] = ["error_code", "errcode", "err_code"];
 
 impl ApiError {
     /// Reads the body of an answer that is an error, in every shape seen of real servers:
@@ -74,20 +84,6 @@ impl ApiError {
         }
     }
 
-    /// Finds the error that an answer without content tells in members of its own.
-    pub(crate) fn told_by(extra: &mut Extra) -> Option<Box<Self>> {
-        if extra.is_empty() {
-            return None;
-        }
-        let mut members = Map::new();
-        for (name, value) in extra.iter() {
-            members.insert(name.to_owned(), value.clone());
-        }
-        let error = from_value(&Value::Object(members))?;
-        extra.remove("error");
-        Some(Box::new(error))
-    }
-
     /// Fills in a message that stands under another name.
     fn with_message(mut self) -> Option<Self> {
         if self.message.is_empty() {
@@ -95,8 +91,14 @@ impl ApiError {
             self.message = found.unwrap_or_default();
             settle(&mut self);
         }
+        let code = || CODES.iter().find_map(|name| text_of(self.extra.get(name)?));
+        if let Some(code) = self.code.is_none().then(code).flatten() {
+            self.code = Some(code);
+        }
+        let is_success = self.code.as_deref().is_some_and(means_success)
+            && (self.message.is_empty() || means_success(&self.message));
         let says_something = !self.message.is_empty() || self.code.is_some() || self.kind.is_some();
-        says_something.then_some(self)
+        (says_something && !is_success).then_some(self)
     }
 }
 
@@ -185,6 +187,20 @@ impl ApiError {
         }
         settle(self);
     }
+}
+
+/// A code that is text or a number, as text.
+fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.trim_ascii().to_owned()).filter(|text| !text.is_empty()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// Whether a code or a message says that all is well.
+fn means_success(text: &str) -> bool {
+    ["0", "200", "ok", "success", "none", "null"].iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
 /// A completion is no error, whatever members it has.

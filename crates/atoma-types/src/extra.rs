@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// How many members are put together from the objects of a stream; what goes beyond is passed over.
 const MOST_MERGED: usize = 128;
@@ -109,6 +109,13 @@ impl Extra {
         }
     }
 
+    /// Takes out the members that are `null`.
+    pub(crate) fn remove_nulls(&mut self) {
+        if self.iter().any(|(_, value)| value.is_null()) {
+            self.members_mut().retain(|(_, value)| !value.is_null());
+        }
+    }
+
     fn members(&self) -> &[(String, Value)] {
         self.members.as_deref().map_or(&[], Vec::as_slice)
     }
@@ -145,16 +152,15 @@ impl Extra {
         if members.len() < 2 {
             return;
         }
-        let mut places = Map::new();
+        let mut places = HashMap::new();
         let mut settled: Vec<(String, Value)> = Vec::with_capacity(members.len());
         for (name, value) in members.drain(..) {
-            let place = places.get(&name).and_then(Value::as_u64);
-            match place.and_then(|place| settled.get_mut(place as usize)) {
+            match places.get(&name) {
                 None => {
-                    places.insert(name.clone(), settled.len().into());
+                    places.insert(name.clone(), settled.len());
                     settled.push((name, value));
                 }
-                Some((_, known)) if !value.is_null() => *known = value,
+                Some(&place) if !value.is_null() => settled[place].1 = value,
                 Some(_) => {}
             }
         }

@@ -24,9 +24,17 @@ pub struct ParseError {
     cause: serde_json::Error,
 }
 
+/// How the cause begins if a member is missing.
+const MISSING: &str = "missing member ";
+
 impl ParseError {
     pub(crate) fn new(cause: serde_json::Error) -> Self {
         Self { cause }
+    }
+
+    /// An object that lacks the member without which it is something else.
+    pub(crate) fn without(member: &str) -> Self {
+        Self::new(serde_json::Error::custom(format_args!("{MISSING}{member}")))
     }
 
     /// Whether the JSON ended too early: cut off, or empty.
@@ -58,7 +66,10 @@ impl fmt::Display for ParseError {
         let (line, column) = (self.line(), self.column());
         match self.cause.classify() {
             Category::Eof => write!(f, "the JSON ends too early, at line {line} column {column}"),
-            Category::Data => f.write_str("the JSON is not an object"),
+            Category::Data => match self.cause.to_string().strip_prefix(MISSING) {
+                Some(member) => write!(f, "the JSON has no member `{member}`"),
+                None => f.write_str("the JSON is not an object"),
+            },
             Category::Syntax | Category::Io => {
                 write!(f, "invalid JSON at line {line} column {column}")
             }

@@ -78,7 +78,8 @@ fn log_probabilities() {
     let tokens = logprobs.content.as_ref().unwrap();
     let bytes = tokens.iter().flat_map(|token| token.bytes.clone().unwrap_or_default()).collect();
     assert_eq!(String::from_utf8(bytes).unwrap(), outcome.response.text());
-    assert!(tokens.iter().all(|token| token.logprob <= 0.0 && token.top_logprobs.len() == 2));
+    assert!(tokens.iter().all(|token| token.logprob.is_some_and(|logprob| logprob <= 0.0)
+        && token.top_logprobs.len() == 2));
 }
 
 #[test]

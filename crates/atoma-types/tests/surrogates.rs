@@ -66,7 +66,7 @@ fn arguments_are_right_however_they_are_cut_and_mixed() {
         for piece in pieces(TEXT, size) {
             for index in [1, 0] {
                 let call = format!(
-                    r#"{{"index":{index},"id":"call_{index}","function":{{"arguments":"{piece}"}}}}"#
+                    r#"{{"index":{index},"id":"call_{index}","function":{{"name":"f","arguments":"{piece}"}}}}"#
                 );
                 events.push(chunk(0, &format!(r#""tool_calls":[{call}]"#)));
             }

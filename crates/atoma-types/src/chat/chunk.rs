@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use super::content::Content;
+use super::content::{Content, join};
 use super::logprobs::Logprobs;
 use super::message::{self, ChatCompletionMessage, Role};
 use super::response::{
@@ -8,6 +8,7 @@ use super::response::{
 };
 use super::tool::{FunctionCallDelta, ToolCall, ToolCallDelta};
 use super::usage::{self, Usage};
+use crate::error::ErrorPlace;
 use crate::wire::object;
 use crate::{ApiError, ParseError, json};
 
@@ -16,7 +17,7 @@ object! {
     ///
     /// Read the events of a stream with a [`crate::ChunkReader`], and put the chunks together with a
     /// [`crate::ChatCompletionAccumulator`].
-    pub struct ChatCompletionChunk {
+    pub struct ChatCompletionChunk => after_reading {
         /// The name of the completion. Some servers change it with every chunk.
         pub id: String,
         /// What this is: `chat.completion.chunk`.
@@ -44,13 +45,16 @@ object! {
 
 object! {
     /// What is new in one answer.
-    pub struct ChatCompletionChunkChoice {
+    pub struct ChatCompletionChunkChoice => after_reading {
         /// The answer's place among the answers, from zero.
         pub index: u32 as Index,
         /// What to add to its message.
-        pub delta: ChatCompletionChunkDelta = "delta" | "message",
+        pub delta: ChatCompletionChunkDelta,
+        /// The message so far, which some servers send in addition to the delta. One that comes in place of a delta is new: it
+        /// is read into `delta` as well.
+        pub message: Option<Box<ChatCompletionChunkDelta>> as Boxed,
         /// Why the model stopped, in the last chunk of the answer.
-        pub finish_reason: Option<FinishReason>,
+        pub finish_reason: Option<FinishReason> as Finish,
         /// Which stop token or stop text was met.
         pub stop_reason: Option<StopReason>,
         /// The log probabilities of the new tokens, if the request asked for them.
@@ -86,15 +90,19 @@ impl ChatCompletionChunk {
     ///
     /// The data is no JSON object, or is cut off.
     pub fn from_slice(data: &[u8]) -> Result<Self, ParseError> {
-        let mut chunk: Self = json::object_from_slice(data)?;
-        chunk.find_flat_error();
-        Ok(chunk)
+        json::object_from_slice(data)
     }
 
     /// The new text of the first answer (index 0), parts joined.
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
-        self.first().map(|choice| choice.delta.text()).unwrap_or_default()
+        match &self.choices[..] {
+            [choice] if choice.index == 0 => choice.delta.text(),
+            choices => {
+                let first = choices.iter().filter(|choice| choice.index == 0);
+                join(first.map(|choice| choice.delta.text()))
+            }
+        }
     }
 
     /// The new reasoning of the first answer (index 0), under whichever name the server sent it, once.
@@ -124,16 +132,34 @@ impl ChatCompletionChunk {
         self.error.as_deref().or_else(in_choices)
     }
 
-    /// Finds an error that is told flat, without a member `error`.
-    pub(crate) fn find_flat_error(&mut self) {
-        let says_nothing = self.id.is_empty() && self.choices.is_empty() && self.usage.is_none();
-        if self.error.is_none() && says_nothing {
-            self.error = ApiError::told_by(&mut self.extra);
+    /// Finds an error wherever the server reports it.
+    fn after_reading(&mut self, has: &dyn Fn(&str) -> bool) {
+        if self.error.is_none() && !self.extra.is_empty() {
+            let is_empty = self.choices.is_empty() && self.usage.is_none();
+            let place = ErrorPlace {
+                is_empty,
+                has_choices: has("choices"),
+                id: &self.id,
+                object: self.object.as_str(),
+            };
+            self.error = ApiError::reported_in(&mut self.extra, &place);
         }
     }
 
     fn first(&self) -> Option<&ChatCompletionChunkChoice> {
         self.choices.iter().find(|choice| choice.index == 0)
+    }
+}
+
+impl ChatCompletionChunkChoice {
+    /// Takes a message that came in place of a delta for one, and an error out of the delta.
+    fn after_reading(&mut self, has: &dyn Fn(&str) -> bool) {
+        if let Some(message) = self.message.as_ref().filter(|_| !has("delta")) {
+            self.delta = (**message).clone();
+        }
+        if self.error.is_none() && !self.delta.extra.is_empty() {
+            self.error = ApiError::take_from(&mut self.delta.extra);
+        }
     }
 }
 
@@ -182,6 +208,7 @@ impl From<ChatCompletionChoice> for ChatCompletionChunkChoice {
         Self {
             index: choice.index,
             delta: choice.message.into(),
+            message: None,
             finish_reason: choice.finish_reason,
             stop_reason: choice.stop_reason,
             logprobs: choice.logprobs,

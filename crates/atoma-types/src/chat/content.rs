@@ -343,12 +343,12 @@ impl Codec<Content> for Plain {
 by_value_type!(ContentPart, "a content part");
 
 /// The texts of a list of objects, joined.
-pub(crate) fn texts_in(list: &[Value]) -> Cow<'_, str> {
+fn texts_in(list: &[Value]) -> Cow<'_, str> {
     join(list.iter().filter_map(|part| part.get("text")?.as_str()).map(Cow::Borrowed))
 }
 
 /// Joins texts, without an allocation where one is enough.
-fn join<'a>(mut texts: impl Iterator<Item = Cow<'a, str>>) -> Cow<'a, str> {
+pub(crate) fn join<'a>(mut texts: impl Iterator<Item = Cow<'a, str>>) -> Cow<'a, str> {
     let Some(mut all) = texts.next() else { return Cow::Borrowed("") };
     for text in texts {
         all.to_mut().push_str(&text);

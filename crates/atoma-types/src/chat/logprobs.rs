@@ -1,3 +1,5 @@
+use serde_json::Value;
+
 use crate::wire::object;
 
 object! {
@@ -15,8 +17,10 @@ object! {
     pub struct TokenLogprob {
         /// The token, as text.
         pub token: String,
-        /// The natural logarithm of the token's probability. vLLM writes −9999.0 for a probability of nothing.
-        pub logprob: f64,
+        /// The natural logarithm of the token's probability; `None` if the server does not know it.
+        ///
+        /// vLLM writes −9999.0 for a probability of zero. Minus infinity is read as [`f64::MIN`].
+        pub logprob: Option<f64> as Always,
         /// The token's UTF-8 bytes, where a character is spread over tokens.
         pub bytes: Option<Vec<u8>>,
         /// The likeliest tokens at this place, as many as `top_logprobs` asked for.
@@ -29,8 +33,8 @@ object! {
     pub struct TopLogprob {
         /// The token, as text.
         pub token: String,
-        /// The natural logarithm of the token's probability.
-        pub logprob: f64,
+        /// The natural logarithm of the token's probability; `None` if the server does not know it.
+        pub logprob: Option<f64> as Always,
         /// The token's UTF-8 bytes.
         pub bytes: Option<Vec<u8>>,
     }
@@ -44,6 +48,13 @@ impl Logprobs {
         {
             if let Some(more) = more {
                 all.get_or_insert_with(Vec::new).extend_from_slice(more);
+            }
+        }
+        // The older form has lists of equal length: `tokens`, `token_logprobs`, `text_offset`, `top_logprobs`.
+        for (name, value) in later.extra.iter() {
+            match (self.extra.get_mut(name), value) {
+                (Some(Value::Array(all)), Value::Array(more)) => all.extend_from_slice(more),
+                _ => self.extra.set_last(name, value),
             }
         }
     }

@@ -2,8 +2,8 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::content::{Content, ContentPart, texts_in};
-use super::tool::ToolCall;
+use super::content::{Content, ContentPart, join};
+use super::tool::{ToolCall, ToolKind};
 use crate::Extra;
 use crate::open_enum::open_enum;
 use crate::wire::object;
@@ -129,22 +129,75 @@ impl ChatCompletionMessage {
     }
 }
 
-/// The reasoning of a message or a delta: two fields, a kind of part, and a list of OpenRouter's with one meaning.
+/// The message without members that servers refuse in a request; nothing if it has none.
+///
+/// Responses have members that requests must not: `null`s, and the `index` of a call. No arguments at all are not JSON, which
+/// some servers parse.
+pub(crate) fn for_request(message: &ChatCompletionMessage) -> Option<ChatCompletionMessage> {
+    let is_null = |extra: &Extra| extra.iter().any(|(_, value)| value.is_null());
+    let is_blank = |call: &ToolCall| {
+        let arguments = call.function.arguments.trim_ascii();
+        call.kind == ToolKind::Function && (arguments.is_empty() || arguments == "null")
+    };
+    let is_unfit = |call: &ToolCall| {
+        is_null(&call.extra)
+            || is_null(&call.function.extra)
+            || call.extra.contains("index")
+            || is_blank(call)
+    };
+    if !is_null(&message.extra) && !message.tool_calls.iter().any(is_unfit) {
+        return None;
+    }
+    let mut message = message.clone();
+    message.extra.remove_nulls();
+    for call in &mut message.tool_calls {
+        call.extra.remove("index");
+        call.extra.remove_nulls();
+        call.function.extra.remove_nulls();
+        if is_blank(call) {
+            call.function.arguments = "{}".to_owned();
+        }
+    }
+    Some(message)
+}
+
+/// The reasoning of a message or a delta: two fields, a kind of part, and vendors' members with one meaning.
 pub(crate) fn reasoning<'a>(
     reasoning_content: Option<&'a str>,
     reasoning: Option<&'a str>,
     content: Option<&'a Content>,
     extra: &'a Extra,
 ) -> Option<Cow<'a, str>> {
+    let text = || extra.get("reasoning_text").and_then(Value::as_str);
     let written =
         [reasoning_content, reasoning].into_iter().flatten().find(|text| !text.is_empty());
-    if let Some(text) = written {
+    if let Some(text) = written.or_else(text).filter(|text| !text.is_empty()) {
         return Some(Cow::Borrowed(text));
     }
     let thinking = content.map(Content::thinking).filter(|text| !text.is_empty());
-    let details =
-        || extra.get("reasoning_details").and_then(Value::as_array).map(|list| texts_in(list));
-    thinking.or_else(details).filter(|text| !text.is_empty())
+    let members = || {
+        ["reasoning_details", "thinking_blocks"]
+            .into_iter()
+            .filter_map(|name| extra.get(name))
+            .map(reasoning_in)
+            .find(|text| !text.is_empty())
+    };
+    thinking.or_else(members)
+}
+
+/// The text of `reasoning_details` or `thinking_blocks`: a string, an entry, or a list of either. Encrypted entries have none.
+fn reasoning_in(details: &Value) -> Cow<'_, str> {
+    match details {
+        Value::String(text) => Cow::Borrowed(text),
+        Value::Array(list) => join(list.iter().map(reasoning_in).filter(|text| !text.is_empty())),
+        Value::Object(entry) => ["text", "summary", "thinking", "content"]
+            .into_iter()
+            .filter_map(|name| entry.get(name))
+            .map(reasoning_in)
+            .find(|text| !text.is_empty())
+            .unwrap_or_default(),
+        _ => Cow::Borrowed(""),
+    }
 }
 
 #[cfg(test)]

@@ -2,11 +2,13 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::message::ChatCompletionMessage;
+use super::message::{self, ChatCompletionMessage};
 use super::response_format::ResponseFormat;
 use super::tool::{ChatCompletionToolsParam, ToolChoice};
 use super::validate::{self, InvalidRequest};
-use crate::wire::{is_set, object};
+use crate::wire::{
+    Codec, Elements, List, Members, Piece, Plain, Read, Scalar, Sent, Stopped, is_set, object,
+};
 
 object! {
     /// A request for a chat completion.
@@ -29,7 +31,7 @@ object! {
     /// ```
     pub struct ChatCompletionRequest {
         /// The conversation so far. Required, at least one message.
-        pub messages: Vec<ChatCompletionMessage> as Always,
+        pub messages: Vec<ChatCompletionMessage> as Sent,
         /// The model to use, by its name in the server's list; upper and lower case matter. Required.
         pub model: String,
         /// From −2 to 2. Above zero, tokens are the less likely the more often they have appeared. The default is 0.
@@ -37,9 +39,9 @@ object! {
         /// Whether the model calls a function, in the form older than [`tool_choice`](Self::tool_choice).
         pub function_call: Option<Value>,
         /// Functions the model may call, in the form older than [`tools`](Self::tools).
-        pub functions: Option<Vec<Value>>,
+        pub functions: Option<Vec<Value>> as NonEmpty,
         /// What to add to the likelihood of tokens, by their ids: from −100, which bans a token, to 100, which allows no other.
-        pub logit_bias: Option<BTreeMap<String, f32>>,
+        pub logit_bias: Option<BTreeMap<String, f32>> as NonEmpty,
         /// Whether to send the log probabilities of the tokens. The default is false.
         pub logprobs: Option<bool>,
         /// How many tokens the model may generate, at least 1. If neither this nor `max_tokens` is set, Atoma sets 8192, and
@@ -60,17 +62,18 @@ object! {
         /// The latency tier: `auto` uses the credits of the scale tier if there are any, `default` does not. The default is `auto`.
         pub service_tier: Option<String>,
         /// Texts before which the model stops, at most 4. None by default.
-        pub stop: Option<Vec<String>>,
+        pub stop: Option<Vec<String>> as NonEmpty,
         /// Whether to send the answer in pieces, as it is made. The default is false.
         pub stream: Option<bool>,
-        /// What else to send in a stream. Only with `stream`. Atoma's nodes always set `include_usage`.
-        pub stream_options: Option<StreamOptions>,
+        /// What else to send in a stream. Only with `stream`. Atoma's nodes always set `include_usage`. The member is left out
+        /// if it is `None` or [`StreamOptions::none`]; a client may fill in its own default for `None`.
+        pub stream_options: Option<StreamOptions> as NonEmpty,
         /// From 0 to 2: the higher, the more random. The default is the model's, usually 1. Set this or `top_p`, not both.
         pub temperature: Option<f32>,
         /// Whether the model calls tools, and which. The default is `none` without tools, `auto` with them.
         pub tool_choice: Option<ToolChoice>,
         /// The tools the model may call. None by default.
-        pub tools: Option<Vec<ChatCompletionToolsParam>>,
+        pub tools: Option<Vec<ChatCompletionToolsParam>> as NonEmpty,
         /// How many of the likeliest tokens to send at each place, from 0 to 20. Needs `logprobs`. The default is 0.
         pub top_logprobs: Option<u32>,
         /// From 0 to 1: only the likeliest tokens that together have this probability are chosen from. The default is 1.
@@ -85,6 +88,45 @@ object! {
     pub struct StreamOptions {
         /// Whether to send the usage in a last chunk. The default is false; Atoma's nodes always do.
         pub include_usage: Option<bool>,
+    }
+}
+
+/// Messages of responses are written without what servers refuse in a request.
+impl Codec<Vec<ChatCompletionMessage>> for Sent {
+    fn scalar(value: Scalar<'_>) -> Read<Vec<ChatCompletionMessage>> {
+        Plain::scalar(value)
+    }
+
+    fn array(elements: &mut dyn Elements) -> Result<Read<Vec<ChatCompletionMessage>>, Stopped> {
+        Plain::array(elements)
+    }
+
+    fn object(members: &mut dyn Members) -> Result<Read<Vec<ChatCompletionMessage>>, Stopped> {
+        Plain::object(members)
+    }
+
+    fn is_absent(value: &Vec<ChatCompletionMessage>) -> bool {
+        value.is_empty()
+    }
+
+    fn piece(value: &Vec<ChatCompletionMessage>) -> Piece<'_> {
+        Piece::Made(Box::new(Messages(value)))
+    }
+}
+
+struct Messages<'a>(&'a [ChatCompletionMessage]);
+
+impl List for Messages<'_> {
+    fn length(&self) -> usize {
+        self.0.len()
+    }
+
+    fn element(&self, place: usize) -> Piece<'_> {
+        let Some(message) = self.0.get(place) else { return Piece::Null };
+        match message::for_request(message).map(serde_json::to_value) {
+            Some(Ok(value)) => Piece::Owned(value),
+            _ => Plain::piece(message),
+        }
     }
 }
 
@@ -259,6 +301,12 @@ impl ChatCompletionRequest {
 }
 
 impl StreamOptions {
+    /// No options: the member `stream_options` is not sent, for servers that refuse it.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
     /// Whether to send the usage in a last chunk.
     #[must_use]
     pub fn include_usage(mut self, include_usage: bool) -> Self {

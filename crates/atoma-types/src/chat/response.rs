@@ -6,10 +6,14 @@ use serde_json::Value;
 
 use super::logprobs::Logprobs;
 use super::message::ChatCompletionMessage;
-use super::tool::ToolCall;
+use super::tool::{ToolCall, ToolKind};
 use super::usage::{self, Usage};
+use crate::error::ErrorPlace;
 use crate::open_enum::open_enum;
-use crate::wire::{Codec, Members, Piece, Plain, Read, Scalar, Stopped, object, read_whole, whole};
+use crate::stream::call_ids;
+use crate::wire::{
+    Codec, Finish, Members, Piece, Plain, Read, Scalar, Stopped, object, read_whole, whole,
+};
 use crate::{ApiError, ParseError, json};
 
 object! {
@@ -23,7 +27,7 @@ object! {
     /// assert_eq!(response.text(), "Hello!");
     /// # Ok::<(), atoma_types::ParseError>(())
     /// ```
-    pub struct ChatCompletionResponse {
+    pub struct ChatCompletionResponse => after_reading {
         /// The name of the completion.
         pub id: String,
         /// What this is: `chat.completion`.
@@ -58,7 +62,7 @@ object! {
         /// The message, ready to go into the next request.
         pub message: ChatCompletionMessage = "message" | "delta",
         /// Why the model stopped. Absent if the server did not say.
-        pub finish_reason: Option<FinishReason>,
+        pub finish_reason: Option<FinishReason> as Finish,
         /// Which stop token or stop text was met.
         pub stop_reason: Option<StopReason>,
         /// The log probabilities of the tokens, if the request asked for them.
@@ -113,41 +117,92 @@ impl ChatCompletionResponse {
     /// Flaws of real servers are mended: half a UTF-16 surrogate pair becomes U+FFFD, and so do bytes that are no UTF-8; a raw
     /// control character is read as if escaped; `NaN` is read as `null`, and a number too great as the greatest.
     ///
+    /// So are flaws of tool calls: a call without an id, or with the id of another, gets one of its own; a function call that
+    /// was never named is dropped; no arguments become `{}`.
+    ///
     /// # Errors
     ///
     /// The body is no JSON object, or is cut off. An error told by the server is none of reading: see
     /// [`ChatCompletionResponse::error`].
     pub fn from_slice(body: &[u8]) -> Result<Self, ParseError> {
-        let mut read: Result<Self, _> = json::object_from_slice(body);
-        if let Ok(response) = &mut read {
-            let says_nothing =
-                response.id.is_empty() && response.choices.is_empty() && response.usage.is_none();
-            if response.error.is_none() && says_nothing {
-                response.error = ApiError::told_by(&mut response.extra);
-            }
+        let mut response: Self = json::object_from_slice(body)?;
+        for choice in &mut response.choices {
+            let is_finished = choice.finish_reason.is_some();
+            call_ids::settle(&mut choice.message.tool_calls, is_finished);
         }
-        read
+        Ok(response)
     }
 
-    /// The text of the first choice, parts joined; empty without one.
+    /// Finds an error wherever the server reports it.
+    fn after_reading(&mut self, has: &dyn Fn(&str) -> bool) {
+        if self.error.is_none() && !self.extra.is_empty() {
+            let is_empty = self.choices.is_empty() && self.usage.is_none();
+            let place = ErrorPlace {
+                is_empty,
+                has_choices: has("choices"),
+                id: &self.id,
+                object: self.object.as_str(),
+            };
+            self.error = ApiError::reported_in(&mut self.extra, &place);
+        }
+        for choice in &mut self.choices {
+            choice.find_error();
+        }
+    }
+
+    /// The text of the first choice (index 0), parts joined; empty without one.
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
         self.message().map(ChatCompletionMessage::text).unwrap_or_default()
     }
 
-    /// The message of the first choice.
+    /// The message of the first choice (index 0).
     #[must_use]
     pub fn message(&self) -> Option<&ChatCompletionMessage> {
-        self.choices.first().map(|choice| &choice.message)
+        self.first().map(|choice| &choice.message)
     }
 
-    /// Why the model stopped, in the first choice.
+    /// The message of the first choice (index 0) without the tool calls that were cut off.
+    ///
+    /// A call whose arguments are not valid JSON cannot be made, and servers refuse a conversation in which a call has no
+    /// result. Use this to go on with the conversation after a stream that ended early. In a response without a finish reason,
+    /// a last call without arguments is left out as well.
+    ///
+    /// ```
+    /// use atoma_types::ChatCompletionResponse;
+    ///
+    /// let partial = ChatCompletionResponse::from_slice(br#"{"choices": [{"message": {"content": "I'll look.", "tool_calls": [
+    ///     {"id": "call_1", "function": {"name": "f", "arguments": "{\"city\": \"Par"}}]}}]}"#)?;
+    /// let message = partial.message_without_incomplete_tool_calls().unwrap();
+    /// assert!(message.tool_calls.is_empty());
+    /// assert_eq!(message.text(), "I'll look.");
+    /// # Ok::<(), atoma_types::ParseError>(())
+    /// ```
+    #[must_use]
+    pub fn message_without_incomplete_tool_calls(&self) -> Option<ChatCompletionMessage> {
+        let choice = self.first()?;
+        let mut message = choice.message.clone();
+        let is_blank = |call: &ToolCall| call.function.arguments.trim_ascii().is_empty();
+        let is_function = |call: &ToolCall| call.kind == ToolKind::Function;
+        let is_open = |last: &ToolCall| is_function(last) && is_blank(last);
+        if choice.finish_reason.is_none() && message.tool_calls.last().is_some_and(is_open) {
+            message.tool_calls.pop();
+        }
+        message.tool_calls.retain(|call| !is_function(call) || call.arguments_json().is_ok());
+        Some(message)
+    }
+
+    /// Why the model stopped, in the first choice (index 0).
     #[must_use]
     pub fn finish_reason(&self) -> Option<&FinishReason> {
-        self.choices.first()?.finish_reason.as_ref()
+        self.first()?.finish_reason.as_ref()
     }
 
-    /// The calls the model wants made, in the first choice.
+    fn first(&self) -> Option<&ChatCompletionChoice> {
+        self.choices.iter().find(|choice| choice.index == 0).or(self.choices.first())
+    }
+
+    /// The calls the model wants made, in the first choice (index 0).
     #[must_use]
     pub fn tool_calls(&self) -> &[ToolCall] {
         self.message().map(|message| message.tool_calls.as_slice()).unwrap_or_default()
@@ -167,6 +222,40 @@ impl ChatCompletionResponse {
             std::iter::once(&self.extra).chain(self.choices.iter().map(|choice| &choice.extra));
         usage::find(self.usage.as_ref(), extras)
     }
+}
+
+impl ChatCompletionChoice {
+    /// Takes an error out of the message, where some servers report it.
+    fn find_error(&mut self) {
+        if self.error.is_none() {
+            self.error = ApiError::take_from(&mut self.message.extra);
+        }
+    }
+}
+
+impl Codec<Option<FinishReason>> for Finish {
+    const OMIT: bool = true;
+
+    fn scalar(value: Scalar<'_>) -> Read<Option<FinishReason>> {
+        match value {
+            Scalar::Text(text) if says_null(text) => Read::Null,
+            _ => Plain::scalar(value),
+        }
+    }
+
+    fn is_absent(value: &Option<FinishReason>) -> bool {
+        value.is_none()
+    }
+
+    fn piece(value: &Option<FinishReason>) -> Piece<'_> {
+        Plain::piece(value)
+    }
+}
+
+fn says_null(text: &str) -> bool {
+    let text = text.trim_ascii();
+    text.is_empty()
+        || ["null", "none", "nil", "undefined"].iter().any(|name| text.eq_ignore_ascii_case(name))
 }
 
 impl Serialize for StopReason {

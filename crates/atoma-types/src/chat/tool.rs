@@ -20,7 +20,7 @@ object! {
         /// What the tool is: a function.
         pub kind: ToolKind = "type",
         /// The function.
-        pub function: FunctionDefinition,
+        pub function: FunctionDefinition as WhenSet,
     }
 }
 
@@ -46,7 +46,7 @@ object! {
         /// What is called: a function.
         pub kind: ToolKind = "type",
         /// The function and its arguments.
-        pub function: FunctionCall,
+        pub function: FunctionCall as WhenSet,
     }
 }
 

@@ -8,13 +8,14 @@ use crate::{Extra, json};
 object! {
     /// How many tokens a completion took.
     ///
-    /// In a stream it comes in a chunk of its own at the end, or in every chunk: the last one seen counts.
-    pub struct Usage {
+    /// In a stream it comes in a last chunk without choices, or in every chunk: the last count that is not zero is taken.
+    /// `input_tokens` and `output_tokens` are read where the usual members are missing.
+    pub struct Usage => complete {
         /// Tokens of the prompt.
         pub prompt_tokens: u64,
         /// Tokens generated, over all choices. Zero if the server did not say.
         pub completion_tokens: u64,
-        /// Both together, as the server counts them.
+        /// Both together, as the server counts them; their sum if it does not say.
         pub total_tokens: u64,
         /// What the tokens of the prompt were.
         pub prompt_tokens_details: Option<PromptTokensDetails>,
@@ -47,23 +48,84 @@ object! {
     }
 }
 
+impl Usage {
+    /// Fills in counts that are missing, after reading.
+    fn complete(&mut self, _has: &dyn Fn(&str) -> bool) {
+        let other =
+            |extra: &Extra, name| extra.get(name).and_then(Value::as_u64).unwrap_or_default();
+        if self.prompt_tokens == 0 && !self.extra.is_empty() {
+            self.prompt_tokens = other(&self.extra, "input_tokens");
+        }
+        if self.completion_tokens == 0 && !self.extra.is_empty() {
+            self.completion_tokens = other(&self.extra, "output_tokens");
+        }
+        if self.total_tokens == 0 {
+            self.total_tokens = self.sum();
+        }
+    }
+
+    fn sum(&self) -> u64 {
+        self.prompt_tokens.saturating_add(self.completion_tokens)
+    }
+
+    /// Whether no count is above zero.
+    fn is_zero(&self) -> bool {
+        (self.prompt_tokens, self.completion_tokens, self.total_tokens) == (0, 0, 0)
+    }
+
+    /// Takes over the counts of a later chunk. Zeros erase nothing; of halves the total is the sum.
+    pub(crate) fn merge(&mut self, later: &Self) {
+        let is_half = (later.prompt_tokens == 0 && self.prompt_tokens > 0)
+            || (later.completion_tokens == 0 && self.completion_tokens > 0);
+        for (known, new) in [
+            (&mut self.prompt_tokens, later.prompt_tokens),
+            (&mut self.completion_tokens, later.completion_tokens),
+        ] {
+            if new > 0 {
+                *known = new;
+            }
+        }
+        if is_half {
+            self.total_tokens = self.total_tokens.max(self.sum());
+        } else if later.total_tokens > 0 {
+            self.total_tokens = later.total_tokens;
+        }
+        if let Some(details) = later.prompt_tokens_details.as_ref() {
+            if self.prompt_tokens_details.is_none() || *details != PromptTokensDetails::default() {
+                self.prompt_tokens_details = Some(details.clone());
+            }
+        }
+        if let Some(details) = later.completion_tokens_details.as_ref() {
+            if self.completion_tokens_details.is_none()
+                || *details != CompletionTokensDetails::default()
+            {
+                self.completion_tokens_details = Some(details.clone());
+            }
+        }
+        self.extra.merge(&later.extra);
+    }
+}
+
 /// The usage of a completion: its own member, or one inside a vendor's member, such as `x_groq.usage`.
 pub(crate) fn find<'a>(
     usage: Option<&'a Usage>,
     extras: impl IntoIterator<Item = &'a Extra>,
 ) -> Option<Cow<'a, Usage>> {
-    if let Some(usage) = usage {
+    if let Some(usage) = usage.filter(|usage| !usage.is_zero()) {
         return Some(Cow::Borrowed(usage));
     }
     let mut extras = extras.into_iter().filter(|extra| !extra.is_empty());
-    extras.find_map(in_extra).map(Cow::Owned)
+    extras.find_map(in_extra).map(Cow::Owned).or(usage.map(Cow::Borrowed))
 }
 
 fn in_extra(extra: &Extra) -> Option<Usage> {
     extra.iter().find_map(|(name, value)| {
         let usage = if name == "usage" { value } else { value.get("usage")? };
         let counts = |member| usage.get(member).is_some_and(Value::is_number);
-        if counts("prompt_tokens") || counts("completion_tokens") {
+        if ["prompt_tokens", "completion_tokens", "input_tokens", "output_tokens"]
+            .into_iter()
+            .any(counts)
+        {
             return json::object_from_value(usage);
         }
         None

@@ -1,12 +1,14 @@
 use serde_json::Value;
 
-use super::memory_size;
+use super::arguments::Arguments;
 use super::tool_calls::ToolCalls;
+use super::{memory_size, merge};
 use crate::chat::chunk::{
     ChatCompletionChunk, ChatCompletionChunkChoice, ChatCompletionChunkDelta,
 };
-use crate::chat::message::ChatCompletionMessage;
-use crate::chat::response::{ChatCompletionChoice, ChatCompletionResponse, ObjectKind};
+use crate::chat::response::{
+    ChatCompletionChoice, ChatCompletionResponse, FinishReason, ObjectKind,
+};
 use crate::wire::settle;
 
 /// How many choices are kept; what goes beyond is passed over.
@@ -51,6 +53,8 @@ pub struct ChatCompletionAccumulator {
 struct ChoiceSoFar {
     choice: ChatCompletionChoice,
     calls: ToolCalls,
+    /// Those of the call in the form older than tool calls.
+    arguments: Arguments,
     reasoning: String,
     is_reasoning: bool,
     is_reasoning_content: bool,
@@ -138,12 +142,12 @@ impl ChatCompletionAccumulator {
             }
         }
         if let Some(usage) = chunk.usage() {
-            response.usage = Some(usage.into_owned());
+            response.usage.get_or_insert_default().merge(&usage);
         }
         if let Some(error) = &chunk.error {
             response.error = Some(error.clone());
         }
-        response.extra.merge(&chunk.extra);
+        merge::outer_members(&mut response.extra, &chunk.extra);
     }
 
     /// The choice of an index, made at its place if it is new and there is room.
@@ -176,7 +180,7 @@ impl ChoiceSoFar {
     fn push(&mut self, new: &ChatCompletionChunkChoice) {
         self.push_delta(&new.delta);
         if let Some(reason) = &new.finish_reason {
-            self.choice.finish_reason = Some(reason.clone());
+            self.finish(reason);
         }
         if let Some(reason) = &new.stop_reason {
             self.choice.stop_reason = Some(reason.clone());
@@ -188,7 +192,25 @@ impl ChoiceSoFar {
             let known = self.choice.logprobs.get_or_insert_default();
             known.append(logprobs);
         }
-        self.choice.extra.merge(&new.extra);
+        merge::outer_members(&mut self.choice.extra, &new.extra);
+    }
+
+    /// The last reason counts, but a plain `stop` does not hide why the model stopped before.
+    fn finish(&mut self, reason: &FinishReason) {
+        let known = &mut self.choice.finish_reason;
+        let is_hidden = *reason == FinishReason::Stop
+            && matches!(
+                known,
+                Some(
+                    FinishReason::ToolCalls
+                        | FinishReason::FunctionCall
+                        | FinishReason::Length
+                        | FinishReason::ContentFilter
+                )
+            );
+        if !is_hidden {
+            *known = Some(reason.clone());
+        }
     }
 
     fn push_delta(&mut self, delta: &ChatCompletionChunkDelta) {
@@ -206,9 +228,28 @@ impl ChoiceSoFar {
             self.calls.push(fragment);
         }
         if !delta.extra.is_empty() {
-            push_members(message, delta);
+            self.push_members(delta);
         }
         self.push_reasoning(delta);
+    }
+
+    /// Adds the unknown members of a delta.
+    fn push_members(&mut self, delta: &ChatCompletionChunkDelta) {
+        let message = &mut self.choice.message;
+        for (name, value) in delta.extra.iter() {
+            match (name, value) {
+                ("function_call", Value::Object(pieces)) => {
+                    push_function_call(&mut message.function_call, &mut self.arguments, pieces);
+                }
+                ("name", Value::String(speaker)) => message.name = Some(speaker.clone()),
+                ("tool_call_id", Value::String(id)) => message.tool_call_id = Some(id.clone()),
+                ("reasoning_text", Value::String(piece)) => match message.extra.get_mut(name) {
+                    Some(Value::String(all)) => all.push_str(piece),
+                    _ => message.extra.set_last(name, value),
+                },
+                _ => merge::member(&mut message.extra, name, value),
+            }
+        }
     }
 
     /// Either name, or both with the same text: it is one reasoning.
@@ -223,7 +264,12 @@ impl ChoiceSoFar {
 
     fn into_choice(mut self) -> ChatCompletionChoice {
         let message = &mut self.choice.message;
-        message.tool_calls = self.calls.into_calls();
+        message.tool_calls = self.calls.into_calls(self.choice.finish_reason.is_some());
+        if let Some(arguments) =
+            message.function_call.as_mut().and_then(|call| call.get_mut("arguments"))
+        {
+            *arguments = self.arguments.into_text().into();
+        }
         message.reasoning = self.is_reasoning.then(|| self.reasoning.clone());
         message.reasoning_content = self.is_reasoning_content.then_some(self.reasoning);
         settle(message);
@@ -233,35 +279,22 @@ impl ChoiceSoFar {
     }
 }
 
-/// Unknown members of a delta. Lists are joined, since servers send them in pieces (`reasoning_details`), and so are the pieces of
-/// a `function_call`.
-fn push_members(message: &mut ChatCompletionMessage, delta: &ChatCompletionChunkDelta) {
-    for (name, value) in delta.extra.iter() {
-        match (name, value) {
-            ("function_call", Value::Object(pieces)) => {
-                push_function_call(&mut message.function_call, pieces);
-            }
-            ("name", Value::String(speaker)) => message.name = Some(speaker.clone()),
-            ("tool_call_id", Value::String(id)) => message.tool_call_id = Some(id.clone()),
-            (_, Value::Array(pieces)) => match message.extra.get_mut(name) {
-                Some(Value::Array(all)) => all.extend_from_slice(pieces),
-                _ => message.extra.set_last(name, value),
-            },
-            _ => message.extra.set_last(name, value),
-        }
-    }
-}
-
-fn push_function_call(call: &mut Option<Value>, pieces: &serde_json::Map<String, Value>) {
+/// Adds a piece of a call in the form older than tool calls.
+fn push_function_call(
+    call: &mut Option<Value>,
+    arguments: &mut Arguments,
+    pieces: &serde_json::Map<String, Value>,
+) {
     let call = call.get_or_insert_with(|| Value::Object(serde_json::Map::new()));
     let Value::Object(call) = call else { return };
     for (name, piece) in pieces {
-        match (call.get_mut(name), piece) {
-            (Some(Value::String(all)), Value::String(piece)) => all.push_str(piece),
-            (_, Value::Null) => {}
-            _ => {
-                call.insert(name.clone(), piece.clone());
+        match (name.as_str(), piece) {
+            ("arguments", Value::String(piece)) => {
+                arguments.push_to_only_call(piece);
+                // Written in the end; the place among the members is kept.
+                call.entry("arguments").or_insert_with(|| "".into());
             }
+            _ => merge::objects(call, &[(name.clone(), piece.clone())].into_iter().collect()),
         }
     }
 }

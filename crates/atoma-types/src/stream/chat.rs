@@ -1,19 +1,39 @@
 use super::accumulator::ChatCompletionAccumulator;
 use super::chunk_reader::ChunkReader;
 use super::{Progress, ResponseModel, Seen, StreamModel, next_value, read_other};
-use crate::{ApiError, ChatCompletionChunk, ChatCompletionResponse, ObjectKind, ParseError};
+use serde_json::Value;
+
+use crate::error::is_explicit;
+use crate::{
+    ApiError, ChatCompletionChoice, ChatCompletionChunk, ChatCompletionMessage,
+    ChatCompletionResponse, ObjectKind, ParseError, json,
+};
 
 /// The reader of a streamed chat completion.
 ///
 /// It is a [`ChunkReader`] and a [`ChatCompletionAccumulator`] behind the interface that all streams share.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct ChatModel {
     reader: ChunkReader,
     response: ChatCompletionAccumulator,
-    /// How many choices were asked for; zero means one.
+    /// How many choices were asked for.
     expected: u32,
     is_whole: bool,
     has_unreadable: bool,
+}
+
+impl Default for ChatModel {
+    fn default() -> Self {
+        let mut model = Self {
+            reader: ChunkReader::new(),
+            response: ChatCompletionAccumulator::new(),
+            expected: 0,
+            is_whole: false,
+            has_unreadable: false,
+        };
+        model.expect_choices(1);
+        model
+    }
 }
 
 impl StreamModel for ChatModel {
@@ -22,7 +42,7 @@ impl StreamModel for ChatModel {
 
     #[inline]
     fn read(&mut self, event: &str, data: &mut &str) -> Result<Seen, ParseError> {
-        if data.starts_with('{') && event != "error" {
+        if data.starts_with('{') && (event.is_empty() || event == "message") {
             return self.read_object(data);
         }
         self.read_unusual(event, data)
@@ -38,6 +58,7 @@ impl StreamModel for ChatModel {
 
     fn expect_choices(&mut self, n: u32) {
         self.expected = n;
+        self.reader.expect_choices(n);
     }
 
     #[inline]
@@ -81,7 +102,7 @@ impl ChatModel {
         if let Some(error) = chunk.error() {
             return Ok(Seen::Error(Box::new(error.clone())));
         }
-        if chunk.choices.is_empty() && chunk.id.is_empty() && chunk.usage().is_none() {
+        if chunk.choices.is_empty() && !is_chunk_without_choices(chunk) {
             return Ok(Seen::Nothing);
         }
         self.response.push(chunk);
@@ -100,7 +121,14 @@ impl ChatModel {
                 }
             }
             *data = text;
-            return self.read_object(data);
+            let seen = self.read_object(data)?;
+            let is_error = matches!(seen, Seen::Error(_));
+            let is_usual = matches!(event, "" | "message" | "error");
+            return Ok(if is_error && !is_usual && !is_explicit(text) {
+                Seen::Nothing
+            } else {
+                seen
+            });
         }
         let seen = read_other(event, data);
         self.has_unreadable |= seen == Seen::Unreadable;
@@ -108,9 +136,27 @@ impl ChatModel {
     }
 }
 
+/// Whether an object without choices is a chunk all the same: it has usage, or calls itself one, or does not say.
+fn is_chunk_without_choices(chunk: &ChatCompletionChunk) -> bool {
+    chunk.usage().is_some() || (!chunk.id.is_empty() && names_completion(&chunk.object))
+}
+
+/// Whether an object may be a completion by its name.
+fn names_completion(object: &ObjectKind) -> bool {
+    match object {
+        ObjectKind::Other(name) => name.starts_with("chat.completion"),
+        _ => true,
+    }
+}
+
 impl ResponseModel for ChatCompletionResponse {
+    /// Reads a body, which must be a completion or report an error.
     fn from_slice(body: &[u8]) -> Result<Self, ParseError> {
-        Self::from_slice(body)
+        let response = Self::from_slice(body)?;
+        if response.choices.is_empty() && response.error().is_none() && !has_choices(body) {
+            return Err(ParseError::without("choices"));
+        }
+        Ok(response)
     }
 
     fn error(&self) -> Option<&ApiError> {
@@ -118,6 +164,23 @@ impl ResponseModel for ChatCompletionResponse {
     }
 
     fn has_content(&self) -> bool {
-        !self.choices.is_empty() || !self.id.is_empty()
+        // Completions that are not of a chat have their text next to where the message would be.
+        let has_message = |choice: &ChatCompletionChoice| {
+            choice.message != ChatCompletionMessage::default() || !choice.extra.contains("text")
+        };
+        let is_named =
+            names_completion(&self.object) && !self.extra.get("type").is_some_and(is_other_type);
+        if self.choices.is_empty() { is_named } else { self.choices.iter().any(has_message) }
     }
+}
+
+/// Whether the `type` of an object, which completions do not have, names something else.
+fn is_other_type(kind: &Value) -> bool {
+    kind.as_str().is_some_and(|kind| !kind.is_empty() && !kind.starts_with("chat.completion"))
+}
+
+/// Whether a body that was read has a list of choices. Only asked where it is empty.
+#[cold]
+fn has_choices(body: &[u8]) -> bool {
+    json::from_slice(body).is_ok_and(|value| value.get("choices").is_some_and(Value::is_array))
 }

@@ -1,3 +1,6 @@
+use serde_json::Value;
+
+use super::snapshots::Messages;
 use super::template::ChunkTemplate;
 use crate::chat::chunk::{ChatCompletionChunk, ChatCompletionChunkChoice};
 use crate::chat::content::Content;
@@ -51,6 +54,9 @@ pub struct ChunkReader {
     chunk: ChatCompletionChunk,
     /// Made of `chunk`, if there is one.
     pattern: ChunkTemplate,
+    messages: Messages,
+    /// Whether the request asked for one choice: its index does not matter then.
+    is_single: bool,
 }
 
 /// The first half of a character, and the field that the other half will open.
@@ -67,6 +73,13 @@ impl ChunkReader {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Sets how many choices the request asked for. With one, every choice has the index 0, whatever the server counts from.
+    ///
+    /// The default is unknown: indices stay as they are.
+    pub fn expect_choices(&mut self, n: u32) {
+        self.is_single = n <= 1;
     }
 
     /// Reads the data of the next event. The flaws mended are those of [`crate::ChatCompletionResponse::from_slice`].
@@ -137,8 +150,11 @@ impl ChunkReader {
         match json::first_object(whole, &mut self.chunk) {
             Ok(rest) => {
                 *data = rest;
-                self.chunk.find_flat_error();
-                self.pattern.learn(&whole[..whole.len() - rest.len()], &mut self.chunk);
+                if self.finish_chunk(whole) {
+                    self.pattern.learn(&whole[..whole.len() - rest.len()], &mut self.chunk);
+                } else {
+                    self.pattern.forget();
+                }
                 Ok(())
             }
             Err(flaw) if flaw.is_mendable() => {
@@ -158,12 +174,25 @@ impl ChunkReader {
         let repaired = repair(data, Halves::TakeOut);
         let mut chunk = ChatCompletionChunk::default();
         json::first_object(&repaired.json, &mut chunk).map_err(|error| flaw.unwrap_or(error))?;
-        chunk.find_flat_error();
         for (position, choice) in chunk.choices.iter_mut().enumerate() {
             self.join(position, choice, &repaired.halves);
         }
         self.chunk = chunk;
+        self.finish_chunk(&repaired.json);
         Ok(repaired.end)
+    }
+
+    /// Corrects a chunk by what came before it. False if the next one cannot be like it.
+    fn finish_chunk(&mut self, json: &str) -> bool {
+        let mut is_usual = true;
+        for (place, choice) in self.chunk.choices.iter_mut().enumerate() {
+            if self.is_single {
+                choice.index = 0;
+            }
+            is_usual &= choice.message.is_none();
+            self.messages.settle(choice, || has_delta(json, place));
+        }
+        is_usual
     }
 
     fn clear(&mut self) {
@@ -230,6 +259,15 @@ impl ChunkReader {
             end_of_field(choice, held.field, held.call).push(char::REPLACEMENT_CHARACTER);
         }
     }
+}
+
+/// Whether the choice at a place has a delta in the text that it was read of.
+#[cold]
+fn has_delta(json: &str, place: usize) -> bool {
+    let Ok(chunk) = json::from_slice(json.as_bytes()) else { return false };
+    let choices = &chunk["choices"];
+    let in_list = || choices.as_array()?.iter().filter(|choice| choice.is_object()).nth(place);
+    in_list().unwrap_or(choices).get("delta").is_some_and(Value::is_object)
 }
 
 /// The strings of a choice that go on over chunks: field, number of the tool call, its position, text.

@@ -1,9 +1,13 @@
 //! Reading streams: events into chunks, and chunks into a response.
 
 pub(crate) mod accumulator;
+mod arguments;
+pub(crate) mod call_ids;
 pub(crate) mod chat;
 pub(crate) mod chunk_reader;
 mod memory_size;
+mod merge;
+mod snapshots;
 mod template;
 mod tool_calls;
 

@@ -156,7 +156,10 @@ fn find(json: &str, chunk: &mut ChatCompletionChunk, gaps: &mut Vec<Gap>) -> Opt
             }
         }
     }
-    (path.is_outside() && !gaps.is_empty()).then_some(())
+    // A total that is not sent is the sum, and would have to be counted again.
+    let has = |slot| gaps.iter().any(|gap| gap.slot == slot);
+    let is_summed = has(Slot::CompletionTokens) && !has(Slot::TotalTokens);
+    (path.is_outside() && !gaps.is_empty() && !is_summed).then_some(())
 }
 
 fn in_word(byte: u8) -> bool {
@@ -275,10 +278,10 @@ fn unescape(raw: &str, text: &mut String) -> Option<()> {
     Some(())
 }
 
-/// Reads a JSON number that is a whole one.
+/// Reads a JSON number that is a whole one above zero: of a zero, [`crate::Usage`] looks for other members.
 fn fill_count(rest: &str, count: &mut u64) -> Option<usize> {
     let end = rest.bytes().take_while(u8::is_ascii_digit).count();
-    if end > 1 && rest.starts_with('0') {
+    if rest.starts_with('0') {
         return None;
     }
     *count = rest[..end].parse().ok()?;

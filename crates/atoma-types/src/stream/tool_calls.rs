@@ -1,94 +1,187 @@
 //! Tool calls put together from their fragments, the way real servers need.
 
-use crate::chat::tool::{ToolCall, ToolCallDelta};
+use super::arguments::Arguments;
+use super::{call_ids, merge};
+use crate::chat::tool::{ToolCall, ToolCallDelta, ToolKind};
 
-/// How many calls of a choice are kept; what goes beyond is passed over.
+/// How many calls of a choice are kept; further ones are skipped.
 const MOST_CALLS: usize = 128;
-
-/// Up to what length arguments are looked at for being complete.
-const LOOKED_AT: usize = 4096;
 
 /// The calls of one choice so far, in the order they began.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct ToolCalls {
-    calls: Vec<(Option<i64>, ToolCall)>,
+    calls: Vec<CallSoFar>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+struct CallSoFar {
+    index: Option<i64>,
+    /// The id that the server gave. The call itself has another if two calls share it.
+    id: String,
+    call: ToolCall,
+    arguments: Arguments,
+    /// The call may only repeat the name of the one before: it counts once it has arguments.
+    is_tentative: bool,
+}
+
+/// What a fragment does to the call it may belong to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Step {
+    /// Goes on with it.
+    Continue,
+    /// Says what is known already, but for members other than name and arguments.
+    Repeat,
+    /// Holds the arguments in place of those so far.
+    Replace,
+    /// Begins another call.
+    Another,
+    /// The same, if arguments follow.
+    PerhapsAnother,
 }
 
 impl ToolCalls {
     /// Adds a fragment to the call it belongs to, or begins another.
+    ///
+    /// Only the index of a fragment is dependable, and not even that: servers leave out ids, put several calls on one index,
+    /// send arguments again or cumulatively. Of the ways to read a fragment, the one is taken that leaves valid JSON.
     pub(crate) fn push(&mut self, fragment: &ToolCallDelta) {
         let index = fragment.index.map(|index| index.max(0));
-        if let Some(call) = self.continued(index, fragment) {
-            append(call, fragment);
-        } else if self.calls.len() < MOST_CALLS {
-            let mut call = ToolCall::default();
-            append(&mut call, fragment);
-            self.calls.push((index, call));
+        let mut is_tentative = false;
+        if let Some(place) = self.candidate(index, fragment) {
+            let call = &mut self.calls[place];
+            match call.step(fragment) {
+                Step::Another => {}
+                Step::PerhapsAnother => is_tentative = true,
+                step => return call.apply(fragment, step),
+            }
+        }
+        if self.calls.len() < MOST_CALLS {
+            let mut call = CallSoFar { index, is_tentative, ..CallSoFar::default() };
+            call.apply(fragment, Step::Continue);
+            let id = fragment.id.as_deref().unwrap_or_default();
+            if id.is_empty() || self.calls.iter().any(|known| known.call.id == id) {
+                call.call.id = call_ids::new();
+            }
+            self.calls.push(call);
         }
     }
 
-    /// The calls, each with an id: where the server gave none, `call_` and the place.
-    pub(crate) fn into_calls(self) -> Vec<ToolCall> {
-        let calls = self.calls.into_iter().enumerate();
+    /// The calls that were named, each with an id. `is_finished` says that nothing more will come for them.
+    pub(crate) fn into_calls(self, is_finished: bool) -> Vec<ToolCall> {
+        let mut calls = Vec::with_capacity(self.calls.len());
+        for CallSoFar { mut call, arguments, is_tentative, .. } in self.calls {
+            if is_tentative && arguments.is_blank() {
+                continue;
+            }
+            call.function.arguments = arguments.into_text();
+            call.extra.remove("index");
+            calls.push(call);
+        }
+        call_ids::settle(&mut calls, is_finished);
         calls
-            .map(|(place, (_, mut call))| {
-                if call.id.is_empty() {
-                    call.id = format!("call_{place}");
-                }
-                call
-            })
-            .collect()
     }
 
-    /// The call a fragment goes on with: of the same index and id, or the latest it can belong to.
-    fn continued(&mut self, index: Option<i64>, fragment: &ToolCallDelta) -> Option<&mut ToolCall> {
+    /// The call that a fragment can go on with: of the same index and id, or else the latest it can belong to.
+    fn candidate(&self, index: Option<i64>, fragment: &ToolCallDelta) -> Option<usize> {
         let id = fragment.id.as_deref().unwrap_or_default();
-        let same_index = |known: &Option<i64>| index.is_none() || *known == index;
-        let calls = &self.calls;
-        let by_id = || calls.iter().rposition(|(known, call)| same_index(known) && call.id == id);
-        let latest = || calls.iter().rposition(|(known, _)| same_index(known));
-        let found = match id {
-            "" => latest(),
-            _ => by_id().or_else(|| latest().filter(|&place| calls[place].1.id.is_empty())),
-        }?;
-        let call = &mut self.calls[found].1;
-        let same_id = !id.is_empty() && call.id == id;
-        if !same_id && begins_another(call, fragment) {
-            return None;
+        let is_same_index = |known: &CallSoFar| index.is_none() || known.index == index;
+        let latest = self.calls.iter().rposition(is_same_index);
+        if id.is_empty() {
+            return latest;
         }
-        Some(call)
+        let by_id = self.calls.iter().rposition(|known| is_same_index(known) && known.id == id);
+        // An id may come late, or be another in each fragment.
+        let is_open = |place: &usize| {
+            let known = &self.calls[*place];
+            let is_named = fragment.function.name.as_ref().is_some_and(|name| !name.is_empty());
+            let is_cut = !known.arguments.is_blank() && !known.arguments.is_whole();
+            known.id.is_empty() || (index.is_some() && !is_named && is_cut)
+        };
+        by_id.or_else(|| latest.filter(is_open))
     }
 }
 
-/// Whether a fragment that names a function cannot go on with this call: the call's arguments are whole already.
-fn begins_another(call: &ToolCall, fragment: &ToolCallDelta) -> bool {
-    let name = fragment.function.name.as_deref().unwrap_or_default();
-    let arguments = fragment.function.arguments.as_deref().unwrap_or_default();
-    if name.is_empty() || arguments.is_empty() || call.function.name.is_empty() {
-        return false;
+impl CallSoFar {
+    /// Decides what a fragment does to this call.
+    ///
+    /// ```text
+    ///                       arguments so far
+    /// the fragment          none                   open                whole
+    /// ─ names the same      Continue               Continue            Repeat, Replace or another
+    /// ─ names another       pieces, or another     another             another
+    /// ─ has no name         Continue               Continue            Repeat, Replace or another
+    /// ```
+    fn step(&self, fragment: &ToolCallDelta) -> Step {
+        let id = fragment.id.as_deref().unwrap_or_default();
+        let name = fragment.function.name.as_deref().unwrap_or_default();
+        let arguments = fragment.function.arguments.as_deref().unwrap_or_default();
+        let (known, is_same_id) = (&self.call.function.name, !id.is_empty() && self.id == id);
+        if self.call.kind != ToolKind::Function {
+            return Step::Continue;
+        }
+        let (is_named, is_same_name) = (!name.is_empty() && !known.is_empty(), name == known);
+        if self.arguments.is_whole() {
+            return self.step_after_whole(arguments, is_named, is_same_name, is_same_id);
+        }
+        let has_id = is_same_id || !self.id.is_empty();
+        // With an id, names may come in pieces while there are no arguments.
+        if is_named && !is_same_name && !has_id { Step::Another } else { Step::Continue }
     }
-    let known = &call.function.arguments;
-    known.len() <= LOOKED_AT && serde_json::from_str::<serde::de::IgnoredAny>(known).is_ok()
-}
 
-fn append(call: &mut ToolCall, fragment: &ToolCallDelta) {
-    if let Some(id) = fragment.id.as_ref().filter(|id| !id.is_empty() && call.id.is_empty()) {
-        call.id.clone_from(id);
+    fn step_after_whole(
+        &self,
+        new: &str,
+        is_named: bool,
+        is_same_name: bool,
+        is_same_id: bool,
+    ) -> Step {
+        if is_named && !is_same_id {
+            return match (is_same_name, new.trim_ascii().is_empty()) {
+                (true, true) => Step::PerhapsAnother,
+                _ => Step::Another,
+            };
+        }
+        match new.trim_ascii_start().bytes().next() {
+            None => Step::Continue,
+            Some(_) if self.arguments.is_repeated_by(new) => Step::Repeat,
+            Some(b'{' | b'[') if self.arguments.is_empty_object() => Step::Replace,
+            Some(b'{' | b'[') => Step::Another,
+            // Appended it could only break what is valid.
+            Some(_) => Step::Repeat,
+        }
     }
-    if let Some(kind) = &fragment.kind {
-        call.kind.clone_from(kind);
+
+    fn apply(&mut self, fragment: &ToolCallDelta, step: Step) {
+        if let Some(id) = fragment.id.as_ref().filter(|id| !id.is_empty() && self.id.is_empty()) {
+            self.id.clone_from(id);
+            self.call.id.clone_from(id);
+        }
+        if let Some(kind) = &fragment.kind {
+            self.call.kind.clone_from(kind);
+        }
+        if let Some(name) = &fragment.function.name {
+            self.name(name);
+        }
+        if let Some(arguments) = &fragment.function.arguments {
+            match step {
+                Step::Replace => self.arguments.replace(arguments),
+                Step::Repeat => {}
+                _ => self.arguments.push(arguments),
+            }
+        }
+        merge::members(&mut self.call.extra, &fragment.extra);
+        merge::members(&mut self.call.function.extra, &fragment.function.extra);
     }
-    if let Some(name) = &fragment.function.name {
-        let known = &mut call.function.name;
-        if known.is_empty() || (call.function.arguments.is_empty() && known != name) {
+
+    /// Names come whole, again in each fragment, in pieces or cumulatively.
+    fn name(&mut self, name: &str) {
+        let known = &mut self.call.function.name;
+        if known.is_empty() || (self.arguments.is_blank() && name.starts_with(known.as_str())) {
+            name.clone_into(known);
+        } else if self.arguments.is_blank() {
             known.push_str(name);
         }
     }
-    if let Some(arguments) = &fragment.function.arguments {
-        call.function.arguments.push_str(arguments);
-    }
-    call.extra.merge(&fragment.extra);
-    call.function.extra.merge(&fragment.function.extra);
 }
 
 #[cfg(test)]
@@ -101,8 +194,10 @@ mod tests {
         let fragments: Vec<ToolCallDelta> = from_value(fragments).unwrap();
         let mut calls = ToolCalls::default();
         fragments.iter().for_each(|fragment| calls.push(fragment));
-        let calls = calls.into_calls().into_iter();
-        calls.map(|call| (call.id, call.function.name, call.function.arguments)).collect()
+        let calls = calls.into_calls(true).into_iter();
+        // Ids that were made up are not judged.
+        let id = |id: String| if id.len() == 9 { "?".to_owned() } else { id };
+        calls.map(|call| (id(call.id), call.function.name, call.function.arguments)).collect()
     }
 
     fn fragment(index: &Value, id: &str, name: &str, arguments: &str) -> Value {
@@ -158,17 +253,17 @@ mod tests {
             (
                 "neither index nor id",
                 &[(n.clone(), "", "f", "{"), (n.clone(), "", "", "}")],
-                &[("call_0", "f", "{}")],
+                &[("?", "f", "{}")],
             ),
             (
                 "whole calls, neither index nor id",
                 &[(n.clone(), "", "f", "{}"), (n.clone(), "", "g", "[]")],
-                &[("call_0", "f", "{}"), ("call_1", "g", "[]")],
+                &[("?", "f", "{}"), ("?", "g", "[]")],
             ),
             (
                 "whole calls, all at index 0",
                 &[(json!(0), "", "f", "{}"), (json!(0), "", "f", "[]")],
-                &[("call_0", "f", "{}"), ("call_1", "f", "[]")],
+                &[("?", "f", "{}"), ("?", "f", "[]")],
             ),
             (
                 "the name in every fragment",

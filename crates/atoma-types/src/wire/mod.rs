@@ -7,6 +7,7 @@
 //! serde's deserializer or serializer is. Compiled for each of those, they would be most of a small program.
 
 mod by_value;
+mod member;
 mod object;
 mod read;
 mod scalar;
@@ -17,13 +18,14 @@ use std::marker::PhantomData;
 use serde::de::{Deserializer, Error};
 
 pub(crate) use by_value::{by_value, by_value_type};
+pub(crate) use member::{ErrorMember, Finish, Index, JsonText, NonEmpty, Sent};
 pub(crate) use object::{
     Model, Object, ReadObject, Whole, WriteObject, is_set, object, settle, wire_codec, wire_name,
     wire_omit,
 };
 pub(crate) use read::{Elements, Members, Stopped, read, whole};
-pub(crate) use scalar::{Boxed, ErrorMember, Index, JsonText, Scalar};
-pub(crate) use write::{Piece, Tagged};
+pub(crate) use scalar::{Boxed, Scalar};
+pub(crate) use write::{List, Piece, Tagged};
 
 /// What was found where a `T` was expected.
 pub(crate) enum Read<T = ()> {

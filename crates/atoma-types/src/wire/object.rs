@@ -8,10 +8,13 @@ use crate::Extra;
 /// `name: Type` is a member of that name; `as Codec` names another codec than [`super::Plain`], or says that the member is
 /// written `Always`, even when it is an empty list, or only `WhenSet`; `= "wire" | "other"` gives the name on the wire, and
 /// further names that are read as the same.
+///
+/// `=> method` after the struct's name is called when an object has been read, with a function that says whether a member of
+/// a name came with a value that was not `null`.
 macro_rules! object {
     (
         $(#[$meta:meta])*
-        pub struct $name:ident {
+        pub struct $name:ident $(=> $after:ident)? {
             $(
                 $(#[$field_meta:meta])*
                 pub $field:ident : $ty:ty $(as $codec:ident)? $(= $wire:literal $(| $alias:literal)*)?,
@@ -77,6 +80,12 @@ macro_rules! object {
                     } )*
                     Ok(Read::Null)
                 }
+
+                $(
+                    fn after_reading(&mut self, seen: u32) {
+                        self.$after(&|name| place(name).is_some_and(|place| seen & (1 << place) != 0));
+                    }
+                )?
 
                 fn as_object(&mut self) -> &mut dyn Object {
                     self
@@ -183,6 +192,9 @@ pub(crate) trait ReadObject: Object {
 
     /// Reads the value of the member named last into its field.
     fn read_at(&mut self, place: usize, members: &mut dyn Members) -> Result<Read, Stopped>;
+
+    /// Called when all members have been read. `seen` has a bit for each place whose member had a value.
+    fn after_reading(&mut self, _seen: u32) {}
 
     fn as_object(&mut self) -> &mut dyn Object;
 }

@@ -218,14 +218,15 @@ impl<A, E: serde::de::Error> Rest for Source<A, E> {
 impl<'de, A: MapAccess<'de>> Members for Source<A, A::Error> {
     fn read_into(&mut self, object: &mut dyn ReadObject) -> Result<(), Stopped> {
         let mut names = Names { place: object.place(), other: String::new() };
+        let mut seen = 0;
         loop {
             let name = self.access.next_key_seed(&mut names);
             match self.keep(name)? {
-                Some(Name::Known(place)) => {
-                    if let Read::Unknown = object.read_at(place, self)? {
-                        self.put_aside(object, place);
-                    }
-                }
+                Some(Name::Known(place)) => match object.read_at(place, self)? {
+                    Read::Known(()) => seen |= 1 << place,
+                    Read::Null => {}
+                    Read::Unknown => self.put_aside(object, place),
+                },
                 Some(Name::Other) => {
                     let value = self.access.next_value();
                     let value = self.keep(value)?;
@@ -237,6 +238,7 @@ impl<'de, A: MapAccess<'de>> Members for Source<A, A::Error> {
         if !object.extra().is_empty() {
             settle(object.as_object());
         }
+        object.after_reading(seen);
         Ok(())
     }
 

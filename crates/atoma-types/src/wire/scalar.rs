@@ -7,7 +7,6 @@ use serde_json::{Number, Value};
 
 use super::by_value::by_value;
 use super::{Codec, Elements, Members, Model, Piece, Plain, Read, Stopped, Target, whole};
-use crate::json::text_of;
 
 /// A value that is neither `null` nor holds others.
 #[derive(Clone, Copy)]
@@ -32,7 +31,7 @@ impl Scalar<'_> {
         match self {
             Self::Boolean(_) => None,
             Self::Number(number) => number.as_f64(),
-            Self::Text(text) => number_in(text)?.as_f64(),
+            Self::Text(text) => infinity_in(text).or_else(|| number_in(text)?.as_f64()),
         }
     }
 
@@ -301,56 +300,6 @@ impl Codec<BTreeMap<String, f32>> for Plain {
     }
 }
 
-/// A member that tells an error.
-pub(crate) struct ErrorMember;
-
-/// A position: below zero counts as zero, beyond `u32` as the greatest.
-pub(crate) struct Index;
-
-impl Codec<u32> for Index {
-    fn scalar(value: Scalar<'_>) -> Read<u32> {
-        let index = value.whole_number();
-        Read::known(index.map(|number| u32::try_from(number.max(0)).unwrap_or(u32::MAX)))
-    }
-
-    fn is_absent(value: &u32) -> bool {
-        *value == 0
-    }
-
-    fn piece(value: &u32) -> Piece<'_> {
-        Piece::Unsigned((*value).into())
-    }
-}
-
-/// A string that holds JSON: any other value that stands in its place is put into text.
-pub(crate) struct JsonText;
-
-impl Codec<String> for JsonText {
-    by_value!(String, |value| Ok(in_text(value)));
-
-    fn is_absent(value: &String) -> bool {
-        value.is_empty()
-    }
-
-    fn piece(value: &String) -> Piece<'_> {
-        Piece::Text(value)
-    }
-}
-
-impl Codec<Option<String>> for JsonText {
-    const OMIT: bool = true;
-
-    by_value!(Option<String>, |value| Ok(Some(in_text(value))));
-
-    fn is_absent(value: &Option<String>) -> bool {
-        value.is_none()
-    }
-
-    fn piece(value: &Option<String>) -> Piece<'_> {
-        Plain::piece(value)
-    }
-}
-
 fn number_of(value: &Value) -> Option<f32> {
     let read = match value {
         Value::Number(number) => Plain::scalar(Scalar::Number(number)),
@@ -358,13 +307,6 @@ fn number_of(value: &Value) -> Option<f32> {
         _ => Read::Unknown,
     };
     if let Read::Known(number) = read { Some(number) } else { None }
-}
-
-fn in_text(value: Value) -> String {
-    match value {
-        Value::String(text) => text,
-        value => text_of(&value),
-    }
 }
 
 /// The whole number that a JSON number means; a fraction is cut off.
@@ -377,6 +319,16 @@ fn whole_number(number: &Number) -> Option<i128> {
     }
     #[allow(clippy::cast_possible_truncation)]
     number.as_f64().map(|number| number as i128)
+}
+
+/// The greatest or least number, where a string says infinity: Python servers write their floats so.
+fn infinity_in(text: &str) -> Option<f64> {
+    let (size, number) = match text.trim_ascii().strip_prefix('-') {
+        Some(size) => (size, f64::MIN),
+        None => (text.trim_ascii(), f64::MAX),
+    };
+    let is_infinite = ["inf", "infinity"].iter().any(|name| size.eq_ignore_ascii_case(name));
+    is_infinite.then_some(number)
 }
 
 /// The number that a string holds.

@@ -19,6 +19,8 @@ pub(crate) enum Piece<'a> {
     Value(&'a Value),
     Owned(Value),
     List(&'a dyn List),
+    /// A list whose elements are written otherwise than they are.
+    Made(Box<dyn List + 'a>),
     Numbers(&'a BTreeMap<String, f32>),
     Object(&'a dyn WriteObject),
     Tagged(Box<Tagged<'a>>),
@@ -64,9 +66,8 @@ impl Serialize for Piece<'_> {
             Self::Text(text) => serializer.serialize_str(text),
             Self::Value(value) => value.serialize(serializer),
             Self::Owned(value) => value.serialize(serializer),
-            Self::List(list) => {
-                serializer.collect_seq((0..list.length()).map(|place| list.element(place)))
-            }
+            Self::List(list) => write_list(*list, serializer),
+            Self::Made(list) => write_list(&**list, serializer),
             Self::Numbers(numbers) => serializer.collect_map(
                 numbers.iter().map(|(name, number)| (name, <Plain as Codec<f32>>::piece(number))),
             ),
@@ -75,6 +76,10 @@ impl Serialize for Piece<'_> {
             Self::Unwritable => Err(S::Error::custom("a number is not finite")),
         }
     }
+}
+
+fn write_list<S: Serializer>(list: &dyn List, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq((0..list.length()).map(|place| list.element(place)))
 }
 
 /// Writes a member for each field, and the extra members. An absent field gives way to an extra member of its name.

@@ -175,9 +175,11 @@ pub(crate) fn logprobs() -> impl Strategy<Value = Logprobs> {
     let token = (text(), number(), of(any::<Vec<u8>>()), extra()).prop_map(
         |(token, logprob, bytes, extra)| {
             let mut likely = TopLogprob::default();
-            (likely.token, likely.logprob, likely.bytes) = (token.clone(), logprob, bytes.clone());
+            (likely.token, likely.logprob, likely.bytes) =
+                (token.clone(), Some(logprob), bytes.clone());
             let mut entry = TokenLogprob::default();
-            (entry.token, entry.logprob, entry.bytes, entry.extra) = (token, logprob, bytes, extra);
+            (entry.token, entry.logprob, entry.bytes, entry.extra) =
+                (token, Some(logprob), bytes, extra);
             entry.top_logprobs = vec![likely];
             entry
         },
@@ -354,20 +356,40 @@ pub(crate) fn float() -> impl Strategy<Value = f32> {
     any::<f32>().prop_filter("finite", |number| number.is_finite())
 }
 
+/// A message without what is left out or filled in when a request is written.
+fn sendable(mut message: ChatCompletionMessage) -> ChatCompletionMessage {
+    let known = |extra: &Extra| {
+        extra
+            .iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(name, value)| (name, value.clone()))
+            .collect()
+    };
+    message.extra = known(&message.extra);
+    for call in &mut message.tool_calls {
+        (call.extra, call.function.extra) = (known(&call.extra), known(&call.function.extra));
+        if matches!(call.function.arguments.trim(), "" | "null") {
+            call.function.arguments = "{}".to_owned();
+        }
+    }
+    message
+}
+
 pub(crate) fn request() -> impl Strategy<Value = ChatCompletionRequest> {
     let floats = [of(float()), of(float()), of(float()), of(float())];
     let counts = [of(any::<u32>()), of(any::<u32>()), of(any::<u32>()), of(any::<u32>())];
     let flags = [of(any::<bool>()), of(any::<bool>()), of(any::<bool>()), of(any::<bool>())];
     let lists = (
         vec(message(), 0..3),
-        of(vec(text(), 0..3)),
-        of(vec(tool(), 0..3)),
-        of(btree_map("[0-9]{1,5}", float(), 0..3)),
+        of(vec(text(), 1..3)),
+        of(vec(tool(), 1..3)),
+        of(btree_map("[0-9]{1,5}", float(), 1..3)),
     );
     let rest = (of(any::<i64>()), of(text()), of(response_format()), of(tool_choice()), extra());
     (text(), floats, counts, flags, lists, rest).prop_map(
         |(model, floats, counts, flags, lists, rest)| {
-            let mut request = ChatCompletionRequest::new(model, lists.0);
+            let messages = lists.0.into_iter().map(sendable);
+            let mut request = ChatCompletionRequest::new(model, messages);
             [
                 request.temperature,
                 request.top_p,

@@ -1,7 +1,8 @@
-//! What the tests of recorded streams share: events taken off the wire in the plainest way, and what is made of them.
+//! What the tests of recorded streams share: events split off in the plainest way, and the response they add up to.
 
 use atoma_types::{
-    ApiError, ChatCompletionAccumulator, ChatCompletionChunk, ChatCompletionResponse, ChunkReader,
+    ApiError, ChatCompletionChunk, ChatCompletionResponse, ChatModel, ResponseModel, Seen,
+    StreamModel,
 };
 
 /// What a stream or a body came to.
@@ -9,41 +10,67 @@ use atoma_types::{
 pub(crate) struct Outcome {
     pub(crate) response: ChatCompletionResponse,
     pub(crate) error: Option<ApiError>,
+    /// The stream ended too early.
     pub(crate) truncated: bool,
+    /// The body or an event is not a completion, or is unreadable.
+    pub(crate) unreadable: bool,
+    /// The text of the chunks, joined.
+    pub(crate) text: String,
 }
 
-/// Reads a recorded stream: one chunk for each event that has data, up to an error or `[DONE]`.
+/// Reads a recorded stream of one choice: every value of each event that has data, up to an error or `[DONE]`.
 pub(crate) fn read_stream(raw: &str) -> Outcome {
-    let mut reader = ChunkReader::new();
-    let mut answer = ChatCompletionAccumulator::new();
+    read_choices(raw, 1)
+}
+
+/// Reads a recorded stream of `n` choices.
+pub(crate) fn read_choices(raw: &str, n: u32) -> Outcome {
+    let mut model = ChatModel::default();
+    model.expect_choices(n);
+    let mut outcome = Outcome::default();
     let mut done = false;
-    let mut error = None;
-    for (kind, data) in events(raw) {
-        if data == "[DONE]" {
-            done = true;
-            break;
-        }
-        if kind == "error" {
-            error = ApiError::from_body(data.as_bytes());
-            break;
-        }
-        let chunk = reader.read(data.as_bytes()).expect("a chunk");
-        check_laws(&chunk);
-        answer.push(&chunk);
-        if let Some(told) = chunk.error() {
-            error = Some(told.clone());
-            break;
+    'events: for (kind, data) in events(raw) {
+        let mut data = data.as_str();
+        while !data.is_empty() {
+            if data.eq_ignore_ascii_case("[DONE]") {
+                done = true;
+                break 'events;
+            }
+            match model.read(&kind, &mut data) {
+                Ok(Seen::Chunk) => {
+                    check_laws(model.chunk());
+                    outcome.text.push_str(&model.chunk().text());
+                }
+                Ok(Seen::Error(error)) => {
+                    outcome.error = Some(*error);
+                    break 'events;
+                }
+                Ok(_) => {}
+                Err(_) => {
+                    outcome.unreadable = true;
+                    break 'events;
+                }
+            }
         }
     }
-    let truncated = error.is_none() && !done && !answer.all_finished();
-    Outcome { response: answer.into_response(), error, truncated }
+    let progress = model.progress();
+    if outcome.error.is_none() && !outcome.unreadable && !progress.is_complete(done) {
+        outcome.unreadable = done;
+        outcome.truncated = !done;
+    }
+    outcome.response = model.into_response();
+    outcome
 }
 
-/// Reads a recorded body of an answer that was not streamed.
+/// Reads a recorded body of a response that was not streamed.
 pub(crate) fn read_body(raw: &str) -> Outcome {
-    let response = ChatCompletionResponse::from_slice(raw.as_bytes()).expect("a response");
+    let Ok(response) = <ChatCompletionResponse as ResponseModel>::from_slice(raw.as_bytes()) else {
+        return Outcome { unreadable: true, ..Outcome::default() };
+    };
     let error = response.error().cloned();
-    Outcome { response, error, truncated: false }
+    let unreadable = error.is_none() && !response.has_content();
+    let text = response.text().into_owned();
+    Outcome { response, error, truncated: false, unreadable, text }
 }
 
 /// What holds for every chunk: written and read again, it is the same.

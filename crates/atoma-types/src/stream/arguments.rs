@@ -1,0 +1,196 @@
+//! The arguments of one tool call, put together from fragments.
+
+use serde::de::IgnoredAny;
+
+/// The arguments so far, a JSON text that is usually incomplete.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Arguments {
+    text: String,
+    scan: Scan,
+    /// The other reading, where a fragment may be either more text or the whole text again.
+    other: Option<String>,
+}
+
+/// Where a pass over the text of a JSON value is. It judges brackets and strings only.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct Scan {
+    depth: u32,
+    in_string: bool,
+    is_escaped: bool,
+    /// The last byte outside of strings that is not white space.
+    last: u8,
+    /// Where the first value ends, once it does.
+    end: Option<usize>,
+    at: usize,
+}
+
+impl Arguments {
+    /// Whether there is nothing but white space so far.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.scan.last == 0 && !self.scan.in_string
+    }
+
+    /// Whether an object or a list has been opened and closed.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.scan.end.is_some()
+    }
+
+    /// Whether they are an empty object: what servers send until the real arguments come.
+    pub(crate) fn is_empty_object(&self) -> bool {
+        self.is_whole() && self.text.bytes().filter(|byte| !byte.is_ascii_whitespace()).eq(*b"{}")
+    }
+
+    /// Whether a fragment holds the same text again.
+    pub(crate) fn is_repeated_by(&self, fragment: &str) -> bool {
+        self.text.trim_ascii() == fragment.trim_ascii()
+    }
+
+    pub(crate) fn replace(&mut self, text: &str) {
+        *self = Self::default();
+        self.append(text);
+    }
+
+    /// Adds a fragment: more of the text, or the whole text so far and more.
+    ///
+    /// Cumulative fragments begin with all that is known. Appended they would be broken JSON, except where a value is due:
+    /// `{"a":` and `{"a":1}` may also be `{"a":{"a":1}…`. Both readings are kept then, and the valid one is chosen in the end.
+    pub(crate) fn push(&mut self, fragment: &str) {
+        let opens = self.text.trim_ascii_start().starts_with(['{', '[']);
+        if opens && fragment.starts_with(&self.text) {
+            if !self.scan.expects_value() {
+                return self.replace(fragment);
+            }
+            self.other = Some(fragment.to_owned());
+        } else if let Some(other) = &mut self.other {
+            if fragment.starts_with(other.as_str()) {
+                fragment.clone_into(other);
+            } else {
+                other.push_str(fragment);
+            }
+        }
+        self.append(fragment);
+    }
+
+    /// Adds a fragment where there is only one call that it can belong to: a second whole text is not appended.
+    pub(crate) fn push_to_only_call(&mut self, fragment: &str) {
+        if !self.is_whole() {
+            self.push(fragment);
+        } else if self.is_empty_object() && fragment.trim_ascii_start().starts_with(['{', '[']) {
+            self.replace(fragment);
+        }
+    }
+
+    fn append(&mut self, fragment: &str) {
+        self.text.push_str(fragment);
+        self.scan.run(fragment.as_bytes());
+    }
+
+    /// The text, in the reading that is valid JSON if one is.
+    pub(crate) fn into_text(self) -> String {
+        if let Some(other) = self.other.filter(|other| is_json(other)) {
+            if !is_json(&self.text) {
+                return other;
+            }
+        }
+        // Two values in one fragment: an empty object gives way to the second, a repeated one is dropped.
+        match self.scan.end {
+            Some(end) if !self.text[end..].trim_ascii().is_empty() => {
+                let (first, rest) = self.text.split_at(end);
+                let is_empty = first.bytes().filter(|byte| !byte.is_ascii_whitespace()).eq(*b"{}");
+                let is_better = is_empty && is_json(rest);
+                if is_better { rest.trim_ascii().to_owned() } else { first.to_owned() }
+            }
+            _ => self.text,
+        }
+    }
+}
+
+impl Scan {
+    fn run(&mut self, text: &[u8]) {
+        for &byte in text {
+            self.at += 1;
+            if self.in_string {
+                match byte {
+                    _ if self.is_escaped => self.is_escaped = false,
+                    b'\\' => self.is_escaped = true,
+                    b'"' => self.in_string = false,
+                    _ => {}
+                }
+                continue;
+            }
+            match byte {
+                b'"' => self.in_string = true,
+                b'{' | b'[' => self.depth += 1,
+                b'}' | b']' => {
+                    let is_outermost = self.depth == 1;
+                    self.depth = self.depth.saturating_sub(1);
+                    if is_outermost && self.end.is_none() {
+                        self.end = Some(self.at);
+                    }
+                }
+                b' ' | b'\t' | b'\n' | b'\r' => continue,
+                _ => {}
+            }
+            self.last = byte;
+        }
+    }
+
+    /// Whether a value may come next.
+    fn expects_value(&self) -> bool {
+        !self.in_string && matches!(self.last, b':' | b',' | b'[')
+    }
+}
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<IgnoredAny>(text).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fragments_are_joined_to_valid_json() {
+        for (name, fragments, wanted) in [
+            ("pieces", &["{\"q\"", ":", "\"a\"}"][..], r#"{"q":"a"}"#),
+            (
+                "cumulative",
+                &["{\"q\"", "{\"q\":\"old", "{\"q\":\"old town\"}"],
+                r#"{"q":"old town"}"#,
+            ),
+            ("cumulative from the first brace", &["{", "{\"a\":1", "{\"a\":1}"], r#"{"a":1}"#),
+            (
+                "cumulative where a value is due",
+                &["{\"a\":", "{\"a\":1", "{\"a\":1}"],
+                r#"{"a":1}"#,
+            ),
+            ("nested where a value is due", &["{\"a\":", "{\"a\":", "1}}"], r#"{"a":{"a":1}}"#),
+            ("nested lists", &["[", "[", "1]]"], "[[1]]"),
+            ("a piece again", &["{\"q\"", "{\"q\"", ":1}"], r#"{"q":1}"#),
+            ("braces in a string", &["{\"a\":\"{", "}{", "\\\"}\"}"], r#"{"a":"{}{\"}"}"#),
+            ("twice in one fragment", &["{\"a\":1}{\"a\":1}"], r#"{"a":1}"#),
+            ("nothing, then something, in one fragment", &["{}{\"a\":1}"], r#"{"a":1}"#),
+            ("text that is not JSON", &["city=", "city=Paris"], "city=city=Paris"),
+        ] {
+            let mut arguments = Arguments::default();
+            fragments.iter().for_each(|fragment| arguments.push(fragment));
+            assert_eq!(arguments.into_text(), wanted, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_whole_when_its_brackets_are_closed() {
+        for (text, is_whole) in [
+            ("", false),
+            ("{", false),
+            ("{}", true),
+            ("{\"a\":\"}", false),
+            ("[{}]", true),
+            ("7", false),
+        ] {
+            let mut arguments = Arguments::default();
+            arguments.push(text);
+            assert_eq!(arguments.is_whole(), is_whole, "{text}");
+        }
+    }
+}

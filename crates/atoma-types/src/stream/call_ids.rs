@@ -1,0 +1,71 @@
+//! Ids for tool calls that the server gave none, or one that another call has already.
+
+use std::collections::HashSet;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::{ToolCall, ToolKind};
+
+/// Mistral's servers take nothing but nine letters and digits; others take anything.
+const LENGTH: usize = 9;
+
+/// Makes an id that no other call of this process has.
+///
+/// The result of a call is matched to it by the id, over the whole conversation. An id made of the response alone would come
+/// again with servers that give each response the same id, so a counter is mixed with a number that is random per process.
+pub(crate) fn new() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    static KEY: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(LENGTH));
+    const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    const ALL: u64 = 36_u64.pow(9);
+    // The factor is coprime to ALL (it is odd and not divisible by 3), so ids repeat only after ALL calls.
+    let number = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b1) % ALL;
+    let mut rest = (number + *KEY % ALL) % ALL;
+    let mut id = String::with_capacity(LENGTH);
+    for _ in 0..LENGTH {
+        id.push(char::from(DIGITS[(rest % 36) as usize]));
+        rest /= 36;
+    }
+    id
+}
+
+/// Sorts out the calls of a whole message: a function call that was never named is dropped, each gets an id that no other has,
+/// and no arguments become `{}` if the message is finished.
+pub(crate) fn settle(calls: &mut Vec<ToolCall>, is_finished: bool) {
+    calls.retain(|call| !is_unnamed(call));
+    let mut known = HashSet::with_capacity(calls.len());
+    for call in calls {
+        if call.id.is_empty() || known.contains(&call.id) {
+            call.id = new();
+        }
+        known.insert(call.id.clone());
+        if is_finished
+            && call.kind == ToolKind::Function
+            && call.function.arguments.trim_ascii().is_empty()
+        {
+            call.function.arguments = "{}".to_owned();
+        }
+    }
+}
+
+/// Whether this is a function call without a function. Calls of other kinds have none.
+pub(crate) fn is_unnamed(call: &ToolCall) -> bool {
+    call.kind == ToolKind::Function && call.function.name.is_empty() && call.extra.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_made_here_differ_and_are_such_as_every_server_takes() {
+        let ids: HashSet<_> = (0..10_000).map(|_| new()).collect();
+        assert_eq!(ids.len(), 10_000);
+        assert!(
+            ids.iter()
+                .all(|id| id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+        );
+    }
+}

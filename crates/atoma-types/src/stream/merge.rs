@@ -1,0 +1,236 @@
+//! Unknown members of a stream, put together so that they are what a response that is not streamed would hold.
+
+use serde_json::{Map, Value};
+
+use crate::Extra;
+
+/// How many entries of a list are compared with a new one.
+const MOST_COMPARED: usize = 256;
+
+/// How many members are put together in one object; further ones are skipped.
+const MOST_MEMBERS: usize = 128;
+
+/// Members that say what an object is. They come whole, often in each fragment; other strings inside objects come in pieces.
+const WHOLE: [&str; 16] = [
+    "id",
+    "type",
+    "object",
+    "index",
+    "name",
+    "role",
+    "format",
+    "model",
+    "voice",
+    "status",
+    "url",
+    "title",
+    "mime_type",
+    "language",
+    "created_at",
+    "tool_call_id",
+];
+
+/// Entries that come in fragments although they have no index.
+const FRAGMENTS: [&str; 6] =
+    ["thinking", "reasoning", "reasoning.text", "reasoning.summary", "summary_text", "output_text"];
+
+/// Adds the unknown members of a later fragment of an object.
+///
+/// - Strings inside objects are joined, except those that say what the object is.
+/// - Entries of lists are joined where they have the same index or are fragments of one block; repeated entries are one.
+/// - Any other value replaces the one before, and `null` nothing.
+pub(crate) fn members(known: &mut Extra, later: &Extra) {
+    for (name, value) in later.iter() {
+        member(known, name, value);
+    }
+}
+
+/// The same for one member.
+pub(crate) fn member(known: &mut Extra, name: &str, value: &Value) {
+    match known.get_mut(name) {
+        Some(known) if is_composite(known, value) => merge(known, value),
+        _ => known.set_last(name, value),
+    }
+}
+
+/// The same for the members of a choice or a whole response, whose objects come whole: only their lists are put together.
+pub(crate) fn outer_members(known: &mut Extra, later: &Extra) {
+    for (name, value) in later.iter() {
+        match (known.get_mut(name), value) {
+            (Some(Value::Array(known)), Value::Array(new)) => merge_lists(known, new),
+            (Some(Value::Object(known)), Value::Object(new)) => {
+                for (name, value) in new.iter().filter(|(_, value)| !value.is_null()) {
+                    insert(known, name, value);
+                }
+            }
+            _ => known.set_last(name, value),
+        }
+    }
+}
+
+/// Adds a later fragment of an object whose text members come in pieces.
+pub(crate) fn objects(known: &mut Map<String, Value>, later: &Map<String, Value>) {
+    for (name, value) in later {
+        match (known.get_mut(name), value) {
+            (_, Value::Null) => {}
+            (Some(Value::String(known)), Value::String(new)) if !WHOLE.contains(&name.as_str()) => {
+                known.push_str(new);
+            }
+            (Some(Value::String(_)), Value::String(new)) if new.is_empty() => {}
+            (Some(known), value) if is_composite(known, value) => merge(known, value),
+            _ => insert(known, name, value),
+        }
+    }
+}
+
+fn insert(known: &mut Map<String, Value>, name: &str, value: &Value) {
+    if known.contains_key(name) || known.len() < MOST_MEMBERS {
+        known.insert(name.to_owned(), value.clone());
+    }
+}
+
+fn is_composite(known: &Value, new: &Value) -> bool {
+    matches!(
+        (known, new),
+        (Value::Object(_), Value::Object(_)) | (Value::Array(_), Value::Array(_))
+    )
+}
+
+fn merge(known: &mut Value, new: &Value) {
+    match (known, new) {
+        (Value::Object(known), Value::Object(new)) => objects(known, new),
+        (Value::Array(known), Value::Array(new)) => merge_lists(known, new),
+        _ => {}
+    }
+}
+
+fn merge_lists(known: &mut Vec<Value>, new: &[Value]) {
+    let is_number = |value: &Value| value.is_number() || value.is_null();
+    if !new.is_empty() && new.iter().all(is_number) {
+        // Numbers such as token ids may repeat. A list that begins with all that is known is cumulative.
+        if new.len() >= known.len() && new.starts_with(known) && known.len() > 1 {
+            known.clear();
+        }
+        known.extend_from_slice(new);
+        return;
+    }
+    for entry in new {
+        if let Some(known) =
+            known.iter_mut().rev().take(MOST_COMPARED).find(|known| is_same_entry(known, entry))
+        {
+            merge(known, entry);
+            continue;
+        }
+        let is_known = known.iter().rev().take(MOST_COMPARED).any(|known| known == entry);
+        match known.last_mut() {
+            Some(last) if is_fragment_of(last, entry) => merge(last, entry),
+            _ if is_known => {}
+            _ => known.push(entry.clone()),
+        }
+    }
+}
+
+/// Whether two entries have the same index, and neither says that it is of another kind.
+fn is_same_entry(known: &Value, new: &Value) -> bool {
+    let index = new.get("index").filter(|index| index.is_number());
+    index.is_some()
+        && known.get("index") == index
+        && agree(known, new, "type")
+        && agree(known, new, "id")
+}
+
+/// Whether an entry without an index goes on with the last one: both are pieces of one thought that is not signed yet.
+fn is_fragment_of(last: &Value, new: &Value) -> bool {
+    let Some(kind) = new.get("type").and_then(Value::as_str) else { return false };
+    let is_signed =
+        last.get("signature").and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+    FRAGMENTS.contains(&kind)
+        && new.get("index").is_none()
+        && last.get("type") == new.get("type")
+        && !is_signed
+        && agree(last, new, "id")
+}
+
+fn agree(known: &Value, new: &Value, name: &str) -> bool {
+    match (known.get(name), new.get(name)) {
+        (Some(known), Some(new)) => known.is_null() || new.is_null() || known == new,
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn merged(fragments: &[Value]) -> String {
+        let mut all = Extra::new();
+        for fragment in fragments {
+            members(&mut all, &[("x", fragment.clone())].into_iter().collect());
+        }
+        all.get("x").unwrap().to_string()
+    }
+
+    #[test]
+    fn fragments_of_unknown_members_are_put_together() {
+        for (name, fragments, wanted) in [
+            ("a later value", vec![json!(1), json!(2), json!(null)], json!(2)),
+            ("text alone is replaced", vec![json!("a"), json!("b")], json!("b")),
+            (
+                "strings inside an object",
+                vec![
+                    json!({"id": "i", "data": "AA"}),
+                    json!({"id": "i", "data": "AA"}),
+                    json!({"n": 1}),
+                ],
+                json!({"id": "i", "data": "AAAA", "n": 1}),
+            ),
+            (
+                "objects inside an object",
+                vec![json!({"a": {"input": "x"}}), json!({"a": {"input": "y"}, "b": null})],
+                json!({"a": {"input": "xy"}}),
+            ),
+            (
+                "entries of one index",
+                vec![
+                    json!([{"index": 0, "text": "a"}]),
+                    json!([{"index": 1, "text": "b"}, {"index": 0, "text": "c"}]),
+                ],
+                json!([{"index": 0, "text": "ac"}, {"index": 1, "text": "b"}]),
+            ),
+            (
+                "entries of one index and another kind",
+                vec![
+                    json!([{"index": 0, "type": "reasoning.summary", "summary": "a"}]),
+                    json!([{"index": 0, "type": "reasoning.encrypted", "data": "b"}]),
+                ],
+                json!([
+                    {"index": 0, "type": "reasoning.summary", "summary": "a"},
+                    {"index": 0, "type": "reasoning.encrypted", "data": "b"},
+                ]),
+            ),
+            (
+                "blocks one after the other",
+                vec![
+                    json!([{"type": "thinking", "thinking": "a"}]),
+                    json!([{"type": "thinking", "thinking": "b", "signature": "s"}]),
+                    json!([{"type": "thinking", "thinking": "c"}]),
+                ],
+                json!([
+                    {"type": "thinking", "thinking": "ab", "signature": "s"}, {"type": "thinking", "thinking": "c"},
+                ]),
+            ),
+            (
+                "repeated entries",
+                vec![json!(["u", "v"]), json!(["u", "v", "w"]), json!(["w"])],
+                json!(["u", "v", "w"]),
+            ),
+            ("numbers", vec![json!([1, 2]), json!([2]), json!([2])], json!([1, 2, 2, 2])),
+            ("numbers again and more", vec![json!([1, 2]), json!([1, 2, 3])], json!([1, 2, 3])),
+            ("another type", vec![json!([1]), json!({"a": "b"})], json!({"a": "b"})),
+        ] {
+            assert_eq!(merged(&fragments), wanted.to_string(), "{name}");
+        }
+    }
+}
