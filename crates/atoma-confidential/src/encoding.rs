@@ -15,8 +15,8 @@ pub(crate) enum Fault {
     Size(usize),
 }
 
-pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
-    STANDARD.decode(text).ok()
+pub(crate) fn decode(text: &str) -> Result<Vec<u8>, Fault> {
+    STANDARD.decode(text).map_err(|_| Fault::Base64)
 }
 
 pub(crate) fn decode_fixed<const N: usize>(text: &str) -> Result<[u8; N], Fault> {
@@ -27,7 +27,7 @@ pub(crate) fn decode_fixed<const N: usize>(text: &str) -> Result<[u8; N], Fault>
             return buffer[..size].try_into().map_err(|_| Fault::Size(size));
         }
     }
-    decode(text).map_or(Err(Fault::Base64), |bytes| Err(Fault::Size(bytes.len())))
+    decode(text).and_then(|bytes| Err(Fault::Size(bytes.len())))
 }
 
 pub(crate) fn encode(bytes: &[u8]) -> String {

@@ -48,11 +48,22 @@ impl<'a> Member<'a> {
     }
 
     pub(crate) fn bytes(self) -> Result<Vec<u8>, Fault> {
-        encoding::decode(&self.string()?).ok_or(Fault::Malformed)
+        self.base64(encoding::decode)
     }
 
     pub(crate) fn fixed<const N: usize>(self) -> Result<[u8; N], Fault> {
-        encoding::decode_fixed(&self.string()?).map_err(|fault| match fault {
+        self.base64(encoding::decode_fixed)
+    }
+
+    /// Decodes the string as it is first, because base64 needs no escapes and hardly any server writes `\/`.
+    fn base64<T>(self, decode: impl Fn(&str) -> Result<T, encoding::Fault>) -> Result<T, Fault> {
+        let value = self.required()?;
+        let text = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        let decoded = match decode(text.ok_or(Fault::Malformed)?) {
+            Err(_) if value.contains('\\') => decode(&self.string()?),
+            decoded => decoded,
+        };
+        decoded.map_err(|fault| match fault {
             encoding::Fault::Base64 => Fault::Malformed,
             encoding::Fault::Size(_) => Fault::Size,
         })

@@ -24,8 +24,9 @@ fn split_pem(mut text: &str) -> Option<Vec<Vec<u8>>> {
     while let Some((_, rest)) = text.split_once(BEGIN) {
         let (body, rest) = rest.split_once(END)?;
         let base64: String = body.chars().filter(|c| !c.is_ascii_whitespace()).collect();
-        certificates
-            .extend(split_der(&encoding::decode(&base64)?).filter(|inside| inside.len() == 1)?);
+        certificates.extend(
+            split_der(&encoding::decode(&base64).ok()?).filter(|inside| inside.len() == 1)?,
+        );
         text = rest;
     }
     Some(certificates)
