@@ -182,7 +182,7 @@ pub struct FailedAttempt {
     pub cause: FailureCause,
     /// Whether the server may have seen this attempt, and billed it.
     pub delivery: Delivery,
-    /// The `x-request-id` of the response, if there was one.
+    /// The server's [identifier](crate::request_id()) of the request, if a response named one.
     pub request_id: Option<String>,
     /// How long this attempt took.
     pub elapsed: Duration,

@@ -8,6 +8,7 @@ mod error;
 mod hyper;
 mod layer;
 mod observe;
+mod request_id;
 mod retry;
 #[cfg(feature = "test-util")]
 #[cfg_attr(docsrs, doc(cfg(feature = "test-util")))]
@@ -38,6 +39,7 @@ pub use observe::{
     AttemptEnded, AttemptStarted, CallEnded, CallId, CallOutcome, CallStarted, Observer, Observers,
     ResponseHead, RetryEvent,
 };
+pub use request_id::request_id;
 pub use retry::{
     AttemptOutcome, BackoffStrategy, CallOptions, InvalidRetryConfig, Retry, RetryBudget,
     RetryConfig, RetryConnectionErrors, RetryContext, RetryDecision, retry_after,

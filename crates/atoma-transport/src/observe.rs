@@ -123,7 +123,7 @@ pub struct AttemptEnded<'a> {
     pub outcome: Result<&'a Response, &'a TransportError>,
     /// From the start of the attempt, with the time it took to make the request.
     pub elapsed: Duration,
-    /// The response's `x-request-id`.
+    /// The server's [identifier](crate::request_id()) of the request.
     pub request_id: Option<&'a str>,
 }
 
@@ -139,7 +139,7 @@ pub struct RetryEvent {
     pub cause: FailureCause,
     /// The wait that begins now.
     pub wait: Duration,
-    /// The `x-request-id` of the response, if there was one.
+    /// The server's [identifier](crate::request_id()) of the request, if a response named one.
     pub request_id: Option<String>,
     /// The tokens that the origin's [`RetryBudget`](crate::RetryBudget) holds now, 0 to 100; `None`
     /// without a budget.

@@ -10,9 +10,10 @@ use crate::{
     Attempt, AttemptEnded, AttemptStarted, Attempts, Body, CallOutcome, Deadline, Delivery,
     FailedAttempt, FailureCause, Observer, Observers, Phase, Request, RequestSource, Response,
     ResponseFuture, ResponseHead, RetryEvent, Sleep, Timeouts, Timer, Transport, TransportError,
+    request_id,
     timeouts::{WholeTotal, earlier},
 };
-use http::{HeaderMap, HeaderName, Uri, response};
+use http::{HeaderMap, Uri, response};
 use std::{
     future::{Future, poll_fn},
     mem,
@@ -215,7 +216,10 @@ impl<T: Transport> Call<T> {
                 attempt: attempt.number,
                 outcome: outcome.as_ref(),
                 elapsed: now.saturating_duration_since(attempt.began),
-                request_id: outcome.as_ref().ok().and_then(request_id),
+                request_id: outcome
+                    .as_ref()
+                    .ok()
+                    .and_then(|response| request_id(response.headers())),
             });
         }
         outcome
@@ -348,7 +352,7 @@ impl<T: Transport> Call<T> {
         match outcome {
             Ok(response) => {
                 failed.cause = FailureCause::Status(response.status());
-                failed.request_id = request_id(response).map(str::to_owned);
+                failed.request_id = request_id(response.headers()).map(str::to_owned);
                 // The response itself is dropped if another attempt follows.
                 if wait.is_some() {
                     failed.headers = mem::take(response.headers_mut());
@@ -424,11 +428,6 @@ impl<T: Transport> Call<T> {
     }
 }
 
-fn request_id(response: &Response) -> Option<&str> {
-    response.headers().get(REQUEST_ID)?.to_str().ok()
-}
-
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl<T> Clone for Settings<T> {
