@@ -7,6 +7,7 @@ mod error;
 #[cfg(feature = "hyper")]
 mod hyper;
 mod layer;
+mod loopback;
 mod observe;
 mod request_id;
 mod retry;
@@ -35,6 +36,7 @@ pub use attempt::{Attempt, Attempts, FailedAttempt, FailureCause, RequestFuture,
 pub use body::Body;
 pub use error::{BoxError, Delivery, ErrorKind, Phase, TransportError};
 pub use layer::{LayerFn, Next, layer_fn};
+pub use loopback::{PlainHttp, is_loopback};
 pub use observe::{
     AttemptEnded, AttemptStarted, CallEnded, CallId, CallOutcome, CallStarted, Observer, Observers,
     ResponseHead, RetryEvent,

@@ -1,6 +1,6 @@
 use std::{fmt, future::Future, pin::Pin, time::Instant};
 #[cfg(feature = "tokio")]
-use std::{future::poll_fn, pin::pin, task::Poll};
+use std::{future::poll_fn, panic::catch_unwind, pin::pin, task::Poll};
 
 /// A wait, as [`Timer::sleep_until`] returns it.
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send + Sync + 'static>>;
@@ -55,8 +55,8 @@ impl<T: Timer + ?Sized> Timer for std::sync::Arc<T> {
 /// Tokio's clock: real, or paused with `tokio::time::pause` in tests.
 ///
 /// Its sleeps must be polled inside a Tokio runtime whose time driver is on. One that is polled in
-/// another runtime than before goes on there. Outside every runtime a sleep cannot wait, and is over
-/// at once: whatever needed the runtime then fails with an error of its own.
+/// another runtime than before goes on there. Outside every runtime, and in one without a time driver, a
+/// sleep cannot wait and ends immediately: whatever needed it then fails with an error that says so.
 #[cfg(feature = "tokio")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TokioTimer;
@@ -88,7 +88,10 @@ async fn sleep_here(deadline: Instant) -> Slept {
     if here.is_none() {
         return Slept::ToItsEnd;
     }
-    let mut sleep = pin!(tokio::time::sleep_until(deadline.into()));
+    // It panics as well in a runtime without a time driver, and Tokio offers no way to ask.
+    let sleep = catch_unwind(|| tokio::time::sleep_until(deadline.into())).ok();
+    let Some(sleep) = sleep else { return Slept::ToItsEnd };
+    let mut sleep = pin!(sleep);
     // The first poll follows at once, and asking costs as much as polling the sleep.
     let mut just_asked = here;
     poll_fn(|cx| match just_asked.take().or_else(runtime) {

@@ -1,5 +1,6 @@
 use crate::{
     ApiKey, ApiKeyProvider, Client, Error,
+    allow_http::AllowHttp,
     api_key::Credentials,
     client::{Inner, KEY_VARIABLE, Limits, URL_VARIABLE},
     error::error_response::{classify, is_final, parse_error_body},
@@ -237,6 +238,7 @@ impl ClientBuilder {
             Some(transport) => transport,
             None => default_transport(&server_url)?,
         };
+        let transport = if self.allow_http { Arc::new(AllowHttp(transport)) } else { transport };
         let credentials = headers.get(AUTHORIZATION).map_or(credentials, Credentials::inside);
         let key = credentials.key().cloned();
         let sent = Headers::new(transport, headers, credentials);

@@ -1,11 +1,11 @@
 use crate::Error;
+use atoma_transport::is_loopback;
 use http::{
     Uri,
     uri::{Authority, Parts, PathAndQuery, Scheme},
 };
 use std::{
     fmt::{self, Write as _},
-    net::IpAddr,
     sync::{Mutex, PoisonError},
 };
 
@@ -154,26 +154,14 @@ fn check_scheme(uri: &Uri, host: &str, allow_http: bool) -> Result<Scheme, Error
     if uri.scheme() != Some(&Scheme::HTTP) {
         return Err(invalid("it must start with https:// or http://"));
     }
-    if allow_http || may_be_loopback(host) {
+    // A name may still resolve to another machine: the transport checks the address.
+    if allow_http || is_loopback(host) {
         return Ok(Scheme::HTTP);
     }
     Err(invalid(
         "plain http:// to another machine shows the key to the network; use https://, or set \
          allow_http(true) if the network is yours",
     ))
-}
-
-/// Whether `host` is a loopback address or a name that should resolve to one; the transport checks
-/// the address that it connects to.
-fn may_be_loopback(host: &str) -> bool {
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    match bare.parse::<IpAddr>() {
-        Ok(address) => address.is_loopback(),
-        Err(_) => {
-            let last = host.rsplit('.').next().unwrap_or_default();
-            last.eq_ignore_ascii_case("localhost")
-        }
-    }
 }
 
 /// Puts `parameters` after those of `query` that have another name. Of several parameters with one

@@ -8,7 +8,7 @@ use super::{
     resolve::SystemResolver,
     tls::{TlsSettings, identity_pem},
 };
-use crate::{BoxError, Timer, TokioTimer};
+use crate::{BoxError, PlainHttp, Timer, TokioTimer};
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 /// Builds a [`HyperTransport`]; [`HyperTransport::builder`] begins one.
@@ -23,6 +23,8 @@ pub struct HyperTransportBuilder {
     idle_timeout: Option<Duration>,
     max_age: Option<Duration>,
     max_head_size: usize,
+    plain_http: PlainHttp,
+    tcp_keepalive: Option<Duration>,
     #[cfg(feature = "http2")]
     http2: Option<Http2>,
 }
@@ -39,6 +41,8 @@ impl HyperTransportBuilder {
             idle_timeout: Some(Duration::from_secs(45)),
             max_age: Some(Duration::from_secs(300)),
             max_head_size: 64 * 1024,
+            plain_http: PlainHttp::LoopbackOnly,
+            tcp_keepalive: None,
             #[cfg(feature = "http2")]
             http2: None,
         }
@@ -81,6 +85,24 @@ impl HyperTransportBuilder {
     /// The cryptography under TLS. Default ring, or aws-lc-rs where ring is not compiled in.
     pub fn crypto(mut self, crypto: Crypto) -> Self {
         self.tls.crypto = Some(crypto);
+        self
+    }
+
+    /// Where requests to `http://` URLs may go: they are not encrypted, and neither is the key in
+    /// them. Default [`PlainHttp::LoopbackOnly`]; a request with a [`PlainHttp`] in its extensions
+    /// brings its own.
+    pub fn plain_http(mut self, plain_http: PlainHttp) -> Self {
+        self.plain_http = plain_http;
+        self
+    }
+
+    /// After how long a silence the operating system probes whether the server still exists, which
+    /// also keeps routers from forgetting the connection. Default `None`: never.
+    ///
+    /// How often and how long it probes is the system's setting (about 11 minutes on Linux). No
+    /// other socket option than TCP_NODELAY is set, so none ends an exchange before its timeouts.
+    pub fn tcp_keepalive(mut self, idle: impl Into<Option<Duration>>) -> Self {
+        self.tcp_keepalive = idle.into();
         self
     }
 
@@ -162,7 +184,13 @@ impl HyperTransportBuilder {
     pub fn build(self) -> Result<HyperTransport, ConfigError> {
         Ok(HyperTransport(Arc::new(super::Shared {
             proxies: self.proxy.build()?,
-            connector: Connector { resolver: self.resolver, tls: self.tls.build()? },
+            connector: Connector {
+                resolver: self.resolver,
+                tls: self.tls.build()?,
+                timer: self.timer.clone(),
+                tcp_keepalive: self.tcp_keepalive,
+            },
+            plain_http: self.plain_http,
             pool: Pool::new(
                 self.timer.clone(),
                 self.max_idle,

@@ -1,27 +1,38 @@
 //! What an error from below means: a kind, whether to try again, and a phrase for the reader.
 
-use super::wire::{HeadTooLarge, UnaskedResponse};
+use super::{
+    socket::NoIoDriver,
+    wire::{HeadTooLarge, UnaskedResponse},
+};
 use crate::{BoxError, Delivery, ErrorKind, Phase, TransportError};
 use http::StatusCode;
 use rustls::{AlertDescription, CertificateError as Bad, InvalidMessage};
-use std::{error::Error, io, iter};
+use std::{borrow::Cow, error::Error, io, iter};
 
 /// No name, no route, nobody listening: `place` is `host:port`.
 pub(super) fn connect(kind: ErrorKind, place: &str, error: impl Into<BoxError>) -> TransportError {
     let error = error.into();
     let failed = match exhausted(&*error) {
         Some(failed) => failed,
-        None if is_elapsed(&*error) => TransportError::timeout(Phase::Connect, Delivery::NotSent),
+        None if find::<NoIoDriver>(&*error).is_some() => no_driver(NoIoDriver.to_string()),
         None => TransportError::new(kind, Delivery::NotSent).with_detail(place.to_owned()),
     };
     failed.with_source(error)
 }
 
-/// Whether hyper-util gave up on the last address, and not the system.
-fn is_elapsed(error: &(dyn Error + 'static)) -> bool {
-    let errors = chain(error).filter_map(|error| error.downcast_ref::<io::Error>());
-    let mut errors = errors.filter(|error| error.kind() == io::ErrorKind::TimedOut);
-    errors.any(|error| error.raw_os_error().is_none())
+/// The runtime cannot do what is needed.
+pub(super) fn no_driver(detail: impl Into<Cow<'static, str>>) -> TransportError {
+    TransportError::new(ErrorKind::Other, Delivery::NotSent).with_detail(detail).permanent()
+}
+
+/// A request without TLS to another machine.
+pub(super) fn plain_http(host: &str) -> TransportError {
+    TransportError::new(ErrorKind::Request, Delivery::NotSent)
+        .with_detail(format!(
+            "plain http:// to {host}, which has no loopback address, would show the request to the \
+             network: use https://, or allow it with `allow_http(true)` or `plain_http`"
+        ))
+        .permanent()
 }
 
 /// A name that has no address, or none today.
@@ -60,14 +71,23 @@ fn says(text: &str, phrases: &[&str]) -> bool {
     phrases.iter().any(stands_there)
 }
 
-/// A TLS handshake with `host` that failed.
-pub(super) fn handshake(host: &str, error: io::Error) -> TransportError {
+/// A TLS handshake with `host` that failed. `roots` names the variables that the roots come from.
+pub(super) fn handshake(host: &str, error: io::Error, roots: Option<String>) -> TransportError {
     match find::<rustls::Error>(&error) {
         // Its text repeats all that a stranger's certificate says, line breaks included.
         Some(cause @ rustls::Error::InvalidCertificate(Bad::NotValidForNameContext { .. })) => {
             tls(host, cause).with_source(rustls::Error::from(Bad::NotValidForName))
         }
-        Some(cause) => tls(host, cause).with_source(error),
+        Some(cause) => {
+            let is_unknown = *cause == rustls::Error::InvalidCertificate(Bad::UnknownIssuer);
+            let mut failed = tls(host, cause);
+            if let Some(roots) = roots.filter(|_| is_unknown) {
+                let detail = failed.detail().unwrap_or_default();
+                let detail = format!("{detail}: its root is not among those of {roots}");
+                failed = failed.with_detail(detail);
+            }
+            failed.with_source(error)
+        }
         None => TransportError::new(ErrorKind::Tls, Delivery::NotSent)
             .with_detail(format!("{host} closed the connection"))
             .with_source(error),
@@ -358,7 +378,7 @@ mod tests {
             (Bad::BadEncoding, "that of host could not be checked"),
         ] {
             let wrapped = io::Error::other(io::Error::other(rustls::Error::from(error)));
-            let failed = handshake("host", wrapped);
+            let failed = handshake("host", wrapped, None);
             assert_eq!(failed.kind(), ErrorKind::Certificate);
             assert!(!failed.is_transient());
             assert_eq!(failed.detail(), Some(told));
@@ -366,8 +386,18 @@ mod tests {
     }
 
     #[test]
+    fn the_variables_of_the_roots_are_named_where_an_issuer_is_unknown() {
+        let failed = |error| {
+            let error = io::Error::other(rustls::Error::from(error));
+            handshake("host", error, Some("SSL_CERT_FILE".to_owned())).to_string()
+        };
+        assert!(failed(Bad::UnknownIssuer).ends_with("not among those of SSL_CERT_FILE"));
+        assert!(!failed(Bad::Expired).contains("SSL_CERT_FILE"));
+    }
+
+    #[test]
     fn a_lost_handshake_is_worth_another_try() {
-        let failed = handshake("host", io::ErrorKind::UnexpectedEof.into());
+        let failed = handshake("host", io::ErrorKind::UnexpectedEof.into(), None);
         assert_eq!((failed.kind(), failed.is_transient()), (ErrorKind::Tls, true));
     }
 

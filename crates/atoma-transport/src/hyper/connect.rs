@@ -6,27 +6,23 @@ use super::{
     destination::Target,
     proxy::{ProxyServer, Route},
     resolve::Resolver,
+    socket,
     stream::Stream,
     tls::{Protocols, Tls},
     wire::Wire,
 };
-use crate::{Delivery, ErrorKind, TransportError};
+use crate::{Delivery, ErrorKind, PlainHttp, Timer, TransportError, loopback::is_loopback_address};
 use bytes::Bytes;
 use http::{Method, Request, Uri, header};
 use hyper::client::conn::TrySendError;
-use hyper_util::{
-    client::legacy::connect::{HttpConnector, dns::Name, proxy::SocksV5},
-    rt::TokioIo,
-};
+use hyper_util::{client::legacy::connect::proxy::SocksV5, rt::TokioIo};
 use std::{
-    convert::Infallible,
-    future::{Future, Ready, poll_fn, ready},
+    future::{Future, poll_fn, ready},
     net::{IpAddr, SocketAddr},
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
-    vec,
 };
 use tower_service::Service;
 
@@ -37,34 +33,34 @@ const MAX_TUNNEL_HEAD: usize = 8 * 1024;
 pub(super) struct Connector {
     pub(super) resolver: Arc<dyn Resolver>,
     pub(super) tls: Tls,
+    pub(super) timer: Arc<dyn Timer>,
+    pub(super) tcp_keepalive: Option<Duration>,
 }
 
 impl Connector {
     /// A stream over which `target` can be spoken to.
     ///
-    /// The caller sees to it that this takes no longer than `timeout`, which is only shared out
-    /// here among the addresses of a name, so that a dead one does not use it up. `protocols` are
-    /// offered where there is TLS.
+    /// `protocols` are offered where there is TLS. Without TLS, only loopback addresses are
+    /// connected to, unless `plain_http` allows more.
     pub(super) async fn connect(
         &self,
         target: &Target,
         route: &Route,
-        timeout: Option<Duration>,
+        plain_http: PlainHttp,
         protocols: Protocols,
     ) -> Result<Stream, TransportError> {
         let stream = match route {
             Route::Direct => {
-                self.tcp(ErrorKind::Connect, target.host(), target.port(), timeout).await?
+                let only_loopback = !target.https && plain_http == PlainHttp::LoopbackOnly;
+                self.tcp(ErrorKind::Connect, target.host(), target.port(), only_loopback).await?
             }
-            Route::Forward(server) => return self.proxy(server, timeout).await,
+            Route::Forward(server) => return self.proxy(server).await,
             Route::Tunnel(server) => {
-                let stream = self.proxy(server, timeout).await?;
+                let stream = self.proxy(server).await?;
                 // Boxed: it would double what a direct connection takes while it is opened.
                 Box::pin(tunnel(stream, target, server)).await?
             }
-            Route::Socks { server, names_here } => {
-                self.socks(target, server, *names_here, timeout).await?
-            }
+            Route::Socks { server, names_here } => self.socks(target, server, *names_here).await?,
         };
         if !target.https {
             return Ok(stream);
@@ -72,12 +68,8 @@ impl Connector {
         self.tls.handshake(target.host(), stream, protocols).await
     }
 
-    async fn proxy(
-        &self,
-        server: &ProxyServer,
-        timeout: Option<Duration>,
-    ) -> Result<Stream, TransportError> {
-        let stream = self.tcp(ErrorKind::Proxy, &server.host, server.port, timeout).await?;
+    async fn proxy(&self, server: &ProxyServer) -> Result<Stream, TransportError> {
+        let stream = self.tcp(ErrorKind::Proxy, &server.host, server.port, false).await?;
         if server.tls {
             self.tls.handshake(&server.host, stream, Protocols::Http1).await
         } else {
@@ -85,27 +77,23 @@ impl Connector {
         }
     }
 
+    /// Connects to `host`, or only to its loopback addresses.
     async fn tcp(
         &self,
         kind: ErrorKind,
         host: &str,
         port: u16,
-        timeout: Option<Duration>,
+        only_loopback: bool,
     ) -> Result<Stream, TransportError> {
-        let addresses = self.lookup(kind, host, port).await?;
-        // One address has all the time there is, by the caller's clock.
-        let share = timeout.filter(|_| addresses.len() > 1);
-        let mut connector = HttpConnector::new_with_resolver(Addresses(addresses));
-        connector.enforce_http(false);
-        connector.set_connect_timeout(share);
-        connector.set_nodelay(true);
-        connector.set_keepalive(Some(Duration::from_secs(15)));
-        connector.set_keepalive_interval(Some(Duration::from_secs(15)));
-        connector.set_keepalive_retries(Some(3));
-        // The connector takes the addresses from us, and only the port from this URL.
-        let uri = format!("http://looked.up:{port}/").parse().unwrap_or_default();
-        match connector.call(uri).await {
-            Ok(stream) => Ok(Stream::plain(stream.into_inner())),
+        let mut addresses = self.lookup(kind, host, port).await?;
+        if only_loopback {
+            addresses.retain(|address| is_loopback_address(address.ip()));
+            if addresses.is_empty() {
+                return Err(classify::plain_http(host));
+            }
+        }
+        match socket::connect(addresses, self.tcp_keepalive, &*self.timer).await {
+            Ok(socket) => Ok(Stream::plain(socket)),
             Err(error) => Err(classify::connect(kind, &format!("{host}:{port}"), error)),
         }
     }
@@ -141,7 +129,6 @@ impl Connector {
         target: &Target,
         server: &ProxyServer,
         names_here: bool,
-        timeout: Option<Duration>,
     ) -> Result<Stream, TransportError> {
         let host = if names_here {
             let found = self.lookup(ErrorKind::Connect, target.host(), target.port()).await?;
@@ -149,7 +136,7 @@ impl Connector {
         } else {
             target.host().to_owned()
         };
-        let stream = self.proxy(server, timeout).await?;
+        let stream = self.proxy(server).await?;
         let nowhere = Uri::from_static("socks5://proxy.invalid");
         let mut socks = SocksV5::new(nowhere, Opened(Some(TokioIo::new(stream))));
         if let Some((user, pass)) = &server.login {
@@ -226,24 +213,6 @@ fn connect_request(target: &Target, server: &ProxyServer) -> http::Result<Reques
         headers.insert(header::PROXY_AUTHORIZATION, basic.clone());
     }
     Ok(request)
-}
-
-/// Addresses that are known already, as hyper-util's connector wants to be told them.
-#[derive(Clone)]
-struct Addresses(Vec<SocketAddr>);
-
-impl Service<Name> for Addresses {
-    type Response = vec::IntoIter<SocketAddr>;
-    type Error = Infallible;
-    type Future = Ready<Result<Self::Response, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Name) -> Self::Future {
-        ready(Ok(std::mem::take(&mut self.0).into_iter()))
-    }
 }
 
 /// A connection that is open already, as hyper-util's SOCKS client wants to be given it.

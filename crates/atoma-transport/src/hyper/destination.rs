@@ -43,8 +43,9 @@ impl Target {
         }
         let host = bracket.or(colon).unwrap_or(text.len());
         let port = match text[host..].strip_prefix(':') {
-            Some(port) => port.parse().unwrap_or(0),
-            None => usual_port(https),
+            Some(port) => parse_port(port).unwrap_or(0),
+            None if host == text.len() => usual_port(https),
+            None => 0,
         };
         if without_brackets(&text[..host]).is_empty() || port == 0 {
             return Err(refused("its URL names no server"));
@@ -95,6 +96,12 @@ impl Hash for Target {
         self.https.hash(state);
         self.authority.hash(state);
     }
+}
+
+/// A port of digits only. `u16::from_str` would read `+80` as well.
+pub(super) fn parse_port(text: &str) -> Option<u16> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|port| is_number && *port != 0)
 }
 
 fn usual_port(https: bool) -> u16 {
@@ -176,6 +183,9 @@ mod tests {
             "https://secret@host/",
             "http://host:0/",
             "http://host:/",
+            "http://host:+8080/",
+            "http://[::1]:+80/",
+            "http://[::1]80/",
             "*",
         ] {
             let error = target(uri).unwrap_err();

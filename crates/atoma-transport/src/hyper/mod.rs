@@ -13,6 +13,7 @@ mod pool;
 mod proxy;
 mod resolve;
 mod response_head;
+mod socket;
 mod stream;
 mod tls;
 mod wire;
@@ -25,14 +26,14 @@ pub use resolve::{ResolveFuture, Resolver};
 pub use tls::Crypto;
 
 use crate::{
-    Body, Delivery, ErrorKind, Phase, Request, Response, ResponseFuture, Timeouts, Timer,
-    Transport, TransportError,
+    Body, Delivery, ErrorKind, Phase, PlainHttp, Request, Response, ResponseFuture, Timeouts,
+    Timer, Transport, TransportError,
 };
 use body::{Lease, StreamedBody};
 use connect::Connector;
 use connection::{Connection, Once, SendError};
 use destination::Target;
-use http::{StatusCode, header};
+use http::{StatusCode, header, uri::Scheme};
 use hyper::body::Incoming;
 use pool::{Origin, Pool};
 use proxy::{Proxies, Route};
@@ -57,8 +58,11 @@ use tls::Protocols;
 /// well: then up to 32 exchanges share a connection and the task behind it, and what is dropped
 /// early is reset.
 ///
-/// It needs a Tokio runtime with I/O and time enabled; without one, sending is an error. It may be
-/// used from several runtimes. Only `http` and `https` URLs are sent to; redirects are not
+/// It needs a Tokio runtime with I/O and time enabled; without one, sending is an error (in a program
+/// built with `panic = "abort"`, a runtime without I/O or time aborts it, as Tokio does). It may be
+/// used from several runtimes. After `fork`, a child process must not use a transport of its parent:
+/// both would write to the same sockets, and a Tokio runtime does not survive a fork. Build a new
+/// runtime and a new transport in the child. Only `http` and `https` URLs are sent to; redirects are not
 /// followed, nothing is decompressed, and heads that leave in doubt where a body ends are refused.
 ///
 /// ```no_run
@@ -82,6 +86,7 @@ struct Shared {
     timer: Arc<dyn Timer>,
     connect_timeout: Option<Duration>,
     max_head: usize,
+    plain_http: PlainHttp,
     #[cfg(feature = "http2")]
     http2: Option<http2::Shared>,
 }
@@ -109,6 +114,9 @@ impl HyperTransport {
     }
 }
 
+const NO_TIME_DRIVER: &str =
+    "the Tokio runtime has no time driver: build it with enable_time or enable_all";
+
 impl Transport for HyperTransport {
     fn send(&self, request: Request) -> ResponseFuture {
         self.0.clone().exchange(request)
@@ -132,13 +140,19 @@ impl Shared {
                     .with_source(error)
                     .permanent()
             })?;
-            let origin = match self.pool.known(request.uri(), runtime.id()) {
+            let plain_http = self.plain_http(&request);
+            let origin = match self.pool.known(request.uri(), runtime.id(), plain_http) {
                 Some(origin) => origin,
-                None => {
-                    Arc::new(Origin { target: Target::of(request.uri())?, runtime: runtime.id() })
-                }
+                None => Arc::new(Origin {
+                    target: Target::of(request.uri())?,
+                    runtime: runtime.id(),
+                    plain_http,
+                }),
             };
-            let route = self.proxies.route(&origin.target, request.uri());
+            let route = match origin.is_plain_restricted() {
+                true => Route::Direct,
+                false => self.proxies.route(&origin.target, request.uri()),
+            };
             let timeouts = request.extensions().get::<Timeouts>();
             let timeout = timeouts.map_or(self.connect_timeout, |timeouts| timeouts.connect);
 
@@ -162,7 +176,7 @@ impl Shared {
                     Some(connection) => connection,
                     // Boxed: it is large, and most exchanges never need it.
                     None => {
-                        let connect = Box::pin(self.connect(&origin.target, &route, timeout));
+                        let connect = Box::pin(self.connect(&origin, &route));
                         self.in_time(timeout, connect).await?
                     }
                 };
@@ -176,6 +190,14 @@ impl Shared {
                 }
             }
         })
+    }
+
+    /// The same for all `https` requests, so that they share their connections.
+    fn plain_http(&self, request: &http::Request<Once>) -> PlainHttp {
+        if request.uri().scheme() != Some(&Scheme::HTTP) {
+            return PlainHttp::LoopbackOnly;
+        }
+        request.extensions().get().copied().unwrap_or(self.plain_http)
     }
 
     fn prepare(
@@ -196,11 +218,11 @@ impl Shared {
 
     async fn connect(
         &self,
-        target: &Target,
+        origin: &Origin,
         route: &Route,
-        timeout: Option<Duration>,
     ) -> Result<Box<Connection>, TransportError> {
-        let stream = self.connector.connect(target, route, timeout, Protocols::Http1).await?;
+        let (target, plain_http) = (&origin.target, origin.plain_http);
+        let stream = self.connector.connect(target, route, plain_http, Protocols::Http1).await?;
         Connection::open(stream, self.max_head, self.timer.now()).await.map(Box::new)
     }
 
@@ -219,6 +241,10 @@ impl Shared {
             let is_late = late.as_mut().is_some_and(|late| late.as_mut().poll(cx).is_ready());
             if !is_late {
                 return Poll::Pending;
+            }
+            if deadline.is_some_and(|deadline| self.timer.now() < deadline) {
+                // `TokioTimer` cannot wait in this runtime.
+                return Poll::Ready(Err(classify::no_driver(NO_TIME_DRIVER)));
             }
             let late = TransportError::timeout(Phase::Connect, Delivery::NotSent);
             Poll::Ready(Err(late.with_limit(timeout)))

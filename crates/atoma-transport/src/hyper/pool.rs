@@ -1,7 +1,7 @@
 //! Idle connections, kept for the next request to the same server.
 
 use super::{connection::Connection, destination::Target, keep_alive::Limits};
-use crate::Timer;
+use crate::{PlainHttp, Timer};
 use http::Uri;
 use std::{
     fmt,
@@ -19,6 +19,15 @@ const MAX_IDLE: usize = 512;
 pub(super) struct Origin {
     pub(super) target: Target,
     pub(super) runtime: tokio::runtime::Id,
+    /// A connection to another machine must not serve a request that may not go there.
+    pub(super) plain_http: PlainHttp,
+}
+
+impl Origin {
+    /// Whether only a direct connection to a loopback address will do.
+    pub(super) fn is_plain_restricted(&self) -> bool {
+        !self.target.https && self.plain_http == PlainHttp::LoopbackOnly
+    }
 }
 
 /// How many connections of other runtimes are looked at when one is put in.
@@ -69,10 +78,17 @@ impl Pool {
     }
 
     /// The origin of `uri`, if a connection to it idles: then it was found out before.
-    pub(super) fn known(&self, uri: &Uri, runtime: tokio::runtime::Id) -> Option<Arc<Origin>> {
+    pub(super) fn known(
+        &self,
+        uri: &Uri,
+        runtime: tokio::runtime::Id,
+        plain_http: PlainHttp,
+    ) -> Option<Arc<Origin>> {
         let connections = &self.lock().connections;
         let mut origins = connections.iter().rev().map(|entry| &entry.origin);
-        origins.find(|origin| origin.runtime == runtime && origin.target.is_of(uri)).cloned()
+        let is_alike =
+            |origin: &Origin| origin.runtime == runtime && origin.plain_http == plain_http;
+        origins.find(|origin| is_alike(origin) && origin.target.is_of(uri)).cloned()
     }
 
     /// The connection to `origin` that idled least and is still usable.

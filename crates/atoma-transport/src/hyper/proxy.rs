@@ -4,9 +4,10 @@ use super::{
     builder::ConfigError,
     destination::{Target, without_brackets},
 };
+use crate::is_loopback;
 use http::{HeaderValue, Uri};
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
-use std::{borrow::Cow, env, ffi::OsString, fmt, net::IpAddr};
+use std::{borrow::Cow, env, ffi::OsString, fmt};
 
 /// The proxies a [`HyperTransport`](crate::HyperTransport) uses.
 ///
@@ -278,11 +279,6 @@ impl fmt::Debug for ProxyServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("ProxyServer").field(&self.place()).finish()
     }
-}
-
-fn is_loopback(host: &str) -> bool {
-    let host = host.trim_end_matches('.');
-    host.parse::<IpAddr>().map_or(host.eq_ignore_ascii_case("localhost"), |ip| ip.is_loopback())
 }
 
 /// The URL without the dot that may end a full name, which NO_PROXY entries do not have.

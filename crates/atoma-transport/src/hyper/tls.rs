@@ -1,10 +1,7 @@
 //! TLS: who is trusted, who we are, and which cryptography does it.
 
 use super::{builder::ConfigError, classify, stream::Stream};
-use crate::{BoxError, Delivery, ErrorKind, TransportError};
-use http::Uri;
-use hyper_rustls::{FixedServerNameResolver, HttpsConnector, MaybeHttpsStream};
-use hyper_util::rt::TokioIo;
+use crate::{Delivery, ErrorKind, TransportError};
 use rustls::{
     ClientConfig, ConfigBuilder, RootCertStore,
     client::WantsClientCert,
@@ -13,12 +10,10 @@ use rustls::{
     sign::{CertifiedKey, SingleCertAndKey},
 };
 use std::{
-    future::{Ready, ready},
-    io,
+    env,
     sync::{Arc, OnceLock},
-    task::{Context, Poll},
 };
-use tower_service::Service;
+use tokio_rustls::TlsConnector;
 
 /// The cryptography under TLS. Nothing process-wide is ever read or installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,8 +171,7 @@ impl Tls {
                     return Ok(builder.with_custom_certificate_verifier(verifier));
                 }
                 Err(error) if cfg!(not(feature = "webpki-roots")) => {
-                    let failed = "this machine has no root certificates to trust";
-                    return Err(ConfigError::tls(failed).with_source(error));
+                    return Err(ConfigError::tls(&no_roots()).with_source(error));
                 }
                 Err(_) => {}
             }
@@ -194,6 +188,12 @@ impl Tls {
             ));
         }
         Ok(versions(provider)?.with_root_certificates(store))
+    }
+
+    /// The variables that the roots of the platform are read from, if any are set.
+    fn roots_variables(&self) -> Option<String> {
+        let uses_platform = cfg!(feature = "platform-verifier") && !self.only_custom_roots;
+        uses_platform.then(roots_variables).flatten()
     }
 
     /// Speaks TLS with `host` over `stream`, offering `protocols` above it.
@@ -214,44 +214,11 @@ impl Tls {
                 .with_detail("its URL names no server that TLS could speak to")
                 .with_source(error)
         })?;
-        let name = Arc::new(FixedServerNameResolver::new(name));
-        let mut connector = HttpsConnector::new(Connected(Some(stream)), config, true, name);
-        match connector.call(Uri::from_static("https://named.above")).await {
-            Ok(MaybeHttpsStream::Https(stream)) => Ok(Stream::tls(stream.into_inner())),
-            Ok(MaybeHttpsStream::Http(stream)) => Ok(stream.into_inner()),
-            Err(error) => Err(classify::handshake(host, io_error(error))),
+        match TlsConnector::from(config).connect(name, stream).await {
+            Ok(stream) => Ok(Stream::tls(stream)),
+            Err(error) => Err(classify::handshake(host, error, self.roots_variables())),
         }
     }
-}
-
-/// A connector whose connection is made already, through whatever proxy there is.
-struct Connected(Option<Stream>);
-
-impl Service<Uri> for Connected {
-    type Response = TokioIo<Stream>;
-    type Error = io::Error;
-    type Future = Ready<io::Result<TokioIo<Stream>>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Uri) -> Self::Future {
-        let stream = self.0.take().map(TokioIo::new);
-        ready(stream.ok_or_else(|| io::ErrorKind::NotConnected.into()))
-    }
-}
-
-/// The handshake's own error, out of what the connector wraps around it.
-fn io_error(error: BoxError) -> io::Error {
-    let error = match error.downcast::<io::Error>() {
-        Ok(error) => *error,
-        Err(error) => return io::Error::other(error),
-    };
-    if error.get_ref().and_then(|inner| inner.downcast_ref::<io::Error>()).is_none() {
-        return error;
-    }
-    error.into_inner().map_or_else(|| io::ErrorKind::Other.into(), io_error)
 }
 
 #[cfg(feature = "platform-verifier")]
@@ -267,6 +234,23 @@ fn platform_verifier(
     };
     #[cfg(not(target_os = "android"))]
     return Verifier::new_with_extra_roots(extra, provider);
+}
+
+#[cfg(feature = "platform-verifier")]
+fn no_roots() -> String {
+    match roots_variables() {
+        Some(variables) => format!("no root certificates can be read from {variables}"),
+        None => "this machine has no root certificates to trust".to_owned(),
+    }
+}
+
+/// The variables that replace the roots of this machine, as OpenSSL reads them. They count on the
+/// systems without a certificate store of their own.
+fn roots_variables() -> Option<String> {
+    let is_set = |name: &&str| env::var_os(name).is_some_and(|value| !value.is_empty());
+    let has_store = cfg!(any(windows, target_vendor = "apple", target_os = "android"));
+    let set: Vec<_> = ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().filter(is_set).collect();
+    (!has_store && !set.is_empty()).then(|| set.join(" and "))
 }
 
 /// Mozilla's roots, where they are compiled in.

@@ -5,7 +5,7 @@
 //! the memory, of a task long gone. So the connection knows only the waker of its [`Wire`], which
 //! passes a wake-up on to the task of the moment, unless that task is in the middle of polling.
 
-use super::stream::DirectReads;
+use super::socket::DirectReads;
 use std::{
     io,
     pin::Pin,

@@ -4,8 +4,10 @@ mod answers;
 mod cancellation;
 mod connections;
 mod idle;
+mod plain_http;
 mod proxies;
 mod refusals;
+mod runtimes;
 #[path = "../support/mod.rs"]
 mod support;
 mod tls;

@@ -2,7 +2,8 @@
 
 use crate::support::{OK, Peer, Server, builder, get, read, within};
 use atoma_transport::{
-    Delivery, ErrorKind, HyperTransport, HyperTransportBuilder, Proxy, Transport, TransportError,
+    Delivery, ErrorKind, HyperTransport, HyperTransportBuilder, PlainHttp, Proxy, Transport,
+    TransportError,
 };
 use std::net::SocketAddr;
 use tokio::{
@@ -11,7 +12,7 @@ use tokio::{
 };
 
 fn via(proxy: Proxy) -> HyperTransportBuilder {
-    HyperTransport::builder().proxy(proxy)
+    HyperTransport::builder().proxy(proxy).plain_http(PlainHttp::Anywhere)
 }
 
 async fn exchange(transport: &HyperTransport, url: &str) -> Result<String, TransportError> {

@@ -330,7 +330,8 @@ async fn on_a_machine_without_roots() {
     let transport = builder().build().unwrap();
     let error = transport.load_root_certificates().unwrap_err();
     assert!(error.is_tls());
-    assert_eq!(error.to_string(), "this machine has no root certificates to trust");
+    let variables = "SSL_CERT_FILE and SSL_CERT_DIR";
+    assert_eq!(error.to_string(), format!("no root certificates can be read from {variables}"));
 
     let server = Server::answering(OK).await;
     assert_eq!(exchange(&transport, &server.url("/")).await.unwrap(), "ok");

@@ -273,6 +273,7 @@ async fn row_022_no_proxy() {
         let setup = if host == NAME { setup.named(&Names::default()) } else { setup.at(host) };
         let lab = setup
             .by_way_of(proxy, url.clone())
+            .client(|client| client.allow_http(true))
             .transport(move |builder| builder.proxy(Proxy::all(url).no_proxy(list)))
             .start()
             .await;

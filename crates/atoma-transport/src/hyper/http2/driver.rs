@@ -1,7 +1,7 @@
 //! The task behind a connection: it alone touches what belongs to `h2`.
 
 use super::{
-    super::stream::{DirectReads, Stream},
+    super::{socket::DirectReads, stream::Stream},
     classify,
     connection::{Connection, Settings},
     exchange::Answer,

@@ -57,7 +57,11 @@ impl KeepAlive {
             watch.heard = now;
         }
         watch.is_asked &= !has_pong;
-        while watch.sleep.as_mut().poll(cx).is_ready() {
+        // Twice at most: a timer that cannot wait must not keep the driver here.
+        for _ in 0..2 {
+            if watch.sleep.as_mut().poll(cx).is_pending() {
+                break;
+            }
             let silence = now.saturating_duration_since(watch.heard);
             let allowed = if watch.is_asked { INTERVAL + TIMEOUT } else { INTERVAL };
             if silence < allowed {

@@ -117,7 +117,7 @@ impl Shared {
         let mut may_go_again = true;
         loop {
             let is_fresh;
-            let begin = Box::pin(self.begin(transport, &outgoing, origin, route, timeout));
+            let begin = Box::pin(self.begin(transport, &outgoing, origin, route));
             let mut exchange = match transport.in_time(timeout, begin).await? {
                 Begun::Http2 { exchange, is_fresh: fresh } => {
                     is_fresh = fresh;
@@ -152,7 +152,6 @@ impl Shared {
         request: &http::Request<Bytes>,
         origin: &Origin,
         route: &Route,
-        timeout: Option<Duration>,
     ) -> Result<Begun, TransportError> {
         loop {
             match self.pool.place(origin, request, transport.timer.now()) {
@@ -162,7 +161,7 @@ impl Shared {
                 Place::Http1 => return Ok(Begun::Http1(None)),
                 Place::Wait(opening) => opening.over().await,
                 Place::Open(opening) => {
-                    return self.open(transport, request, &opening, route, timeout).await;
+                    return self.open(transport, request, &opening, route).await;
                 }
             }
         }
@@ -174,11 +173,13 @@ impl Shared {
         request: &http::Request<Bytes>,
         opening: &Opening,
         route: &Route,
-        timeout: Option<Duration>,
     ) -> Result<Begun, TransportError> {
-        let target = &opening.origin().target;
+        let origin = opening.origin();
         let protocols = self.http2.protocols();
-        let stream = transport.connector.connect(target, route, timeout, protocols).await?;
+        let stream = transport
+            .connector
+            .connect(&origin.target, route, origin.plain_http, protocols)
+            .await?;
         if self.http2 == Http2::Auto && !stream.speaks_http2() {
             opening.found_http1();
             let connection =

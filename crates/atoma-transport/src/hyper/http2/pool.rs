@@ -173,7 +173,8 @@ mod tests {
 
     fn origin() -> Origin {
         let target = Target::of(&"https://host/".parse().unwrap()).unwrap();
-        Origin { target, runtime: tokio::runtime::Handle::current().id() }
+        let runtime = tokio::runtime::Handle::current().id();
+        Origin { target, runtime, plain_http: crate::PlainHttp::LoopbackOnly }
     }
 
     fn connection() -> Arc<Connection> {

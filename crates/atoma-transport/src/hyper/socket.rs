@@ -1,0 +1,249 @@
+//! TCP: opening a connection, and the socket under every stream.
+
+use crate::Timer;
+use socket2::{SockRef, TcpKeepalive};
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    io::{self, Read},
+    mem::MaybeUninit,
+    net::SocketAddr,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
+
+/// An address that has not answered for this long is joined by the next one. RFC 8305, section 8,
+/// recommends 250 ms and allows up to 2 s.
+const ATTEMPT_DELAY: Duration = Duration::from_millis(300);
+
+/// Connects to the first of `addresses` that answers.
+///
+/// They are tried in order, IPv6 and IPv4 in turn. The next one starts when the last one started
+/// has failed, or has not answered for [`ATTEMPT_DELAY`]; so an address that swallows everything
+/// delays the others, but does not use up the time. The error is the last one.
+pub(super) async fn connect(
+    addresses: Vec<SocketAddr>,
+    keepalive: Option<Duration>,
+    timer: &dyn Timer,
+) -> io::Result<Socket> {
+    let mut waiting = interleaved(addresses).into_iter();
+    let mut pending = Vec::new();
+    let mut delay = None;
+    let mut last_error = None;
+    let stream = poll_fn(|cx| {
+        loop {
+            if pending.is_empty() || delay.is_none() {
+                match waiting.next() {
+                    Some(address) => {
+                        pending.push(Box::pin(TcpStream::connect(address)));
+                        let next = timer.now().checked_add(ATTEMPT_DELAY);
+                        let next = next.filter(|_| waiting.len() > 0);
+                        delay = next.map(|next| timer.sleep_until(next));
+                    }
+                    None if pending.is_empty() => {
+                        let error = last_error.take();
+                        let none = || io::Error::from(io::ErrorKind::AddrNotAvailable);
+                        return Poll::Ready(Err(error.unwrap_or_else(none)));
+                    }
+                    None => {}
+                }
+            }
+            let mut connected = None;
+            pending.retain_mut(|connecting| match poll_connect(connecting.as_mut(), cx) {
+                Poll::Pending => true,
+                Poll::Ready(Ok(stream)) => {
+                    connected.get_or_insert(stream);
+                    false
+                }
+                Poll::Ready(Err(error)) => {
+                    last_error = Some(error);
+                    // Nothing to wait for: the next address starts now.
+                    delay = None;
+                    false
+                }
+            });
+            if let Some(stream) = connected {
+                return Poll::Ready(Ok(stream));
+            }
+            if let Some(sleep) = &mut delay {
+                if sleep.as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                delay = None;
+            }
+            if waiting.len() == 0 && !pending.is_empty() {
+                return Poll::Pending;
+            }
+        }
+    })
+    .await?;
+    // The only option that is set unless the caller asks for more: each one is a system call.
+    stream.set_nodelay(true)?;
+    if let Some(idle) = keepalive {
+        SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(idle))?;
+    }
+    Ok(Socket { stream, direct_reads: DirectReads::default() })
+}
+
+/// The addresses of both families in turn, beginning with that of the first one.
+fn interleaved(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let is_first_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (first, second): (Vec<_>, Vec<_>) =
+        addresses.into_iter().partition(|address| address.is_ipv6() == is_first_v6);
+    let (mut first, mut second) = (first.into_iter(), second.into_iter());
+    let mut all = Vec::new();
+    loop {
+        let pair = [first.next(), second.next()];
+        if pair == [None, None] {
+            return all;
+        }
+        all.extend(pair.into_iter().flatten());
+    }
+}
+
+/// Polls a connection attempt. Tokio panics in a runtime without an I/O driver, and offers no way
+/// to ask; that becomes an error (unless the program is built with `panic = "abort"`).
+fn poll_connect(
+    connecting: Pin<&mut impl Future<Output = io::Result<TcpStream>>>,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<TcpStream>> {
+    catch_unwind(AssertUnwindSafe(|| connecting.poll(cx)))
+        .unwrap_or_else(|_| Poll::Ready(Err(io::Error::other(NoIoDriver))))
+}
+
+/// The runtime cannot do I/O.
+#[derive(Debug)]
+pub(super) struct NoIoDriver;
+
+impl fmt::Display for NoIoDriver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the Tokio runtime has no I/O driver: build it with enable_io or enable_all")
+    }
+}
+
+impl std::error::Error for NoIoDriver {}
+
+/// A TCP connection that can be read past Tokio's memory of it.
+pub(super) struct Socket {
+    stream: TcpStream,
+    direct_reads: DirectReads,
+}
+
+impl Socket {
+    pub(super) fn direct_reads(&self) -> DirectReads {
+        self.direct_reads.clone()
+    }
+
+    /// Reads what the operating system has, without waiting.
+    fn read_directly(&self, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let socket = SockRef::from(&self.stream);
+        // Almost always nothing is there. A look costs less than preparing the buffer.
+        match socket.peek(&mut [MaybeUninit::uninit()]) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
+            Err(error) => return Poll::Ready(Err(error)),
+            Ok(0) => return Poll::Ready(Ok(())),
+            Ok(_) => {}
+        }
+        match (&*socket).read(buf.initialize_unfilled()) {
+            Ok(count) => {
+                buf.advance(count);
+                Poll::Ready(Ok(()))
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match Pin::new(&mut self.stream).poll_read(cx, buf) {
+            Poll::Pending if self.direct_reads.is_on() => self.read_directly(buf),
+            polled => polled,
+        }
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// A switch that is shared with the socket under a [`Stream`]: while it is on, a read asks the
+/// operating system even if the runtime has not seen the socket become readable.
+///
+/// Tokio remembers whether a socket is readable, and learns that it has become so only when the
+/// runtime polls its I/O driver. If no one has driven the runtime since a connection became idle
+/// (one `block_on` per call, computation between calls), a FIN or bytes that have arrived long ago
+/// are invisible to an ordinary read. A direct read costs one system call if nothing has arrived.
+#[derive(Clone, Debug, Default)]
+pub(super) struct DirectReads(Arc<AtomicBool>);
+
+impl DirectReads {
+    pub(super) fn set(&self, is_on: bool) {
+        self.0.store(is_on, Ordering::Relaxed);
+    }
+
+    fn is_on(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    #[test]
+    fn families_take_turns() {
+        let four = |last| SocketAddr::from((Ipv4Addr::new(10, 0, 0, last), 1));
+        let six = |last| SocketAddr::from((Ipv6Addr::new(1, 0, 0, 0, 0, 0, 0, last), 1));
+        for (addresses, order) in [
+            (vec![], vec![]),
+            (vec![four(1), four(2)], vec![four(1), four(2)]),
+            (vec![six(1), six(2), four(1)], vec![six(1), four(1), six(2)]),
+            (vec![four(1), six(1), six(2)], vec![four(1), six(1), six(2)]),
+        ] {
+            assert_eq!(interleaved(addresses), order);
+        }
+    }
+}

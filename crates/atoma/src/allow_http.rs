@@ -1,0 +1,15 @@
+//! The permission to send plain HTTP to other machines, handed to whatever transport there is.
+
+use atoma_transport::{PlainHttp, Request, ResponseFuture, Transport};
+use std::sync::Arc;
+
+/// Marks every request as one that may leave this machine without TLS.
+#[derive(Debug)]
+pub(crate) struct AllowHttp(pub(crate) Arc<dyn Transport>);
+
+impl Transport for AllowHttp {
+    fn send(&self, mut request: Request) -> ResponseFuture {
+        request.extensions_mut().insert(PlainHttp::Anywhere);
+        self.0.send(request)
+    }
+}
