@@ -1,4 +1,4 @@
-use crate::{Delivery, ErrorKind, Request, Response, TransportError};
+use crate::{Delivery, ErrorKind, Request, Response, TransportError, request_id};
 use http::{HeaderMap, StatusCode, Uri, response};
 use std::{
     fmt,
@@ -188,10 +188,29 @@ pub struct FailedAttempt {
     pub elapsed: Duration,
     /// The wait that followed it; `None` after the last.
     pub wait: Option<Duration>,
-    pub(crate) headers: HeaderMap,
+    headers: HeaderMap,
 }
 
 impl FailedAttempt {
+    /// Records an attempt. If another follows, after `wait`, the response's headers are moved here:
+    /// the response itself is dropped.
+    pub(crate) fn new(
+        outcome: &mut Result<Response, TransportError>,
+        elapsed: Duration,
+        wait: Option<Duration>,
+    ) -> Self {
+        let (cause, delivery) = match outcome {
+            Ok(response) => (FailureCause::Status(response.status()), Delivery::Unknown),
+            Err(error) => (FailureCause::Transport(error.kind()), error.delivery()),
+        };
+        let response = outcome.as_mut().ok();
+        let request_id = response.as_deref().and_then(|response| request_id(response.headers()));
+        let request_id = request_id.map(str::to_owned);
+        let headers = response.filter(|_| wait.is_some()).map(http::Response::headers_mut);
+        let headers = headers.map(std::mem::take).unwrap_or_default();
+        Self { cause, delivery, request_id, elapsed, wait, headers }
+    }
+
     /// Returns the response's headers, if there was a response and another attempt followed.
     ///
     /// They are empty for the last attempt of a call: its response goes to the caller.

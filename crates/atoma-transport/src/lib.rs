@@ -43,8 +43,8 @@ pub use observe::{
 };
 pub use request_id::request_id;
 pub use retry::{
-    AttemptOutcome, BackoffStrategy, CallOptions, InvalidRetryConfig, Retry, RetryBudget,
-    RetryConfig, RetryConnectionErrors, RetryContext, RetryDecision, retry_after,
+    AttemptOutcome, BackoffStrategy, CallOptions, InvalidRetryConfig, RateLimitPause, Retry,
+    RetryBudget, RetryConfig, RetryConnectionErrors, RetryContext, RetryDecision, retry_after,
 };
 pub use timeout::Timeout;
 pub use timeouts::{Deadline, Timeouts};

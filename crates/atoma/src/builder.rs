@@ -7,7 +7,10 @@ use crate::{
     headers::{Headers, cleanse, set},
     server_url::{DEFAULT_SERVER_URL, ServerUrl},
 };
-use atoma_transport::{Retry, RetryConfig, RetryEvent, Timeout, Timeouts, Timer, Transport};
+use atoma_transport::{
+    RateLimitPause, Retry, RetryBudget, RetryConfig, RetryEvent, Timeout, Timeouts, Timer,
+    Transport,
+};
 use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT},
@@ -26,6 +29,9 @@ pub struct ClientBuilder {
     timeouts: Timeouts,
     stream_timeouts: Option<Timeouts>,
     retries: Option<RetryConfig>,
+    /// `None` is the default one, `Some(None)` is none.
+    retry_budget: Option<Option<RetryBudget>>,
+    rate_limit_pause: Option<RateLimitPause>,
     on_retry: Option<Arc<dyn Fn(&RetryEvent) + Send + Sync>>,
     transport: Option<Arc<dyn Transport>>,
     timer: Option<Arc<dyn Timer>>,
@@ -174,6 +180,32 @@ impl ClientBuilder {
         self
     }
 
+    /// Sets the budget for retries during an outage, which other clients may share; `None` removes it.
+    /// Default: [`RetryBudget::default`].
+    ///
+    /// ```
+    /// let patient = atoma::Client::builder().retry_budget(None);
+    /// ```
+    #[must_use]
+    pub fn retry_budget(mut self, budget: impl Into<Option<RetryBudget>>) -> Self {
+        self.retry_budget = Some(budget.into());
+        self
+    }
+
+    /// Makes all calls wait when the server answers one of them with a 429 and a `Retry-After`.
+    /// Default: each call waits for itself.
+    ///
+    /// ```
+    /// use atoma::transport::RateLimitPause;
+    ///
+    /// let builder = atoma::Client::builder().rate_limit_pause(RateLimitPause::new());
+    /// ```
+    #[must_use]
+    pub fn rate_limit_pause(mut self, pause: impl Into<Option<RateLimitPause>>) -> Self {
+        self.rate_limit_pause = pause.into();
+        self
+    }
+
     /// Calls `hook` each time a retry has been decided on, before its wait begins: to log or count.
     ///
     /// ```
@@ -250,6 +282,10 @@ impl ClientBuilder {
                 let api = parse_error_body(body);
                 is_final(classify(Some(head.status.as_u16()), api.as_ref()))
             });
+        if let Some(budget) = self.retry_budget {
+            transport = transport.budget(budget);
+        }
+        transport = transport.rate_limit_pause(self.rate_limit_pause);
         if let Some(key) = key.clone() {
             transport = transport.on_response(move |response| cleanse(&key, response));
         }

@@ -44,8 +44,8 @@ pub use atoma_types::{
 pub use atoma_transport as transport;
 #[doc(no_inline)]
 pub use atoma_transport::{
-    Attempts, BackoffStrategy, Phase, RetryConfig, RetryConnectionErrors, RetryEvent, Timeouts,
-    transport_fn,
+    Attempts, BackoffStrategy, Phase, RateLimitPause, RetryBudget, RetryConfig,
+    RetryConnectionErrors, RetryEvent, Timeouts, transport_fn,
 };
 
 /// The result of a call.

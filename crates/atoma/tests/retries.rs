@@ -3,7 +3,7 @@
 mod support;
 
 use atoma::{
-    Client, RetryConfig, RetryConnectionErrors, Timeouts,
+    Client, RateLimitPause, RetryBudget, RetryConfig, RetryConnectionErrors, Timeouts,
     transport::{
         Delivery, ErrorKind, FailureCause, Phase, TransportError,
         testing::{Exchange, ManualTimer, ScriptedTransport},
@@ -211,6 +211,46 @@ fn a_stream_is_asked_for_again_only_before_its_head() {
         assert_eq!(error.attempts().count, 1);
     });
     assert_eq!((transport.requests().len(), transport.live_bodies()), (3, 0));
+}
+
+#[test]
+fn the_budget_can_be_set_and_removed() {
+    // (name, budget, attempts of 30 calls that fail)
+    let table = [
+        ("an empty one", Some(RetryBudget::new(0)), 30),
+        ("a small one", Some(RetryBudget::new(10)), 32),
+        ("none", None, 90),
+    ];
+    for (name, budget, attempts) in table {
+        let timer = ManualTimer::new();
+        let server = ScriptedTransport::new((0..90).map(|_| Exchange::respond(500)));
+        let client = Client::builder().api_key("sk-test").retry_budget(budget);
+        let client = client.transport(server.clone()).timer(timer.clone()).build().unwrap();
+        for _ in 0..30 {
+            timer.run(async { client.chat().create(request()).await.unwrap_err() });
+        }
+        assert_eq!(server.requests().len(), attempts, "{name}");
+    }
+}
+
+#[test]
+fn a_rate_limit_pause_holds_back_the_other_calls() {
+    let timer = ManualTimer::new();
+    let limited = Exchange::respond(429).header("retry-after", "10");
+    let good = || Exchange::respond(200).body(completion("hello").to_string());
+    let server = ScriptedTransport::new([limited, good(), good()]);
+    let client = Client::builder().api_key("sk-test");
+    let client = client.rate_limit_pause(RateLimitPause::new());
+    let client = client.transport(server.clone()).timer(timer.clone()).build().unwrap();
+    timer.run(async {
+        let first = async { client.chat().create(request()).await.unwrap() };
+        let second = async {
+            let reply = client.chat().create(request()).await.unwrap();
+            assert_eq!(reply.attempts().count, 1, "it did not meet the limit itself");
+        };
+        futures::future::join(first, second).await;
+    });
+    assert_eq!(server.requests().len(), 3);
 }
 
 #[tokio::test]

@@ -1,22 +1,24 @@
-use http::{Uri, uri::Scheme};
+use super::origin::Origin;
+use http::Uri;
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// Keeps a crowd of callers from making an outage worse: a bucket of tokens for each origin,
-/// shared by all clones.
+/// Limits the retries of many callers, so that they do not make an outage worse: a bucket of tokens
+/// for each origin, shared by all clones.
 ///
-/// A bucket begins full, with 100 tokens. A retry costs 5, after a time-out 10; a 2xx answer gives
-/// 1 back. An origin whose bucket cannot pay is not retried, and
-/// [`Attempts::budget_exhausted`](crate::Attempts::budget_exhausted) says so in the outcome.
+/// A bucket starts full, with 100 tokens by default. A retry costs 5 tokens, after a timeout 10; a
+/// 2xx response returns 1. An origin whose bucket cannot pay is not retried, and
+/// [`Attempts::budget_exhausted`](crate::Attempts::budget_exhausted) is set. A wait that the server
+/// asks for with a 429 or 503 costs nothing: a rate limit is not an outage.
 ///
-/// The law that follows: an origin meets at most `calls + 20 + successes / 5` attempts. While at
-/// least half of the calls fail, that is 1.1 × the calls once the first 20 retries are used up; while
-/// all of them fail, just the calls.
+/// It follows that an origin receives at most `calls + 20 + successes / 5` attempts, apart from
+/// those. While at least half of the calls fail, that is 1.1 × the calls once the first 20 retries
+/// are used up; while all of them fail, exactly the calls.
 ///
-/// An origin is scheme, host and port. At most 1024 that are not full are remembered; beyond, the
-/// fullest is taken for full.
+/// An origin is scheme, host and port. Keeps at most 1024 non-full buckets; beyond that, the
+/// fullest is dropped.
 ///
 /// ```
 /// use atoma_transport::RetryBudget;
@@ -25,32 +27,38 @@ use std::{
 /// assert_eq!(budget.tokens(&"https://api.atoma.network/v1".parse()?), 100);
 /// # Ok::<(), http::uri::InvalidUri>(())
 /// ```
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct RetryBudget {
+    capacity: u32,
     /// The tokens missing from each bucket that is not full: nearly always none, or that of one.
     spent: Arc<Mutex<Vec<(Origin, u32)>>>,
 }
 
-const CAPACITY: u32 = 100;
+const DEFAULT_CAPACITY: u32 = 100;
 const RETRY_COST: u32 = 5;
 const RETRY_COST_AFTER_TIMEOUT: u32 = 10;
 const MAX_ORIGINS: usize = 1024;
 
 impl RetryBudget {
-    /// The tokens left for the origin of `uri`, 0 to 100.
+    /// Creates a budget whose buckets hold `tokens`; 0 allows no retries but free ones. Default 100.
+    pub fn new(tokens: u32) -> Self {
+        Self { capacity: tokens, spent: Arc::default() }
+    }
+
+    /// Returns the tokens left for the origin of `uri`, from 0 to the capacity.
     pub fn tokens(&self, uri: &Uri) -> u32 {
         let (origin, all) = (Origin::of(uri), self.lock());
-        CAPACITY.saturating_sub(place(&all, &origin).map_or(0, |place| all[place].1))
+        self.capacity.saturating_sub(place(&all, &origin).map_or(0, |place| all[place].1))
     }
 
     /// Pays for a retry; `None` if the bucket cannot.
-    pub(crate) fn withdraw(&self, uri: &Uri, after_timeout: bool) -> Option<Withdrawal> {
+    pub(super) fn withdraw(&self, uri: &Uri, after_timeout: bool) -> Option<Withdrawal> {
         let cost = if after_timeout { RETRY_COST_AFTER_TIMEOUT } else { RETRY_COST };
         let origin = Origin::of(uri);
         let mut all = self.lock();
         let known = place(&all, &origin);
         let spent = known.map_or(0, |place| all[place].1) + cost;
-        if spent > CAPACITY {
+        if spent > self.capacity {
             return None;
         }
         if let Some(place) = known {
@@ -68,8 +76,8 @@ impl RetryBudget {
         Some(Withdrawal { budget: self.clone(), origin, cost })
     }
 
-    /// Gives one token back for a success.
-    pub(crate) fn deposit(&self, uri: &Uri) {
+    /// Returns one token for a success.
+    pub(super) fn deposit(&self, uri: &Uri) {
         let all = self.lock();
         if !all.is_empty() {
             give_back(all, &Origin::of(uri), 1);
@@ -81,23 +89,32 @@ impl RetryBudget {
     }
 }
 
-impl fmt::Debug for RetryBudget {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RetryBudget").field("origins_not_full", &self.lock().len()).finish()
+impl Default for RetryBudget {
+    fn default() -> Self {
+        Self::new(DEFAULT_CAPACITY)
     }
 }
 
-/// The price of a retry that has not begun: it goes back into the bucket if it never does.
+impl fmt::Debug for RetryBudget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RetryBudget")
+            .field("capacity", &self.capacity)
+            .field("origins_not_full", &self.lock().len())
+            .finish()
+    }
+}
+
+/// The price of a retry that has not begun. It is returned to the bucket if the retry never begins.
 #[derive(Debug)]
-pub(crate) struct Withdrawal {
+pub(super) struct Withdrawal {
     budget: RetryBudget,
     origin: Origin,
     cost: u32,
 }
 
 impl Withdrawal {
-    /// The retry begins: the price is paid.
-    pub(crate) fn spend(mut self) {
+    /// Pays the price, because the retry begins.
+    pub(super) fn spend(mut self) {
         self.cost = 0;
     }
 }
@@ -120,28 +137,6 @@ fn give_back(mut all: MutexGuard<'_, Vec<(Origin, u32)>>, origin: &Origin, token
 
 fn place(all: &[(Origin, u32)], origin: &Origin) -> Option<usize> {
     all.iter().position(|(known, _)| known == origin)
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Origin {
-    scheme: Option<Scheme>,
-    host: String,
-    port: Option<u16>,
-}
-
-impl Origin {
-    fn of(uri: &Uri) -> Self {
-        let usual_port = || match uri.scheme_str()? {
-            "https" => Some(443),
-            "http" => Some(80),
-            _ => None,
-        };
-        Self {
-            scheme: uri.scheme().cloned(),
-            host: uri.host().unwrap_or_default().to_ascii_lowercase(),
-            port: uri.port_u16().or_else(usual_port),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,51 +1,27 @@
 use super::{
-    budget::{RetryBudget, Withdrawal},
+    after::retry_after,
+    budget::Withdrawal,
     config::RetryConfig,
     error_body,
     observed_call::ObservedCall,
     options::CallOptions,
     policy::{AttemptOutcome, RetryContext, RetryDecision, is_rate_limit},
+    settings::{Settings, Source},
 };
 use crate::{
-    Attempt, AttemptEnded, AttemptStarted, Attempts, Body, CallOutcome, Deadline, Delivery,
-    FailedAttempt, FailureCause, Observer, Observers, Phase, Request, RequestSource, Response,
-    ResponseFuture, ResponseHead, RetryEvent, Sleep, Timeouts, Timer, Transport, TransportError,
-    request_id,
+    Attempt, Attempts, Body, CallOutcome, Deadline, Delivery, FailedAttempt, Phase, Request,
+    RequestSource, Response, ResponseFuture, Sleep, Timeouts, Timer, Transport, TransportError,
     timeouts::{WholeTotal, earlier},
 };
-use http::{HeaderMap, Uri, response};
+use http::{StatusCode, Uri};
 use std::{
     future::{Future, poll_fn},
     mem,
     pin::pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     task::{Poll, ready},
     time::{Duration, Instant, SystemTime},
 };
-
-/// The settings of a [`Retry`](crate::Retry) layer.
-pub(super) struct Settings<T> {
-    pub(super) transport: Arc<T>,
-    pub(super) timer: Arc<dyn Timer>,
-    pub(super) config: RetryConfig,
-    pub(super) timeouts: Option<Timeouts>,
-    pub(super) random: Arc<Mutex<fastrand::Rng>>,
-    pub(super) final_response: Option<FinalResponse>,
-    pub(super) budget: Option<RetryBudget>,
-    pub(super) on_response: Option<Arc<dyn Fn(&mut Response) + Send + Sync>>,
-    pub(super) observers: Observers,
-}
-
-type FinalResponse = Arc<dyn Fn(&response::Parts, &[u8]) -> bool + Send + Sync>;
-
-/// Where the requests of a call come from.
-#[allow(clippy::large_enum_variant, reason = "a box would be an allocation for each call")]
-pub(super) enum Source {
-    /// A request that is cloned here. It costs neither a shared pointer nor a boxed future, and the
-    /// last attempt takes it.
-    Own(Request),
-    Shared(Arc<dyn RequestSource>),
-}
 
 /// One call with all its attempts.
 ///
@@ -103,8 +79,14 @@ impl<T: Transport> Call<T> {
     /// Makes the attempts. A block and not an `async fn`, which would hold its arguments twice.
     pub(super) fn run(mut self) -> ResponseFuture {
         Box::pin(async move {
+            // The clock is read once for the call and its first attempt.
             let mut began = self.began;
             loop {
+                // Another caller may have extended the pause in the meantime.
+                while let Some(end) = self.pause_ends() {
+                    self.settings.timer.sleep_until(end).await;
+                    began = self.settings.timer.now();
+                }
                 self.attempts.count += 1;
                 let attempt = Attempt::new(self.attempts.count, began);
                 let mut outcome = match self.request(attempt).await {
@@ -142,7 +124,7 @@ impl<T: Transport> Call<T> {
         self.uri = Some(request.uri().clone());
         let extensions = request.extensions_mut();
         if let Some(mut timeouts) = self.timeouts {
-            if let (true, Some(total)) = (attempt.number > 1, timeouts.total) {
+            if let (true, Some(total)) = (attempt.began > self.began, timeouts.total) {
                 extensions.insert(WholeTotal(total));
                 let left = self.ends();
                 timeouts.total = left.map(|end| end.saturating_duration_since(attempt.began));
@@ -192,13 +174,8 @@ impl<T: Transport> Call<T> {
         request: Request,
         attempt: Attempt,
     ) -> Result<Response, TransportError> {
-        if let Some(ObservedCall { call, observers, .. }) = &self.observed {
-            observers.attempt_started(&AttemptStarted {
-                call: *call,
-                attempt: attempt.number,
-                method: request.method(),
-                uri: request.uri(),
-            });
+        if let Some(observed) = &self.observed {
+            observed.attempt_started(attempt, &request);
         }
         let mut outcome = self.settings.transport.send(request).await;
         if let Ok(response) = &mut outcome {
@@ -209,20 +186,21 @@ impl<T: Transport> Call<T> {
                 source.response(attempt, response);
             }
         }
-        if let Some(ObservedCall { call, observers, .. }) = &self.observed {
-            let now = self.settings.timer.now();
-            observers.attempt_ended(&AttemptEnded {
-                call: *call,
-                attempt: attempt.number,
-                outcome: outcome.as_ref(),
-                elapsed: now.saturating_duration_since(attempt.began),
-                request_id: outcome
-                    .as_ref()
-                    .ok()
-                    .and_then(|response| request_id(response.headers())),
-            });
+        if let Some(observed) = &self.observed {
+            observed.attempt_ended(attempt, outcome.as_ref());
         }
         outcome
+    }
+
+    /// When the pause for the server ends, if there is one and the call has the time.
+    fn pause_ends(&self) -> Option<Instant> {
+        let pause = self.settings.pause.as_ref()?;
+        let uri = self.uri.as_ref().or_else(|| match &self.source {
+            Source::Own(request) => Some(request.uri()),
+            Source::Shared(source) => source.uri(),
+        })?;
+        let end = pause.ends(uri, self.settings.timer.now(), self.settings.random())?;
+        self.ends().is_none_or(|deadline| end < deadline).then_some(end)
     }
 
     fn config(&self) -> &RetryConfig {
@@ -247,6 +225,7 @@ impl<T: Transport> Call<T> {
         began: Instant,
     ) -> Option<Result<Response, TransportError>> {
         let (mut outcome, decision) = self.judge(outcome).await;
+        self.pause_all(&outcome, decision);
         let planned = self.plan(&outcome, decision);
         self.record(&mut outcome, began, planned.as_ref().map(|(wait, ..)| *wait));
         let Some((wait, until, withdrawal)) = planned else { return Some(self.finish(outcome)) };
@@ -265,7 +244,7 @@ impl<T: Transport> Call<T> {
         &self,
         outcome: Result<Response, TransportError>,
     ) -> (Result<Response, TransportError>, RetryDecision) {
-        let random = self.settings.random.lock().unwrap_or_else(PoisonError::into_inner).f64();
+        let random = self.settings.random();
         let response = match outcome {
             Err(error) => {
                 let decision = self.decide(&AttemptOutcome::Error(&error), random);
@@ -311,6 +290,24 @@ impl<T: Transport> Call<T> {
         self.settings.timer.sleep_until(self.ends().map_or(end, |deadline| deadline.min(end)))
     }
 
+    /// Makes all callers wait if the server limits the rate and says when to come back.
+    fn pause_all(&self, outcome: &Result<Response, TransportError>, decision: RetryDecision) {
+        let (Some(pause), Some(uri), Ok(response)) = (&self.settings.pause, &self.uri, outcome)
+        else {
+            return;
+        };
+        // A final response, such as an exhausted quota, ends the call before its last attempt.
+        let is_last = self.attempts.count >= self.config().max_attempts;
+        let is_final = decision == RetryDecision::Stop && !is_last;
+        if response.status() != StatusCode::TOO_MANY_REQUESTS || is_final {
+            return;
+        }
+        let asked = retry_after(response.headers(), SystemTime::now());
+        if let Some(asked) = asked.filter(|asked| *asked <= self.config().max_retry_after) {
+            pause.start(uri, self.settings.timer.now(), asked);
+        }
+    }
+
     /// The wait before the next attempt, its end, and what was paid for it; `None` if the caller
     /// receives the outcome.
     fn plan(
@@ -341,28 +338,8 @@ impl<T: Transport> Call<T> {
     ) {
         let now = self.settings.timer.now();
         self.attempts.elapsed = now.saturating_duration_since(self.began);
-        let mut failed = FailedAttempt {
-            cause: FailureCause::Status(http::StatusCode::OK),
-            delivery: Delivery::Unknown,
-            request_id: None,
-            elapsed: now.saturating_duration_since(began),
-            wait,
-            headers: HeaderMap::new(),
-        };
-        match outcome {
-            Ok(response) => {
-                failed.cause = FailureCause::Status(response.status());
-                failed.request_id = request_id(response.headers()).map(str::to_owned);
-                // The response itself is dropped if another attempt follows.
-                if wait.is_some() {
-                    failed.headers = mem::take(response.headers_mut());
-                }
-            }
-            Err(error) => {
-                failed.cause = FailureCause::Transport(error.kind());
-                failed.delivery = error.delivery();
-            }
-        }
+        let elapsed = now.saturating_duration_since(began);
+        let failed = FailedAttempt::new(outcome, elapsed, wait);
         self.attempts.failed.push(failed);
     }
 
@@ -371,14 +348,8 @@ impl<T: Transport> Call<T> {
             return;
         };
         let budget = self.settings.budget.as_ref().zip(self.uri.as_ref());
-        observed.observers.retry(&RetryEvent {
-            call: observed.call,
-            attempt: self.attempts.count,
-            cause: failed.cause,
-            wait,
-            request_id: failed.request_id.clone(),
-            tokens_left: budget.map(|(budget, uri)| budget.tokens(uri)),
-        });
+        let tokens_left = budget.map(|(budget, uri)| budget.tokens(uri));
+        observed.retry(self.attempts.count, failed, wait, tokens_left);
     }
 
     fn succeed(&mut self, response: &mut Response) {
@@ -415,12 +386,7 @@ impl<T: Transport> Call<T> {
 
     fn hand_over(&mut self, response: &mut Response) {
         if let Some(observed) = self.observed.take() {
-            observed.observers.response_head(&ResponseHead {
-                call: observed.call,
-                response,
-                elapsed: observed.elapsed(),
-                attempts: &self.attempts,
-            });
+            observed.response_head(response, &self.attempts);
             let body = mem::take(response.body_mut());
             *response.body_mut() = observed.around(body);
         }
@@ -429,19 +395,3 @@ impl<T: Transport> Call<T> {
 }
 
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(5);
-
-impl<T> Clone for Settings<T> {
-    fn clone(&self) -> Self {
-        Self {
-            transport: Arc::clone(&self.transport),
-            timer: Arc::clone(&self.timer),
-            config: self.config.clone(),
-            timeouts: self.timeouts,
-            random: Arc::clone(&self.random),
-            final_response: self.final_response.clone(),
-            budget: self.budget.clone(),
-            on_response: self.on_response.clone(),
-            observers: self.observers.clone(),
-        }
-    }
-}

@@ -1,8 +1,10 @@
 use super::{
     budget::RetryBudget,
-    call::{Call, Settings, Source},
+    call::Call,
     config::RetryConfig,
     options::CallOptions,
+    pause::RateLimitPause,
+    settings::{Settings, Source},
 };
 use crate::{
     Delivery, ErrorKind, Observer, Observers, Request, RequestSource, Response, ResponseFuture,
@@ -62,6 +64,7 @@ impl<T: Transport> Retry<T> {
             random: Arc::new(Mutex::new(fastrand::Rng::new())),
             final_response: None,
             budget: Some(RetryBudget::default()),
+            pause: None,
             on_response: None,
             observers: Observers::new(),
         };
@@ -152,6 +155,13 @@ impl<T: Transport> Retry<T> {
     #[must_use]
     pub fn budget(self, budget: impl Into<Option<RetryBudget>>) -> Self {
         self.set(|settings| settings.budget = budget.into())
+    }
+
+    /// Sets the pause that all callers share when a server limits the rate; several layers may share
+    /// one. Default: none.
+    #[must_use]
+    pub fn rate_limit_pause(self, pause: impl Into<Option<RateLimitPause>>) -> Self {
+        self.set(|settings| settings.pause = pause.into())
     }
 
     /// Sets a hook that sees the response of each attempt before this layer does, with its body

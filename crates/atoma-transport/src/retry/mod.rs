@@ -6,11 +6,15 @@ mod error_body;
 mod layer;
 mod observed_call;
 mod options;
+mod origin;
+mod pause;
 mod policy;
+mod settings;
 
 pub use after::retry_after;
 pub use budget::RetryBudget;
 pub use config::{BackoffStrategy, InvalidRetryConfig, RetryConfig, RetryConnectionErrors};
 pub use layer::Retry;
 pub use options::CallOptions;
+pub use pause::RateLimitPause;
 pub use policy::{AttemptOutcome, RetryContext, RetryDecision};

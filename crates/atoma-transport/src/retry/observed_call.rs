@@ -1,6 +1,7 @@
 use crate::{
-    Body, CallEnded, CallId, CallOutcome, CallStarted, Observer, Observers, Timer, TransportError,
-    body::PolledFrame,
+    Attempt, AttemptEnded, AttemptStarted, Attempts, Body, CallEnded, CallId, CallOutcome,
+    CallStarted, FailedAttempt, Observer, Observers, Request, Response, ResponseHead, RetryEvent,
+    Timer, TransportError, body::PolledFrame, request_id,
 };
 use bytes::Bytes;
 use http_body::SizeHint;
@@ -14,9 +15,9 @@ use std::{
 
 /// A call that is being observed. Dropping it reports the end of the call, unless that has already
 /// been reported.
-pub(crate) struct ObservedCall {
-    pub(crate) call: CallId,
-    pub(crate) observers: Observers,
+pub(super) struct ObservedCall {
+    call: CallId,
+    observers: Observers,
     timer: Arc<dyn Timer>,
     began: Instant,
     body_bytes: u64,
@@ -25,7 +26,7 @@ pub(crate) struct ObservedCall {
 
 impl ObservedCall {
     /// Reports the start of a call. `None` if nobody observes it.
-    pub(crate) fn start(
+    pub(super) fn start(
         observers: &Observers,
         call: Option<CallId>,
         timer: &Arc<dyn Timer>,
@@ -40,12 +41,61 @@ impl ObservedCall {
         Some(Self { call, observers, timer, began, body_bytes: 0, has_ended: false })
     }
 
-    pub(crate) fn elapsed(&self) -> Duration {
+    pub(super) fn attempt_started(&self, attempt: Attempt, request: &Request) {
+        self.observers.attempt_started(&AttemptStarted {
+            call: self.call,
+            attempt: attempt.number,
+            method: request.method(),
+            uri: request.uri(),
+        });
+    }
+
+    pub(super) fn attempt_ended(
+        &self,
+        attempt: Attempt,
+        outcome: Result<&Response, &TransportError>,
+    ) {
+        self.observers.attempt_ended(&AttemptEnded {
+            call: self.call,
+            attempt: attempt.number,
+            outcome,
+            elapsed: self.timer.now().saturating_duration_since(attempt.began),
+            request_id: outcome.ok().and_then(|response| request_id(response.headers())),
+        });
+    }
+
+    pub(super) fn retry(
+        &self,
+        attempt: u32,
+        failed: &FailedAttempt,
+        wait: Duration,
+        tokens_left: Option<u32>,
+    ) {
+        self.observers.retry(&RetryEvent {
+            call: self.call,
+            attempt,
+            cause: failed.cause,
+            wait,
+            request_id: failed.request_id.clone(),
+            tokens_left,
+        });
+    }
+
+    pub(super) fn response_head(&self, response: &Response, attempts: &Attempts) {
+        self.observers.response_head(&ResponseHead {
+            call: self.call,
+            response,
+            elapsed: self.elapsed(),
+            attempts,
+        });
+    }
+
+    fn elapsed(&self) -> Duration {
         self.timer.now().saturating_duration_since(self.began)
     }
 
     /// Reports the end of the call.
-    pub(crate) fn end(&mut self, outcome: CallOutcome<'_>) {
+    pub(super) fn end(&mut self, outcome: CallOutcome<'_>) {
         if mem::replace(&mut self.has_ended, true) {
             return;
         }
@@ -54,7 +104,7 @@ impl ObservedCall {
     }
 
     /// Returns `body`, observed until its end.
-    pub(crate) fn around(mut self, body: Body) -> Body {
+    pub(super) fn around(mut self, body: Body) -> Body {
         if body.is_whole() {
             self.body_bytes = http_body::Body::size_hint(&body).lower();
             self.end(CallOutcome::Complete);

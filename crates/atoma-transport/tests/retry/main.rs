@@ -6,9 +6,9 @@ mod refusals;
 
 use atoma_transport::testing::{Exchange, ManualTimer, ScriptedTransport};
 use atoma_transport::{
-    Attempt, Attempts, Body, Deadline, Delivery, ErrorKind, FailureCause, Phase, Request, Response,
-    Retry, RetryBudget, RetryConfig, RetryConnectionErrors, Timeout, Timeouts, Timer, Transport,
-    TransportError,
+    Attempt, Attempts, Body, Deadline, Delivery, ErrorKind, FailureCause, Phase, RateLimitPause,
+    Request, Response, Retry, RetryBudget, RetryConfig, RetryConnectionErrors, Timeout, Timeouts,
+    Timer, Transport, TransportError, transport_fn,
 };
 use bytes::Bytes;
 use futures::FutureExt;
@@ -18,7 +18,10 @@ use std::{
     error::Error,
     future::{Future, poll_fn},
     pin::{Pin, pin},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll, Waker},
     time::Duration,
 };

@@ -76,3 +76,133 @@ fn an_origin_in_trouble_does_not_cost_another_its_retries() {
     let response = timer.run(client.send(elsewhere)).unwrap();
     assert_eq!((attempts(&response).count, attempts(&response).budget_exhausted), (3, false));
 }
+
+/// A server that serves 40 requests in each second, and asks the rest to come back in a second.
+fn limited(timer: &ManualTimer) -> (impl Transport + Clone, Arc<AtomicUsize>) {
+    let (clock, window) = (timer.clone(), Arc::new(Mutex::new((0, 0))));
+    let refused = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&refused);
+    let server = transport_fn(move |_| {
+        let second = clock.elapsed().as_secs();
+        let mut window = window.lock().unwrap();
+        if window.0 != second {
+            *window = (second, 0);
+        }
+        window.1 += 1;
+        let mut response = http::Response::new(Body::empty());
+        if window.1 > 40 {
+            count.fetch_add(1, Ordering::SeqCst);
+            *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+            response.headers_mut().insert("retry-after", HeaderValue::from_static("1"));
+        }
+        std::future::ready(Ok(response))
+    });
+    (server, refused)
+}
+
+/// Sends `calls` calls at the same time and returns how many were served.
+fn storm<T: Transport>(client: &Retry<T>, timer: &ManualTimer, calls: usize) -> usize {
+    let calls = (0..calls).map(|_| client.send(request()));
+    let outcomes = timer.run(futures::future::join_all(calls));
+    outcomes.iter().filter(|outcome| outcome.as_ref().unwrap().status() == 200).count()
+}
+
+#[test]
+fn a_rate_limit_is_waited_out_by_a_hundred_callers() {
+    // (name, calls, attempts)
+    for (name, calls, attempts) in [("by default", 100, 3), ("with more attempts", 300, 10)] {
+        let timer = ManualTimer::new();
+        let (server, _) = limited(&timer);
+        let budget = RetryBudget::default();
+        let config = RetryConfig::default().max_attempts(attempts);
+        let client = Retry::new(server, timer.clone()).config(config).budget(budget.clone());
+        assert_eq!(storm(&client, &timer, calls), calls, "{name}");
+        assert_eq!(budget.tokens(request().uri()), 100, "{name}");
+    }
+}
+
+#[test]
+fn a_shared_pause_serves_all_callers_too() {
+    let timer = ManualTimer::new();
+    let (server, refused) = limited(&timer);
+    let pause = RateLimitPause::new();
+    let client = Retry::new(server, timer.clone()).rate_limit_pause(pause);
+    assert_eq!(storm(&client, &timer, 41), 41);
+    assert_eq!(refused.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_pause_holds_back_new_calls_to_its_origin_only() {
+    let server = ScriptedTransport::new([
+        Exchange::respond(429).header("retry-after", "10"),
+        Exchange::respond(200),
+        Exchange::respond(200),
+        Exchange::respond(200),
+        Exchange::respond(200),
+    ]);
+    let timer = ManualTimer::new();
+    let client = retry(&server, &timer).rate_limit_pause(RateLimitPause::new()).seed(3);
+    timer.run(async {
+        let mut limited = client.send(request());
+        assert!(poll_once(&mut limited).await.is_none());
+        let mut waiting = client.send(request());
+        assert!(poll_once(&mut waiting).await.is_none());
+        assert_eq!(server.requests().len(), 1, "a new call waits");
+
+        let mut other = request();
+        *other.uri_mut() = Uri::from_static("http://other.test/v1");
+        assert!(poll_once(client.send(other)).await.is_some(), "another origin");
+        let mut hurried = request();
+        hurried.extensions_mut().insert(Timeouts::none().total(9 * SECOND));
+        assert!(poll_once(client.send(hurried)).await.is_some(), "a call without the time to wait");
+
+        limited.await.unwrap();
+        waiting.await.unwrap();
+    });
+    assert!(timer.elapsed() >= 10 * SECOND && timer.elapsed() <= 11 * SECOND);
+    assert_eq!(server.requests().len(), 5);
+}
+
+#[test]
+fn a_pause_is_part_of_the_total_timeout() {
+    let server = ScriptedTransport::new([
+        Exchange::respond(429).header("retry-after", "10"),
+        Exchange::never(),
+    ]);
+    let timer = ManualTimer::new();
+    let timed = Timeout::new(server, timer.clone(), Timeouts::none());
+    let client = Retry::new(timed, timer.clone()).rate_limit_pause(RateLimitPause::new());
+    let once = RetryConfig::none();
+    timer.run(async {
+        let mut first = request();
+        first.extensions_mut().insert(once.clone());
+        assert_eq!(client.send(first).await.unwrap().status(), 429);
+        let mut second = request();
+        second.extensions_mut().insert(once.clone());
+        second.extensions_mut().insert(Timeouts::none().total(15 * SECOND));
+        let error = client.send(second).await.unwrap_err();
+        assert_eq!(error.timeout_phase(), Some(Phase::Total));
+        assert!(error.to_string().contains("15s"), "{error}");
+    });
+    assert_eq!(timer.elapsed(), 15 * SECOND);
+}
+
+#[test]
+fn a_budget_holds_what_it_is_given() {
+    let server = ScriptedTransport::new((0..20).map(|_| Exchange::respond(500)));
+    let timer = ManualTimer::new();
+    let client = retry(&server, &timer).budget(RetryBudget::new(7));
+    timer.run(client.send(request())).unwrap();
+    assert_eq!(server.requests().len(), 2);
+    let unlimited = retry(&server, &timer).budget(None);
+    timer.run(unlimited.send(request())).unwrap();
+    assert_eq!(server.requests().len(), 5);
+}
+
+async fn poll_once<F: Future + Unpin>(mut future: F) -> Option<F::Output> {
+    poll_fn(|cx| match Pin::new(&mut future).poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}

@@ -219,6 +219,11 @@ impl Error {
 
     /// The same request may well succeed if sent again later.
     ///
+    /// The client retries fewer errors by itself: only the statuses of
+    /// [`RetryConfig::statuses`](crate::RetryConfig::statuses), and errors without a response only
+    /// where the request was not sent, since a completion costs money. So an error may be retryable
+    /// here although the client did not retry it.
+    ///
     /// It says nothing of the price: see [`may_have_been_processed`](Self::may_have_been_processed).
     /// Never true for an exhausted quota or balance, a bad key, or a request that can never be
     /// right.
