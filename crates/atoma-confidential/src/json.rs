@@ -202,7 +202,7 @@ impl<'a> Scanner<'a> {
                 b'{' | b'[' => {}
                 _ => return Err(NotJson),
             }
-            // A value has ended: close what it was the last of, up to a comma.
+            // A value has ended, and with it every array and object that it was the last value of.
             loop {
                 let Some(&close) = open.last() else {
                     return Ok(&self.text[start..self.at]);
