@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
 
 mod chat;
+mod embeddings;
 mod error;
 mod extra;
 mod json;
+mod models;
 mod open_enum;
 mod schema;
 mod stream;
@@ -24,11 +26,14 @@ pub use chat::tool::{
 };
 pub use chat::usage::{CompletionTokensDetails, PromptTokensDetails, Usage};
 pub use chat::validate::InvalidRequest;
+pub use embeddings::{Embedding, EmbeddingRequest, EmbeddingResponse};
 pub use error::ApiError;
 pub use extra::Extra;
 pub use json::{ParseError, partial::PartialJson};
+pub use models::{ModelInfo, ModelList};
 pub use schema::{UnsupportedSchema, strict_schema};
 pub use stream::accumulator::ChatCompletionAccumulator;
 pub use stream::chat::ChatModel;
 pub use stream::chunk_reader::ChunkReader;
+pub use stream::whole::WholeBody;
 pub use stream::{Progress, ResponseModel, Seen, StreamModel};

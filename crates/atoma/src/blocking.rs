@@ -1,4 +1,7 @@
-//! The same two calls, synchronous: for programs that have no async runtime and want none.
+//! A blocking client, for programs that have no async runtime and want none.
+//!
+//! It makes the same calls as [`atoma::Client`](crate::Client). [`Call::send`] sends them and waits
+//! for the response; a stream is an iterator.
 //!
 //! ```no_run
 //! use atoma::{ChatCompletionMessage, ChatCompletionRequest, blocking::Client};
@@ -16,50 +19,28 @@
 //! ```
 
 use crate::{
-    Call as AsyncCall, CreateChatCompletion, Error, Operation, Reply, Result, RetryConfig,
-    StreamChatCompletion, Timeouts,
+    Call, ClientBuilder, Endpoint, Json, Reply, Result, Streamed, runtime::BlockingRuntime,
 };
-use atoma_types::{ChatCompletionChunk, ChatCompletionRequest, ChatCompletionResponse};
-use std::{fmt, future::Future, iter::FusedIterator, sync::Arc, time::Duration};
-use tokio::runtime::{Builder, Handle, Runtime};
+use atoma_types::{ChatModel, ResponseModel, StreamModel};
+use std::{fmt, iter::FusedIterator, ops::Deref};
 
-/// A client whose calls wait for their answer.
+/// A chat completion as it is generated: an iterator over its chunks.
+pub type ChatCompletionStream = ResponseStream<ChatModel>;
+
+/// A client whose calls are sent with [`Call::send`].
 ///
-/// It keeps a small runtime of its own, without threads; clones share it and the connections. It
-/// may be used from several threads at once, but not inside an async runtime: there, its calls
-/// return an error that says so.
-#[derive(Clone, Debug)]
-pub struct Client {
-    client: crate::Client,
-    driver: Driver,
-}
-
-/// Chat completions, synchronous.
-#[derive(Clone, Debug)]
-pub struct Chat {
-    client: Client,
-}
-
-/// A call that is not sent yet; see [`crate::Call`].
-#[must_use = "a call is sent by `send`"]
-#[derive(Debug)]
-pub struct Call<O> {
-    call: AsyncCall<O>,
-    driver: Driver,
-}
-
-/// The answer as it is written: an iterator over its chunks.
+/// It derefs to [`atoma::Client`](crate::Client), so it has the same resources. It keeps a small
+/// runtime without threads, which clones share like the connections, and can be used from several
+/// threads at the same time.
 ///
-/// It ends as [`crate::ChatCompletionStream`] does: with `None` when the answer is whole, else
-/// with one error that holds what had arrived. Dropping it closes the connection at once.
-#[derive(Debug)]
-pub struct ChatCompletionStream {
-    stream: crate::ChatCompletionStream,
-    driver: Driver,
-}
+/// It works wherever blocking is allowed, `spawn_blocking` and `block_in_place` included. Inside an
+/// async task, where Tokio would panic, its calls return an error for which
+/// [`is_invalid_request`](crate::Error::is_invalid_request) is true.
+#[derive(Clone, Debug)]
+pub struct Client(crate::Client);
 
 impl Client {
-    /// As [`crate::Client::new`].
+    /// Makes a client for Atoma with this API key; see [`crate::Client::new`].
     ///
     /// # Errors
     ///
@@ -68,7 +49,7 @@ impl Client {
         Self::from_client(crate::Client::new(api_key)?)
     }
 
-    /// As [`crate::Client::from_env`].
+    /// Makes a client from the environment; see [`crate::Client::from_env`].
     ///
     /// # Errors
     ///
@@ -77,168 +58,143 @@ impl Client {
         Self::from_client(crate::Client::from_env()?)
     }
 
-    /// Makes `client` synchronous, however it was built.
+    /// Configures a client; [`ClientBuilder::build_blocking`] makes it.
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::default()
+    }
+
+    /// Makes a blocking client of an async one.
     ///
     /// # Errors
     ///
-    /// [`Error::is_config`] if the system gives no runtime (no file descriptors are left).
+    /// [`Error::is_config`](crate::Error::is_config) if the system has no runtime to give (no file
+    /// descriptors are left).
     pub fn from_client(client: crate::Client) -> Result<Self> {
-        Ok(Self { client, driver: Driver::new()? })
-    }
-
-    /// Chat completions.
-    pub fn chat(&self) -> Chat {
-        Chat { client: self.clone() }
+        Ok(Self(client.with_runtime(BlockingRuntime::new()?)))
     }
 }
 
-impl Chat {
-    /// As [`crate::Chat::create`]; [`Call::send`] sends it.
-    pub fn create(&self, request: ChatCompletionRequest) -> Call<CreateChatCompletion> {
-        let Client { client, driver } = self.client.clone();
-        Call { call: client.chat().create(request), driver }
-    }
+impl Deref for Client {
+    type Target = crate::Client;
 
-    /// As [`crate::Chat::stream`]; [`Call::send`] sends it.
-    pub fn stream(&self, request: ChatCompletionRequest) -> Call<StreamChatCompletion> {
-        let Client { client, driver } = self.client.clone();
-        Call { call: client.chat().stream(request), driver }
+    fn deref(&self) -> &crate::Client {
+        &self.0
     }
 }
 
-impl<O: Operation> Call<O> {
-    /// As [`crate::Call::retries`].
-    pub fn retries(self, retries: RetryConfig) -> Self {
-        self.map(|call| call.retries(retries))
-    }
-
-    /// As [`crate::Call::timeout`].
-    pub fn timeout(self, total: Duration) -> Self {
-        self.map(|call| call.timeout(total))
-    }
-
-    /// As [`crate::Call::timeouts`].
-    pub fn timeouts(self, timeouts: Timeouts) -> Self {
-        self.map(|call| call.timeouts(timeouts))
-    }
-
-    /// As [`crate::Call::server_url`].
-    pub fn server_url(self, url: impl Into<String>) -> Self {
-        self.map(|call| call.server_url(url))
-    }
-
-    /// As [`crate::Call::query`].
-    pub fn query(self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.map(|call| call.query(name, value))
-    }
-
-    /// As [`crate::Call::header`].
-    pub fn header(self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.map(|call| call.header(name, value))
-    }
-
-    fn map(self, set: impl FnOnce(AsyncCall<O>) -> AsyncCall<O>) -> Self {
-        Self { call: set(self.call), driver: self.driver }
-    }
-}
-
-impl Call<CreateChatCompletion> {
-    /// Sends the call and waits for the whole answer.
+impl ClientBuilder {
+    /// Makes a blocking client; see [`build`](Self::build).
     ///
     /// # Errors
     ///
-    /// As [`crate::Chat::create`].
-    pub fn send(self) -> Result<Reply<ChatCompletionResponse>> {
-        self.driver.wait(self.call.run())?
+    /// As [`build`](Self::build).
+    pub fn build_blocking(self) -> Result<Client> {
+        Client::from_client(self.build()?)
     }
 }
 
-impl Call<StreamChatCompletion> {
-    /// Sends the call and waits for the head of the answer.
+impl<E: BlockingEndpoint> Call<E> {
+    /// Sends a call of a blocking [`Client`] and waits: for the whole response, or for the head of
+    /// a stream.
     ///
     /// # Errors
     ///
-    /// As [`crate::Chat::stream`].
-    pub fn send(self) -> Result<ChatCompletionStream> {
-        let stream = self.driver.wait(self.call.run())??;
-        Ok(ChatCompletionStream { stream, driver: self.driver })
+    /// As the method that made the call. Also
+    /// [`is_invalid_request`](crate::Error::is_invalid_request) if an async client made it, or the
+    /// thread is inside an async task.
+    pub fn send(self) -> Result<E::Blocking> {
+        let runtime = self.runtime()?;
+        let output = runtime.block_on(self)??;
+        Ok(E::blocking(output, runtime))
     }
 }
 
-impl ChatCompletionStream {
-    /// As [`crate::ChatCompletionStream::next_ref`].
+/// The outcome of [`Call::send`] for each kind of call.
+pub trait BlockingEndpoint: Endpoint {
+    /// The value that [`Call::send`] returns.
+    type Blocking;
+
+    #[doc(hidden)]
+    fn blocking(output: Self::Output, runtime: BlockingRuntime) -> Self::Blocking;
+}
+
+impl<T: ResponseModel> BlockingEndpoint for Json<T> {
+    type Blocking = Reply<T>;
+
+    fn blocking(reply: Reply<T>, _: BlockingRuntime) -> Reply<T> {
+        reply
+    }
+}
+
+impl<M: StreamModel> BlockingEndpoint for Streamed<M> {
+    type Blocking = ResponseStream<M>;
+
+    fn blocking(stream: crate::ResponseStream<M>, runtime: BlockingRuntime) -> ResponseStream<M> {
+        ResponseStream { stream, runtime }
+    }
+}
+
+/// A response as it is generated: an iterator over its chunks.
+///
+/// It ends as [`crate::ResponseStream`] does: with `None` if the response is complete, otherwise
+/// with one error that holds the partial response. Dropping it closes the connection.
+pub struct ResponseStream<M: StreamModel> {
+    stream: crate::ResponseStream<M>,
+    runtime: BlockingRuntime,
+}
+
+impl<M: StreamModel> ResponseStream<M> {
+    /// Returns the next chunk; `None` once the response is complete. See
+    /// [`crate::ResponseStream::try_next`].
     ///
     /// # Errors
     ///
-    /// As [`crate::ChatCompletionStream::try_next`].
-    pub fn next_ref(&mut self) -> Result<Option<&ChatCompletionChunk>> {
-        self.driver.wait(self.stream.next_ref())?
+    /// As [`crate::ResponseStream::try_next`].
+    pub fn try_next(&mut self) -> Result<Option<M::Chunk>> {
+        self.runtime.block_on(self.stream.try_next())?
     }
 
-    /// As [`crate::ChatCompletionStream::into_response`].
+    /// Returns a reference to the next chunk, which is not copied; see
+    /// [`crate::ResponseStream::next_ref`].
     ///
     /// # Errors
     ///
-    /// As [`crate::ChatCompletionStream::into_response`].
-    pub fn into_response(self) -> Result<ChatCompletionResponse> {
-        self.driver.wait(self.stream.into_response())?
+    /// As [`crate::ResponseStream::try_next`].
+    pub fn next_ref(&mut self) -> Result<Option<&M::Chunk>> {
+        let has_chunk = self.runtime.block_on(self.stream.step())??;
+        Ok(has_chunk.then(|| self.stream.chunk()))
     }
 
-    /// The stream itself, for its head: status, headers, request id, attempts.
-    pub fn as_stream(&self) -> &crate::ChatCompletionStream {
+    /// Reads to the end and joins the chunks; see [`crate::ResponseStream::into_response`].
+    ///
+    /// # Errors
+    ///
+    /// As [`crate::ResponseStream::into_response`].
+    pub fn into_response(self) -> Result<M::Response> {
+        self.runtime.block_on(self.stream.into_response())?
+    }
+
+    /// Returns the async stream, for its metadata, raw text and partial response.
+    pub fn as_stream(&self) -> &crate::ResponseStream<M> {
         &self.stream
     }
 }
 
-impl Iterator for ChatCompletionStream {
-    type Item = Result<ChatCompletionChunk>;
+impl<M: StreamModel> Iterator for ResponseStream<M> {
+    type Item = Result<M::Chunk>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match self.driver.wait(self.stream.next()) {
+        match self.runtime.block_on(self.stream.next()) {
             Ok(item) => item,
             Err(error) => Some(Err(error)),
         }
     }
 }
 
-impl FusedIterator for ChatCompletionStream {}
+impl<M: StreamModel> FusedIterator for ResponseStream<M> {}
 
-/// What runs the calls: a runtime on the thread that waits.
-#[derive(Clone)]
-struct Driver(Arc<OwnRuntime>);
-
-struct OwnRuntime(Option<Runtime>);
-
-impl Driver {
-    fn new() -> Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| {
-            Error::config(format!("the blocking client got no runtime: {}", error.kind()))
-        })?;
-        Ok(Self(Arc::new(OwnRuntime(Some(runtime)))))
-    }
-
-    fn wait<T>(&self, future: impl Future<Output = T>) -> Result<T> {
-        match &self.0.0 {
-            Some(runtime) if Handle::try_current().is_err() => Ok(runtime.block_on(future)),
-            _ => Err(Error::misuse(
-                "the blocking client was used inside an async runtime: use atoma::Client there",
-            )),
-        }
-    }
-}
-
-impl fmt::Debug for Driver {
+impl<M: StreamModel> fmt::Debug for ResponseStream<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Driver")
-    }
-}
-
-/// Dropping a runtime the usual way panics inside another one.
-impl Drop for OwnRuntime {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
+        self.stream.fmt(f)
     }
 }

@@ -1,5 +1,7 @@
 //! Detects what a body is by its first bytes: servers and gateways mislabel their responses.
 
+use atoma_sse::{Decoder, Limits};
+
 /// The format of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyFormat {
@@ -33,6 +35,12 @@ impl BodyFormat {
             Some(_) => Self::Other,
         }
     }
+}
+
+/// A decoder for the event streams of model servers: some write `error: {…}` as a field.
+pub(crate) fn event_decoder(event_limit: usize) -> Decoder {
+    let limits = Limits::new().line(event_limit).event(event_limit);
+    Decoder::with_limits(limits).accept_error_field(true)
 }
 
 /// Returns `body` without a byte-order mark and leading white space.

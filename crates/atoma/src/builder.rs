@@ -1,10 +1,10 @@
 use crate::{
-    ApiKey, ApiKeyProvider, Client, Error,
+    ApiKey, ApiKeyProvider, Client, Error, Inspect,
     allow_http::AllowHttp,
     api_key::Credentials,
-    client::{Inner, KEY_VARIABLE, Limits, URL_VARIABLE},
+    core::{Core, Limits},
     error::error_response::{classify, is_final, parse_error_body},
-    headers::{Headers, cleanse, set},
+    headers::{Headers, parse_header, redact, set},
     server_url::{DEFAULT_SERVER_URL, ServerUrl},
 };
 use atoma_transport::{
@@ -12,13 +12,17 @@ use atoma_transport::{
     Transport,
 };
 use http::{
-    HeaderMap, HeaderName, HeaderValue,
+    HeaderMap, HeaderValue,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT},
 };
 use std::{fmt, sync::Arc, time::Duration};
 
-/// Makes a [`Client`]; nothing can fail before [`build`](Self::build), which checks it all.
-#[derive(Default)]
+/// The environment variable of the API key.
+const KEY_VARIABLE: &str = "ATOMASDK_BEARER_AUTH";
+/// The environment variable of the server URL.
+const URL_VARIABLE: &str = "ATOMASDK_SERVER_URL";
+
+/// Configures a [`Client`]. Nothing is checked before [`build`](Self::build).
 pub struct ClientBuilder {
     key: Option<Key>,
     server_url: Option<String>,
@@ -28,11 +32,13 @@ pub struct ClientBuilder {
     user_agent: Option<String>,
     timeouts: Timeouts,
     stream_timeouts: Option<Timeouts>,
+    stream_usage: bool,
     retries: Option<RetryConfig>,
     /// `None` is the default one, `Some(None)` is none.
     retry_budget: Option<Option<RetryBudget>>,
     rate_limit_pause: Option<RateLimitPause>,
     on_retry: Option<Arc<dyn Fn(&RetryEvent) + Send + Sync>>,
+    inspectors: Vec<Arc<dyn Inspect>>,
     transport: Option<Arc<dyn Transport>>,
     timer: Option<Arc<dyn Timer>>,
     limits: Limits,
@@ -45,16 +51,16 @@ enum Key {
 }
 
 impl ClientBuilder {
-    /// The key of your Atoma account, sent as a bearer token. Required, unless one of
-    /// [`api_key_provider`](Self::api_key_provider), [`without_api_key`](Self::without_api_key) is
-    /// called.
+    /// Sets the API key of your Atoma account, sent as a bearer token. Required, unless
+    /// [`api_key_provider`](Self::api_key_provider) or [`without_api_key`](Self::without_api_key)
+    /// is called.
     #[must_use]
     pub fn api_key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(Key::Text(key.into()));
         self
     }
 
-    /// Asks `provider` for the key before each attempt of each call, within the attempt's time.
+    /// Asks `provider` for the key before each attempt of each call, within the attempt's timeouts.
     ///
     /// ```
     /// use atoma::{ApiKey, Client};
@@ -70,18 +76,18 @@ impl ClientBuilder {
         self
     }
 
-    /// Sends no key: for a server of your own that asks for none.
+    /// Sends no API key: for your own server that needs none.
     #[must_use]
     pub fn without_api_key(mut self) -> Self {
         self.key = Some(Key::None);
         self
     }
 
-    /// The key and the server from the environment, as [`Client::from_env`] reads them.
+    /// Reads the API key and the server URL from the environment, as [`Client::from_env`] does.
     ///
     /// # Errors
     ///
-    /// [`Error::is_config`] if `ATOMASDK_BEARER_AUTH` is not set or either is not text.
+    /// [`Error::is_config`] if `ATOMASDK_BEARER_AUTH` is not set or either is not Unicode.
     pub fn from_env(mut self) -> Result<Self, Error> {
         let key = variable(KEY_VARIABLE)?.ok_or_else(|| {
             Error::config(format!("no API key: set the environment variable {KEY_VARIABLE}"))
@@ -121,7 +127,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Lets `http://` go to other machines too, where anyone on the way can read the key. Default
+    /// Allows `http://` to other machines, where anyone on the way can read the API key. Default
     /// false.
     #[must_use]
     pub fn allow_http(mut self, allow: bool) -> Self {
@@ -139,41 +145,53 @@ impl ClientBuilder {
         self
     }
 
-    /// A header for every request. A later one of the same name wins, and so does one of the call.
+    /// Adds a header to every request. Later values replace earlier ones; per-call headers override
+    /// client headers.
     #[must_use]
     pub fn default_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    /// The `User-Agent`. Default `atoma-rust/` and this crate's version.
+    /// Sets the `User-Agent`. Default `atoma-rust/` and the version of this crate.
     #[must_use]
     pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
         self.user_agent = Some(user_agent.into());
         self
     }
 
-    /// Time-outs of unary calls. Default [`Timeouts::default`]: 10 s to connect, 120 s between two
-    /// pieces of the body, 600 s in all.
+    /// Sets the timeouts of calls that are not streamed. Default [`Timeouts::default`]: 10 s to
+    /// connect, 120 s between two reads of the body, 600 s in total.
     #[must_use]
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.timeouts = timeouts;
         self
     }
 
-    /// Time-outs of streams. Default: 10 s to connect, 300 s until the first event, 120 s between
-    /// two events, no total.
+    /// Sets the timeouts of streams. Default: 10 s to connect, 300 s to the first event, 120 s
+    /// between two events, no total.
     ///
-    /// `head` is for the head and again for the first event; `idle` counts events, not bytes:
-    /// keep-alive comments do not reset it.
+    /// `head` limits the time to the head, and again the time to the first event. `idle` counts
+    /// events, not bytes: keep-alive comments do not reset it.
     #[must_use]
     pub fn stream_timeouts(mut self, timeouts: Timeouts) -> Self {
         self.stream_timeouts = Some(timeouts);
         self
     }
 
-    /// When and how failed calls are tried again. Default [`RetryConfig::default`];
-    /// [`RetryConfig::none`] switches retries off.
+    /// Sets whether streams ask for the usage (`stream_options.include_usage`). Default true.
+    ///
+    /// Set it to false for a server that rejects `stream_options`.
+    /// [`Call::stream_usage`](crate::Call::stream_usage) sets it for one call, and the
+    /// `stream_options` of a request take precedence over both.
+    #[must_use]
+    pub fn stream_usage(mut self, ask: bool) -> Self {
+        self.stream_usage = ask;
+        self
+    }
+
+    /// Sets when and how failed calls are retried. Default [`RetryConfig::default`];
+    /// [`RetryConfig::none`] disables retries.
     #[must_use]
     pub fn retries(mut self, retries: RetryConfig) -> Self {
         self.retries = Some(retries);
@@ -206,7 +224,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Calls `hook` each time a retry has been decided on, before its wait begins: to log or count.
+    /// Calls `hook` each time a retry was decided on, before its wait begins: to log or count.
     ///
     /// ```
     /// let builder = atoma::Client::builder().on_retry(|event| {
@@ -219,42 +237,50 @@ impl ClientBuilder {
         self
     }
 
-    /// Another transport in place of hyper's. Retries, time-outs and the key stay around it.
+    /// Adds an inspector, which sees the exact text of each response before it is parsed. Default
+    /// none.
+    #[must_use]
+    pub fn inspect(mut self, inspector: impl Inspect) -> Self {
+        self.inspectors.push(Arc::new(inspector));
+        self
+    }
+
+    /// Replaces hyper by another transport. Retries, timeouts and the API key stay around it.
     #[must_use]
     pub fn transport(mut self, transport: impl Transport) -> Self {
         self.transport = Some(Arc::new(transport));
         self
     }
 
-    /// Another clock in place of Tokio's: for another runtime, or a test.
+    /// Replaces Tokio's clock by another: for another runtime, or a test.
     #[must_use]
     pub fn timer(mut self, timer: impl Timer) -> Self {
         self.timer = Some(Arc::new(timer));
         self
     }
 
-    /// The most bytes that a whole answer may have; of a stream, its text, arguments and log
-    /// probabilities put together. Default 32 MiB.
+    /// Limits the size of a response body, in bytes; of a stream, the size of its text, arguments
+    /// and log probabilities together. Default 32 MiB.
     #[must_use]
     pub fn max_response_size(mut self, bytes: usize) -> Self {
         self.limits.response = bytes;
         self
     }
 
-    /// The most bytes that one event of a stream may have. Default 4 MiB.
+    /// Limits the size of one event of a stream, in bytes. Default 16 MiB.
     #[must_use]
     pub fn max_event_size(mut self, bytes: usize) -> Self {
         self.limits.event = bytes;
         self
     }
 
-    /// Checks everything and makes the client.
+    /// Checks the settings and makes the client.
     ///
     /// # Errors
     ///
-    /// [`Error::is_config`], and the text says what to do: no key or a malformed one, a malformed
-    /// URL, `http://` to another machine, a malformed header or proxy, retries that cannot be, no
-    /// trusted certificates.
+    /// [`Error::is_config`], with a text that says what to do: a missing or malformed API key, a
+    /// malformed URL, `http://` to another machine, a malformed header or proxy, impossible
+    /// retries, no root certificates.
     pub fn build(mut self) -> Result<Client, Error> {
         let credentials = credentials(self.key.take())?;
         let url = self.server_url.as_deref().unwrap_or(DEFAULT_SERVER_URL);
@@ -273,7 +299,7 @@ impl ClientBuilder {
         let transport = if self.allow_http { Arc::new(AllowHttp(transport)) } else { transport };
         let credentials = headers.get(AUTHORIZATION).map_or(credentials, Credentials::inside);
         let key = credentials.key().cloned();
-        let sent = Headers::new(transport, headers, credentials);
+        let sent = Headers::new(transport, headers, credentials.clone());
         let timed = Timeout::new(sent, Arc::clone(&timer), Timeouts::none());
         let mut transport = Retry::new(timed, Arc::clone(&timer))
             .config(retries)
@@ -286,40 +312,68 @@ impl ClientBuilder {
             transport = transport.budget(budget);
         }
         transport = transport.rate_limit_pause(self.rate_limit_pause);
-        if let Some(key) = key.clone() {
-            transport = transport.on_response(move |response| cleanse(&key, response));
+        if let Some(key) = key {
+            transport = transport.on_response(move |response| redact(&key, response));
         }
         if let Some(hook) = self.on_retry {
             transport = transport.on_retry(move |event| hook(event));
         }
-        Ok(Client::from_parts(Inner {
+        Ok(Client::from_core(Core {
             transport: Arc::new(transport),
             timer,
-            key,
-            server_url,
+            credentials,
+            server_url: Arc::new(server_url),
             default_query: self.query,
             allow_http: self.allow_http,
             timeouts: self.timeouts,
             stream_timeouts: self.stream_timeouts.unwrap_or_else(stream_timeouts),
             limits: self.limits,
+            stream_usage: self.stream_usage,
+            inspectors: self.inspectors,
+            #[cfg(feature = "blocking")]
+            runtime: None,
         }))
     }
 
     fn default_headers(&self) -> Result<HeaderMap, Error> {
         let mut headers = HeaderMap::new();
         for (name, value) in &self.headers {
-            let (name, value) = header(name, value)?;
+            let (name, value) = parse_header(name, value)?;
             set(&mut headers, name, value);
         }
         let user_agent =
             self.user_agent.as_deref().unwrap_or(concat!("atoma-rust/", env!("CARGO_PKG_VERSION")));
         if !headers.contains_key(USER_AGENT) {
-            set(&mut headers, USER_AGENT, header("user-agent", user_agent)?.1);
+            set(&mut headers, USER_AGENT, parse_header("user-agent", user_agent)?.1);
         }
         for name in [ACCEPT, CONTENT_TYPE] {
             set(&mut headers, name, HeaderValue::from_static("application/json"));
         }
         Ok(headers)
+    }
+}
+
+impl Default for ClientBuilder {
+    fn default() -> Self {
+        Self {
+            key: None,
+            server_url: None,
+            allow_http: false,
+            query: Vec::new(),
+            headers: Vec::new(),
+            user_agent: None,
+            timeouts: Timeouts::default(),
+            stream_timeouts: None,
+            stream_usage: true,
+            retries: None,
+            retry_budget: None,
+            rate_limit_pause: None,
+            on_retry: None,
+            inspectors: Vec::new(),
+            transport: None,
+            timer: None,
+            limits: Limits::default(),
+        }
     }
 }
 
@@ -329,27 +383,14 @@ fn credentials(key: Option<Key>) -> Result<Credentials, Error> {
         Some(Key::Provider(provider)) => Ok(Credentials::Provider(provider)),
         Some(Key::None) => Ok(Credentials::None),
         None => Err(Error::config(
-            "no API key: call api_key, or without_api_key if the server asks for none",
+            "no API key: call api_key, or without_api_key if the server needs none",
         )),
     }
 }
 
-/// Generous enough for a model that thinks for minutes.
+/// Long enough for a model that thinks for minutes.
 fn stream_timeouts() -> Timeouts {
     Timeouts::default().head(Duration::from_secs(300)).idle(Duration::from_secs(120)).total(None)
-}
-
-/// A header by its parts, checked; the value is marked as sensitive, since it may be a key. So may
-/// a malformed name, where the two were given the wrong way round.
-pub(crate) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Error> {
-    let name = HeaderName::try_from(name).map_err(|_| {
-        Error::config("a header's name is empty or holds a character it cannot have")
-    })?;
-    let mut value = HeaderValue::try_from(value).map_err(|_| {
-        Error::config(format!("the value of the header {name} has a line end or control character"))
-    })?;
-    value.set_sensitive(true);
-    Ok((name, value))
 }
 
 fn variable(name: &str) -> Result<Option<String>, Error> {
@@ -357,7 +398,7 @@ fn variable(name: &str) -> Result<Option<String>, Error> {
         Ok(value) => Ok(Some(value).filter(|value| !value.trim_ascii().is_empty())),
         Err(std::env::VarError::NotPresent) => Ok(None),
         Err(std::env::VarError::NotUnicode(_)) => {
-            Err(Error::config(format!("the environment variable {name} is not text")))
+            Err(Error::config(format!("the environment variable {name} is not Unicode")))
         }
     }
 }
@@ -369,7 +410,7 @@ fn default_timer() -> Result<Arc<dyn Timer>, Error> {
 
 #[cfg(not(feature = "hyper"))]
 fn default_timer() -> Result<Arc<dyn Timer>, Error> {
-    Err(Error::config("no timer: call timer, or switch the feature `hyper` on"))
+    Err(Error::config("no timer: call timer, or enable the feature `hyper`"))
 }
 
 #[cfg(feature = "hyper")]
@@ -384,7 +425,7 @@ fn default_transport(server_url: &ServerUrl) -> Result<Arc<dyn Transport>, Error
 
 #[cfg(not(feature = "hyper"))]
 fn default_transport(_: &ServerUrl) -> Result<Arc<dyn Transport>, Error> {
-    Err(Error::config("no transport: call transport, or switch the feature `hyper` on"))
+    Err(Error::config("no transport: call transport, or enable the feature `hyper`"))
 }
 
 impl fmt::Debug for ClientBuilder {

@@ -1,21 +1,32 @@
 use crate::{
-    ApiKey, Client, Error, Result, builder::header, headers::set, outcome, reply::Head,
+    ApiKey, CallInfo, Endpoint, Error, Result, Streamed,
+    api_key::Credentials,
+    core::Core,
+    headers::{KeySlot, parse_header, set},
+    inspect::Inspection,
+    response::{PendingResponse, SentKey},
     server_url::ServerUrl,
 };
-use atoma_transport::{Body, Request, Response, ResponseFuture, RetryConfig, Timeouts};
+use atoma_transport::{Request, RetryConfig, Timeouts};
+use atoma_types::StreamModel;
 use bytes::Bytes;
-use http::{HeaderValue, Method, Uri, header::ACCEPT};
+use http::{
+    HeaderValue, Method, Uri,
+    header::{ACCEPT, AUTHORIZATION},
+};
 use std::{
     fmt,
-    future::{Future, IntoFuture},
+    future::Future,
     pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
     time::Duration,
 };
 
-/// A call that is not sent yet: set what it shall do otherwise than the client, then await it.
+/// A request that has not been sent yet. Override the client's settings, then await it.
 ///
-/// Nothing is sent before it is awaited. Dropping the future ends the call and closes its
-/// connection at once.
+/// It is a future: nothing is sent before it is first polled, and dropping it ends the call and
+/// closes its connection. It can be spawned, joined and buffered like any other.
 ///
 /// ```
 /// # async fn run(client: atoma::Client, request: atoma::ChatCompletionRequest) -> atoma::Result<()> {
@@ -32,21 +43,24 @@ use std::{
 /// # Ok(())
 /// # }
 /// ```
-#[must_use = "a call is sent when it is awaited"]
-pub struct Call<O> {
-    client: Client,
-    operation: O,
-    /// Boxed: they are large, and most calls have none.
-    options: Option<Box<Options>>,
+#[must_use = "futures do nothing unless you `.await` or poll them"]
+pub struct Call<E: Endpoint> {
+    draft: Draft,
+    /// `None` once the call was polled.
+    endpoint: Option<E>,
+    future: Option<Pin<Box<dyn Future<Output = Result<E::Output>> + Send>>>,
 }
 
-/// What a [`Call`] does once it is awaited; one for each method of the API.
-pub trait Operation: Send + Sized + 'static {
-    /// What the call resolves to.
-    type Output: Send + 'static;
-
-    #[doc(hidden)]
-    fn run(self, prepared: Prepared) -> impl Future<Output = Result<Self::Output>> + Send;
+/// A request that is still to be made.
+struct Draft {
+    core: Arc<Core>,
+    method: Method,
+    path: &'static str,
+    body: Result<Vec<u8>>,
+    /// Whether to ask for the usage of a stream; `None` leaves that to the request.
+    asks_usage: Option<bool>,
+    /// Boxed: they are large, and most calls have none.
+    options: Option<Box<Options>>,
 }
 
 #[derive(Default)]
@@ -59,31 +73,54 @@ struct Options {
     headers: Vec<(String, String)>,
 }
 
-impl<O: Operation> Call<O> {
-    pub(crate) fn new(client: Client, operation: O) -> Self {
-        Self { client, operation, options: None }
+impl<E: Endpoint> Call<E> {
+    /// Sends `body` to the endpoint at `path`, which begins with a slash.
+    pub(crate) fn post(
+        core: &Arc<Core>,
+        path: &'static str,
+        body: Result<Vec<u8>, impl Into<Error>>,
+        endpoint: E,
+    ) -> Self {
+        Self::new(core, Method::POST, path, body.map_err(Into::into), endpoint)
     }
 
-    /// Retries of this call, in place of the client's. [`RetryConfig::none`] sends it once.
+    /// Reads the endpoint at `path`, which begins with a slash.
+    pub(crate) fn get(core: &Arc<Core>, path: &'static str, endpoint: E) -> Self {
+        Self::new(core, Method::GET, path, Ok(Vec::new()), endpoint)
+    }
+
+    fn new(
+        core: &Arc<Core>,
+        method: Method,
+        path: &'static str,
+        body: Result<Vec<u8>>,
+        endpoint: E,
+    ) -> Self {
+        let core = Arc::clone(core);
+        let draft = Draft { core, method, path, body, asks_usage: None, options: None };
+        Self { draft, endpoint: Some(endpoint), future: None }
+    }
+
+    /// Sets the retries of this call, in place of the client's. [`RetryConfig::none`] sends it once.
     pub fn retries(mut self, retries: RetryConfig) -> Self {
         self.options().retries = Some(retries);
         self
     }
 
-    /// How long the whole call may take: all attempts, the waits between them, and the answer to
-    /// its end, also where it streams. The client's other time-outs stay.
+    /// Sets the time limit of the whole call: all attempts, the waits between them, and the
+    /// response to its end, also of a stream. The client's other timeouts stay.
     pub fn timeout(mut self, total: Duration) -> Self {
         self.options().total = Some(total);
         self
     }
 
-    /// The time-outs of this call, in place of the client's.
+    /// Sets the timeouts of this call, in place of the client's.
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.options().timeouts = Some(timeouts);
         self
     }
 
-    /// The server of this call, in place of the client's. The key goes there.
+    /// Sets the server of this call, in place of the client's. The API key is sent there.
     pub fn server_url(mut self, url: impl Into<String>) -> Self {
         self.options().server_url = Some(url.into());
         self
@@ -96,108 +133,140 @@ impl<O: Operation> Call<O> {
         self
     }
 
-    /// A header of this call; it wins over the client's of the same name. An `Idempotency-Key` is
-    /// the same on all attempts.
+    /// Sets a header of this call. It overrides the client's header of that name; an
+    /// `Idempotency-Key` is the same on all attempts.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.options().headers.push((name.into(), value.into()));
         self
     }
 
     fn options(&mut self) -> &mut Options {
-        self.options.get_or_insert_default()
-    }
-
-    pub(crate) fn run(self) -> impl Future<Output = Result<O::Output>> + Send {
-        let Self { client, operation, options } = self;
-        operation.run(Prepared { client, options })
+        self.draft.options.get_or_insert_default()
     }
 }
 
-impl<O: Operation> IntoFuture for Call<O> {
-    type Output = Result<O::Output>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+impl<M: StreamModel> Call<Streamed<M>> {
+    /// Sets whether this stream asks for the usage (`stream_options.include_usage`), in place of
+    /// the client's [`stream_usage`](crate::ClientBuilder::stream_usage).
+    ///
+    /// It has no effect on a request that has `stream_options`.
+    pub fn stream_usage(mut self, ask: bool) -> Self {
+        self.draft.asks_usage = self.draft.asks_usage.and(Some(ask));
+        self
+    }
 
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.run())
+    /// Lets the client ask for the usage; `None` if the request has `stream_options`.
+    pub(crate) fn asks_usage(mut self, ask: Option<bool>) -> Self {
+        self.draft.asks_usage = ask;
+        self
     }
 }
 
-impl<O: fmt::Debug> fmt::Debug for Call<O> {
+#[cfg(feature = "blocking")]
+impl<E: Endpoint> Call<E> {
+    /// Returns the runtime of the blocking client that made this call.
+    pub(crate) fn runtime(&self) -> Result<crate::runtime::BlockingRuntime> {
+        self.draft.core.runtime.clone().ok_or_else(|| {
+            Error::misuse(
+                "send() needs a blocking client: await the call, or use atoma::blocking::Client",
+            )
+        })
+    }
+}
+
+/// Nothing in a call is pinned but what it boxes.
+impl<E: Endpoint> Unpin for Call<E> {}
+
+impl<E: Endpoint> Future for Call<E> {
+    type Output = Result<E::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { draft, endpoint, future } = self.get_mut();
+        if let Some(endpoint) = endpoint.take() {
+            // The request is made here, so that the future holds neither it nor the options.
+            *future = Some(Box::pin(endpoint.read(draft.send(E::IS_STREAM))));
+        }
+        let future = future.as_mut().expect("made at the first poll");
+        future.as_mut().poll(cx)
+    }
+}
+
+impl<E: Endpoint> fmt::Debug for Call<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call").field("operation", &self.operation).finish_non_exhaustive()
+        f.debug_struct("Call")
+            .field("method", &self.draft.method)
+            .field("path", &self.draft.path)
+            .finish_non_exhaustive()
     }
 }
 
-/// A client and the options of one call, for an [`Operation`] to send with.
-#[allow(missing_debug_implementations)]
-pub struct Prepared {
-    client: Client,
-    options: Option<Box<Options>>,
-}
-
-/// A request under way, and what is needed to read its answer.
-pub(crate) struct Sent {
-    pub(crate) client: Client,
-    response: ResponseFuture,
-    pub(crate) timeouts: Timeouts,
-}
-
-/// The head of a 2xx and its body.
-pub(crate) struct Answer {
-    pub(crate) head: Head,
-    /// What the call was made with, if that is not the client's own.
-    key: Option<ApiKey>,
-    pub(crate) body: Body,
-}
-
-impl Prepared {
-    /// Posts `body` to `path`, with what headers this call has of its own: those of the client
-    /// follow on the way down.
+impl Draft {
+    /// Makes the request and hands it to the transport. The client's headers are added below, to
+    /// each attempt.
     ///
-    /// If the answer `streams`, the time-out between two pieces of the body is left to the reader,
-    /// which counts events.
-    ///
-    /// The request is made at once, so that the future holds neither it nor the options.
-    pub(crate) fn post(
-        self,
-        path: &'static str,
-        body: Result<Bytes>,
-        streams: bool,
-    ) -> Result<Sent> {
-        let timeouts = self.timeouts(streams);
-        let mut request = Request::new(body?);
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.uri(path)?;
-        if streams {
+    /// The idle timeout of a stream is left to its reader, which counts events, not bytes.
+    fn send(&mut self, is_stream: bool) -> Result<PendingResponse> {
+        let mut request = Request::new(self.take_body()?);
+        let core = &*self.core;
+        let timeouts = self.timeouts(is_stream);
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = self.uri()?;
+        if is_stream {
             let accepted = HeaderValue::from_static("text/event-stream");
             set(request.headers_mut(), ACCEPT, accepted);
         }
-        let sent = if streams { timeouts.idle(None) } else { timeouts };
-        // The client's own are known below.
-        if sent != self.client.inner().timeouts {
+        let sent = if is_stream { timeouts.idle(None) } else { timeouts };
+        // The client's own timeouts are known below.
+        if sent != core.timeouts {
             request.extensions_mut().insert(sent);
         }
         if let Some(options) = &self.options {
             options.apply(&mut request)?;
         }
-        let response = self.client.inner().transport.send(request);
-        Ok(Sent { client: self.client, response, timeouts })
+        let inspection = self.inspection(&request, is_stream);
+        let key = key_of(&mut request, &core.credentials);
+        let response = core.transport.send(request);
+        let core = Arc::clone(&self.core);
+        Ok(PendingResponse { core, response, timeouts, key, inspection })
     }
 
-    fn uri(&self, path: &'static str) -> Result<Uri> {
-        let client = self.client.inner();
-        let Some(options) = &self.options else { return client.server_url.join(path, &[]) };
+    /// Takes the body, with the wish for usage as its last member.
+    fn take_body(&mut self) -> Result<Bytes> {
+        const USAGE: &[u8] = br#","stream_options":{"include_usage":true}}"#;
+        let mut body = std::mem::replace(&mut self.body, Ok(Vec::new()))?;
+        if self.asks_usage == Some(true) && body.pop().is_some() {
+            body.extend_from_slice(USAGE);
+        }
+        Ok(body.into())
+    }
+
+    fn inspection(&self, request: &Request, is_stream: bool) -> Inspection {
+        if self.core.inspectors.is_empty() {
+            return Inspection::default();
+        }
+        let call = CallInfo {
+            method: request.method(),
+            path: self.path,
+            uri: request.uri(),
+            body: request.body(),
+            is_stream,
+        };
+        Inspection::begin(&self.core.inspectors, &call)
+    }
+
+    fn uri(&self) -> Result<Uri> {
+        let core = &*self.core;
+        let Some(options) = &self.options else { return core.server_url.join(self.path, &[]) };
         match &options.server_url {
-            Some(url) => ServerUrl::parse(url, client.allow_http)?
-                .with_query(&client.default_query)
-                .join(path, &options.query),
-            None => client.server_url.join(path, &options.query),
+            Some(url) => ServerUrl::parse(url, core.allow_http)?
+                .with_query(&core.default_query)
+                .join(self.path, &options.query),
+            None => core.server_url.join(self.path, &options.query),
         }
     }
 
-    fn timeouts(&self, streams: bool) -> Timeouts {
-        let client = self.client.inner();
-        let usual = if streams { client.stream_timeouts } else { client.timeouts };
+    fn timeouts(&self, is_stream: bool) -> Timeouts {
+        let usual = if is_stream { self.core.stream_timeouts } else { self.core.timeouts };
         self.options.as_ref().map_or(usual, |options| options.timeouts(usual))
     }
 }
@@ -210,7 +279,7 @@ impl Options {
 
     fn apply(&self, request: &mut Request) -> Result<()> {
         for (name, value) in &self.headers {
-            let (name, value) = header(name, value)?;
+            let (name, value) = parse_header(name, value)?;
             set(request.headers_mut(), name, value);
         }
         if let Some(retries) = &self.retries {
@@ -221,31 +290,18 @@ impl Options {
     }
 }
 
-impl Answer {
-    fn of(response: Response) -> Self {
-        let (mut parts, body) = response.into_parts();
-        let key = parts.extensions.remove();
-        let attempts = parts.extensions.remove().unwrap_or_default();
-        let head = Head { status: parts.status, headers: parts.headers, attempts };
-        Self { head, key, body }
+/// The key that the request will be sent with: the call's own takes precedence.
+fn key_of(request: &mut Request, credentials: &Credentials) -> SentKey {
+    if let Some(own) = request.headers().get(AUTHORIZATION) {
+        return SentKey::Fixed(ApiKey::inside(own));
     }
-}
-
-impl Sent {
-    /// Waits for the head of a 2xx; any other status is an error.
-    pub(crate) async fn answer(&mut self) -> Result<Answer> {
-        let answer = Answer::of(self.response.as_mut().await?);
-        if outcome::is_answer(answer.head.status) {
-            return Ok(answer);
+    match credentials {
+        Credentials::Key(key) => SentKey::Fixed(Some(key.clone())),
+        Credentials::None => SentKey::Fixed(None),
+        Credentials::Provider(_) => {
+            let slot = KeySlot::default();
+            request.extensions_mut().insert(slot.clone());
+            SentKey::Provided(slot)
         }
-        let (client, Answer { head, key, body }) = (self.client.inner(), answer);
-        let key = key.as_ref().or(client.key.as_ref());
-        // Boxed: it is large, and most calls never need it.
-        Err(Box::pin(outcome::refusal(head, key, body, &*client.timer)).await)
-    }
-
-    /// The key that the call was made with, which the answer may repeat.
-    pub(crate) fn key<'a>(&'a self, answer: &'a Answer) -> Option<&'a ApiKey> {
-        answer.key.as_ref().or(self.client.inner().key.as_ref())
     }
 }

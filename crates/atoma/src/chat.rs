@@ -1,36 +1,25 @@
-use crate::{
-    Call, ChatCompletionStream, Client, Error, Operation, Reply, Result, call::Prepared, outcome,
-};
-use atoma_types::{ChatCompletionRequest, ChatCompletionResponse, StreamOptions};
-use bytes::Bytes;
+use crate::{Call, Error, Json, Streamed, core::Core};
+use atoma_types::{ChatCompletionRequest, ChatCompletionResponse, ChatModel};
+use std::sync::Arc;
 
 const PATH: &str = "/chat/completions";
 
-/// Chat completions: [`create`](Self::create) for a whole answer, [`stream`](Self::stream) for one
-/// that arrives as it is written.
+/// Chat completions; [`Client::chat`](crate::Client::chat) returns it.
 #[derive(Clone, Debug)]
 pub struct Chat {
-    client: Client,
+    core: Arc<Core>,
 }
 
-/// [`Chat::create`].
-#[derive(Debug)]
-pub struct CreateChatCompletion(Written);
-
-/// [`Chat::stream`].
-#[derive(Debug)]
-pub struct StreamChatCompletion(Written);
-
 impl Chat {
-    pub(crate) fn new(client: Client) -> Self {
-        Self { client }
+    pub(crate) fn new(core: &Arc<Core>) -> Self {
+        Self { core: Arc::clone(core) }
     }
 
-    /// Asks for an answer and waits for all of it.
+    /// Generates a completion and waits for all of it.
     ///
-    /// Sends `"stream": false`. Without `max_completion_tokens` Atoma reserves balance for 8192.
-    /// Dropping the future closes the connection, but Atoma finishes and bills a unary answer all
-    /// the same; prefer [`stream`](Self::stream) for what may be given up.
+    /// Sends `"stream": false`. Without `max_completion_tokens` Atoma reserves balance for 8192
+    /// tokens. Dropping the call closes the connection, but Atoma finishes and bills the completion
+    /// all the same: prefer [`stream`](Self::stream) for one that may be abandoned.
     ///
     /// ```
     /// # async fn run(client: atoma::Client) -> atoma::Result<()> {
@@ -48,17 +37,20 @@ impl Chat {
     ///
     /// # Errors
     ///
-    /// [`Error`] says which of its questions apply; a request that has `stream: true` or can never
-    /// be right is refused before anything is sent.
-    pub fn create(&self, request: ChatCompletionRequest) -> Call<CreateChatCompletion> {
-        Call::new(self.client.clone(), CreateChatCompletion(Written::whole(request)))
+    /// Every [`Error`]. A request that is invalid or has `stream: true` fails before it is sent.
+    #[doc(alias = "completions")]
+    pub fn create(&self, mut request: ChatCompletionRequest) -> Call<Json<ChatCompletionResponse>> {
+        let is_misused = request.stream.replace(false) == Some(true);
+        let body = encode(&request, is_misused, "stream: true: call chat().stream(request)");
+        Call::post(&self.core, PATH, body, Json::new(request.n.unwrap_or(1)))
     }
 
-    /// Asks for an answer and hands it on piece by piece.
+    /// Generates a completion and returns it chunk by chunk.
     ///
-    /// Sends `"stream": true` and asks for usage, unless `stream_options` says otherwise. The call
-    /// resolves when the head is in; the chunks follow from the [`ChatCompletionStream`]. Dropping
-    /// either closes the connection at once; on Atoma that stops the billing.
+    /// Sends `"stream": true`, and asks for the usage unless [`Call::stream_usage`] or the
+    /// `stream_options` of the request say otherwise. The call resolves when the head has arrived.
+    /// Dropping it or the [`ChatCompletionStream`](crate::ChatCompletionStream) closes the connection, which
+    /// stops the generation, and the billing on Atoma.
     ///
     /// ```
     /// # async fn run(client: atoma::Client) -> atoma::Result<()> {
@@ -74,68 +66,26 @@ impl Chat {
     ///
     /// # Errors
     ///
-    /// As [`create`](Self::create); a request that has `stream: false` is refused.
-    pub fn stream(&self, request: ChatCompletionRequest) -> Call<StreamChatCompletion> {
-        Call::new(self.client.clone(), StreamChatCompletion(Written::streamed(request)))
-    }
-}
-
-impl Operation for CreateChatCompletion {
-    type Output = Reply<ChatCompletionResponse>;
-
-    fn run(self, prepared: Prepared) -> impl Future<Output = Result<Self::Output>> + Send {
-        let Self(Written { body, choices }) = self;
-        outcome::completion(prepared.post(PATH, body, false), choices)
-    }
-}
-
-impl Operation for StreamChatCompletion {
-    type Output = ChatCompletionStream;
-
-    fn run(self, prepared: Prepared) -> impl Future<Output = Result<Self::Output>> + Send {
-        let Self(Written { body, choices }) = self;
-        let sent = prepared.post(PATH, body, true);
-        async move {
-            let mut sent = sent?;
-            let answer = sent.answer().await?;
-            // Boxed: it is large, and need not be there while the answer is awaited.
-            Box::pin(ChatCompletionStream::open(sent, answer, choices)).await
-        }
-    }
-}
-
-/// A request as it goes over the wire, or why it does not: a call holds no more of it.
-#[derive(Debug)]
-struct Written {
-    body: Result<Bytes>,
-    /// How many answers are asked for.
-    choices: u32,
-}
-
-impl Written {
-    fn whole(mut request: ChatCompletionRequest) -> Self {
-        let misuse = "the request has stream: true: call chat().stream(request) for a stream";
-        let is_misused = request.stream.replace(false) == Some(true);
-        Self::of(&request, is_misused.then_some(misuse))
-    }
-
-    fn streamed(mut request: ChatCompletionRequest) -> Self {
-        let misuse =
-            "the request has stream: false: call chat().create(request) for a whole answer";
+    /// As [`create`](Self::create); a request that has `stream: false` fails before it is sent.
+    pub fn stream(&self, mut request: ChatCompletionRequest) -> Call<Streamed<ChatModel>> {
         let is_misused = request.stream.replace(true) == Some(false);
-        request
-            .stream_options
-            .get_or_insert_with(StreamOptions::default)
-            .include_usage
-            .get_or_insert(true);
-        Self::of(&request, is_misused.then_some(misuse))
+        let asks_usage = request.stream_options.is_none().then_some(self.core.stream_usage);
+        if let (Some(options), true) = (&mut request.stream_options, self.core.stream_usage) {
+            options.include_usage.get_or_insert(true);
+        }
+        let body = encode(&request, is_misused, "stream: false: call chat().create(request)");
+        let endpoint = Streamed::new(request.n.unwrap_or(1));
+        Call::post(&self.core, PATH, body, endpoint).asks_usage(asks_usage)
     }
+}
 
-    fn of(request: &ChatCompletionRequest, misuse: Option<&'static str>) -> Self {
-        let body = match misuse {
-            Some(misuse) => Err(Error::misuse(misuse)),
-            None => request.to_vec().map(Bytes::from).map_err(Error::from),
-        };
-        Self { body, choices: request.n.unwrap_or(1) }
+fn encode(
+    request: &ChatCompletionRequest,
+    is_misused: bool,
+    misuse: &str,
+) -> Result<Vec<u8>, Error> {
+    if is_misused {
+        return Err(Error::misuse(format!("the request has {misuse} instead")));
     }
+    Ok(request.to_vec()?)
 }

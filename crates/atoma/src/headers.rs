@@ -1,14 +1,19 @@
-use crate::{ApiKey, api_key::Credentials};
+//! Puts the client's headers and API key on each attempt.
+
+use crate::{ApiKey, Error, api_key::Credentials};
 use atoma_transport::{
     BoxError, Delivery, ErrorKind, Request, Response, ResponseFuture, Transport, TransportError,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
-use std::{borrow::Cow, sync::Arc};
+use std::{
+    borrow::Cow,
+    sync::{Arc, Mutex, PoisonError},
+};
 
-/// Puts the client's headers and its key on each attempt; what the call has of its own wins.
+/// The layer that adds the client's headers and its API key. Headers of the call take precedence.
 ///
-/// It stands inside the retries: a provider is asked for the key anew, and what they keep of a
-/// request, to send it again, is small.
+/// It is below the retries: a provider is asked for the key for each attempt, and the copy of the
+/// request that the retries keep is small.
 #[derive(Debug)]
 pub(crate) struct Headers<T> {
     inner: Arc<T>,
@@ -17,11 +22,26 @@ pub(crate) struct Headers<T> {
     credentials: Credentials,
 }
 
-/// The key of a provider, the host and the length follow on the way down, and shall find room.
+/// The place for the key that a provider returned for the last attempt, as a request extension: the
+/// call redacts it from the response. Nothing secret is in the extensions of a response.
+#[derive(Clone, Default)]
+pub(crate) struct KeySlot(Arc<Mutex<Option<ApiKey>>>);
+
+impl KeySlot {
+    pub(crate) fn get(&self) -> Option<ApiKey> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, key: ApiKey) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(key);
+    }
+}
+
+/// Room for the key of a provider, the host and the length, which are added later.
 const FURTHER_HEADERS: usize = 3;
 
 impl<T: Transport> Headers<T> {
-    /// An `Authorization` among `defaults` goes before the key of `credentials`.
+    /// An `Authorization` among `defaults` takes precedence over the key of `credentials`.
     pub(crate) fn new(inner: T, mut defaults: HeaderMap, credentials: Credentials) -> Self {
         if let (Some(key), false) = (credentials.key(), defaults.contains_key(AUTHORIZATION)) {
             set(&mut defaults, AUTHORIZATION, key.bearer().clone());
@@ -29,8 +49,8 @@ impl<T: Transport> Headers<T> {
         Self { inner: Arc::new(inner), defaults, credentials }
     }
 
-    /// The defaults and what goes before them, with room for what follows: growing would cost as
-    /// much as all of them.
+    /// Returns the defaults, overridden by `own`. Allocated once with room for further headers:
+    /// growing the map would cost as much as filling it.
     fn all(&self, own: &HeaderMap) -> HeaderMap {
         let count = self.defaults.len() + own.len() + FURTHER_HEADERS;
         let mut headers = HeaderMap::with_capacity(count);
@@ -46,8 +66,8 @@ impl<T: Transport> Transport for Headers<T> {
         let own_key = request.headers().get(AUTHORIZATION).map(ApiKey::inside);
         *request.headers_mut() = self.all(request.headers());
         match (own_key, &self.credentials) {
-            (Some(Some(key)), _) => cleansing(key, self.inner.send(request)),
-            // The responses to the client's own key are cleansed by the retries.
+            (Some(Some(key)), _) => redacting(key, self.inner.send(request)),
+            // The retries redact the client's own key.
             (Some(None), _) | (None, Credentials::Key(_) | Credentials::None) => {
                 self.inner.send(request)
             }
@@ -56,38 +76,53 @@ impl<T: Transport> Transport for Headers<T> {
                 Box::pin(async move {
                     let key = key.await.map_err(no_key)?;
                     set(request.headers_mut(), AUTHORIZATION, key.bearer().clone());
-                    cleansing(key, inner.send(request)).await
+                    if let Some(slot) = request.extensions_mut().remove::<KeySlot>() {
+                        slot.set(key.clone());
+                    }
+                    redacting(key, inner.send(request)).await
                 })
             }
         }
     }
 }
 
-/// Sets a header in one place for all, since what sets one is large.
+/// Sets a header. Not inlined: inserting into a `HeaderMap` is about 1.5 kB of code at each place.
 #[inline(never)]
 pub(crate) fn set(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
     headers.insert(name, value);
 }
 
-/// Takes a key that is not the client's own out of a response's headers, and leaves it with the
-/// response, so that errors can be cleansed of it.
-fn cleansing(key: ApiKey, mut sent: ResponseFuture) -> ResponseFuture {
+/// Parses a header. Its value is marked as sensitive, because it may be a key.
+///
+/// The error repeats neither: the name may be a key, if the two were swapped.
+pub(crate) fn parse_header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Error> {
+    let name = HeaderName::try_from(name).map_err(|_| {
+        Error::config("invalid header name: it is empty or has a character that is not allowed")
+    })?;
+    let mut value = HeaderValue::try_from(value).map_err(|_| {
+        Error::config(format!("invalid value of the header {name}: it has a control character"))
+    })?;
+    value.set_sensitive(true);
+    Ok((name, value))
+}
+
+/// Redacts a key that is not the client's own from the headers of a response.
+fn redacting(key: ApiKey, mut sent: ResponseFuture) -> ResponseFuture {
     Box::pin(async move {
         let mut outcome = sent.as_mut().await;
         if let Ok(response) = &mut outcome {
-            cleanse(&key, response);
-            response.extensions_mut().insert(key);
+            redact(&key, response);
         }
         outcome
     })
 }
 
-/// Takes the key out of the headers, should the server have echoed it: the record of the attempts
-/// quotes one.
-pub(crate) fn cleanse(key: &ApiKey, response: &mut Response) {
+/// Redacts the key from the headers, in case the server repeated it: the record of the attempts
+/// quotes one of them.
+pub(crate) fn redact(key: &ApiKey, response: &mut Response) {
     for value in response.headers_mut().values_mut() {
-        if let Cow::Owned(cleansed) = key.redact(value.as_bytes()) {
-            *value = HeaderValue::from_bytes(&cleansed)
+        if let Cow::Owned(redacted) = key.redact(value.as_bytes()) {
+            *value = HeaderValue::from_bytes(&redacted)
                 .unwrap_or_else(|_| HeaderValue::from_static("[key]"));
         }
     }
@@ -95,6 +130,6 @@ pub(crate) fn cleanse(key: &ApiKey, response: &mut Response) {
 
 fn no_key(source: impl Into<BoxError>) -> TransportError {
     TransportError::new(ErrorKind::Request, Delivery::NotSent)
-        .with_detail("the provider of the API key failed")
+        .with_detail("the API key provider failed")
         .with_source(source)
 }

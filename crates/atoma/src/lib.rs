@@ -1,43 +1,60 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "blocking")]
+#[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
+pub mod blocking;
+
 mod allow_http;
 mod api_key;
-#[cfg(feature = "blocking")]
-pub mod blocking;
 mod body_format;
+mod body_reader;
 mod builder;
 mod call;
 mod chat;
 mod client;
+mod core;
+mod embeddings;
+mod endpoint;
 mod error;
+mod event_reader;
 mod event_stream;
-mod events;
 mod headers;
 mod idle_timeout;
-mod outcome;
+mod inspect;
+mod models;
 mod rate_limits;
 mod redact;
 mod reply;
+mod response;
+#[cfg(feature = "blocking")]
+mod runtime;
 mod server_url;
+mod stream_stats;
 
 pub use api_key::{ApiKey, ApiKeyProvider};
 pub use builder::ClientBuilder;
-pub use call::{Call, Operation};
-pub use chat::{Chat, CreateChatCompletion, StreamChatCompletion};
+pub use call::Call;
+pub use chat::Chat;
 pub use client::Client;
+pub use embeddings::Embeddings;
+pub use endpoint::{Endpoint, Json, Streamed};
 pub use error::{Error, ErrorKind};
-pub use event_stream::ChatCompletionStream;
+pub use event_stream::{ChatCompletionStream, ResponseStream};
+pub use inspect::{CallInfo, Inspect, InspectCall};
+pub use models::Models;
 pub use rate_limits::{RateLimit, RateLimits};
-pub use reply::Reply;
+pub use reply::{Metadata, Reply};
+pub use stream_stats::StreamStats;
 
 /// The models of the API, from `atoma-types`.
 pub use atoma_types as types;
 #[doc(no_inline)]
 pub use atoma_types::{
     ApiError, ChatCompletionChunk, ChatCompletionMessage, ChatCompletionRequest,
-    ChatCompletionResponse, ChatCompletionToolsParam, ContentPart, FinishReason, ResponseFormat,
-    Role, StreamOptions, ToolCall, ToolChoice, Usage,
+    ChatCompletionResponse, ChatCompletionToolsParam, ContentPart, EmbeddingRequest,
+    EmbeddingResponse, FinishReason, ModelList, ResponseFormat, Role, StreamOptions, ToolCall,
+    ToolChoice, Usage,
 };
 
 /// The transport layer, from `atoma-transport`: for another transport, timer or retry policy.

@@ -1,70 +1,64 @@
 use atoma_transport::Attempts;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::{Extensions, HeaderMap, StatusCode};
 use std::{
     fmt,
     ops::{Deref, DerefMut},
 };
 
-/// An answer, with what came beside it.
+/// A response with its metadata.
 ///
-/// It derefs to the answer itself: `reply.text()`, `reply.choices`.
+/// It derefs to the response itself: `reply.text()`, `reply.choices`.
 #[derive(Clone)]
 pub struct Reply<T> {
     value: T,
-    head: Head,
+    metadata: Metadata,
     raw: Bytes,
 }
 
-/// What a head tells, kept for replies, streams and errors.
-#[derive(Clone)]
-pub(crate) struct Head {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) attempts: Attempts,
-}
-
 impl<T> Reply<T> {
-    pub(crate) fn new(value: T, head: Head, raw: Bytes) -> Self {
-        Self { value, head, raw }
+    pub(crate) fn new(value: T, metadata: Metadata, raw: Bytes) -> Self {
+        Self { value, metadata, raw }
     }
 
-    /// The answer alone.
+    /// Returns the response without its metadata.
     pub fn into_inner(self) -> T {
         self.value
     }
 
-    /// The status; always a 2xx.
+    /// Returns the status, headers and attempts of the response.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// Returns the status; always a 2xx.
     pub fn status(&self) -> StatusCode {
-        self.head.status
+        self.metadata.status()
     }
 
-    /// The response's headers.
+    /// Returns the headers of the response.
     pub fn headers(&self) -> &HeaderMap {
-        &self.head.headers
+        self.metadata.headers()
     }
 
-    /// The server's name for this request (`x-request-id`), for its support; Atoma sends none.
+    /// Returns the server's id of this request (`x-request-id`), for its support. Atoma sends none.
     pub fn request_id(&self) -> Option<&str> {
-        self.head.request_id()
+        self.metadata.request_id()
     }
 
-    /// How often the request was sent, how long it took, and what failed before.
+    /// Returns how often the request was sent, how long it took, and why earlier attempts failed.
     pub fn attempts(&self) -> &Attempts {
-        &self.head.attempts
+        self.metadata.attempts()
     }
 
-    /// The body exactly as it came: what `signature` and `response_hash` speak of. Empty if the
-    /// server streamed its answer although it was not asked to.
+    /// Returns the body exactly as it was received: the text that `signature` and `response_hash`
+    /// refer to.
+    ///
+    /// If the server streamed the response although it was not asked to, this is the event stream;
+    /// empty if that is larger than
+    /// [`max_response_size`](crate::ClientBuilder::max_response_size).
     pub fn raw(&self) -> &Bytes {
         &self.raw
-    }
-}
-
-impl<T: fmt::Debug> fmt::Debug for Reply<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { value, head, .. } = self;
-        f.debug_struct("Reply").field("value", value).field("head", head).finish_non_exhaustive()
     }
 }
 
@@ -82,20 +76,63 @@ impl<T> DerefMut for Reply<T> {
     }
 }
 
-/// Headers stay out: a server may echo anything in them.
-impl fmt::Debug for Head {
+impl<T: fmt::Debug> fmt::Debug for Reply<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { status, attempts, .. } = self;
-        f.debug_struct("Head").field("status", status).field("attempts", attempts).finish()
+        let Self { value, metadata, .. } = self;
+        f.debug_struct("Reply").field("value", value).field("metadata", metadata).finish()
     }
 }
 
-impl Head {
-    pub(crate) fn request_id(&self) -> Option<&str> {
-        REQUEST_ID.iter().find_map(|name| self.headers.get(name))?.to_str().ok()
+/// Everything about a response but its content.
+#[derive(Clone)]
+pub struct Metadata {
+    status: StatusCode,
+    headers: HeaderMap,
+    attempts: Attempts,
+    extensions: Extensions,
+}
+
+impl Metadata {
+    pub(crate) fn new(status: StatusCode, headers: HeaderMap, attempts: Attempts) -> Self {
+        Self { status, headers, attempts, extensions: Extensions::new() }
+    }
+
+    pub(crate) fn extensions_mut(&mut self) -> &mut Extensions {
+        &mut self.extensions
+    }
+
+    /// Returns the status of the response.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Returns the headers of the response, with the API key redacted.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// Returns the server's id of the request, in the spellings of several servers.
+    pub fn request_id(&self) -> Option<&str> {
+        atoma_transport::request_id(&self.headers)
+    }
+
+    /// Returns how often the request was sent, how long it took, and why earlier attempts failed.
+    pub fn attempts(&self) -> &Attempts {
+        &self.attempts
+    }
+
+    /// Returns the results of the client's [inspectors](crate::Inspect), by their types.
+    pub fn extensions(&self) -> &Extensions {
+        &self.extensions
     }
 }
 
-/// What servers call their name for a request.
-const REQUEST_ID: [HeaderName; 2] =
-    [HeaderName::from_static("x-request-id"), HeaderName::from_static("request-id")];
+/// Headers are left out: a server may repeat anything in them.
+impl fmt::Debug for Metadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metadata")
+            .field("status", &self.status)
+            .field("attempts", &self.attempts)
+            .finish_non_exhaustive()
+    }
+}

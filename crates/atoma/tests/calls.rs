@@ -339,7 +339,7 @@ async fn nothing_is_sent_before_a_call_is_awaited() {
     let server = answering().await;
     let client = client(server.url());
     drop(client.chat().create(request()));
-    drop(IntoFuture::into_future(client.chat().stream(request())));
+    drop(client.chat().stream(request()));
     assert_eq!(server.log().accepted, 0);
 }
 
@@ -351,8 +351,8 @@ fn calls_and_clients_go_between_threads() {
     is_shared(&client);
     is_shared(&client.chat());
     is_send(&client.chat().create(request()));
-    is_send(&IntoFuture::into_future(client.chat().create(request())));
-    is_send(&IntoFuture::into_future(client.chat().stream(request())));
+    is_send(&client.chat().create(request()));
+    is_send(&client.chat().stream(request()));
     let _: fn(&Client) = is_shared;
 }
 

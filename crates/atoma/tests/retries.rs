@@ -23,8 +23,8 @@ fn client(transport: &ScriptedTransport, timer: &ManualTimer) -> Client {
 fn create(
     exchanges: impl IntoIterator<Item = Exchange>,
     set: impl FnOnce(
-        atoma::Call<atoma::CreateChatCompletion>,
-    ) -> atoma::Call<atoma::CreateChatCompletion>,
+        atoma::Call<atoma::Json<atoma::ChatCompletionResponse>>,
+    ) -> atoma::Call<atoma::Json<atoma::ChatCompletionResponse>>,
 ) -> (atoma::Result<u32>, usize, Duration) {
     let (transport, timer) = (ScriptedTransport::new(exchanges), ManualTimer::new());
     let transport = transport.timer(timer.clone());

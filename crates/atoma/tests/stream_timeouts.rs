@@ -132,15 +132,20 @@ fn a_flood_of_comments_is_no_loss() {
 }
 
 #[test]
-fn a_settled_answer_waits_ten_seconds_for_its_usage() {
+fn what_follows_a_finish_reason_counts_up_to_the_idle_timeout() {
     let answered = || head().body(event(chunk("hello"))).body(event(last_chunk()));
     let usage = r#"{"choices":[],"usage":{"total_tokens":7}}"#;
-    let (read, elapsed) = stream(answered().pause(seconds(9)).body(event(usage)), None);
-    assert_eq!((read.answer.unwrap().usage().unwrap().total_tokens, elapsed), (7, seconds(9)));
+    let (read, elapsed) = stream(answered().pause(seconds(119)).body(event(usage)), None);
+    assert_eq!((read.answer.unwrap().usage().unwrap().total_tokens, elapsed), (7, seconds(119)));
 
-    let (read, elapsed) = stream(comments(answered(), seconds(60)), None);
+    let more =
+        answered().pause(seconds(100)).body(event(chunk(" again"))).body(event(last_chunk()));
+    let (read, _) = stream(more, None);
+    assert!(read.error.is_none() && read.text == "hello again", "{:?}", read.error);
+
+    let (read, elapsed) = stream(comments(answered(), seconds(300)), None);
     assert!(read.error.is_none(), "{:?}", read.error);
-    assert_about(elapsed, seconds(10));
+    assert_about(elapsed, seconds(120));
 
     let done = answered().body(event("[DONE]")).stall();
     let (read, elapsed) = stream(done, None);
@@ -162,7 +167,7 @@ fn a_second_choice_is_waited_for() {
         client.chat().stream(request().n(2)).await.unwrap().into_response().await.unwrap()
     });
     assert_eq!(answer.choices.len(), 2);
-    assert_eq!(timer.elapsed(), seconds(110));
+    assert_eq!(timer.elapsed(), seconds(220));
 }
 
 #[test]

@@ -69,7 +69,7 @@ async fn failures(case: &Value) -> Vec<String> {
                 continue;
             }
             let server = Server::start([script.clone()]).await;
-            let outcome = call(&server, method).await;
+            let outcome = call(&server, method, case["n"].as_u64()).await;
             let judged = judge(&outcome, &case["expect"]);
             let sent = server.log().requests.len();
             let judged = judged.and_then(|()| same("requests", &sent, &1));
@@ -81,15 +81,19 @@ async fn failures(case: &Value) -> Vec<String> {
     wrong
 }
 
-async fn call(server: &Server, method: &str) -> Outcome {
+async fn call(server: &Server, method: &str, n: Option<u64>) -> Outcome {
+    let request = match n {
+        Some(n) => request().n(u32::try_from(n).unwrap()),
+        None => request(),
+    };
     let chat = client(server.url()).chat();
     if method == "create" {
-        return match chat.create(request()).await {
+        return match chat.create(request).await {
             Ok(reply) => Outcome { answer: Some(reply.into_inner()), error: None },
             Err(error) => Outcome { answer: error.partial().cloned(), error: Some(error) },
         };
     }
-    let read = read(chat.stream(request()).await).await;
+    let read = read(chat.stream(request).await).await;
     let together = read.answer.as_ref().map_or("".into(), |answer| answer.text());
     assert_eq!(read.text, together, "the chunks and the answer put together");
     Outcome { answer: read.answer, error: read.error }

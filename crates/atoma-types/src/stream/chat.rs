@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use super::accumulator::ChatCompletionAccumulator;
 use super::chunk_reader::ChunkReader;
 use super::{Progress, ResponseModel, Seen, StreamModel, next_value, read_other};
@@ -6,7 +8,7 @@ use serde_json::Value;
 use crate::error::is_explicit;
 use crate::{
     ApiError, ChatCompletionChoice, ChatCompletionChunk, ChatCompletionMessage,
-    ChatCompletionResponse, ObjectKind, ParseError, json,
+    ChatCompletionResponse, ObjectKind, ParseError, Usage, json,
 };
 
 /// The reader of a streamed chat completion.
@@ -150,6 +152,8 @@ fn names_completion(object: &ObjectKind) -> bool {
 }
 
 impl ResponseModel for ChatCompletionResponse {
+    type Stream = ChatModel;
+
     /// Reads a body, which must be a completion or report an error.
     fn from_slice(body: &[u8]) -> Result<Self, ParseError> {
         let response = Self::from_slice(body)?;
@@ -171,6 +175,10 @@ impl ResponseModel for ChatCompletionResponse {
         let is_named =
             names_completion(&self.object) && !self.extra.get("type").is_some_and(is_other_type);
         if self.choices.is_empty() { is_named } else { self.choices.iter().any(has_message) }
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        self.usage().map(Cow::into_owned)
     }
 }
 

@@ -10,8 +10,9 @@ mod merge;
 mod snapshots;
 mod template;
 mod tool_calls;
+pub(crate) mod whole;
 
-use crate::{ApiError, ParseError};
+use crate::{ApiError, ParseError, Usage};
 
 /// The reader of one streamed response: it reads events into chunks, and joins the chunks into the response.
 ///
@@ -38,7 +39,7 @@ use crate::{ApiError, ParseError};
 /// ```
 pub trait StreamModel: Default + Send + 'static {
     /// One piece of the response.
-    type Chunk: Clone + Send;
+    type Chunk: Clone + Send + Sync;
 
     /// The response that the chunks add up to.
     type Response: ResponseModel;
@@ -82,7 +83,10 @@ pub trait StreamModel: Default + Send + 'static {
 }
 
 /// A typed JSON body of a response that is not streamed.
-pub trait ResponseModel: Sized + Send + 'static {
+pub trait ResponseModel: Clone + Send + Sync + 'static {
+    /// The reader of the same response as a stream, for servers that stream it although they were not asked to.
+    type Stream: StreamModel<Response = Self>;
+
     /// Reads a body.
     ///
     /// # Errors
@@ -96,6 +100,11 @@ pub trait ResponseModel: Sized + Send + 'static {
 
     /// Whether the body is a response of this kind. A JSON object of another kind is not.
     fn has_content(&self) -> bool;
+
+    /// The number of tokens used, if the server says so. The default is `None`.
+    fn usage(&self) -> Option<Usage> {
+        None
+    }
 }
 
 /// What [`StreamModel::read`] found in the data of an event.

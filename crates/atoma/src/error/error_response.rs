@@ -2,7 +2,7 @@
 //! of an error inside a 200. Pure functions of status and body.
 
 use super::ErrorKind;
-use crate::{body_format::BodyFormat, events::Events};
+use crate::body_format::{BodyFormat, event_decoder};
 use atoma_types::ApiError;
 use http::StatusCode;
 use serde_json::Value;
@@ -10,7 +10,7 @@ use serde_json::Value;
 /// Reads the body of an error response. Gateways may send it as an event of the requested stream.
 pub(crate) fn parse_error_body(body: &[u8]) -> Option<ApiError> {
     if BodyFormat::detect(body, false) == BodyFormat::Events {
-        let mut decoder = Events::decoder(body.len());
+        let mut decoder = event_decoder(body.len());
         let mut rest = body;
         while let Ok(Some(event)) = decoder.decode(&mut rest) {
             if event.data().starts_with('{') {

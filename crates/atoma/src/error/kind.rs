@@ -63,6 +63,8 @@ pub enum ErrorKind {
     TooLarge,
     /// The response is not what the endpoint returns: other content, a redirect, invalid HTTP.
     UnexpectedResponse,
+    /// An [inspector](crate::Inspect) of the client rejected the response.
+    Rejected,
     /// Any other failure: a local resource is used up, or a custom transport failed.
     Other,
 }
@@ -106,6 +108,7 @@ impl fmt::Display for ErrorKind {
             Self::Truncated => "truncated",
             Self::TooLarge => "too large",
             Self::UnexpectedResponse => "unexpected response",
+            Self::Rejected => "rejected",
             Self::Other => "other",
         })
     }

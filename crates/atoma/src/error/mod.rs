@@ -71,7 +71,16 @@ enum Kind {
     /// No event for too long.
     Stalled { first: bool, limit: Duration },
     /// The answer is larger than the client's limits.
-    TooLarge(Cow<'static, str>),
+    TooLarge(Limit, usize),
+    /// An inspector rejected the response.
+    Rejected(Source),
+}
+
+/// A size limit of the client.
+#[derive(Clone, Copy)]
+enum Limit {
+    Response,
+    Event,
 }
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
@@ -111,8 +120,16 @@ impl Error {
         Self::from_kind(Kind::Stalled { first, limit })
     }
 
-    pub(crate) fn limit(what: impl Into<Cow<'static, str>>) -> Self {
-        Self::from_kind(Kind::TooLarge(what.into()))
+    pub(crate) fn response_too_large(limit: usize) -> Self {
+        Self::from_kind(Kind::TooLarge(Limit::Response, limit))
+    }
+
+    pub(crate) fn event_too_large(limit: usize) -> Self {
+        Self::from_kind(Kind::TooLarge(Limit::Event, limit))
+    }
+
+    pub(crate) fn rejected(source: Source) -> Self {
+        Self::from_kind(Kind::Rejected(source))
     }
 
     #[cold]
@@ -121,13 +138,13 @@ impl Error {
     }
 
     /// Adds what the response's head told.
-    pub(crate) fn with_head(mut self, head: &crate::reply::Head) -> Self {
+    pub(crate) fn with_head(mut self, head: &crate::Metadata) -> Self {
         let now = std::time::SystemTime::now();
         self.inner_mut().head = Head {
-            status: Some(head.status),
+            status: Some(head.status()),
             request_id: head.request_id().map(str::to_owned),
-            retry_after: atoma_transport::retry_after(&head.headers, now),
-            attempts: head.attempts.clone(),
+            retry_after: atoma_transport::retry_after(head.headers(), now),
+            attempts: head.attempts().clone(),
         };
         self
     }
@@ -161,7 +178,8 @@ impl Error {
             Kind::Truncated { .. } => ErrorKind::Truncated,
             Kind::Stalled { first: true, .. } => ErrorKind::Timeout(Phase::Head),
             Kind::Stalled { first: false, .. } => ErrorKind::Timeout(Phase::Idle),
-            Kind::TooLarge(_) => ErrorKind::TooLarge,
+            Kind::TooLarge(..) => ErrorKind::TooLarge,
+            Kind::Rejected(_) => ErrorKind::Rejected,
         }
     }
 
@@ -243,7 +261,8 @@ impl Error {
             | Kind::InvalidRequest(_)
             | Kind::Misuse(_)
             | Kind::Unexpected { .. }
-            | Kind::TooLarge(_) => false,
+            | Kind::TooLarge(..)
+            | Kind::Rejected(_) => false,
         }
     }
 
@@ -331,8 +350,14 @@ impl Error {
 
     /// The answer, or one event of it, is larger than the client's limits.
     pub fn is_too_large(&self) -> bool {
-        matches!(self.0.kind, Kind::TooLarge(_))
+        matches!(self.0.kind, Kind::TooLarge(..))
             || self.transport().is_some_and(TransportError::is_too_large)
+    }
+
+    /// Returns whether an [inspector](crate::Inspect) rejected the response; its reason is the
+    /// [`source`](std::error::Error::source).
+    pub fn is_rejected(&self) -> bool {
+        matches!(self.0.kind, Kind::Rejected(_))
     }
 
     /// A 2xx that is no answer: another content type, an empty or unreadable body.
@@ -364,7 +389,14 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0.kind {
-            Kind::Config(why) | Kind::Misuse(why) | Kind::TooLarge(why) => f.write_str(why),
+            Kind::Config(why) | Kind::Misuse(why) => f.write_str(why),
+            Kind::TooLarge(Limit::Response, limit) => {
+                write!(f, "response too large: more than {limit} bytes (max_response_size)")
+            }
+            Kind::TooLarge(Limit::Event, limit) => {
+                write!(f, "event too large: more than {limit} bytes (max_event_size)")
+            }
+            Kind::Rejected(_) => f.write_str("response rejected by an inspector"),
             Kind::InvalidRequest(error) => error.fmt(f),
             Kind::Transport(error) if error.is_timeout() && self.0.partial.is_some() => {
                 f.write_str("the answer was not whole in time")
@@ -434,6 +466,7 @@ impl std::error::Error for Error {
         match &self.0.kind {
             // Its own line is this error's: nothing is said twice.
             Kind::Transport(error) => error.source(),
+            Kind::Rejected(source) => Some(&**source),
             Kind::Unexpected { source, .. } => source.as_deref().map(|source| source as _),
             _ => None,
         }

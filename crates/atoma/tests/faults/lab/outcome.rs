@@ -1,7 +1,9 @@
 //! What a caller got, and the sentences to say of it.
 
 use super::{Log, invariants};
-use atoma::{ChatCompletionStream, CreateChatCompletion, Error, StreamChatCompletion};
+use atoma::{
+    ChatCompletionResponse, ChatCompletionStream, Error, Json, Streamed, types::ChatModel,
+};
 use atoma_transport::{ErrorKind, TransportError};
 use std::time::{Duration, Instant};
 
@@ -34,7 +36,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    pub(super) async fn of_stream(log: Log, call: atoma::Call<StreamChatCompletion>) -> Self {
+    pub(super) async fn of_stream(log: Log, call: atoma::Call<Streamed<ChatModel>>) -> Self {
         let began = Instant::now();
         match call.await {
             Ok(stream) => Self::read(log, stream, String::new(), began).await,
@@ -46,7 +48,10 @@ impl Outcome {
         Self::read(log, stream, read.to_owned(), Instant::now()).await
     }
 
-    pub(super) async fn of_unary(log: Log, call: atoma::Call<CreateChatCompletion>) -> Self {
+    pub(super) async fn of_unary(
+        log: Log,
+        call: atoma::Call<Json<ChatCompletionResponse>>,
+    ) -> Self {
         let began = Instant::now();
         match call.await {
             Ok(reply) => {

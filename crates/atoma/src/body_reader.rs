@@ -1,0 +1,397 @@
+//! Reads the body of a streamed response: frames into events, and events into a model.
+
+use crate::{
+    Error, Metadata, Result,
+    body_format::{BodyFormat, event_decoder, is_event_stream},
+    event_reader::{EventKind, EventReader},
+    idle_timeout::IdleTimeout,
+    response::OpenResponse,
+    stream_stats::StreamStats,
+};
+use atoma_sse::Decoder;
+use atoma_transport::{Body, TransportError};
+use atoma_types::StreamModel;
+use bytes::Bytes;
+use http_body::Body as _;
+use std::{
+    ops::Range,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+/// How much may follow `[DONE]` before the connection is given up.
+const DRAIN_LIMIT: usize = 64 << 10;
+/// How long reading it may take.
+const DRAIN_TIME: Duration = Duration::from_millis(200);
+/// How many frames without a chunk are read before the task yields.
+const QUIET_FRAMES: u32 = 64;
+/// How many blank bytes may come before the first event.
+const BLANK_LIMIT: usize = 64 << 10;
+
+/// The reader of one streamed response.
+///
+/// ```text
+/// Opening ──► Events ──► Draining ──┐
+///    │           └──────────────┐   │
+///    └──────► Json ──► Closing ◄┘   │
+///                         └──► Ended ◄── any error
+/// ```
+pub(crate) struct BodyReader<M> {
+    mode: Mode,
+    pub(crate) metadata: Metadata,
+    body: Body,
+    /// The frame in hand, of which `frame[read..]` is not decoded yet. It is kept until the next
+    /// one is needed, because the raw text of the last event is in it.
+    frame: Bytes,
+    read: usize,
+    raw: RawEvent,
+    /// All bytes of the body, where they are wanted.
+    capture: Option<Vec<u8>>,
+    decoder: Decoder,
+    pub(crate) events: EventReader<M>,
+    idle: IdleTimeout,
+    before_first: Option<Duration>,
+    between: Option<Duration>,
+    /// Frames since the last chunk.
+    quiet_frames: u32,
+    event_limit: usize,
+    response_limit: usize,
+    pub(crate) stats: StreamStats,
+}
+
+/// What the body is being read as.
+enum Mode {
+    /// Not known yet; the bytes so far.
+    Opening { beginning: Vec<u8>, labeled: bool },
+    /// An event stream.
+    Events,
+    /// One JSON value in its place; the bytes so far.
+    Json(Vec<u8>),
+    /// `[DONE]` was read. What follows is read as well, so that the connection can be reused.
+    Draining { left: usize },
+    /// The body has ended. Whether the response is complete remains to be checked.
+    Closing,
+    /// Nothing more will come.
+    Ended,
+}
+
+/// The text of the last event.
+#[derive(Default)]
+enum RawEvent {
+    #[default]
+    None,
+    /// It is a part of the frame in hand, the usual case.
+    InFrame(Range<usize>),
+    Copied(String),
+}
+
+/// One step of a stream: a chunk, which is in [`EventReader::chunk`], or the error that ends it.
+type Step = Result<()>;
+
+impl<M: StreamModel> BodyReader<M> {
+    pub(crate) fn new(response: OpenResponse, choices: u32) -> Self {
+        let OpenResponse { core, metadata, body, timeouts, key, inspection } = response;
+        let labeled = is_event_stream(metadata.headers());
+        let limits = core.limits;
+        Self {
+            mode: Mode::Opening { beginning: Vec::new(), labeled },
+            metadata,
+            body,
+            frame: Bytes::new(),
+            read: 0,
+            raw: RawEvent::None,
+            capture: None,
+            decoder: event_decoder(limits.event),
+            events: EventReader::new(choices, inspection, key, limits.response),
+            stats: StreamStats::new(core.timer.now()),
+            idle: IdleTimeout::new(Arc::clone(&core.timer)),
+            before_first: timeouts.head,
+            between: timeouts.idle,
+            quiet_frames: 0,
+            event_limit: limits.event,
+            response_limit: limits.response,
+        }
+    }
+
+    /// Whether it is not known yet what the body is.
+    pub(crate) fn is_unlabeled(&self) -> bool {
+        matches!(self.mode, Mode::Opening { labeled: false, .. })
+    }
+
+    pub(crate) fn is_ended(&self) -> bool {
+        matches!(self.mode, Mode::Ended)
+    }
+
+    /// Keeps all bytes of the body from now on.
+    pub(crate) fn capture(&mut self) {
+        self.capture = Some(self.frame.to_vec());
+    }
+
+    /// Takes the bytes of the body; empty if they were too many.
+    pub(crate) fn take_capture(&mut self) -> Vec<u8> {
+        self.capture.take().unwrap_or_default()
+    }
+
+    /// Returns the raw data of the last event.
+    pub(crate) fn raw(&self) -> &str {
+        match &self.raw {
+            RawEvent::None => "",
+            RawEvent::InFrame(range) => {
+                let data = self.frame.get(range.clone()).unwrap_or_default();
+                std::str::from_utf8(data).unwrap_or_default()
+            }
+            RawEvent::Copied(text) => text,
+        }
+    }
+
+    /// Goes on to the next chunk; `None` once the response has ended.
+    pub(crate) fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Option<Step>> {
+        loop {
+            if self.is_ended() {
+                return Poll::Ready(None);
+            }
+            if let Some(step) = ready!(self.poll_turn(cx)) {
+                return Poll::Ready(Some(step));
+            }
+        }
+    }
+
+    /// Reads until it is known what the body is, and a JSON body to its end. Returns whether a
+    /// chunk was read meanwhile.
+    pub(crate) fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool>> {
+        while matches!(self.mode, Mode::Opening { .. } | Mode::Json(_)) {
+            if let Some(step) = ready!(self.poll_turn(cx)) {
+                return Poll::Ready(step.map(|()| true));
+            }
+        }
+        Poll::Ready(Ok(false))
+    }
+
+    /// One turn: takes something from the event or frame in hand, or fetches the next frame.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Option<Step>> {
+        if let Some(kind) = self.events.read_rest() {
+            return Poll::Ready(self.handle(kind));
+        }
+        if let Mode::Closing = self.mode {
+            return Poll::Ready(self.close());
+        }
+        if self.read < self.frame.len() {
+            return Poll::Ready(self.consume());
+        }
+        self.release_frame();
+        match Pin::new(&mut self.body).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.frame = frame.into_data().unwrap_or_default();
+                if self.capture.is_some() {
+                    self.capture_frame();
+                }
+                self.quiet_frames += 1;
+                if self.quiet_frames < QUIET_FRAMES {
+                    return Poll::Ready(None);
+                }
+                // Yield after 64 frames without a chunk, so that a flood of comments cannot starve
+                // the task or the idle timeout.
+                self.quiet_frames = 0;
+                if self.idle.has_expired(self.idle_limit()) {
+                    return Poll::Ready(self.time_out());
+                }
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Poll::Ready(Some(Err(error))) => Poll::Ready(self.interrupt(error)),
+            Poll::Ready(None) => Poll::Ready(self.end_of_body()),
+            Poll::Pending => {
+                self.stats.is_waiting = true;
+                let limit = self.idle_limit();
+                ready!(self.idle.poll_expired(cx, limit));
+                Poll::Ready(self.time_out())
+            }
+        }
+    }
+
+    fn release_frame(&mut self) {
+        self.frame = Bytes::new();
+        self.read = 0;
+        if let RawEvent::InFrame(_) = self.raw {
+            self.raw = RawEvent::None;
+        }
+    }
+
+    #[cold]
+    fn capture_frame(&mut self) {
+        let Some(captured) = &mut self.capture else { return };
+        if captured.len() + self.frame.len() > self.response_limit {
+            self.capture = None;
+        } else {
+            captured.extend_from_slice(&self.frame);
+        }
+    }
+
+    /// Takes the next item from the frame in hand, or all of the frame if there is none in it.
+    fn consume(&mut self) -> Option<Step> {
+        match &mut self.mode {
+            Mode::Events => self.decode(),
+            Mode::Opening { beginning, labeled } => {
+                let labeled = *labeled;
+                if !beginning.is_empty() {
+                    beginning.extend_from_slice(&self.frame);
+                    self.frame = std::mem::take(beginning).into();
+                }
+                match BodyFormat::detect(&self.frame, labeled) {
+                    BodyFormat::Events => self.mode = Mode::Events,
+                    BodyFormat::Json => self.mode = Mode::Json(Vec::new()),
+                    BodyFormat::Unknown if self.frame.len() < BLANK_LIMIT => {
+                        let beginning = std::mem::take(&mut self.frame).to_vec();
+                        self.mode = Mode::Opening { beginning, labeled };
+                    }
+                    BodyFormat::Unknown | BodyFormat::Other => {
+                        let what = "the response is neither an event stream nor JSON";
+                        let error = Error::unexpected(what, &self.events.redacted(&self.frame));
+                        return self.fail(error);
+                    }
+                }
+                None
+            }
+            Mode::Json(json) => {
+                if json.len() + self.frame.len() > self.response_limit {
+                    return self.fail(Error::response_too_large(self.response_limit));
+                }
+                json.extend_from_slice(&self.frame);
+                self.release_frame();
+                None
+            }
+            Mode::Draining { left } => {
+                *left = left.saturating_sub(self.frame.len());
+                let is_too_much = *left == 0;
+                self.release_frame();
+                if is_too_much { self.close() } else { None }
+            }
+            Mode::Closing | Mode::Ended => self.finish(),
+        }
+    }
+
+    fn decode(&mut self) -> Option<Step> {
+        let mut input = &self.frame[self.read..];
+        let kind = match self.decoder.decode(&mut input) {
+            Ok(Some(event)) => {
+                self.raw.set(event.data(), &self.frame);
+                self.events.read(&event)
+            }
+            Ok(None) => Ok(EventKind::Nothing),
+            Err(_) => Err(Error::event_too_large(self.event_limit)),
+        };
+        self.read = self.frame.len() - input.len();
+        self.handle(kind)
+    }
+
+    fn handle(&mut self, kind: Result<EventKind>) -> Option<Step> {
+        match kind {
+            Ok(EventKind::Chunk) => {
+                self.quiet_frames = 0;
+                self.idle.reset();
+                self.stats.count_chunk(&self.idle);
+                Some(Ok(()))
+            }
+            Ok(EventKind::Nothing) => None,
+            Ok(EventKind::Done) => {
+                self.read = self.frame.len();
+                if !matches!(self.mode, Mode::Closing) {
+                    self.mode = Mode::Draining { left: DRAIN_LIMIT };
+                }
+                self.idle.reset();
+                None
+            }
+            Err(error) => self.fail(error),
+        }
+    }
+
+    /// Returns how long the next event may take.
+    fn idle_limit(&self) -> Option<Duration> {
+        match &self.mode {
+            Mode::Draining { .. } => Some(DRAIN_TIME),
+            _ if self.events.progress().chunks > 0 => self.between,
+            _ => self.before_first,
+        }
+    }
+
+    fn time_out(&mut self) -> Option<Step> {
+        // A finish reason is not the end, so what may follow it was awaited for as long as any
+        // event. Nothing is lost if nothing came.
+        if self.events.is_settled() {
+            return self.close();
+        }
+        let limit = self.idle_limit().unwrap_or_default();
+        self.fail(Error::stalled(self.events.progress().chunks == 0, limit))
+    }
+
+    fn end_of_body(&mut self) -> Option<Step> {
+        let mode = std::mem::replace(&mut self.mode, Mode::Closing);
+        let kind = match mode {
+            Mode::Json(json) => {
+                self.raw = RawEvent::Copied(String::from_utf8_lossy(&json).into_owned());
+                self.events.read_body(&json)
+            }
+            Mode::Events => match self.decoder.finish() {
+                Some(incomplete) => {
+                    self.raw = RawEvent::Copied(incomplete.data().to_owned());
+                    self.events.read_incomplete(incomplete.data())
+                }
+                None => Ok(EventKind::Nothing),
+            },
+            _ => Ok(EventKind::Nothing),
+        };
+        self.handle(kind)
+    }
+
+    /// Handles an error of the body. After the mark of the end it loses nothing.
+    fn interrupt(&mut self, error: TransportError) -> Option<Step> {
+        if self.events.is_complete() { self.close() } else { self.fail(error.into()) }
+    }
+
+    fn close(&mut self) -> Option<Step> {
+        match self.events.end(self.metadata.extensions_mut()) {
+            Ok(()) => self.finish(),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    fn fail(&mut self, error: Error) -> Option<Step> {
+        self.finish();
+        let time = self.stats.elapsed(&self.idle);
+        let error = error.with_head(&self.metadata).with_body_time(time);
+        Some(Err(self.events.fail(error)))
+    }
+
+    /// Lets go of the connection. It returns to its pool only if its body was read to the end.
+    fn finish(&mut self) -> Option<Step> {
+        self.mode = Mode::Ended;
+        self.body = Body::empty();
+        self.read = self.frame.len();
+        self.stats.end(&self.idle);
+        None
+    }
+}
+
+impl RawEvent {
+    /// Notes where in `frame` the data is, or copies it if the decoder had to join it.
+    #[inline]
+    fn set(&mut self, data: &str, frame: &[u8]) {
+        let start = data.as_ptr().addr().wrapping_sub(frame.as_ptr().addr());
+        if start < frame.len() {
+            *self = Self::InFrame(start..start + data.len());
+        } else {
+            self.copy(data);
+        }
+    }
+
+    #[inline(never)]
+    fn copy(&mut self, data: &str) {
+        match self {
+            // Reuses the memory: where frames are small, each event comes this way.
+            Self::Copied(text) => data.clone_into(text),
+            _ => *self = Self::Copied(data.to_owned()),
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! The settings and the transport that all calls of a client share.
+
+use crate::{Inspect, api_key::Credentials, server_url::ServerUrl};
+use atoma_transport::{Timeouts, Timer, Transport};
+use std::{fmt, sync::Arc};
+
+/// The shared part of a client. Resources and calls hold it, and nothing else of the client.
+///
+/// Cloning it is cheap, so that a client with one more inspector is a changed clone.
+#[derive(Clone)]
+pub(crate) struct Core {
+    /// Retries, headers, credentials and timeouts around the actual transport.
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) timer: Arc<dyn Timer>,
+    pub(crate) credentials: Credentials,
+    pub(crate) server_url: Arc<ServerUrl>,
+    /// Contained in `server_url`; for calls to another server.
+    pub(crate) default_query: Vec<(String, String)>,
+    pub(crate) allow_http: bool,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) stream_timeouts: Timeouts,
+    pub(crate) limits: Limits,
+    /// Whether streams ask for usage where the request does not say.
+    pub(crate) stream_usage: bool,
+    pub(crate) inspectors: Vec<Arc<dyn Inspect>>,
+    #[cfg(feature = "blocking")]
+    pub(crate) runtime: Option<crate::runtime::BlockingRuntime>,
+}
+
+/// Size limits on what the server sends, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) response: usize,
+    pub(crate) event: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { response: 32 << 20, event: 16 << 20 }
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core")
+            .field("server_url", &self.server_url)
+            .field("timeouts", &self.timeouts)
+            .field("stream_timeouts", &self.stream_timeouts)
+            .field("transport", &self.transport)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,190 @@
+//! How the response of a call is read: as one JSON value, or as a stream.
+
+use crate::{
+    Error, Reply, ResponseStream, Result,
+    body_format::{BodyFormat, event_decoder, trimmed},
+    event_reader::{EventKind, EventReader, to_error},
+    response::{OpenResponse, PendingResponse, redacted},
+};
+use atoma_types::{ApiError, ResponseModel, StreamModel};
+use bytes::Bytes;
+use std::{fmt, future::Future, marker::PhantomData};
+
+/// The kind of a call: [`Json`] or [`Streamed`]. No other type implements it.
+pub trait Endpoint: Sized + Send + 'static {
+    /// The value that the call resolves to.
+    type Output: Send + 'static;
+
+    #[doc(hidden)]
+    const IS_STREAM: bool;
+
+    /// Reads the response. The argument has no public path, which seals the trait.
+    #[doc(hidden)]
+    fn read(
+        self,
+        pending: Result<PendingResponse>,
+    ) -> impl Future<Output = Result<Self::Output>> + Send;
+}
+
+/// A call whose response is one JSON value: it resolves to a [`Reply<T>`].
+///
+/// A server that streams the response although it was not asked to is understood.
+pub struct Json<T> {
+    choices: u32,
+    response: PhantomData<fn() -> T>,
+}
+
+/// A call whose response is streamed: it resolves to a [`ResponseStream<M>`].
+///
+/// A server that sends one JSON value in place of the stream is understood.
+pub struct Streamed<M> {
+    choices: u32,
+    model: PhantomData<fn() -> M>,
+}
+
+impl<T> Json<T> {
+    /// A response with this number of choices, should it come as a stream.
+    pub(crate) fn new(choices: u32) -> Self {
+        Self { choices, response: PhantomData }
+    }
+}
+
+impl<M> Streamed<M> {
+    /// A response with this number of choices.
+    pub(crate) fn new(choices: u32) -> Self {
+        Self { choices, model: PhantomData }
+    }
+}
+
+impl<T: ResponseModel> Endpoint for Json<T> {
+    type Output = Reply<T>;
+    const IS_STREAM: bool = false;
+
+    async fn read(self, pending: Result<PendingResponse>) -> Result<Reply<T>> {
+        let mut pending = pending?;
+        let mut response = pending.open().await?;
+        if response.is_event_stream() {
+            // Boxed: a stream is large, and hardly any response is one.
+            return Box::pin(read_stream(response, self.choices)).await;
+        }
+        let start = response.body_start();
+        let value = match response.read_body().await {
+            Ok(raw) => parse(&raw, self.choices, &mut response).map(|value| (value, raw)),
+            Err(error) => Err(error),
+        };
+        match value {
+            Ok((value, raw)) => Ok(Reply::new(value, response.metadata, raw)),
+            Err(error) => Err(response.complete_error(error, start)),
+        }
+    }
+}
+
+impl<M: StreamModel> Endpoint for Streamed<M> {
+    type Output = ResponseStream<M>;
+    const IS_STREAM: bool = true;
+
+    async fn read(self, pending: Result<PendingResponse>) -> Result<ResponseStream<M>> {
+        let mut pending = pending?;
+        let response = pending.open().await?;
+        // Boxed: it is large, and is not needed while the head is awaited.
+        Box::pin(ResponseStream::open(response, self.choices)).await
+    }
+}
+
+/// Reads a stream that was not asked for.
+async fn read_stream<T: ResponseModel>(response: OpenResponse, choices: u32) -> Result<Reply<T>> {
+    let mut stream = ResponseStream::<T::Stream>::open(response, choices).await?;
+    stream.keep_raw();
+    stream.into_reply().await
+}
+
+/// Parses a body: JSON, or an event stream with another label.
+fn parse<T: ResponseModel>(raw: &Bytes, choices: u32, response: &mut OpenResponse) -> Result<T> {
+    let inspection = std::mem::take(&mut response.inspection);
+    let (key, extensions) = (response.key.take(), response.metadata.extensions_mut());
+    match BodyFormat::detect(trimmed(raw), false) {
+        BodyFormat::Events => {
+            // The body was limited when it was read.
+            let mut reader = EventReader::<T::Stream>::new(choices, inspection, key, usize::MAX);
+            match read_events(raw, &mut reader, response.core.limits.event, extensions) {
+                Ok(()) => Ok(reader.into_response()),
+                Err(error) => Err(reader.fail(error)),
+            }
+        }
+        _ => {
+            let mut inspection = inspection;
+            let body = inspection.body(raw)?;
+            let value =
+                parse_json(trimmed(&body), |text| redacted(text, key.as_ref()).into_owned())?;
+            inspection.finish(extensions)?;
+            Ok(value)
+        }
+    }
+}
+
+/// Reads all events of a body.
+fn read_events<M: StreamModel>(
+    mut body: &[u8],
+    reader: &mut EventReader<M>,
+    event_limit: usize,
+    extensions: &mut http::Extensions,
+) -> Result<()> {
+    let mut decoder = event_decoder(event_limit);
+    let too_large = |_| Error::event_too_large(event_limit);
+    while let Some(event) = decoder.decode(&mut body).map_err(too_large)? {
+        let mut kind = reader.read(&event)?;
+        while kind != EventKind::Done {
+            match reader.read_rest() {
+                Some(next) => kind = next?,
+                None => break,
+            }
+        }
+        if kind == EventKind::Done {
+            return reader.end(extensions);
+        }
+    }
+    if let Some(incomplete) = decoder.finish() {
+        reader.read_incomplete(incomplete.data())?;
+    }
+    reader.end(extensions)
+}
+
+fn parse_json<T: ResponseModel>(json: &[u8], redact: impl Fn(&[u8]) -> Vec<u8>) -> Result<T> {
+    match json.first() {
+        Some(b'{' | b'[') => {}
+        None => return Err(Error::unexpected("the response body is empty", b"")),
+        Some(_) => return Err(Error::unexpected("the response body is not JSON", &redact(json))),
+    }
+    let response = match T::from_slice(json) {
+        Ok(response) if response.has_content() && response.error().is_none() => {
+            return Ok(response);
+        }
+        Ok(response) => response,
+        Err(error) => return Err(to_error(error, &redact(json))),
+    };
+    let json = redact(json);
+    // An error is read again, from the text without the key.
+    let reported = || T::from_slice(&json).ok()?.error().cloned();
+    if let Some(api) = response.error().and_then(|_| reported()) {
+        return Err(Error::told(api));
+    }
+    if response.has_content() {
+        return Ok(response);
+    }
+    match ApiError::from_body(&json) {
+        Some(api) => Err(Error::told(api)),
+        None => Err(Error::unexpected("the response has no content", &json)),
+    }
+}
+
+impl<T> fmt::Debug for Json<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Json")
+    }
+}
+
+impl<M> fmt::Debug for Streamed<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Streamed")
+    }
+}

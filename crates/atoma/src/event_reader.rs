@@ -1,0 +1,256 @@
+//! Reads the events of one response into a model. Pure: stream and unary response share it.
+
+use crate::{ApiKey, Error, Result, error::Partial, inspect::Inspection};
+use atoma_sse::Event;
+use atoma_types::{ApiError, ParseError, Progress, Seen, StreamModel};
+use std::borrow::Cow;
+
+/// Reads the events of one response in order, and knows whether it is complete.
+pub(crate) struct EventReader<M> {
+    model: M,
+    inspection: Inspection,
+    key: Option<ApiKey>,
+    /// The most bytes of content that are kept.
+    limit: usize,
+    is_done: bool,
+    /// The last data that was not JSON: it may say why the stream ended.
+    stray: Vec<u8>,
+    /// The values of the last event that were not read yet. An event holds several only where a
+    /// proxy lost a blank line.
+    rest: Rest,
+    failed: Option<Error>,
+}
+
+#[derive(Default)]
+struct Rest {
+    text: String,
+    read: usize,
+    /// The text is a JSON body, sent in place of a stream.
+    is_body: bool,
+}
+
+/// What a value of an event was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EventKind {
+    /// A chunk, in [`EventReader::chunk`].
+    Chunk,
+    /// Nothing that matters: a comment sent as data, an empty object.
+    Nothing,
+    /// `[DONE]`.
+    Done,
+}
+
+impl<M: StreamModel> EventReader<M> {
+    pub(crate) fn new(
+        choices: u32,
+        inspection: Inspection,
+        key: Option<ApiKey>,
+        limit: usize,
+    ) -> Self {
+        let mut model = M::default();
+        model.expect_choices(choices);
+        Self {
+            model,
+            inspection,
+            key,
+            limit,
+            is_done: false,
+            stray: Vec::new(),
+            rest: Rest::default(),
+            failed: None,
+        }
+    }
+
+    /// Reads the first value of an event.
+    pub(crate) fn read(&mut self, event: &Event<'_>) -> Result<EventKind> {
+        if self.inspection.is_empty() || !is_inspected(event.data()) {
+            return self.read_data(event.name(), event.data());
+        }
+        let text = self.inspection.event(event.data())?;
+        self.read_data(event.name(), &text)
+    }
+
+    /// Reads the first value of the data of an event.
+    pub(crate) fn read_data(&mut self, name: &str, data: &str) -> Result<EventKind> {
+        let mut rest = data;
+        let kind = self.read_value(name, &mut rest, false)?;
+        if !rest.is_empty() {
+            self.rest = Rest { text: rest.to_owned(), read: 0, is_body: false };
+        }
+        Ok(kind)
+    }
+
+    /// Reads the first value of a JSON body that was sent in place of a stream.
+    pub(crate) fn read_body(&mut self, body: &[u8]) -> Result<EventKind> {
+        let body =
+            if self.inspection.is_empty() { body.into() } else { self.inspection.body(body)? };
+        let text = String::from_utf8_lossy(crate::body_format::trimmed(&body));
+        let mut rest = &*text;
+        let kind = self.read_value("", &mut rest, true)?;
+        if kind != EventKind::Chunk {
+            let body = self.redacted(text.as_bytes());
+            return Err(Error::unexpected("the response has no content", &body));
+        }
+        self.rest = Rest { text: rest.to_owned(), read: 0, is_body: true };
+        Ok(kind)
+    }
+
+    /// Reads the next value of the last event; `None` if it has no more.
+    pub(crate) fn read_rest(&mut self) -> Option<Result<EventKind>> {
+        if self.rest.text.is_empty() {
+            return None;
+        }
+        let mut rest = std::mem::take(&mut self.rest);
+        let mut text = &rest.text[rest.read..];
+        let kind = self.read_value("", &mut text, rest.is_body);
+        rest.read = rest.text.len() - text.len();
+        if rest.read < rest.text.len() && kind.is_ok() {
+            self.rest = rest;
+        }
+        Some(kind)
+    }
+
+    /// Reads an event that the end of the stream left without its blank line.
+    ///
+    /// The standard drops it. A `[DONE]` or a complete JSON object cannot be incomplete, though, and
+    /// there are servers that forget the last blank line.
+    pub(crate) fn read_incomplete(&mut self, data: &str) -> Result<EventKind> {
+        let data = data.trim_ascii();
+        let is_json = || M::default().read("", &mut { data }).is_ok();
+        if is_done_mark(data) || (data.starts_with('{') && is_json()) {
+            self.read(&Event::new(data))
+        } else {
+            Ok(EventKind::Nothing)
+        }
+    }
+
+    /// Returns the chunk that was read last.
+    pub(crate) fn chunk(&self) -> &M::Chunk {
+        self.model.chunk()
+    }
+
+    /// Takes the chunk that was read last.
+    pub(crate) fn take_chunk(&mut self) -> M::Chunk {
+        self.model.take_chunk()
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        self.model.progress()
+    }
+
+    /// `[DONE]` was read, or every choice has its finish reason.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.progress().is_complete(self.is_done)
+    }
+
+    /// Nothing but the usage can still come.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.is_done || self.progress().is_settled
+    }
+
+    /// Ends a response whose body has ended: an error if it is not complete.
+    pub(crate) fn end(&mut self, extensions: &mut http::Extensions) -> Result<()> {
+        if self.is_complete() {
+            return self.inspection.finish(extensions);
+        }
+        let stray = std::mem::take(&mut self.stray);
+        let stray = self.redacted(&stray);
+        Err(if self.is_done && self.progress().has_unreadable {
+            Error::unexpected("an event of the response is not JSON", &stray)
+        } else {
+            Error::truncated(&stray)
+        })
+    }
+
+    /// Returns the response as far as it came; `None` before the first chunk.
+    pub(crate) fn partial(&self) -> Option<M::Response> {
+        match &self.failed {
+            Some(error) => error.partial_as().cloned(),
+            None => (self.progress().chunks > 0).then(|| self.model.response()),
+        }
+    }
+
+    /// Ends the response with this error, which receives the partial response. From now on
+    /// [`failed`](Self::failed) returns it.
+    pub(crate) fn fail(&mut self, error: Error) -> Error {
+        let has_begun = self.progress().chunks > 0;
+        let partial =
+            has_begun.then(|| Partial::new(std::mem::take(&mut self.model).into_response()));
+        self.rest = Rest::default();
+        self.failed.insert(error.with_partial(partial)).clone()
+    }
+
+    /// Returns the error that ended the response.
+    pub(crate) fn failed(&self) -> Option<&Error> {
+        self.failed.as_ref()
+    }
+
+    pub(crate) fn into_response(self) -> M::Response {
+        self.model.into_response()
+    }
+
+    /// Returns `text` without the API key, in case the server repeated it.
+    pub(crate) fn redacted<'a>(&self, text: &'a [u8]) -> Cow<'a, [u8]> {
+        match &self.key {
+            Some(key) => key.redact(text),
+            None => text.into(),
+        }
+    }
+
+    /// Reads the value that `data` begins with, and moves `data` past it.
+    fn read_value(&mut self, name: &str, data: &mut &str, is_body: bool) -> Result<EventKind> {
+        let text = *data;
+        if !text.starts_with('{') && is_done_mark(text.trim_ascii()) {
+            *data = "";
+            self.is_done = true;
+            return Ok(EventKind::Done);
+        }
+        let seen = if is_body { self.model.read_body(data) } else { self.model.read(name, data) };
+        match seen {
+            Ok(Seen::Chunk) if self.progress().size <= self.limit => Ok(EventKind::Chunk),
+            Ok(Seen::Chunk) => Err(Error::response_too_large(self.limit)),
+            Ok(Seen::Error(error)) => Err(self.reported(name, text, *error)),
+            Ok(Seen::Unreadable) => {
+                self.stray = text.as_bytes()[..text.len().min(STRAY_LIMIT)].to_vec();
+                Ok(EventKind::Nothing)
+            }
+            Ok(_) => Ok(EventKind::Nothing),
+            Err(error) => Err(to_error(error, &self.redacted(text.as_bytes()))),
+        }
+    }
+
+    /// The error that the server reports in `text`, read again from the text without the key.
+    #[cold]
+    fn reported(&self, name: &str, text: &str, error: ApiError) -> Error {
+        let redacted = match self.redacted(text.as_bytes()) {
+            Cow::Borrowed(_) => return Error::told(error),
+            Cow::Owned(redacted) => redacted,
+        };
+        let text = String::from_utf8_lossy(&redacted);
+        match M::default().read(name, &mut &*text) {
+            Ok(Seen::Error(error)) => Error::told(*error),
+            _ => Error::unexpected("the response is an error of an unknown form", &redacted),
+        }
+    }
+}
+
+/// How much is kept of data that is not JSON.
+const STRAY_LIMIT: usize = 1024;
+
+/// The error for JSON that cannot be parsed: a list may report an error all the same.
+pub(crate) fn to_error(error: ParseError, json: &[u8]) -> Error {
+    match ApiError::from_body(json) {
+        Some(api) if json.starts_with(b"[") => Error::told(api),
+        _ => Error::unreadable(error, json),
+    }
+}
+
+fn is_done_mark(data: &str) -> bool {
+    data.get(..6).is_some_and(|mark| mark.eq_ignore_ascii_case("[done]"))
+}
+
+/// Comments sent as data and the mark of the end are not part of the response.
+fn is_inspected(data: &str) -> bool {
+    let data = data.trim_ascii();
+    !data.is_empty() && !data.starts_with(':') && !is_done_mark(data)
+}

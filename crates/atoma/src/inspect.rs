@@ -1,0 +1,152 @@
+//! Inspection of the exact text of a response, before it is parsed.
+
+use crate::{Error, Result};
+use atoma_transport::BoxError;
+use http::Extensions;
+use std::{borrow::Cow, fmt};
+
+/// Sees the exact bytes of every response before they are parsed, and can replace or reject them.
+///
+/// This is the place for checking signatures and for decryption. Add an inspector with
+/// [`ClientBuilder::inspect`](crate::ClientBuilder::inspect); several are applied in the order in
+/// which they were added, each to the text that the one before returned. Error responses (a status
+/// other than 2xx) are not inspected.
+///
+/// ```
+/// use atoma::{CallInfo, Client, Inspect, InspectCall, transport::BoxError};
+/// use std::borrow::Cow;
+///
+/// /// Rejects everything that is not signed.
+/// struct Signed;
+///
+/// impl Inspect for Signed {
+///     fn begin(&self, _: &CallInfo<'_>) -> Option<Box<dyn InspectCall>> {
+///         Some(Box::new(Signed))
+///     }
+/// }
+///
+/// impl InspectCall for Signed {
+///     fn body<'a>(&mut self, body: &'a [u8]) -> Result<Cow<'a, [u8]>, BoxError> {
+///         let text = std::str::from_utf8(body)?;
+///         if text.contains("\"signature\"") { Ok(body.into()) } else { Err("no signature".into()) }
+///     }
+///
+///     fn event<'a>(&mut self, data: &'a str) -> Result<Cow<'a, str>, BoxError> {
+///         if data.contains("\"signature\"") { Ok(data.into()) } else { Err("no signature".into()) }
+///     }
+/// }
+///
+/// let builder = Client::builder().inspect(Signed);
+/// ```
+pub trait Inspect: Send + Sync + 'static {
+    /// Starts the inspection of one call; `None` leaves the call alone.
+    ///
+    /// The returned value sees everything that belongs to the call, in order, so it can hold what
+    /// lasts for one response: the key of a stream, a session, a counter.
+    fn begin(&self, call: &CallInfo<'_>) -> Option<Box<dyn InspectCall>>;
+}
+
+/// The inspection of one call; see [`Inspect`].
+pub trait InspectCall: Send + 'static {
+    /// Inspects a whole JSON body and returns the bytes to parse: `body` itself, or others.
+    ///
+    /// The default returns `body`.
+    ///
+    /// # Errors
+    ///
+    /// An error fails the call; it becomes the source of an error for which
+    /// [`Error::is_rejected`] is true.
+    fn body<'a>(&mut self, body: &'a [u8]) -> Result<Cow<'a, [u8]>, BoxError> {
+        Ok(Cow::Borrowed(body))
+    }
+
+    /// Inspects the data of one event and returns the text to parse: `data` itself, or another.
+    ///
+    /// Called for each event that has data, except `[DONE]` and comments sent as data. The default
+    /// returns `data`.
+    ///
+    /// # Errors
+    ///
+    /// As [`body`](Self::body). The error of a stream keeps the partial response.
+    fn event<'a>(&mut self, data: &'a str) -> Result<Cow<'a, str>, BoxError> {
+        Ok(Cow::Borrowed(data))
+    }
+
+    /// Ends the inspection of a response that is complete.
+    ///
+    /// `extensions` are those of the reply's or stream's [`Metadata`](crate::Metadata): the place
+    /// to report a result. The default does nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`body`](Self::body).
+    fn finish(&mut self, extensions: &mut Extensions) -> Result<(), BoxError> {
+        let _ = extensions;
+        Ok(())
+    }
+}
+
+/// The call that is about to be sent, for [`Inspect`] and [`Observe`](crate::Observe).
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct CallInfo<'a> {
+    /// The method of the request.
+    pub method: &'a http::Method,
+    /// The path of the endpoint below the base URL, such as `/chat/completions`.
+    pub path: &'static str,
+    /// The URL of the request, with the query.
+    pub uri: &'a http::Uri,
+    /// The body of the request. It holds the prompt.
+    pub body: &'a [u8],
+    /// Whether a stream was asked for.
+    pub is_stream: bool,
+}
+
+/// Leaves the body out: it holds the prompt.
+impl fmt::Debug for CallInfo<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallInfo")
+            .field("method", self.method)
+            .field("path", &self.path)
+            .field("is_stream", &self.is_stream)
+            .finish_non_exhaustive()
+    }
+}
+
+/// All inspectors of one call. Empty and without an allocation for most clients.
+#[derive(Default)]
+pub(crate) struct Inspection(Vec<Box<dyn InspectCall>>);
+
+impl Inspection {
+    pub(crate) fn begin(inspectors: &[std::sync::Arc<dyn Inspect>], call: &CallInfo<'_>) -> Self {
+        Self(inspectors.iter().filter_map(|inspector| inspector.begin(call)).collect())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn body<'a>(&mut self, body: &'a [u8]) -> Result<Cow<'a, [u8]>> {
+        self.0.iter_mut().try_fold(Cow::Borrowed(body), |body, call| {
+            match body {
+                Cow::Borrowed(body) => call.body(body),
+                Cow::Owned(body) => call.body(&body).map(|body| Cow::Owned(body.into_owned())),
+            }
+            .map_err(Error::rejected)
+        })
+    }
+
+    pub(crate) fn event<'a>(&mut self, data: &'a str) -> Result<Cow<'a, str>> {
+        self.0.iter_mut().try_fold(Cow::Borrowed(data), |data, call| {
+            match data {
+                Cow::Borrowed(data) => call.event(data),
+                Cow::Owned(data) => call.event(&data).map(|data| Cow::Owned(data.into_owned())),
+            }
+            .map_err(Error::rejected)
+        })
+    }
+
+    pub(crate) fn finish(&mut self, extensions: &mut Extensions) -> Result<()> {
+        self.0.iter_mut().try_for_each(|call| call.finish(extensions)).map_err(Error::rejected)
+    }
+}

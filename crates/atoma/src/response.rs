@@ -1,0 +1,178 @@
+//! Reads responses: the head, error statuses, and whole bodies within the limits.
+
+use crate::{
+    ApiKey, Error, Metadata, Result, body_format::is_event_stream, core::Core,
+    error::error_response::parse_error_body, headers::KeySlot, inspect::Inspection,
+};
+use atoma_transport::{Body, ResponseFuture, Sleep, Timeouts, TransportError};
+use bytes::{Bytes, BytesMut};
+use http::StatusCode;
+use http_body::{Body as _, Frame};
+use std::{
+    borrow::Cow,
+    future::poll_fn,
+    pin::Pin,
+    sync::Arc,
+    task::Poll,
+    time::{Duration, Instant},
+};
+
+/// How much of an error body is read.
+const ERROR_BODY_LIMIT: usize = 64 << 10;
+/// How long reading an error body may take. A stream has no other limit for it.
+const ERROR_BODY_TIME: Duration = Duration::from_secs(5);
+
+/// A request that was sent, and all that is needed to read its response.
+#[allow(missing_debug_implementations, unreachable_pub)]
+pub struct PendingResponse {
+    pub(crate) core: Arc<Core>,
+    pub(crate) response: ResponseFuture,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) key: SentKey,
+    pub(crate) inspection: Inspection,
+}
+
+/// The API key of a call, to be redacted from the response.
+pub(crate) enum SentKey {
+    /// The key is known when the call begins.
+    Fixed(Option<ApiKey>),
+    /// The provider's key for the last attempt.
+    Provided(KeySlot),
+}
+
+/// A usable head, and the body that follows it.
+pub(crate) struct OpenResponse {
+    pub(crate) core: Arc<Core>,
+    pub(crate) metadata: Metadata,
+    pub(crate) body: Body,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) key: Option<ApiKey>,
+    pub(crate) inspection: Inspection,
+}
+
+impl PendingResponse {
+    /// Waits for the head. Any status that cannot come with content is an error.
+    pub(crate) async fn open(&mut self) -> Result<OpenResponse> {
+        let (mut parts, body) = self.response.as_mut().await?.into_parts();
+        let attempts = parts.extensions.remove().unwrap_or_default();
+        let response = OpenResponse {
+            core: Arc::clone(&self.core),
+            metadata: Metadata::new(parts.status, parts.headers, attempts),
+            body,
+            timeouts: self.timeouts,
+            key: self.key.take(),
+            inspection: std::mem::take(&mut self.inspection),
+        };
+        if has_content(parts.status) {
+            return Ok(response);
+        }
+        // Boxed: it is large, and most calls never need it.
+        Err(Box::pin(response.into_error()).await)
+    }
+}
+
+impl SentKey {
+    fn take(&mut self) -> Option<ApiKey> {
+        match self {
+            Self::Fixed(key) => key.take(),
+            Self::Provided(key) => key.get(),
+        }
+    }
+}
+
+impl OpenResponse {
+    /// Returns whether the response is an event stream with content.
+    pub(crate) fn is_event_stream(&self) -> bool {
+        is_event_stream(self.metadata.headers()) && !self.body.is_end_stream()
+    }
+
+    /// Reads the body to its end.
+    pub(crate) async fn read_body(&mut self) -> Result<Bytes> {
+        read_whole(&mut self.body, self.core.limits.response).await
+    }
+
+    /// Returns the time now if the body is still to come, to measure how long it takes.
+    pub(crate) fn body_start(&self) -> Option<Instant> {
+        (!self.body.is_whole()).then(|| self.core.timer.now())
+    }
+
+    /// Adds to an error what is known of the response.
+    pub(crate) fn complete_error(&self, error: Error, body_start: Option<Instant>) -> Error {
+        let now = self.core.timer.now();
+        let time = body_start.map(|start| now.saturating_duration_since(start));
+        error.with_head(&self.metadata).with_body_time(time.unwrap_or_default())
+    }
+
+    /// The error for a response whose status is not a usable 2xx.
+    async fn into_error(self) -> Error {
+        if self.metadata.status().is_success() {
+            let what = "the status of the response excludes content";
+            return Error::unexpected(what, b"").with_head(&self.metadata);
+        }
+        let timer = &*self.core.timer;
+        let body = beginning(self.body, timer.sleep_until(timer.now() + ERROR_BODY_TIME)).await;
+        let api_error = parse_error_body(&redacted(&body, self.key.as_ref()));
+        Error::refused(api_error).with_head(&self.metadata)
+    }
+}
+
+/// Returns whether content can come with this status: a 2xx, but not one of those that exclude it
+/// (RFC 9110, sections 15.3.5 and 15.3.6).
+fn has_content(status: StatusCode) -> bool {
+    let is_empty = matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT);
+    status.is_success() && !is_empty
+}
+
+/// Returns `text` without the key that the call was made with.
+pub(crate) fn redacted<'a>(text: &'a [u8], key: Option<&ApiKey>) -> Cow<'a, [u8]> {
+    key.map_or(text.into(), |key| key.redact(text))
+}
+
+/// Reads a body to its end. A body that comes in one piece, the usual case, is not copied.
+async fn read_whole(body: &mut Body, limit: usize) -> Result<Bytes> {
+    if body.size_hint().lower() > limit as u64 {
+        return Err(Error::response_too_large(limit));
+    }
+    let mut first = Bytes::new();
+    let mut joined = BytesMut::new();
+    while let Some(frame) = next_frame(body).await {
+        let Ok(data) = frame?.into_data() else { continue };
+        if first.len() + joined.len() + data.len() > limit {
+            return Err(Error::response_too_large(limit));
+        }
+        if joined.is_empty() && first.is_empty() {
+            first = data;
+            continue;
+        }
+        if joined.is_empty() {
+            joined.extend_from_slice(&std::mem::take(&mut first));
+        }
+        joined.extend_from_slice(&data);
+    }
+    Ok(if joined.is_empty() { first } else { joined.freeze() })
+}
+
+/// Reads up to 64 KiB of an error body. Read errors and timeouts are ignored: the status matters
+/// more than the explanation.
+async fn beginning(mut body: Body, mut timeout: Sleep) -> Vec<u8> {
+    let mut read = Vec::new();
+    poll_fn(|cx| {
+        while read.len() < ERROR_BODY_LIMIT {
+            match Pin::new(&mut body).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    let data = frame.into_data().unwrap_or_default();
+                    read.extend_from_slice(&data[..data.len().min(ERROR_BODY_LIMIT - read.len())]);
+                }
+                Poll::Ready(_) => break,
+                Poll::Pending => return timeout.as_mut().poll(cx),
+            }
+        }
+        Poll::Ready(())
+    })
+    .await;
+    read
+}
+
+async fn next_frame(body: &mut Body) -> Option<std::result::Result<Frame<Bytes>, TransportError>> {
+    poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await
+}
