@@ -11,6 +11,8 @@ mod loopback;
 mod observe;
 mod request_id;
 mod retry;
+#[cfg(feature = "serde")]
+mod seconds;
 #[cfg(feature = "test-util")]
 #[cfg_attr(docsrs, doc(cfg(feature = "test-util")))]
 pub mod testing;

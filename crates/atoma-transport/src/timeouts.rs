@@ -18,20 +18,29 @@ use std::time::{Duration, Instant};
 /// assert_eq!(patient.connect, Some(Duration::from_secs(10)));
 /// assert_eq!(patient.total, None);
 /// ```
+///
+/// With the feature `serde`, each field is a number of seconds or `"none"`. Missing fields have
+/// their default, unknown ones are an error: `{ "head": 1.5, "total": "none" }`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 #[non_exhaustive]
 pub struct Timeouts {
     /// Name lookup, TCP, proxy and TLS together, for each connection. Default 10 s.
+    #[cfg_attr(feature = "serde", serde(with = "crate::seconds::optional"))]
     pub connect: Option<Duration>,
     /// From the start of an attempt until the head of its answer. Default none: the total bounds it.
     ///
     /// Interim (1xx) answers and bytes that trickle in do not restart it.
+    #[cfg_attr(feature = "serde", serde(with = "crate::seconds::optional"))]
     pub head: Option<Duration>,
     /// Between two pieces of the body, whatever they hold. Default 120 s.
     ///
     /// Only time spent waiting for the server counts; a reader may take as long as it likes.
+    #[cfg_attr(feature = "serde", serde(with = "crate::seconds::optional"))]
     pub idle: Option<Duration>,
     /// The whole call: all attempts, the waits between them, and the body. Default 600 s.
+    #[cfg_attr(feature = "serde", serde(with = "crate::seconds::optional"))]
     pub total: Option<Duration>,
 }
 

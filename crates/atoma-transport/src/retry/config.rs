@@ -17,7 +17,14 @@ use std::{error::Error, fmt, time::Duration};
 /// assert!(config.validate().is_ok());
 /// assert!(RetryConfig::default().max_attempts(0).validate().is_err());
 /// ```
+///
+/// With the feature `serde`, durations are numbers of seconds, statuses are numbers, and
+/// [`RetryConnectionErrors`] is `"never"`, `"if_not_sent"` or `"always"`. Missing fields have their
+/// default, unknown ones are an error: `{ "max_attempts": 5, "backoff": { "max_interval": 2.5 } }`.
+/// Reading does not [validate](Self::validate).
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 #[non_exhaustive]
 pub struct RetryConfig {
     /// How often the request is sent at most, the first time included. Default 3, at least 1.
@@ -30,11 +37,13 @@ pub struct RetryConfig {
     /// The refusals worth another attempt. Default 408, 425, 429, 500, 502, 503, 504.
     ///
     /// A server's `x-should-retry: true` or `false` goes before this list. A 2xx in it is invalid.
+    #[cfg_attr(feature = "serde", serde(with = "statuses"))]
     pub statuses: Vec<StatusCode>,
     /// The longest wait a server may ask for. Default 60 s.
     ///
     /// If it asks for a longer one, the call ends at once and
     /// [`retry_after`](crate::retry_after) reads the value from the response.
+    #[cfg_attr(feature = "serde", serde(with = "crate::seconds"))]
     pub max_retry_after: Duration,
 }
 
@@ -124,16 +133,21 @@ impl Default for RetryConfig {
 /// `min(initial_interval × exponentⁿ, max_interval)`, and at least 50 ms. The names are those of
 /// the API reference, which gives times in milliseconds; here they are [`Duration`]s.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 #[non_exhaustive]
 pub struct BackoffStrategy {
     /// The longest wait after the first attempt. Default 500 ms.
+    #[cfg_attr(feature = "serde", serde(with = "crate::seconds"))]
     pub initial_interval: Duration,
     /// The longest wait of all. Default 8 s. Below 50 ms, it is the shortest one too.
+    #[cfg_attr(feature = "serde", serde(with = "crate::seconds"))]
     pub max_interval: Duration,
     /// By how much the longest wait grows from one attempt to the next. Default 2, at least 1.
     pub exponent: f64,
     /// No retry begins later than this after the call began. Default none: the number of attempts
     /// and the total time-out bound the call.
+    #[cfg_attr(feature = "serde", serde(with = "crate::seconds::optional"))]
     pub max_elapsed_time: Option<Duration>,
 }
 
@@ -194,6 +208,8 @@ impl Default for BackoffStrategy {
 /// A completion costs money. An attempt that broke off after the request was sent may have been
 /// carried out and billed, although the answer never came.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum RetryConnectionErrors {
     /// Never.
@@ -227,3 +243,26 @@ impl fmt::Display for InvalidRetryConfig {
 }
 
 impl Error for InvalidRetryConfig {}
+
+/// Statuses as numbers.
+#[cfg(feature = "serde")]
+mod statuses {
+    use http::StatusCode;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(all: &[StatusCode], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(all.iter().map(StatusCode::as_u16))
+    }
+
+    pub(super) fn deserialize<'de, D>(from: D) -> Result<Vec<StatusCode>, D::Error>
+    where
+        D: Deserializer<'de>,
+    {
+        let numbers = Vec::<u16>::deserialize(from)?;
+        let status = |number| {
+            StatusCode::from_u16(number)
+                .map_err(|_| D::Error::custom(format!("{number} is not a status, 100 to 999")))
+        };
+        numbers.into_iter().map(status).collect()
+    }
+}
