@@ -225,7 +225,6 @@ fn grown(needed: usize, limit: usize) -> usize {
     let mut room = SMALLEST_BUFFER;
     while room < needed {
         let times = match room {
-            0..0x4000 => 2,
             0x4000..0x10_0000 => 4,
             0x10_0000..0x80_0000 => 8,
             _ => 2,
@@ -262,6 +261,17 @@ mod tests {
         ] {
             assert_eq!(grown(needed, limit), capacity, "{needed} within {limit}");
         }
+    }
+
+    #[test]
+    fn a_buffer_never_grows_beyond_the_limit() {
+        let mut buffer = Vec::new();
+        for (length, capacity) in [(200, 256), (256, 256), (257, 300), (300, 300)] {
+            let part = b"x".repeat(length - buffer.len());
+            append(&mut buffer, &part, 300);
+            assert_eq!((buffer.len(), buffer.capacity()), (length, capacity));
+        }
+        assert!(!push(&mut buffer, b'x'));
     }
 
     #[test]
