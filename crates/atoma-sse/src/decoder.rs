@@ -117,7 +117,7 @@ impl Decoder {
                 .iter()
                 .any(|name| name.starts_with(self.partial_line.name())),
             Position::Colon(field) | Position::Value(field) => field != FieldName::Retry,
-            Position::Data => true,
+            // A `data` field has opened the block already.
             _ => false,
         };
         self.position = Position::default();
