@@ -175,6 +175,11 @@ impl ChatCompletionRequest {
     /// Checks what no server can take: required parts that are missing, numbers that are not finite, values outside the ranges of
     /// the reference, and members given twice.
     ///
+    /// It also refuses what Atoma's servers fail at with an error 500, which costs three attempts: an image URL that is neither
+    /// `http`, `https` nor `data`; a schema or `parameters` that is not an object; names of tools or schemas outside
+    /// `[A-Za-z0-9_-]{1,64}`; two tools of one name; a `tool_choice` other than `none` without tools; a tool's message that
+    /// answers no call. To send any of them on purpose, give the member to [`extra`](Self::extra) in place of the field.
+    ///
     /// # Errors
     ///
     /// The first fault found: the name of the field, and what to do.

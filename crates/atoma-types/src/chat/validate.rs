@@ -1,8 +1,11 @@
+use std::collections::HashMap;
 use std::fmt;
 
+use super::content::{Content, ContentPart};
 use super::message::{ChatCompletionMessage, Role};
 use super::request::ChatCompletionRequest;
-use super::tool::ToolKind;
+use super::response_format::ResponseFormat;
+use super::tool::{ToolChoice, ToolKind};
 
 /// A request that no server can take: which field, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +50,8 @@ pub(crate) fn validate(request: &ChatCompletionRequest) -> Result<(), InvalidReq
     }
     for (place, message) in request.messages.iter().enumerate() {
         check_message(place, message)?;
+        check_images(place, &message.content)?;
+        check_answer(place, message, &request.messages[..place])?;
     }
     within("frequency_penalty", request.frequency_penalty, -2, 2)?;
     within("presence_penalty", request.presence_penalty, -2, 2)?;
@@ -68,13 +73,8 @@ pub(crate) fn validate(request: &ChatCompletionRequest) -> Result<(), InvalidReq
         return Err(InvalidRequest::new("stop", "must have at most 4 texts"));
     }
     check_logprobs(request)?;
-    for (place, tool) in request.tools.iter().flatten().enumerate() {
-        if tool.kind == ToolKind::Function && tool.function.name.is_empty() && tool.extra.is_empty()
-        {
-            let field = format!("tools[{place}].function.name");
-            return Err(InvalidRequest::new(field, "is empty: name the function"));
-        }
-    }
+    check_tools(request)?;
+    check_format(request)?;
     match request.repeated_member() {
         Some(name) => {
             Err(InvalidRequest::new(name, "is set twice: as a field and as an extra member"))
@@ -102,6 +102,93 @@ fn check_message(place: usize, message: &ChatCompletionMessage) -> Result<(), In
     Ok(())
 }
 
+/// Atoma's nodes fetch an image over HTTP or read it out of the URL; anything else is an error 500 there.
+fn check_images(place: usize, content: &Content) -> Result<(), InvalidRequest> {
+    let Content::Parts(parts) = content else { return Ok(()) };
+    for (part_place, part) in parts.iter().enumerate() {
+        let ContentPart::ImageUrl(part) = part else { continue };
+        let scheme = part.image_url.url.split_once(':').map_or("", |(scheme, _)| scheme);
+        if !["http", "https", "data"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+            let field = format!("messages[{place}].content[{part_place}].image_url.url");
+            return Err(InvalidRequest::new(field, "must be an http, https or data URL"));
+        }
+    }
+    Ok(())
+}
+
+/// The result of a tool call comes after the message that has the call.
+fn check_answer(
+    place: usize,
+    message: &ChatCompletionMessage,
+    before: &[ChatCompletionMessage],
+) -> Result<(), InvalidRequest> {
+    let id = match &message.tool_call_id {
+        Some(id) if message.role == Role::Tool && !id.is_empty() => id,
+        _ => return Ok(()),
+    };
+    let has_call = |message: &ChatCompletionMessage| {
+        message.extra.contains("tool_calls") || message.tool_calls.iter().any(|call| call.id == *id)
+    };
+    if before.iter().any(has_call) {
+        return Ok(());
+    }
+    let field = format!("messages[{place}].tool_call_id");
+    Err(InvalidRequest::new(
+        field,
+        "answers no tool call: no message before it has a call with this id",
+    ))
+}
+
+fn check_tools(request: &ChatCompletionRequest) -> Result<(), InvalidRequest> {
+    let tools = request.tools.as_deref().unwrap_or_default();
+    let mut names: HashMap<&str, usize> = HashMap::new();
+    for (place, tool) in tools.iter().enumerate() {
+        if tool.kind != ToolKind::Function || tool.extra.contains("function") {
+            continue;
+        }
+        let (function, field) = (&tool.function, format!("tools[{place}].function"));
+        if function.name.is_empty() {
+            return Err(InvalidRequest::new(field + ".name", "is empty: name the function"));
+        }
+        if !is_name(&function.name) {
+            return Err(InvalidRequest::new(field + ".name", NAME_RULE));
+        }
+        if let Some(first) = names.insert(&function.name, place) {
+            let remedy = format!("is that of tools[{first}] as well: give each tool its own name");
+            return Err(InvalidRequest::new(field + ".name", remedy));
+        }
+        if function.parameters.as_ref().is_some_and(|schema| !schema.is_object()) {
+            return Err(InvalidRequest::new(field + ".parameters", SCHEMA_RULE));
+        }
+    }
+    let needs_tools =
+        request.tool_choice.as_ref().is_some_and(|choice| *choice != ToolChoice::None);
+    if needs_tools && tools.is_empty() && !request.extra.contains("tools") {
+        return Err(InvalidRequest::new("tool_choice", "needs tools: add one, or choose none"));
+    }
+    Ok(())
+}
+
+fn check_format(request: &ChatCompletionRequest) -> Result<(), InvalidRequest> {
+    let Some(ResponseFormat::JsonSchema(format)) = &request.response_format else { return Ok(()) };
+    let field = |name: &str| format!("response_format.json_schema.{name}");
+    if !is_name(&format.name) && !format.extra.contains("name") {
+        return Err(InvalidRequest::new(field("name"), NAME_RULE));
+    }
+    if format.schema.as_ref().is_some_and(|schema| !schema.is_object()) {
+        return Err(InvalidRequest::new(field("schema"), SCHEMA_RULE));
+    }
+    Ok(())
+}
+
+const NAME_RULE: &str = "must be 1 to 64 letters (A to Z), digits, underscores or dashes";
+const SCHEMA_RULE: &str = "must be a JSON object";
+
+fn is_name(name: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    (1..=64).contains(&name.len()) && name.bytes().all(is_allowed)
+}
+
 fn check_logprobs(request: &ChatCompletionRequest) -> Result<(), InvalidRequest> {
     let Some(top_logprobs) = request.top_logprobs else { return Ok(()) };
     if top_logprobs > 20 {
@@ -127,8 +214,10 @@ fn within(field: &str, value: Option<f32>, least: i8, most: i8) -> Result<(), In
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
-    use crate::ChatCompletionToolsParam;
+    use crate::{ChatCompletionToolsParam, ToolCall};
 
     fn request() -> ChatCompletionRequest {
         ChatCompletionRequest::new("m", [ChatCompletionMessage::user("Hello!")])
@@ -174,8 +263,106 @@ mod tests {
             request().temperature(2.0).frequency_penalty(-2.0).presence_penalty(2.0).top_p(0.0),
             request().logprobs(true).top_logprobs(20).stop(["a"; 4]).n(1),
             request().logit_bias([("1", -100.0), ("2", 100.0)]),
-            request().message(ChatCompletionMessage::tool("call_0", "")),
+            request().messages([
+                ChatCompletionMessage::assistant_tool_calls([ToolCall::function(
+                    "call_0", "f", "{}",
+                )]),
+                ChatCompletionMessage::tool("call_0", ""),
+            ]),
             request().extra("temperature", 9),
+        ] {
+            assert_eq!(request.validate(), Ok(()));
+        }
+    }
+
+    fn function(name: &str) -> ChatCompletionToolsParam {
+        ChatCompletionToolsParam::function(name)
+    }
+
+    /// Name, a request with the fault, the error, and the way to send it on purpose.
+    #[test]
+    fn requests_that_cost_three_attempts_are_refused_unless_sent_on_purpose() {
+        let image = |url: &str| {
+            ChatCompletionMessage::user("What is this?").part(ContentPart::image_url(url))
+        };
+        let format = |name: &str, schema| {
+            request().response_format(ResponseFormat::json_schema(name, schema))
+        };
+        let parameters = |schema| request().tool(function("f").parameters(schema));
+        let image_text = "messages[1].content[1].image_url.url must be an http, https or data URL";
+        let name_text = "must be 1 to 64 letters (A to Z), digits, underscores or dashes";
+        let long = "x".repeat(65);
+        for (fault, text, on_purpose) in [
+            (request().message(image("/home/me/cat.png")), image_text.to_owned(), "messages"),
+            (request().message(image("cat.png")), image_text.to_owned(), "messages"),
+            (request().message(image("file:///cat.png")), image_text.to_owned(), "messages"),
+            (request().message(image("")), image_text.to_owned(), "messages"),
+            (parameters(json!([])), "tools[0].function.parameters must be a JSON object".to_owned(), "tools"),
+            (parameters(json!("{}")), "tools[0].function.parameters must be a JSON object".to_owned(), "tools"),
+            (
+                format("f", json!(true)),
+                "response_format.json_schema.schema must be a JSON object".to_owned(),
+                "response_format",
+            ),
+            (format("a b", json!({})), format!("response_format.json_schema.name {name_text}"), "response_format"),
+            (format("", json!({})), format!("response_format.json_schema.name {name_text}"), "response_format"),
+            (request().tool(function("get weather")), format!("tools[0].function.name {name_text}"), "tools"),
+            (request().tool(function("wetter_für")), format!("tools[0].function.name {name_text}"), "tools"),
+            (request().tool(function(&long)), format!("tools[0].function.name {name_text}"), "tools"),
+            (
+                request().tools([function("f"), function("g"), function("f")]),
+                "tools[2].function.name is that of tools[0] as well: give each tool its own name".to_owned(),
+                "tools",
+            ),
+            (
+                request().tool_choice(ToolChoice::Auto),
+                "tool_choice needs tools: add one, or choose none".to_owned(),
+                "tool_choice",
+            ),
+            (
+                request().tools([]).tool_choice(ToolChoice::function("f")),
+                "tool_choice needs tools: add one, or choose none".to_owned(),
+                "tool_choice",
+            ),
+            (
+                request().message(ChatCompletionMessage::tool("call_1", "x")),
+                "messages[1].tool_call_id answers no tool call: no message before it has a call with this id".to_owned(),
+                "messages",
+            ),
+        ] {
+            let error = fault.validate().unwrap_err();
+            assert_eq!(error.to_string(), format!("invalid request: {text}"));
+            let wire = serde_json::to_value(&fault).unwrap();
+            let mut sent = fault;
+            match on_purpose {
+                "messages" => sent.messages.clear(),
+                "tools" => sent.tools = None,
+                "response_format" => sent.response_format = None,
+                _ => sent.tool_choice = None,
+            }
+            let sent = sent.extra(on_purpose, wire[on_purpose].clone());
+            assert_eq!(sent.validate(), Ok(()), "{text}");
+            assert_eq!(serde_json::to_value(&sent).unwrap(), wire, "{text}");
+        }
+    }
+
+    #[test]
+    fn usual_images_schemas_and_tools_are_accepted() {
+        let image = |url: &str| ChatCompletionMessage::user("a").part(ContentPart::image_url(url));
+        let custom: ChatCompletionToolsParam =
+            serde_json::from_value(json!({"type": "web_search", "size": 1})).unwrap();
+        for request in [
+            request()
+                .message(image("HTTPS://example.com/cat.png"))
+                .message(image("data:image/png;base64,AAAA")),
+            request()
+                .response_format(ResponseFormat::json_schema("a-Z_9", json!({"type": "object"}))),
+            request()
+                .tools([function("f"), function("F"), custom.clone(), custom])
+                .tool_choice(ToolChoice::Required),
+            request().tool(function(&"x".repeat(64)).parameters(json!({}))),
+            request().tool_choice(ToolChoice::None),
+            request().tool_choice(ToolChoice::Auto).extra("tools", json!([])),
         ] {
             assert_eq!(request.validate(), Ok(()));
         }
