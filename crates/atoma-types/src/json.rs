@@ -7,14 +7,13 @@ pub(crate) mod repair;
 use std::error::Error;
 use std::fmt;
 
-use serde::Deserialize;
-use serde::de::Error as _;
+use serde::de::{DeserializeSeed, Error as _};
 use serde_json::Value;
 use serde_json::de::StrRead;
 use serde_json::error::Category;
 
 use self::repair::{Halves, repair};
-use crate::wire::{Read, ReadObject, Whole, read};
+use crate::wire::{AnyValue, Read, ReadObject, WIDE, Whole, Wide, read};
 
 /// JSON that could not be read.
 ///
@@ -45,7 +44,7 @@ impl ParseError {
 
     /// Whether mending may help: what stops too early cannot be mended.
     pub(crate) fn is_mendable(&self) -> bool {
-        self.cause.is_syntax()
+        self.cause.is_syntax() || (self.cause.is_data() && self.cause.to_string().starts_with(WIDE))
     }
 
     /// The line where reading stopped, from 1.
@@ -85,18 +84,20 @@ impl Error for ParseError {
 
 /// Reads the first JSON value; if it is flawed, once more with its flaws mended.
 pub(crate) fn from_slice(json: &[u8]) -> Result<Value, ParseError> {
-    mended(json, &mut |json| Value::deserialize(&mut deserializer(json)).map_err(ParseError::new))
+    mended(json, &mut |json, wide| {
+        AnyValue(wide).deserialize(&mut deserializer(json)).map_err(ParseError::new)
+    })
 }
 
 /// The same for an object.
 pub(crate) fn object_from_slice<T: ReadObject + Default>(json: &[u8]) -> Result<T, ParseError> {
     let (mut object, mut is_begun) = (T::default(), false);
-    mended(json, &mut |json| {
+    mended(json, &mut |json, wide| {
         if is_begun {
             object = T::default();
         }
         is_begun = true;
-        first_object(json, &mut object).map(drop)
+        first_object(json, &mut object, wide).map(drop)
     })?;
     Ok(object)
 }
@@ -104,7 +105,7 @@ pub(crate) fn object_from_slice<T: ReadObject + Default>(json: &[u8]) -> Result<
 /// Reads an object out of a value, by way of its text: what reads from values would be compiled beside what reads from text.
 pub(crate) fn object_from_value<T: ReadObject + Default>(value: &Value) -> Option<T> {
     let mut object = T::default();
-    first_object(&text_of(value), &mut object).ok()?;
+    first_object(&text_of(value), &mut object, Wide::Round).ok()?;
     Some(object)
 }
 
@@ -115,25 +116,27 @@ pub(crate) fn text_of(value: &Value) -> String {
 
 fn mended<T>(
     json: &[u8],
-    first_value: &mut dyn FnMut(&str) -> Result<T, ParseError>,
+    first_value: &mut dyn FnMut(&str, Wide) -> Result<T, ParseError>,
 ) -> Result<T, ParseError> {
     let flaw = match std::str::from_utf8(json) {
-        Ok(json) => match first_value(json) {
+        Ok(json) => match first_value(json, Wide::Refuse) {
             Err(error) if error.is_mendable() => Some(error),
             read => return read,
         },
         Err(_) => None,
     };
-    first_value(&repair(json, Halves::Replace).json).map_err(|error| flaw.unwrap_or(error))
+    first_value(&repair(json, Halves::Replace).json, Wide::Round)
+        .map_err(|error| flaw.unwrap_or(error))
 }
 
 /// Reads the first JSON value, an object, into an empty one where it will stay. Returns the text after it.
 pub(crate) fn first_object<'a>(
     json: &'a str,
     target: &mut dyn ReadObject,
+    wide: Wide,
 ) -> Result<&'a str, ParseError> {
     let mut deserializer = deserializer(json);
-    match read(&mut deserializer, &mut Whole(target)) {
+    match read(&mut deserializer, &mut Whole(target), wide) {
         Ok(Read::Known(())) if deserializer.end().is_ok() => Ok(""),
         Ok(Read::Known(())) => Ok(&json[end_of_value(json)..]),
         Ok(_) => Err(ParseError::new(serde_json::Error::custom("expected an object"))),

@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::json;
 use crate::open_enum::open_enum;
 use crate::wire::{
-    Codec, Elements, Field, Members, Piece, Plain, Read, Scalar, Stopped, Tagged, by_value_type,
-    object, read, whole,
+    Codec, Elements, Field, Members, Piece, Plain, Read, Scalar, Stopped, Tagged, Wide,
+    by_value_type, object, read, whole,
 };
 
 /// What a message says: text, or a list of parts.
@@ -303,7 +303,7 @@ impl Serialize for Content {
 impl<'de> Deserialize<'de> for Content {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut content = Self::default();
-        match read(deserializer, &mut Field::<_, Plain>::new(&mut content))? {
+        match read(deserializer, &mut Field::<_, Plain>::new(&mut content), Wide::Round)? {
             Read::Known(()) | Read::Null => Ok(content),
             Read::Unknown => Err(serde::de::Error::custom("expected text or parts")),
         }

@@ -40,7 +40,7 @@ pub(crate) struct CutString {
 /// Mends the first JSON value of a text.
 ///
 /// Besides lone halves: bytes that are no UTF-8, raw control characters in strings, the words `NaN` and `Infinity`, and numbers
-/// beyond the range of `f64`.
+/// beyond the range of `f64`. Integers beyond 64 bits become strings, which keeps their digits.
 pub(crate) fn repair(json: &[u8], halves: Halves) -> Repaired {
     let text = String::from_utf8_lossy(json);
     let output = Vec::with_capacity(json.len() + 16);
@@ -94,6 +94,12 @@ impl Pass<'_> {
             [b'+', size @ ..] => (false, size),
             size => (false, size),
         };
+        if is_wide_integer(word) {
+            self.output.push(b'"');
+            self.output.extend_from_slice(word);
+            self.output.push(b'"');
+            return;
+        }
         let is = |name: &str| size.eq_ignore_ascii_case(name.as_bytes());
         let mended: &[u8] = if is("nan") {
             b"null"
@@ -162,6 +168,14 @@ impl Pass<'_> {
             self.cut.push(string);
         }
     }
+}
+
+/// Whether a word is an integer that neither `u64` nor `i64` holds.
+fn is_wide_integer(word: &[u8]) -> bool {
+    let digits = word.strip_prefix(b"-").unwrap_or(word);
+    let is_integer = digits.iter().all(u8::is_ascii_digit) && !digits.starts_with(b"0");
+    let text = std::str::from_utf8(word).unwrap_or_default();
+    digits.len() > 18 && is_integer && text.parse::<u64>().is_err() && text.parse::<i64>().is_err()
 }
 
 /// Whether digits are a number by the grammar of JSON, and one beyond the range of `f64`. Read for nothing, a number may be of
@@ -248,6 +262,11 @@ mod tests {
                 "the least number that is too great",
                 "[1.797693134862315808e308]",
                 "[1.7976931348623157e308]",
+            ),
+            (
+                "integers beyond 64 bits",
+                "[18446744073709551615,18446744073709551616,-9223372036854775809]",
+                r#"[18446744073709551615,"18446744073709551616","-9223372036854775809"]"#,
             ),
             ("no numbers", "[12abc,1e,true,falsely]", "[12abc,1e,true,falsely]"),
             ("what follows is left out", "[1] data: [DONE]", "[1]"),

@@ -104,7 +104,11 @@ impl ChatModel {
         if let Some(error) = chunk.error() {
             return Ok(Seen::Error(Box::new(error.clone())));
         }
-        if chunk.choices.is_empty() && !is_chunk_without_choices(chunk) {
+        let is_chunk = match chunk.choices[..] {
+            [] => is_chunk_without_choices(chunk),
+            _ => names_completion(&chunk.object) || !is_text_completion(chunk),
+        };
+        if !is_chunk {
             return Ok(Seen::Nothing);
         }
         self.response.push(chunk);
@@ -138,9 +142,16 @@ impl ChatModel {
     }
 }
 
-/// Whether an object without choices is a chunk all the same: it has usage, or calls itself one, or does not say.
+/// Whether an object without choices is a chunk all the same: it has usage, or calls itself one.
 fn is_chunk_without_choices(chunk: &ChatCompletionChunk) -> bool {
-    chunk.usage().is_some() || (!chunk.id.is_empty() && names_completion(&chunk.object))
+    let is_named = chunk.object != ObjectKind::Unspecified && names_completion(&chunk.object);
+    chunk.usage().is_some() || (is_named && !chunk.id.is_empty())
+}
+
+/// Whether the choices have text next to where the delta would be: the completion is not of a chat.
+#[cold]
+fn is_text_completion(chunk: &ChatCompletionChunk) -> bool {
+    chunk.choices.iter().all(|choice| choice.extra.contains("text"))
 }
 
 /// Whether an object may be a completion by its name.

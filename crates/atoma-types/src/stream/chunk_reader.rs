@@ -7,6 +7,7 @@ use crate::chat::content::Content;
 use crate::chat::tool::ToolCallDelta;
 use crate::json::path::{Field, Place};
 use crate::json::repair::{CutString, Halves, repair};
+use crate::wire::Wide;
 use crate::{ParseError, json};
 
 /// How many halves are held at most, over all choices and fields; further ones become U+FFFD at once.
@@ -147,7 +148,7 @@ impl ChunkReader {
             return Ok(());
         }
         self.chunk = ChatCompletionChunk::default();
-        match json::first_object(whole, &mut self.chunk) {
+        match json::first_object(whole, &mut self.chunk, Wide::Refuse) {
             Ok(rest) => {
                 *data = rest;
                 if self.finish_chunk(whole) {
@@ -173,7 +174,8 @@ impl ChunkReader {
         self.clear();
         let repaired = repair(data, Halves::TakeOut);
         let mut chunk = ChatCompletionChunk::default();
-        json::first_object(&repaired.json, &mut chunk).map_err(|error| flaw.unwrap_or(error))?;
+        json::first_object(&repaired.json, &mut chunk, Wide::Round)
+            .map_err(|error| flaw.unwrap_or(error))?;
         for (position, choice) in chunk.choices.iter_mut().enumerate() {
             self.join(position, choice, &repaired.halves);
         }

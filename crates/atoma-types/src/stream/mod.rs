@@ -142,11 +142,11 @@ pub struct Progress {
 impl Progress {
     /// Whether a stream that ends here is complete; `done` says whether the server marked the end.
     ///
-    /// Complete is a stream of at least one chunk with a finish reason for every choice seen. A server's own mark is enough
+    /// Complete is a stream of at least one choice with a finish reason for every choice seen. A server's own mark is enough
     /// as well, unless an event could not be read: that may have been the rest of the response.
     #[must_use]
     pub fn is_complete(&self, done: bool) -> bool {
-        self.chunks > 0 && (self.is_finished || (done && !self.has_unreadable))
+        self.choices > 0 && (self.is_finished || (done && !self.has_unreadable))
     }
 }
 
@@ -230,7 +230,7 @@ mod tests {
             (true, true, false, true),
         ] {
             let progress =
-                Progress { chunks: 1, is_finished, has_unreadable, ..Progress::default() };
+                Progress { choices: 1, is_finished, has_unreadable, ..Progress::default() };
             assert_eq!(progress.is_complete(done), wanted, "{progress:?} {done}");
         }
         assert!(!Progress { is_finished: true, ..Progress::default() }.is_complete(true));

@@ -11,6 +11,7 @@ mod member;
 mod object;
 mod read;
 mod scalar;
+mod value;
 mod write;
 
 use std::marker::PhantomData;
@@ -25,6 +26,7 @@ pub(crate) use object::{
 };
 pub(crate) use read::{Elements, Members, Stopped, read, whole};
 pub(crate) use scalar::{Boxed, Scalar};
+pub(crate) use value::{AnyValue, WIDE, Wide};
 pub(crate) use write::{List, Piece, Tagged};
 
 /// What was found where a `T` was expected.
@@ -138,6 +140,6 @@ where
     D: Deserializer<'de>,
 {
     let mut value = None;
-    read(deserializer, &mut Field::<_, Plain>::new(&mut value))?;
+    read(deserializer, &mut Field::<_, Plain>::new(&mut value), Wide::Round)?;
     value.ok_or_else(|| D::Error::custom(format_args!("expected {expected}")))
 }

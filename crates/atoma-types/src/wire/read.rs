@@ -1,9 +1,10 @@
 //! From serde's deserializers to what the models read from, which has no type parameters.
 
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Number, Value};
 
+use super::value::{AnyValue, Wide};
 use super::{Read, ReadObject, Scalar, Target, settle};
 
 /// Reading stopped, for a reason that whoever handed out the members or elements has kept.
@@ -59,14 +60,16 @@ pub(crate) fn whole<T>(
 pub(crate) fn read<'de, D: Deserializer<'de>>(
     deserializer: D,
     target: &mut dyn Target,
+    wide: Wide,
 ) -> Result<Read, D::Error> {
-    deserializer.deserialize_any(Any { target, unknown: &mut None })
+    deserializer.deserialize_any(Any { target, unknown: &mut None, wide })
 }
 
 /// Tells a target what a value is, and keeps it if it is unknown.
 struct Any<'a> {
     target: &'a mut dyn Target,
     unknown: &'a mut Option<Box<Value>>,
+    wide: Wide,
 }
 
 impl Any<'_> {
@@ -121,7 +124,8 @@ impl<'de> Visitor<'de> for Any<'_> {
         self.keep(read, value)
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Read, E> {
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Read, E> {
+        self.wide.check(value)?;
         let Some(number) = Number::from_f64(value) else { return Ok(Read::Null) };
         let read = self.target.scalar(Scalar::Number(&number));
         self.keep(read, number)
@@ -134,8 +138,10 @@ impl<'de> Visitor<'de> for Any<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, access: A) -> Result<Read, A::Error> {
-        let rest = |access: &mut A| Value::deserialize(SeqAccessDeserializer::new(access));
-        let mut source = Source { access, rest, unknown: None, error: None };
+        let wide = self.wide;
+        let rest =
+            |access: &mut A, wide| AnyValue(wide).deserialize(SeqAccessDeserializer::new(access));
+        let mut source = Source { access, rest, unknown: None, error: None, wide };
         let mut read = self.target.array(&mut source);
         if let Ok(Read::Unknown) = read {
             read = source.hand_on(&mut self);
@@ -144,8 +150,10 @@ impl<'de> Visitor<'de> for Any<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, access: A) -> Result<Read, A::Error> {
-        let rest = |access: &mut A| Value::deserialize(MapAccessDeserializer::new(access));
-        let mut source = Source { access, rest, unknown: None, error: None };
+        let wide = self.wide;
+        let rest =
+            |access: &mut A, wide| AnyValue(wide).deserialize(MapAccessDeserializer::new(access));
+        let mut source = Source { access, rest, unknown: None, error: None, wide };
         let mut read = self.target.object(&mut source);
         if let Ok(Read::Unknown) = read {
             read = source.hand_on(&mut self);
@@ -157,14 +165,15 @@ impl<'de> Visitor<'de> for Any<'_> {
 /// serde's access to members or elements.
 struct Source<A, E> {
     access: A,
-    rest: fn(&mut A) -> Result<Value, E>,
+    rest: fn(&mut A, Wide) -> Result<Value, E>,
     /// What was last unknown: the value of a member, or all that is read here.
     unknown: Option<Box<Value>>,
     /// Why reading stopped.
     error: Option<E>,
+    wide: Wide,
 }
 
-impl<A, E: serde::de::Error> Source<A, E> {
+impl<A, E: Error> Source<A, E> {
     fn keep<T>(&mut self, read: Result<T, E>) -> Result<T, Stopped> {
         read.map_err(|error| {
             self.error = Some(error);
@@ -204,9 +213,9 @@ impl<A, E: serde::de::Error> Source<A, E> {
     }
 }
 
-impl<A, E: serde::de::Error> Rest for Source<A, E> {
+impl<A, E: Error> Rest for Source<A, E> {
     fn rest(&mut self) -> Result<Value, Stopped> {
-        let value = (self.rest)(&mut self.access);
+        let value = (self.rest)(&mut self.access, self.wide);
         self.keep(value)
     }
 
@@ -228,7 +237,7 @@ impl<'de, A: MapAccess<'de>> Members for Source<A, A::Error> {
                     Read::Unknown => self.put_aside(object, place),
                 },
                 Some(Name::Other) => {
-                    let value = self.access.next_value();
+                    let value = self.access.next_value_seed(AnyValue(self.wide));
                     let value = self.keep(value)?;
                     object.extra_mut().push(std::mem::take(&mut names.other), value);
                 }
@@ -243,14 +252,22 @@ impl<'de, A: MapAccess<'de>> Members for Source<A, A::Error> {
     }
 
     fn value(&mut self, target: &mut dyn Target) -> Result<Read, Stopped> {
-        let read = self.access.next_value_seed(Any { target, unknown: &mut self.unknown });
+        let read = self.access.next_value_seed(Any {
+            target,
+            unknown: &mut self.unknown,
+            wide: self.wide,
+        });
         self.keep(read)
     }
 }
 
 impl<'de, A: SeqAccess<'de>> Elements for Source<A, A::Error> {
     fn next(&mut self, target: &mut dyn Target) -> Result<bool, Stopped> {
-        let read = self.access.next_element_seed(Any { target, unknown: &mut self.unknown });
+        let read = self.access.next_element_seed(Any {
+            target,
+            unknown: &mut self.unknown,
+            wide: self.wide,
+        });
         self.keep(read).map(|read| read.is_some())
     }
 }

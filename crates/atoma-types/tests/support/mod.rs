@@ -1,9 +1,12 @@
 //! What the tests of recorded streams share: events split off in the plainest way, and the response they add up to.
 
+#![allow(dead_code, reason = "each test uses a part of it")]
+
 use atoma_types::{
     ApiError, ChatCompletionChunk, ChatCompletionResponse, ChatModel, ResponseModel, Seen,
     StreamModel,
 };
+use serde_json::{Value, json};
 
 /// What a stream or a body came to.
 #[derive(Debug, Default)]
@@ -29,7 +32,7 @@ pub(crate) fn read_choices(raw: &str, n: u32) -> Outcome {
     model.expect_choices(n);
     let mut outcome = Outcome::default();
     let mut done = false;
-    'events: for (kind, data) in events(raw) {
+    'events: for (kind, data) in split(raw) {
         let mut data = data.as_str();
         while !data.is_empty() {
             if data.eq_ignore_ascii_case("[DONE]") {
@@ -79,7 +82,7 @@ fn check_laws(chunk: &ChatCompletionChunk) {
     assert_eq!(&ChatCompletionChunk::from_slice(&written).expect("what was written"), chunk);
 }
 
-fn events(raw: &str) -> Vec<(String, String)> {
+fn split(raw: &str) -> Vec<(String, String)> {
     let mut events = Vec::new();
     for block in raw.replace("\r\n", "\n").split("\n\n") {
         let mut kind = String::new();
@@ -102,4 +105,23 @@ fn events(raw: &str) -> Vec<(String, String)> {
         }
     }
     events
+}
+
+/// A stream of these events.
+pub(crate) fn events(events: &[Value]) -> String {
+    events.iter().map(|event| format!("data: {event}\n\n")).collect()
+}
+
+/// A stream of one choice with these choices, one for each chunk.
+pub(crate) fn choices(choices: &[Value]) -> Outcome {
+    let chunks: Vec<_> =
+        choices.iter().map(|choice| json!({"id": "c", "choices": [choice]})).collect();
+    read_stream(&events(&chunks))
+}
+
+/// A stream of one choice with these deltas, finished for this reason.
+pub(crate) fn deltas(deltas: &[Value], reason: &str) -> Outcome {
+    let mut all: Vec<_> = deltas.iter().map(|delta| json!({"index": 0, "delta": delta})).collect();
+    all.push(json!({"index": 0, "delta": {}, "finish_reason": reason}));
+    choices(&all)
 }
