@@ -1,77 +1,151 @@
 use crate::chat::usage::Usage;
+use crate::open_enum::open_enum;
+use crate::setters::{request, setters};
 use crate::stream::{ResponseModel, whole::WholeBody};
+use crate::text_input::TextInput;
+use crate::validate::{check_extra, check_model};
 use crate::wire::object;
 use crate::{ApiError, InvalidRequest, ParseError, json};
 
 object! {
-    /// A request for the embedding of a text.
+    /// A request for the embeddings of texts.
+    ///
+    /// ```
+    /// use atoma_types::EmbeddingRequest;
+    ///
+    /// let request = EmbeddingRequest::new(
+    ///     "intfloat/multilingual-e5-large-instruct",
+    ///     "The quick brown fox jumped over the lazy dog",
+    /// );
+    /// request.validate()?;
+    /// # Ok::<(), atoma_types::InvalidRequest>(())
+    /// ```
     pub struct EmbeddingRequest {
         /// The model to use. Required.
         pub model: String,
-        /// The text. Required.
-        pub input: String as Always,
-        /// The number of dimensions, for models that can shorten their embeddings.
+        /// The text or texts. Required. Each must fit into the model. Atoma's server takes one text, and refuses lists and
+        /// tokens; other servers take them.
+        pub input: TextInput,
+        /// The form of the vectors on the wire. The default is `float`. Responses are read in either form, whatever was asked.
+        pub encoding_format: Option<EncodingFormat>,
+        /// The number of dimensions, at least 1, for models that can shorten their vectors. The default is the model's.
         pub dimensions: Option<u32>,
-        /// An id of the end user.
+        /// A stable, anonymous id of the end user. No default.
         pub user: Option<String>,
     }
 }
 
+open_enum! {
+    /// The form of embeddings on the wire.
+    pub enum EncodingFormat {
+        /// Lists of numbers.
+        Float = "float",
+        /// Base64 of little-endian 32-bit floats: about a third of the size, and exact.
+        Base64 = "base64",
+    }
+}
+
 object! {
-    /// The embeddings of a request.
-    pub struct EmbeddingResponse {
+    /// The embeddings of the texts of a request.
+    pub struct EmbeddingResponse => sort {
         /// `list`.
         pub object: String,
         /// The model that computed them.
         pub model: String,
-        /// One embedding for each text of the request.
+        /// One embedding for each text, in the order of the request, whatever the order on the wire.
         pub data: Vec<Embedding> as Always,
-        /// The number of tokens used.
+        /// The number of tokens used. `None` if the server does not say.
         pub usage: Option<Usage>,
         /// The signature of Atoma's node over `response_hash`, in base64.
         pub signature: Option<String>,
         /// The BLAKE2b-256 hash of the response without this member and `signature`, in base64.
         pub response_hash: Option<String>,
+        /// The error, if the server reports one with a status of success.
+        pub error: Option<Box<ApiError>> as ErrorMember,
     }
 }
 
 object! {
-    /// The embedding of a text.
+    /// The embedding of one text.
     pub struct Embedding {
         /// `embedding`.
         pub object: String,
-        /// The vector.
-        pub embedding: Vec<f32> as Always,
-        /// The position of the text in the request.
-        pub index: u32,
+        /// The vector, read from a list of numbers or from base64. A `null` in it is read as NaN.
+        pub embedding: Vec<f32> as Vector,
+        /// The position of the text in the request, from 0.
+        pub index: u32 as Index,
     }
 }
 
 impl EmbeddingRequest {
-    /// Requests the embedding of `input`.
-    pub fn new(model: impl Into<String>, input: impl Into<String>) -> Self {
+    /// Requests the embeddings of `input`.
+    pub fn new(model: impl Into<String>, input: impl Into<TextInput>) -> Self {
         Self { model: model.into(), input: input.into(), ..Self::default() }
     }
 
-    /// Writes the request as JSON.
+    /// Checks for mistakes that no server accepts: no model, no text, no dimensions, members set twice.
+    ///
+    /// Lists are valid, although Atoma's server refuses them.
     ///
     /// # Errors
     ///
-    /// A number is not finite.
-    pub fn to_vec(&self) -> Result<Vec<u8>, InvalidRequest> {
-        serde_json::to_vec(self).map_err(|error| InvalidRequest::unwritable(&error.to_string()))
+    /// The first mistake found: the name of the field, and a remedy.
+    pub fn validate(&self) -> Result<(), InvalidRequest> {
+        check_model(&self.model, &self.extra)?;
+        match self.input.fault() {
+            Some(fault) => return Err(InvalidRequest::new("input", fault)),
+            None if self.input.as_text() == Some("") && !self.extra.contains("input") => {
+                return Err(InvalidRequest::new("input", "is empty: give a text"));
+            }
+            None => {}
+        }
+        if self.dimensions == Some(0) {
+            return Err(InvalidRequest::new("dimensions", "must be at least 1"));
+        }
+        check_extra(self)
+    }
+}
+
+request!(EmbeddingRequest);
+
+setters! { EmbeddingRequest {
+    encoding_format: EncodingFormat as impl Into<EncodingFormat>;
+    dimensions: u32;
+    user: String as impl Into<String>;
+} }
+
+impl EmbeddingResponse {
+    /// The vectors, in the order of the texts.
+    pub fn vectors(&self) -> impl ExactSizeIterator<Item = &[f32]> {
+        self.data.iter().map(|embedding| embedding.embedding.as_slice())
+    }
+
+    /// Puts the embeddings in the order of the texts. Indices that repeat or are missing say nothing: the order of the wire
+    /// holds then, and gives the indices.
+    fn sort(&mut self, _has: &dyn Fn(&str) -> bool) {
+        let mut order: Vec<u32> = self.data.iter().map(|embedding| embedding.index).collect();
+        if order.windows(2).all(|pair| pair[0] < pair[1]) {
+            return;
+        }
+        order.sort_unstable();
+        if order.windows(2).all(|pair| pair[0] != pair[1]) {
+            self.data.sort_by_key(|embedding| embedding.index);
+        } else {
+            (0..).zip(&mut self.data).for_each(|(place, embedding)| embedding.index = place);
+        }
     }
 }
 
 impl ResponseModel for EmbeddingResponse {
     type Stream = WholeBody<Self>;
 
+    /// Reads a body. A list without the object around it, as llama.cpp and TEI send it on some paths, is the `data`.
     fn from_slice(body: &[u8]) -> Result<Self, ParseError> {
-        json::object_from_slice(body)
+        json::object_or_list(body, "data")
     }
 
     fn error(&self) -> Option<&ApiError> {
-        None
+        self.error.as_deref()
     }
 
     fn has_content(&self) -> bool {

@@ -102,6 +102,18 @@ pub(crate) fn object_from_slice<T: ReadObject + Default>(json: &[u8]) -> Result<
     Ok(object)
 }
 
+/// Reads an object, or a list that some servers send without the object around it: it becomes the member of this name.
+pub(crate) fn object_or_list<T: ReadObject + Default>(
+    json: &[u8],
+    member: &str,
+) -> Result<T, ParseError> {
+    if json.trim_ascii_start().first() != Some(&b'[') {
+        return object_from_slice(json);
+    }
+    let list = from_slice(json)?;
+    object_from_slice(format!("{{\"{member}\":{}}}", text_of(&list)).as_bytes())
+}
+
 /// Reads an object out of a value, by way of its text: what reads from values would be compiled beside what reads from text.
 pub(crate) fn object_from_value<T: ReadObject + Default>(value: &Value) -> Option<T> {
     let mut object = T::default();

@@ -1,14 +1,22 @@
 #![doc = include_str!("../README.md")]
 
+mod base64;
 mod chat;
+mod completions;
 mod embeddings;
 mod error;
 mod extra;
+mod health;
+mod images;
 mod json;
 mod models;
+mod nodes;
 mod open_enum;
 mod schema;
+mod setters;
 mod stream;
+mod text_input;
+mod validate;
 mod wire;
 
 pub use chat::chunk::{ChatCompletionChunk, ChatCompletionChunkChoice, ChatCompletionChunkDelta};
@@ -26,14 +34,27 @@ pub use chat::tool::{
 };
 pub use chat::usage::{CompletionTokensDetails, PromptTokensDetails, Usage};
 pub use chat::validate::InvalidRequest;
-pub use embeddings::{Embedding, EmbeddingRequest, EmbeddingResponse};
+pub use completions::logprobs::CompletionLogprobs;
+pub use completions::request::CompletionRequest;
+pub use completions::response::{CompletionChoice, CompletionChunk, CompletionResponse};
+pub use embeddings::{Embedding, EmbeddingRequest, EmbeddingResponse, EncodingFormat};
 pub use error::ApiError;
 pub use extra::Extra;
+pub use health::HealthResponse;
+pub use images::{
+    ImageData, ImageFormat, ImageRequest, ImageResponse, ImageTokensDetails, ImageUsage,
+};
 pub use json::{ParseError, partial::PartialJson};
 pub use models::{ModelInfo, ModelList};
+pub use nodes::{
+    NodeAddress, NodeCreateRequest, NodeCreateResponse, NodeLockRequest, NodeLockResponse,
+};
 pub use schema::{UnsupportedSchema, strict_schema};
+pub use setters::{Number, Texts};
 pub use stream::accumulator::ChatCompletionAccumulator;
 pub use stream::chat::ChatModel;
 pub use stream::chunk_reader::ChunkReader;
+pub use stream::completions::CompletionModel;
 pub use stream::whole::WholeBody;
 pub use stream::{Progress, ResponseModel, Seen, StreamModel};
+pub use text_input::TextInput;

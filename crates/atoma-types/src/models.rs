@@ -1,3 +1,5 @@
+use serde_json::Value;
+
 use crate::stream::{ResponseModel, whole::WholeBody};
 use crate::wire::object;
 use crate::{ApiError, ParseError, json};
@@ -9,28 +11,58 @@ object! {
         pub object: String,
         /// The models.
         pub data: Vec<ModelInfo> as Always,
+        /// The error, if the server reports one with a status of success.
+        pub error: Option<Box<ApiError>> as ErrorMember,
     }
 }
 
 object! {
     /// A model that a server offers.
+    ///
+    /// Servers add members, such as `max_model_len` of vLLM or `meta` of llama.cpp: they are in `extra`.
     pub struct ModelInfo {
-        /// The name to use in requests.
+        /// The name to use in requests. Upper and lower case matter.
         pub id: String,
         /// `model`.
         pub object: String,
-        /// When the model was created, in seconds since 1970. Atoma sends a constant.
+        /// The time of creation in seconds since 1970. Zero if the server does not say; Atoma sends a constant.
         pub created: i64,
-        /// The owner of the model. Atoma sends a constant.
+        /// The owner of the model. Empty if the server does not say; Atoma sends a constant.
         pub owned_by: String,
+    }
+}
+
+impl ModelList {
+    /// The model of a name, if the server offers it.
+    #[must_use]
+    pub fn find(&self, id: &str) -> Option<&ModelInfo> {
+        self.data.iter().find(|model| model.id == id)
     }
 }
 
 impl ResponseModel for ModelList {
     type Stream = WholeBody<Self>;
 
+    /// Reads a body. A list without the object around it, as Together sends it, is the `data`.
     fn from_slice(body: &[u8]) -> Result<Self, ParseError> {
-        json::object_from_slice(body)
+        json::object_or_list(body, "data")
+    }
+
+    fn error(&self) -> Option<&ApiError> {
+        self.error.as_deref()
+    }
+
+    fn has_content(&self) -> bool {
+        !self.data.is_empty() || self.object == "list"
+    }
+}
+
+/// Any JSON value, for endpoints without a schema, such as `open_router/models`.
+impl ResponseModel for Value {
+    type Stream = WholeBody<Self>;
+
+    fn from_slice(body: &[u8]) -> Result<Self, ParseError> {
+        json::from_slice(body)
     }
 
     fn error(&self) -> Option<&ApiError> {
@@ -38,6 +70,10 @@ impl ResponseModel for ModelList {
     }
 
     fn has_content(&self) -> bool {
-        !self.data.is_empty() || self.object == "list"
+        // A body that is nothing but an error has no other member.
+        let is_error = self
+            .as_object()
+            .is_some_and(|members| members.len() == 1 && members.contains_key("error"));
+        !self.is_null() && !is_error
     }
 }

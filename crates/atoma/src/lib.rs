@@ -52,9 +52,10 @@ pub use atoma_types as types;
 #[doc(no_inline)]
 pub use atoma_types::{
     ApiError, ChatCompletionChunk, ChatCompletionMessage, ChatCompletionRequest,
-    ChatCompletionResponse, ChatCompletionToolsParam, ContentPart, EmbeddingRequest,
-    EmbeddingResponse, FinishReason, ModelList, ResponseFormat, Role, StreamOptions, ToolCall,
-    ToolChoice, Usage,
+    ChatCompletionResponse, ChatCompletionToolsParam, CompletionRequest, CompletionResponse,
+    ContentPart, EmbeddingRequest, EmbeddingResponse, FinishReason, ImageRequest, ImageResponse,
+    ModelList, NodeCreateRequest, NodeLockRequest, ResponseFormat, Role, StreamOptions, TextInput,
+    ToolCall, ToolChoice, Usage,
 };
 
 /// The transport layer, from `atoma-transport`: for another transport, timer or retry policy.

@@ -6,8 +6,10 @@ use super::message::{self, ChatCompletionMessage};
 use super::response_format::ResponseFormat;
 use super::tool::{ChatCompletionToolsParam, ToolChoice};
 use super::validate::{self, InvalidRequest};
+use crate::setters::{Number, Texts, setters};
+use crate::validate::to_vec;
 use crate::wire::{
-    Codec, Elements, List, Members, Piece, Plain, Read, Scalar, Sent, Stopped, is_set, object,
+    Codec, Elements, List, Members, Piece, Plain, Read, Scalar, Sent, Stopped, object,
 };
 
 object! {
@@ -209,55 +211,31 @@ impl ChatCompletionRequest {
     /// ```
     pub fn to_vec(&self) -> Result<Vec<u8>, InvalidRequest> {
         self.validate()?;
-        serde_json::to_vec(self).map_err(|error| InvalidRequest::unwritable(&error.to_string()))
-    }
-
-    /// The names of the extra members that repeat a field which is set.
-    pub(crate) fn repeated_member(&self) -> Option<&str> {
-        self.extra.iter().map(|(name, _)| name).find(|name| is_set(self, name))
+        to_vec(self)
     }
 }
 
-macro_rules! setters {
-    ($( $field:ident: $ty:ty $(as $given:ty)?; )*) => {
-        /// Setters: one for each member, of its name.
-        impl ChatCompletionRequest {
-            $( setters!(@one $field: $ty $(as $given)?); )*
-        }
-    };
-    (@one $field:ident: $ty:ty) => {
-        setters!(@one $field: $ty as $ty);
-    };
-    (@one $field:ident: $ty:ty as $given:ty) => {
-        #[doc = concat!("Sets [`", stringify!($field), "`](#structfield.", stringify!($field), ").")]
-        #[must_use]
-        pub fn $field(mut self, $field: $given) -> Self {
-            self.$field = Some($field.into());
-            self
-        }
-    };
-}
-
-setters! {
-    frequency_penalty: f32;
+setters! { ChatCompletionRequest {
+    frequency_penalty: Number as impl Into<Number>;
     function_call: Value as impl Into<Value>;
     logprobs: bool;
     max_completion_tokens: u32;
     max_tokens: u32;
     n: u32;
     parallel_tool_calls: bool;
-    presence_penalty: f32;
+    presence_penalty: Number as impl Into<Number>;
     response_format: ResponseFormat as impl Into<ResponseFormat>;
     seed: i64;
     service_tier: String as impl Into<String>;
+    stop: Texts as impl Into<Texts>;
     stream: bool;
     stream_options: StreamOptions;
-    temperature: f32;
-    tool_choice: ToolChoice;
+    temperature: Number as impl Into<Number>;
+    tool_choice: ToolChoice as impl Into<ToolChoice>;
     top_logprobs: u32;
-    top_p: f32;
+    top_p: Number as impl Into<Number>;
     user: String as impl Into<String>;
-}
+} }
 
 /// Setters of the members that are lists.
 impl ChatCompletionRequest {
@@ -287,13 +265,6 @@ impl ChatCompletionRequest {
     pub fn logit_bias<T: Into<String>>(mut self, bias: impl IntoIterator<Item = (T, f32)>) -> Self {
         self.logit_bias =
             Some(bias.into_iter().map(|(token, bias)| (token.into(), bias)).collect());
-        self
-    }
-
-    /// Sets [`stop`](#structfield.stop).
-    #[must_use]
-    pub fn stop<T: Into<String>>(mut self, stop: impl IntoIterator<Item = T>) -> Self {
-        self.stop = Some(stop.into_iter().map(Into::into).collect());
         self
     }
 

@@ -6,6 +6,7 @@ use super::message::{ChatCompletionMessage, Role};
 use super::request::ChatCompletionRequest;
 use super::response_format::ResponseFormat;
 use super::tool::{ToolChoice, ToolKind};
+use crate::validate::{check_counts, check_extra, check_model, check_range};
 
 /// A request that no server can take: which field, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +28,7 @@ impl InvalidRequest {
         Self::new(field, fault)
     }
 
-    fn new(field: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub(crate) fn new(field: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { field: field.into(), remedy: remedy.into() }
     }
 }
@@ -42,9 +43,7 @@ impl std::error::Error for InvalidRequest {}
 
 /// Finds the first fault of a request.
 pub(crate) fn validate(request: &ChatCompletionRequest) -> Result<(), InvalidRequest> {
-    if request.model.chars().all(char::is_whitespace) && !request.extra.contains("model") {
-        return Err(InvalidRequest::new("model", "is empty: name a model of the server"));
-    }
+    check_model(&request.model, &request.extra)?;
     if request.messages.is_empty() && !request.extra.contains("messages") {
         return Err(InvalidRequest::new("messages", "is empty: add at least one message"));
     }
@@ -53,34 +52,25 @@ pub(crate) fn validate(request: &ChatCompletionRequest) -> Result<(), InvalidReq
         check_images(place, &message.content)?;
         check_answer(place, message, &request.messages[..place])?;
     }
-    within("frequency_penalty", request.frequency_penalty, -2, 2)?;
-    within("presence_penalty", request.presence_penalty, -2, 2)?;
-    within("temperature", request.temperature, 0, 2)?;
-    within("top_p", request.top_p, 0, 1)?;
+    check_range("frequency_penalty", request.frequency_penalty, -2, 2)?;
+    check_range("presence_penalty", request.presence_penalty, -2, 2)?;
+    check_range("temperature", request.temperature, 0, 2)?;
+    check_range("top_p", request.top_p, 0, 1)?;
     for (token, bias) in request.logit_bias.iter().flatten() {
-        within(&format!("logit_bias.{token}"), Some(*bias), -100, 100)?;
+        check_range(&format!("logit_bias.{token}"), Some(*bias), -100, 100)?;
     }
-    for (field, count) in [
+    check_counts([
         ("max_completion_tokens", request.max_completion_tokens),
         ("max_tokens", request.max_tokens),
         ("n", request.n),
-    ] {
-        if count == Some(0) {
-            return Err(InvalidRequest::new(field, "must be at least 1"));
-        }
-    }
+    ])?;
     if request.stop.as_ref().is_some_and(|stop| stop.len() > 4) {
         return Err(InvalidRequest::new("stop", "must have at most 4 texts"));
     }
     check_logprobs(request)?;
     check_tools(request)?;
     check_format(request)?;
-    match request.repeated_member() {
-        Some(name) => {
-            Err(InvalidRequest::new(name, "is set twice: as a field and as an extra member"))
-        }
-        None => Ok(()),
-    }
+    check_extra(request)
 }
 
 fn check_message(place: usize, message: &ChatCompletionMessage) -> Result<(), InvalidRequest> {
@@ -198,18 +188,6 @@ fn check_logprobs(request: &ChatCompletionRequest) -> Result<(), InvalidRequest>
         return Err(InvalidRequest::new("top_logprobs", "needs logprobs to be true"));
     }
     Ok(())
-}
-
-fn within(field: &str, value: Option<f32>, least: i8, most: i8) -> Result<(), InvalidRequest> {
-    match value {
-        Some(value) if !value.is_finite() => {
-            Err(InvalidRequest::new(field, "is not a finite number"))
-        }
-        Some(value) if !(f32::from(least)..=f32::from(most)).contains(&value) => {
-            Err(InvalidRequest::new(field, format!("must be from {least} to {most}")))
-        }
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -52,7 +52,9 @@ impl ApiError {
             extra.iter().map(|(name, value)| (name.to_owned(), value.clone())).collect();
         let is_failure = place.object.eq_ignore_ascii_case("error") || says_failure(&members);
         // A message alone is a failure only where nothing says that this is a completion.
-        let is_completion = place.object.starts_with("chat.completion");
+        let is_completion = ["chat.completion", "text_completion"]
+            .iter()
+            .any(|name| place.object.starts_with(name));
         let may_be_failure = !is_completion && (place.id.is_empty() || !place.has_choices);
         if !is_failure && (!may_be_failure || is_notice(&members)) {
             return None;

@@ -92,6 +92,18 @@ impl<'a> Path<'a> {
         }
     }
 
+    /// Where the value at hand is, if it is the text of a completion. It counts as content.
+    pub(crate) fn text_place(&self) -> Option<Place> {
+        match &self.open[..] {
+            [
+                Container::Object { name: b"choices", .. },
+                Container::Array { objects },
+                Container::Object { name: b"text", naming: false },
+            ] => Some(Place { choice: objects.saturating_sub(1), field: Field::Content, call: 0 }),
+            _ => None,
+        }
+    }
+
     /// Which streamed field the value at hand is, if it is one.
     pub(crate) fn place(&self) -> Option<Place> {
         if self.open.len() > DEEPEST {

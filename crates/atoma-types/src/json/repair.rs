@@ -23,8 +23,10 @@ pub(crate) struct Repaired {
 pub(crate) enum Halves {
     /// Make it U+FFFD, as everywhere else.
     Replace,
-    /// Take it out and tell.
+    /// Take it out of the fields of a delta and tell.
     TakeOut,
+    /// Take it out of the text of a completion and tell.
+    TakeOutOfText,
 }
 
 /// A string that opens or closes with half a surrogate pair.
@@ -115,8 +117,11 @@ impl Pass<'_> {
 
     fn string(&mut self) {
         let start = self.at + 1;
-        let takes_out = self.halves == Halves::TakeOut && self.cut.len() < MOST_CUT;
-        let place = if takes_out { self.path.place() } else { None };
+        let place = match self.halves {
+            Halves::TakeOut if self.cut.len() < MOST_CUT => self.path.place(),
+            Halves::TakeOutOfText if self.cut.len() < MOST_CUT => self.path.text_place(),
+            _ => None,
+        };
         let (mut opening, mut closing) = (None, None);
         self.output.push(b'"');
         self.at = start;

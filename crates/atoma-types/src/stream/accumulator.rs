@@ -180,7 +180,7 @@ impl ChoiceSoFar {
     fn push(&mut self, new: &ChatCompletionChunkChoice) {
         self.push_delta(&new.delta);
         if let Some(reason) = &new.finish_reason {
-            self.finish(reason);
+            finish(&mut self.choice.finish_reason, reason);
         }
         if let Some(reason) = &new.stop_reason {
             self.choice.stop_reason = Some(reason.clone());
@@ -193,24 +193,6 @@ impl ChoiceSoFar {
             known.append(logprobs);
         }
         merge::outer_members(&mut self.choice.extra, &new.extra);
-    }
-
-    /// The last reason counts, but a plain `stop` does not hide why the model stopped before.
-    fn finish(&mut self, reason: &FinishReason) {
-        let known = &mut self.choice.finish_reason;
-        let is_hidden = *reason == FinishReason::Stop
-            && matches!(
-                known,
-                Some(
-                    FinishReason::ToolCalls
-                        | FinishReason::FunctionCall
-                        | FinishReason::Length
-                        | FinishReason::ContentFilter
-                )
-            );
-        if !is_hidden {
-            *known = Some(reason.clone());
-        }
     }
 
     fn push_delta(&mut self, delta: &ChatCompletionChunkDelta) {
@@ -276,6 +258,23 @@ impl ChoiceSoFar {
         self.choice.extra.remove("delta");
         settle(&mut self.choice);
         self.choice
+    }
+}
+
+/// Takes over a finish reason. The last one counts, but a plain `stop` does not hide why the model stopped before.
+pub(crate) fn finish(known: &mut Option<FinishReason>, reason: &FinishReason) {
+    let is_hidden = *reason == FinishReason::Stop
+        && matches!(
+            known,
+            Some(
+                FinishReason::ToolCalls
+                    | FinishReason::FunctionCall
+                    | FinishReason::Length
+                    | FinishReason::ContentFilter
+            )
+        );
+    if !is_hidden {
+        *known = Some(reason.clone());
     }
 }
 

@@ -2,10 +2,9 @@ use std::borrow::Cow;
 
 use super::accumulator::ChatCompletionAccumulator;
 use super::chunk_reader::ChunkReader;
-use super::{Progress, ResponseModel, Seen, StreamModel, next_value, read_other};
+use super::{Progress, ResponseModel, Seen, StreamModel, next_value, read_unusual};
 use serde_json::Value;
 
-use crate::error::is_explicit;
 use crate::{
     ApiError, ChatCompletionChoice, ChatCompletionChunk, ChatCompletionMessage,
     ChatCompletionResponse, ObjectKind, ParseError, Usage, json,
@@ -47,7 +46,9 @@ impl StreamModel for ChatModel {
         if data.starts_with('{') && (event.is_empty() || event == "message") {
             return self.read_object(data);
         }
-        self.read_unusual(event, data)
+        let seen = read_unusual(event, data, &mut |data| self.read_object(data))?;
+        self.has_unreadable |= seen == Seen::Unreadable;
+        Ok(seen)
     }
 
     fn read_body(&mut self, body: &mut &str) -> Result<Seen, ParseError> {
@@ -114,32 +115,6 @@ impl ChatModel {
         self.response.push(chunk);
         Ok(Seen::Chunk)
     }
-
-    /// Reads an event named `error`, and data that does not begin with an object.
-    #[cold]
-    fn read_unusual(&mut self, event: &str, data: &mut &str) -> Result<Seen, ParseError> {
-        let text = data.trim_ascii();
-        if text.starts_with('{') {
-            if event == "error" {
-                if let Some(error) = ApiError::from_body(text.as_bytes()) {
-                    *data = "";
-                    return Ok(Seen::Error(Box::new(error)));
-                }
-            }
-            *data = text;
-            let seen = self.read_object(data)?;
-            let is_error = matches!(seen, Seen::Error(_));
-            let is_usual = matches!(event, "" | "message" | "error");
-            return Ok(if is_error && !is_usual && !is_explicit(text) {
-                Seen::Nothing
-            } else {
-                seen
-            });
-        }
-        let seen = read_other(event, data);
-        self.has_unreadable |= seen == Seen::Unreadable;
-        Ok(seen)
-    }
 }
 
 /// Whether an object without choices is a chunk all the same: it has usage, or calls itself one.
@@ -200,6 +175,6 @@ fn is_other_type(kind: &Value) -> bool {
 
 /// Whether a body that was read has a list of choices. Only asked where it is empty.
 #[cold]
-fn has_choices(body: &[u8]) -> bool {
+pub(crate) fn has_choices(body: &[u8]) -> bool {
     json::from_slice(body).is_ok_and(|value| value.get("choices").is_some_and(Value::is_array))
 }

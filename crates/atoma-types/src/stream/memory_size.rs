@@ -1,5 +1,6 @@
 use serde_json::Value;
 
+use crate::Extra;
 use crate::chat::chunk::ChatCompletionChunkDelta;
 use crate::chat::content::{Content, ContentPart};
 use crate::chat::logprobs::Logprobs;
@@ -16,12 +17,17 @@ pub(crate) fn of_delta(delta: &ChatCompletionChunkDelta) -> usize {
         .iter()
         .map(|call| call.function.arguments.as_ref().map_or(0, String::len))
         .sum();
-    let lists = delta.extra.iter().map(|(_, value)| match value {
+    delta.content.as_ref().map_or(0, of_content) + texts + calls + of_members(&delta.extra)
+}
+
+/// About how many bytes unknown members add: lists and objects grow from chunk to chunk, other values are replaced.
+pub(crate) fn of_members(extra: &Extra) -> usize {
+    let members = extra.iter().map(|(_, value)| match value {
         Value::Array(pieces) => pieces.iter().map(of_value).sum(),
         Value::Object(_) => of_value(value),
         _ => 0,
     });
-    delta.content.as_ref().map_or(0, of_content) + texts + calls + lists.sum::<usize>()
+    members.sum()
 }
 
 /// About how many bytes log probabilities take.

@@ -5,6 +5,7 @@ mod arguments;
 pub(crate) mod call_ids;
 pub(crate) mod chat;
 pub(crate) mod chunk_reader;
+pub(crate) mod completions;
 mod memory_size;
 mod merge;
 mod snapshots;
@@ -12,6 +13,7 @@ mod template;
 mod tool_calls;
 pub(crate) mod whole;
 
+use crate::error::is_explicit;
 use crate::{ApiError, ParseError, Usage};
 
 /// The reader of one streamed response: it reads events into chunks, and joins the chunks into the response.
@@ -148,6 +150,30 @@ impl Progress {
     pub fn is_complete(&self, done: bool) -> bool {
         self.choices > 0 && (self.is_finished || (done && !self.has_unreadable))
     }
+}
+
+/// Reads an event that has a name, and data that does not begin with an object, by a function that reads objects.
+#[cold]
+fn read_unusual(
+    event: &str,
+    data: &mut &str,
+    read_object: &mut dyn FnMut(&mut &str) -> Result<Seen, ParseError>,
+) -> Result<Seen, ParseError> {
+    let text = data.trim_ascii();
+    if !text.starts_with('{') {
+        return Ok(read_other(event, data));
+    }
+    if event == "error" {
+        if let Some(error) = ApiError::from_body(text.as_bytes()) {
+            *data = "";
+            return Ok(Seen::Error(Box::new(error)));
+        }
+    }
+    *data = text;
+    let seen = read_object(data)?;
+    let is_error = matches!(seen, Seen::Error(_));
+    let is_usual = matches!(event, "" | "message" | "error");
+    Ok(if is_error && !is_usual && !is_explicit(text) { Seen::Nothing } else { seen })
 }
 
 /// Reads data that is not a JSON object: all of it.

@@ -7,6 +7,7 @@
 //! serde's deserializer or serializer is. Compiled for each of those, they would be most of a small program.
 
 mod by_value;
+mod list;
 mod member;
 mod object;
 mod read;
@@ -19,6 +20,7 @@ use std::marker::PhantomData;
 use serde::de::{Deserializer, Error};
 
 pub(crate) use by_value::{by_value, by_value_type};
+pub(crate) use list::{Aligned, Vector};
 pub(crate) use member::{ErrorMember, Finish, Index, JsonText, NonEmpty, Sent};
 pub(crate) use object::{
     Model, Object, ReadObject, Whole, WriteObject, is_set, object, settle, wire_codec, wire_name,

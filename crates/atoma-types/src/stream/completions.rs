@@ -1,0 +1,305 @@
+use std::borrow::Cow;
+
+use super::accumulator::finish;
+use super::chat::has_choices;
+use super::{
+    Progress, ResponseModel, Seen, StreamModel, memory_size, merge, next_value, read_unusual,
+};
+use crate::completions::logprobs::CompletionLogprobs;
+use crate::completions::response::{CompletionChoice, CompletionResponse};
+use crate::json::repair::{CutString, Halves, repair};
+use crate::wire::{Wide, settle};
+use crate::{ApiError, ParseError, Usage, json};
+
+/// The number of choices that are kept, unless the request asked for more.
+const MOST_CHOICES: usize = 128;
+
+/// The reader of a streamed completion.
+///
+/// - Texts and log probabilities are joined, per choice. A character that servers cut between two events is joined as well.
+/// - Of finish reasons, stop reasons and unknown members, the last that is not null counts; counts of tokens are merged as for
+///   chat completions.
+/// - `signature` and `response_hash` belong to single chunks: the response has none.
+///
+/// Reading takes time and memory in proportion to the new parts of the chunk. At most 128 choices are kept, or as many as the
+/// request asked for.
+///
+/// ```
+/// use atoma_types::{CompletionModel, StreamModel};
+///
+/// let mut model = CompletionModel::default();
+/// for mut data in [
+///     r#"{"choices": [{"text": "Once", "index": 0, "finish_reason": null}]}"#,
+///     r#"{"choices": [{"text": " more", "index": 0, "finish_reason": "stop"}]}"#,
+/// ] {
+///     model.read("", &mut data)?;
+///     print!("{}", model.chunk().text());
+/// }
+/// assert!(model.progress().is_complete(false));
+/// assert_eq!(model.into_response().text(), "Once more");
+/// # Ok::<(), atoma_types::ParseError>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct CompletionModel {
+    chunk: CompletionResponse,
+    /// The response so far; its choices are sorted by their indices.
+    response: CompletionResponse,
+    /// The first halves of characters, by the index of the choice whose next text begins with the second.
+    held: Vec<(u32, u16)>,
+    /// The number of choices asked for; zero if unknown.
+    expected: u32,
+    is_whole: bool,
+    has_unreadable: bool,
+    chunks: u64,
+    size: usize,
+}
+
+impl StreamModel for CompletionModel {
+    type Chunk = CompletionResponse;
+    type Response = CompletionResponse;
+
+    fn read(&mut self, event: &str, data: &mut &str) -> Result<Seen, ParseError> {
+        if data.starts_with('{') && (event.is_empty() || event == "message") {
+            return self.read_object(data);
+        }
+        let seen = read_unusual(event, data, &mut |data| self.read_object(data))?;
+        self.has_unreadable |= seen == Seen::Unreadable;
+        Ok(seen)
+    }
+
+    /// Reads a body. Chunks and whole completions have the same form: one with the usage or with a finish reason for each
+    /// choice is whole.
+    fn read_body(&mut self, body: &mut &str) -> Result<Seen, ParseError> {
+        let seen = self.read("", body)?;
+        self.is_whole |= seen == Seen::Chunk && self.chunk.usage().is_some();
+        Ok(seen)
+    }
+
+    /// Sets how many choices the request asked for. With one, every choice has the index 0, whatever the server counts from.
+    fn expect_choices(&mut self, n: u32) {
+        self.expected = n.max(1);
+    }
+
+    fn chunk(&self) -> &CompletionResponse {
+        &self.chunk
+    }
+
+    fn take_chunk(&mut self) -> CompletionResponse {
+        std::mem::take(&mut self.chunk)
+    }
+
+    fn progress(&self) -> Progress {
+        let choices = &self.response.choices;
+        let all_finished =
+            !choices.is_empty() && choices.iter().all(|choice| choice.finish_reason.is_some());
+        let is_finished = self.is_whole || all_finished;
+        Progress {
+            chunks: self.chunks,
+            choices: choices.len(),
+            is_finished,
+            is_settled: is_finished && choices.len() >= self.expected as usize,
+            has_unreadable: self.has_unreadable,
+            size: self.size,
+        }
+    }
+
+    fn response(&self) -> CompletionResponse {
+        self.clone().into_response()
+    }
+
+    fn into_response(mut self) -> CompletionResponse {
+        for (index, _) in std::mem::take(&mut self.held) {
+            if let Some(choice) = self.choice(index) {
+                choice.text.push(char::REPLACEMENT_CHARACTER);
+            }
+        }
+        self.response.choices.iter_mut().for_each(|choice| settle(choice));
+        settle(&mut self.response);
+        self.response
+    }
+}
+
+impl CompletionModel {
+    fn read_object(&mut self, data: &mut &str) -> Result<Seen, ParseError> {
+        self.chunk = CompletionResponse::default();
+        let text = std::mem::take(data);
+        let rest = match json::first_object(text, &mut self.chunk, Wide::Refuse) {
+            Ok(rest) if self.held.is_empty() => rest,
+            Err(flaw) if !flaw.is_mendable() => {
+                self.chunk = CompletionResponse::default();
+                return Err(flaw);
+            }
+            read => &text[self.mend(text, read.err())?..],
+        };
+        if !rest.is_empty() {
+            *data = next_value(rest);
+        }
+        if let Some(error) = self.chunk.error() {
+            return Ok(Seen::Error(Box::new(error.clone())));
+        }
+        if self.chunk.choices.is_empty() && !is_chunk_without_choices(&self.chunk) {
+            return Ok(Seen::Nothing);
+        }
+        if let (1, [choice]) = (self.expected, &mut self.chunk.choices[..]) {
+            choice.index = 0;
+        }
+        self.push();
+        Ok(Seen::Chunk)
+    }
+
+    /// Reads data with its flaws repaired, and joins the halves of characters. Returns where the object ends.
+    #[cold]
+    fn mend(&mut self, data: &str, flaw: Option<ParseError>) -> Result<usize, ParseError> {
+        let repaired = repair(data.as_bytes(), Halves::TakeOutOfText);
+        let mut chunk = CompletionResponse::default();
+        self.chunk = CompletionResponse::default();
+        json::first_object(&repaired.json, &mut chunk, Wide::Round)
+            .map_err(|error| flaw.unwrap_or(error))?;
+        for (position, choice) in chunk.choices.iter_mut().enumerate() {
+            let index = if self.expected == 1 { 0 } else { choice.index };
+            self.join(position, index, choice, &repaired.halves);
+        }
+        self.chunk = chunk;
+        Ok(repaired.end)
+    }
+
+    fn join(
+        &mut self,
+        position: usize,
+        index: u32,
+        choice: &mut CompletionChoice,
+        halves: &[CutString],
+    ) {
+        let cut = halves.iter().find(|string| string.place.choice == position);
+        let opening = cut.and_then(|string| string.opening);
+        let mut closing = cut.and_then(|string| string.closing);
+        let held = self.held.iter().position(|(known, _)| *known == index);
+        let before = held.map(|place| self.held.swap_remove(place).1);
+        match (before, opening) {
+            (Some(first), Some(second)) => choice.text.insert(0, character(first, second)),
+            // No text came: the half waits for the next event.
+            (Some(first), None) if choice.text.is_empty() && closing.is_none() => {
+                closing = Some(first);
+            }
+            (None, None) => {}
+            _ => choice.text.insert(0, char::REPLACEMENT_CHARACTER),
+        }
+        match closing {
+            Some(half)
+                if choice.finish_reason.is_none() && self.held.len() < self.most_choices() =>
+            {
+                self.held.push((index, half));
+            }
+            Some(_) => choice.text.push(char::REPLACEMENT_CHARACTER),
+            None => {}
+        }
+    }
+
+    /// Adds the chunk to the response.
+    fn push(&mut self) {
+        let chunk = std::mem::take(&mut self.chunk);
+        self.chunks = self.chunks.saturating_add(1);
+        self.push_top_level(&chunk);
+        for new in &chunk.choices {
+            let Some(known) = self.choice(new.index) else { continue };
+            known.text.push_str(&new.text);
+            if let Some(reason) = &new.finish_reason {
+                finish(&mut known.finish_reason, reason);
+            }
+            if new.stop_reason.is_some() {
+                known.stop_reason.clone_from(&new.stop_reason);
+            }
+            if let Some(logprobs) = &new.logprobs {
+                known.logprobs.get_or_insert_default().append(logprobs);
+            }
+            merge::outer_members(&mut known.extra, &new.extra);
+            let logprobs = new.logprobs.as_deref().map_or(0, CompletionLogprobs::memory_size);
+            let size = new.text.len() + logprobs + memory_size::of_members(&new.extra);
+            self.size = self.size.saturating_add(size);
+        }
+        self.chunk = chunk;
+    }
+
+    fn push_top_level(&mut self, chunk: &CompletionResponse) {
+        let response = &mut self.response;
+        for (known, new) in [
+            (&mut response.id, &chunk.id),
+            (&mut response.object, &chunk.object),
+            (&mut response.model, &chunk.model),
+        ] {
+            if known.is_empty() {
+                known.clone_from(new);
+            }
+        }
+        if response.created == 0 {
+            response.created = chunk.created;
+        }
+        if response.system_fingerprint.is_none() {
+            response.system_fingerprint.clone_from(&chunk.system_fingerprint);
+        }
+        if let Some(usage) = chunk.usage() {
+            response.usage.get_or_insert_default().merge(&usage);
+        }
+        merge::outer_members(&mut response.extra, &chunk.extra);
+        self.size = self.size.saturating_add(memory_size::of_members(&chunk.extra));
+    }
+
+    /// The choice of an index, added at its place if it is new and there is room.
+    fn choice(&mut self, index: u32) -> Option<&mut CompletionChoice> {
+        let most = self.most_choices();
+        let choices = &mut self.response.choices;
+        let place = match choices.binary_search_by_key(&index, |choice| choice.index) {
+            Ok(place) => place,
+            Err(_) if choices.len() >= most => return None,
+            Err(place) => {
+                choices.insert(place, CompletionChoice { index, ..CompletionChoice::default() });
+                place
+            }
+        };
+        choices.get_mut(place)
+    }
+
+    fn most_choices(&self) -> usize {
+        MOST_CHOICES.max(self.expected as usize)
+    }
+}
+
+/// Whether an object without choices is a chunk: it has usage, or calls itself one.
+fn is_chunk_without_choices(chunk: &CompletionResponse) -> bool {
+    let is_named = !chunk.object.is_empty() && names_completion(&chunk.object);
+    chunk.usage().is_some() || (is_named && !chunk.id.is_empty())
+}
+
+fn names_completion(object: &str) -> bool {
+    object.is_empty() || object.contains("completion")
+}
+
+fn character(first: u16, second: u16) -> char {
+    let mut characters = char::decode_utf16([first, second]);
+    characters.next().and_then(Result::ok).unwrap_or(char::REPLACEMENT_CHARACTER)
+}
+
+impl ResponseModel for CompletionResponse {
+    type Stream = CompletionModel;
+
+    /// Reads a body, which must be a completion or report an error.
+    fn from_slice(body: &[u8]) -> Result<Self, ParseError> {
+        let response = Self::from_slice(body)?;
+        if response.choices.is_empty() && response.error().is_none() && !has_choices(body) {
+            return Err(ParseError::without("choices"));
+        }
+        Ok(response)
+    }
+
+    fn error(&self) -> Option<&ApiError> {
+        self.error()
+    }
+
+    fn has_content(&self) -> bool {
+        !self.choices.is_empty() || names_completion(&self.object)
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        self.usage().map(Cow::into_owned)
+    }
+}

@@ -1,0 +1,58 @@
+//! Checks that requests of several endpoints share.
+
+use serde::Serialize;
+
+use crate::wire::{Object, is_set};
+use crate::{Extra, InvalidRequest};
+
+/// Checks that a request names a model.
+pub(crate) fn check_model(model: &str, extra: &Extra) -> Result<(), InvalidRequest> {
+    if model.trim().is_empty() && !extra.contains("model") {
+        return Err(InvalidRequest::new("model", "is empty: name a model of the server"));
+    }
+    Ok(())
+}
+
+/// Checks that no member is set both as a field and as an extra member.
+pub(crate) fn check_extra(request: &dyn Object) -> Result<(), InvalidRequest> {
+    let mut names = request.extra().iter().map(|(name, _)| name);
+    match names.find(|name| is_set(request, name)) {
+        Some(name) => {
+            Err(InvalidRequest::new(name, "is set twice: as a field and as an extra member"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Checks that a number, if it is set, is finite and in a range.
+pub(crate) fn check_range(
+    field: &str,
+    value: Option<f32>,
+    least: i8,
+    most: i8,
+) -> Result<(), InvalidRequest> {
+    match value {
+        Some(value) if !value.is_finite() => {
+            Err(InvalidRequest::new(field, "is not a finite number"))
+        }
+        Some(value) if !(f32::from(least)..=f32::from(most)).contains(&value) => {
+            Err(InvalidRequest::new(field, format!("must be from {least} to {most}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks that counts, where they are set, are not zero.
+pub(crate) fn check_counts<const N: usize>(
+    counts: [(&str, Option<u32>); N],
+) -> Result<(), InvalidRequest> {
+    match counts.into_iter().find(|(_, count)| *count == Some(0)) {
+        Some((field, _)) => Err(InvalidRequest::new(field, "must be at least 1")),
+        None => Ok(()),
+    }
+}
+
+/// Writes a request as JSON.
+pub(crate) fn to_vec(request: &impl Serialize) -> Result<Vec<u8>, InvalidRequest> {
+    serde_json::to_vec(request).map_err(|error| InvalidRequest::unwritable(&error.to_string()))
+}

@@ -1,0 +1,149 @@
+//! Codecs of lists whose positions matter.
+
+use std::marker::PhantomData;
+
+use serde_json::Value;
+
+use super::{Codec, Elements, List, Members, Piece, Plain, Read, Scalar, Stopped, Target};
+use crate::base64;
+
+/// A list of which each position belongs to the same position of another list.
+///
+/// An element that is `null` or means nothing is read as the default, so that those after it keep their places.
+pub(crate) struct Aligned;
+
+impl<T: Default> Codec<Vec<T>> for Aligned
+where
+    Plain: Codec<T>,
+{
+    const OMIT: bool = true;
+
+    fn array(elements: &mut dyn Elements) -> Result<Read<Vec<T>>, Stopped> {
+        let mut list = Vec::new();
+        loop {
+            let length = list.len();
+            if !elements.next(&mut Last(&mut list, PhantomData::<Plain>))? {
+                return Ok(Read::Known(list));
+            }
+            if list.len() == length {
+                list.push(T::default());
+            }
+        }
+    }
+
+    fn is_absent(value: &Vec<T>) -> bool {
+        value.is_empty()
+    }
+
+    fn piece(value: &Vec<T>) -> Piece<'_> {
+        Piece::List(value)
+    }
+}
+
+/// Where the next element of a list is read to.
+struct Last<'a, T, C>(&'a mut Vec<T>, PhantomData<C>);
+
+impl<T, C: Codec<T>> Target for Last<'_, T, C> {
+    fn scalar(&mut self, value: Scalar<'_>) -> Read {
+        C::scalar(value).map(|element| self.0.push(element))
+    }
+
+    fn array(&mut self, elements: &mut dyn Elements) -> Result<Read, Stopped> {
+        Ok(C::array(elements)?.map(|element| self.0.push(element)))
+    }
+
+    fn object(&mut self, members: &mut dyn Members) -> Result<Read, Stopped> {
+        C::object_onto(members, self.0)
+    }
+}
+
+/// A vector of numbers: a list of them, or base64 of their bytes, each four in the little-endian order.
+///
+/// `null` in the list is the number that is not one, and is written `null` again. A list around a single vector is that vector.
+pub(crate) struct Vector;
+
+impl Codec<Vec<f32>> for Vector {
+    fn scalar(value: Scalar<'_>) -> Read<Vec<f32>> {
+        let Scalar::Text(text) = value else { return Read::Unknown };
+        let Some(bytes) = base64::decode(text).filter(|bytes| bytes.len() % 4 == 0) else {
+            return Read::Unknown;
+        };
+        let numbers = bytes.chunks_exact(4);
+        let numbers = numbers.map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]));
+        Read::Known(numbers.collect())
+    }
+
+    fn array(elements: &mut dyn Elements) -> Result<Read<Vec<f32>>, Stopped> {
+        let mut numbers = Numbers::default();
+        loop {
+            let length = numbers.list.len();
+            if !elements.next(&mut numbers)? {
+                return Ok(Read::Known(numbers.list));
+            }
+            if let Some(inner) = numbers.inner.take() {
+                let Value::Array(mut rest) = elements.rest()? else { return Ok(Read::Unknown) };
+                if length == 0 && rest.is_empty() {
+                    return Ok(Read::Known(inner));
+                }
+                // Several vectors where one is due, such as one for each token: they are kept as they came.
+                let mut all: Vec<Value> = numbers.list.into_iter().map(Value::from).collect();
+                all.push(inner.into());
+                all.append(&mut rest);
+                elements.give_back(all.into());
+                return Ok(Read::Unknown);
+            }
+            if numbers.list.len() == length {
+                numbers.list.push(f32::NAN);
+            }
+        }
+    }
+
+    fn is_absent(value: &Vec<f32>) -> bool {
+        value.is_empty()
+    }
+
+    fn piece(value: &Vec<f32>) -> Piece<'_> {
+        Piece::Made(Box::new(Floats(value)))
+    }
+}
+
+struct Floats<'a>(&'a [f32]);
+
+impl List for Floats<'_> {
+    fn length(&self) -> usize {
+        self.0.len()
+    }
+
+    fn element(&self, place: usize) -> Piece<'_> {
+        match self.0.get(place) {
+            Some(number) if number.is_finite() => <Plain as Codec<f32>>::piece(number),
+            _ => Piece::Null,
+        }
+    }
+}
+
+/// The numbers of a vector so far.
+#[derive(Default)]
+struct Numbers {
+    list: Vec<f32>,
+    /// The vector inside, if the element read last was a list.
+    inner: Option<Vec<f32>>,
+}
+
+impl Target for Numbers {
+    fn scalar(&mut self, value: Scalar<'_>) -> Read {
+        <Plain as Codec<f32>>::scalar(value).map(|number| self.list.push(number))
+    }
+
+    fn array(&mut self, elements: &mut dyn Elements) -> Result<Read, Stopped> {
+        let read = <Aligned as Codec<Vec<Option<f32>>>>::array(elements)?;
+        Ok(read.map(|list| {
+            let numbers = list.into_iter().map(|number| number.unwrap_or(f32::NAN));
+            self.inner = Some(numbers.collect());
+        }))
+    }
+
+    fn object(&mut self, _members: &mut dyn Members) -> Result<Read, Stopped> {
+        Ok(Read::Unknown)
+    }
+}
