@@ -5,12 +5,13 @@ use crate::{
     body_format::{BodyFormat, event_decoder, is_event_stream},
     event_reader::{EventKind, EventReader},
     idle_timeout::IdleTimeout,
+    observe::{CallResult, Observation},
     response::OpenResponse,
     stream_stats::StreamStats,
 };
 use atoma_sse::Decoder;
 use atoma_transport::{Body, TransportError};
-use atoma_types::StreamModel;
+use atoma_types::{ResponseModel, StreamModel};
 use bytes::Bytes;
 use http_body::Body as _;
 use std::{
@@ -51,6 +52,7 @@ pub(crate) struct BodyReader<M> {
     capture: Option<Vec<u8>>,
     decoder: Decoder,
     pub(crate) events: EventReader<M>,
+    observation: Observation,
     idle: IdleTimeout,
     before_first: Option<Duration>,
     between: Option<Duration>,
@@ -92,7 +94,8 @@ type Step = Result<()>;
 
 impl<M: StreamModel> BodyReader<M> {
     pub(crate) fn new(response: OpenResponse, choices: u32) -> Self {
-        let OpenResponse { core, metadata, body, timeouts, key, inspection } = response;
+        let OpenResponse { core, metadata, body, timeouts, key, inspection, observation } =
+            response;
         let labeled = is_event_stream(metadata.headers());
         let limits = core.limits;
         Self {
@@ -105,6 +108,7 @@ impl<M: StreamModel> BodyReader<M> {
             capture: None,
             decoder: event_decoder(limits.event),
             events: EventReader::new(choices, inspection, key, limits.response),
+            observation,
             stats: StreamStats::new(core.timer.now()),
             idle: IdleTimeout::new(Arc::clone(&core.timer)),
             before_first: timeouts.head,
@@ -277,6 +281,7 @@ impl<M: StreamModel> BodyReader<M> {
         let kind = match self.decoder.decode(&mut input) {
             Ok(Some(event)) => {
                 self.raw.set(event.data(), &self.frame);
+                self.observation.event(event.data());
                 self.events.read(&event)
             }
             Ok(None) => Ok(EventKind::Nothing),
@@ -352,7 +357,11 @@ impl<M: StreamModel> BodyReader<M> {
 
     fn close(&mut self) -> Option<Step> {
         match self.events.end(self.metadata.extensions_mut()) {
-            Ok(()) => self.finish(),
+            Ok(()) => {
+                self.finish();
+                self.report(None);
+                None
+            }
             Err(error) => self.fail(error),
         }
     }
@@ -361,7 +370,18 @@ impl<M: StreamModel> BodyReader<M> {
         self.finish();
         let time = self.stats.elapsed(&self.idle);
         let error = error.with_head(&self.metadata).with_body_time(time);
-        Some(Err(self.events.fail(error)))
+        let error = self.events.fail(error);
+        self.report(Some(&error));
+        Some(Err(error))
+    }
+
+    /// Reports the end of the call to the observers.
+    fn report(&mut self, error: Option<&Error>) {
+        if self.observation.is_active() {
+            let usage = self.events.partial().and_then(|response| response.usage());
+            let outcome = error.map_or(CallResult::Complete, CallResult::Failed);
+            self.observation.end(outcome, usage.as_ref(), Some(&self.stats));
+        }
     }
 
     /// Lets go of the connection. It returns to its pool only if its body was read to the end.

@@ -1,10 +1,11 @@
 use crate::{
-    ApiKey, ApiKeyProvider, Client, Error, Inspect,
+    ApiKey, ApiKeyProvider, Client, Error, Inspect, Observer,
     allow_http::AllowHttp,
     api_key::Credentials,
     core::{Core, Limits},
     error::error_response::{classify, is_final, parse_error_body},
     headers::{Headers, parse_header, redact, set},
+    observe::{OnRetry, TransportEvents},
     server_url::{DEFAULT_SERVER_URL, ServerUrl},
 };
 use atoma_transport::{
@@ -37,8 +38,8 @@ pub struct ClientBuilder {
     /// `None` is the default one, `Some(None)` is none.
     retry_budget: Option<Option<RetryBudget>>,
     rate_limit_pause: Option<RateLimitPause>,
-    on_retry: Option<Arc<dyn Fn(&RetryEvent) + Send + Sync>>,
     inspectors: Vec<Arc<dyn Inspect>>,
+    observers: Vec<Arc<dyn Observer>>,
     transport: Option<Arc<dyn Transport>>,
     timer: Option<Arc<dyn Timer>>,
     limits: Limits,
@@ -232,8 +233,14 @@ impl ClientBuilder {
     /// });
     /// ```
     #[must_use]
-    pub fn on_retry(mut self, hook: impl Fn(&RetryEvent) + Send + Sync + 'static) -> Self {
-        self.on_retry = Some(Arc::new(hook));
+    pub fn on_retry(self, hook: impl Fn(&RetryEvent) + Send + Sync + 'static) -> Self {
+        self.observer(OnRetry(hook))
+    }
+
+    /// Adds an observer, which watches the calls: for metrics, logs and traces. Default none.
+    #[must_use]
+    pub fn observer(mut self, observer: impl Observer) -> Self {
+        self.observers.push(Arc::new(observer));
         self
     }
 
@@ -299,7 +306,7 @@ impl ClientBuilder {
         let transport = if self.allow_http { Arc::new(AllowHttp(transport)) } else { transport };
         let credentials = headers.get(AUTHORIZATION).map_or(credentials, Credentials::inside);
         let key = credentials.key().cloned();
-        let sent = Headers::new(transport, headers, credentials.clone());
+        let sent = Headers::new(transport, headers, key.as_ref());
         let timed = Timeout::new(sent, Arc::clone(&timer), Timeouts::none());
         let mut transport = Retry::new(timed, Arc::clone(&timer))
             .config(retries)
@@ -315,11 +322,11 @@ impl ClientBuilder {
         if let Some(key) = key {
             transport = transport.on_response(move |response| redact(&key, response));
         }
-        if let Some(hook) = self.on_retry {
-            transport = transport.on_retry(move |event| hook(event));
+        for observer in &self.observers {
+            transport = transport.observer(TransportEvents(Arc::clone(observer)));
         }
         Ok(Client::from_core(Core {
-            transport: Arc::new(transport),
+            transport,
             timer,
             credentials,
             server_url: Arc::new(server_url),
@@ -330,6 +337,7 @@ impl ClientBuilder {
             limits: self.limits,
             stream_usage: self.stream_usage,
             inspectors: self.inspectors,
+            observers: self.observers.into(),
             #[cfg(feature = "blocking")]
             runtime: None,
         }))
@@ -368,8 +376,8 @@ impl Default for ClientBuilder {
             retries: None,
             retry_budget: None,
             rate_limit_pause: None,
-            on_retry: None,
             inspectors: Vec::new(),
+            observers: Vec::new(),
             transport: None,
             timer: None,
             limits: Limits::default(),

@@ -2,12 +2,16 @@ use crate::{
     ApiKey, CallInfo, Endpoint, Error, Result, Streamed,
     api_key::Credentials,
     core::Core,
-    headers::{KeySlot, parse_header, set},
+    headers::{parse_header, set},
     inspect::Inspection,
+    key_source::KeySource,
+    observe::Observation,
     response::{PendingResponse, SentKey},
     server_url::ServerUrl,
 };
-use atoma_transport::{Request, RetryConfig, Timeouts};
+use atoma_transport::{
+    CallId, CallOptions, Request, ResponseFuture, RetryConfig, Timeouts, Transport as _,
+};
 use atoma_types::StreamModel;
 use bytes::Bytes;
 use http::{
@@ -223,11 +227,14 @@ impl Draft {
         if let Some(options) = &self.options {
             options.apply(&mut request)?;
         }
-        let inspection = self.inspection(&request, is_stream);
-        let key = key_of(&mut request, &core.credentials);
-        let response = core.transport.send(request);
+        let call = CallId::next();
+        let (inspection, observation) = self.watch(call, &request, is_stream);
+        if observation.is_active() {
+            request.extensions_mut().insert(call);
+        }
+        let (response, key) = core.send(request);
         let core = Arc::clone(&self.core);
-        Ok(PendingResponse { core, response, timeouts, key, inspection })
+        Ok(PendingResponse { core, response, timeouts, key, inspection, observation })
     }
 
     /// Takes the body, with the wish for usage as its last member.
@@ -240,18 +247,24 @@ impl Draft {
         Ok(body.into())
     }
 
-    fn inspection(&self, request: &Request, is_stream: bool) -> Inspection {
-        if self.core.inspectors.is_empty() {
-            return Inspection::default();
+    /// Starts the inspection and the observation of the call.
+    fn watch(&self, call: CallId, request: &Request, is_stream: bool) -> (Inspection, Observation) {
+        let Core { inspectors, observers, timer, .. } = &*self.core;
+        if inspectors.is_empty() && observers.is_empty() {
+            return Default::default();
         }
-        let call = CallInfo {
+        let info = CallInfo {
             method: request.method(),
             path: self.path,
             uri: request.uri(),
             body: request.body(),
             is_stream,
         };
-        Inspection::begin(&self.core.inspectors, &call)
+        let observation = match observers.is_empty() {
+            true => Observation::default(),
+            false => Observation::start(observers, timer, call, &info),
+        };
+        (Inspection::begin(inspectors, &info), observation)
     }
 
     fn uri(&self) -> Result<Uri> {
@@ -290,18 +303,25 @@ impl Options {
     }
 }
 
-/// The key that the request will be sent with: the call's own takes precedence.
-fn key_of(request: &mut Request, credentials: &Credentials) -> SentKey {
-    if let Some(own) = request.headers().get(AUTHORIZATION) {
-        return SentKey::Fixed(ApiKey::inside(own));
-    }
-    match credentials {
-        Credentials::Key(key) => SentKey::Fixed(Some(key.clone())),
-        Credentials::None => SentKey::Fixed(None),
-        Credentials::Provider(_) => {
-            let slot = KeySlot::default();
-            request.extensions_mut().insert(slot.clone());
-            SentKey::Provided(slot)
-        }
+impl Core {
+    /// Hands the request to the transport, with the key of the call, the client or the provider.
+    fn send(&self, mut request: Request) -> (ResponseFuture, SentKey) {
+        let own = request.headers().get(AUTHORIZATION).map(ApiKey::inside);
+        let key = match (own, &self.credentials) {
+            (Some(own), _) => own,
+            (None, Credentials::Key(key)) => Some(key.clone()),
+            (None, Credentials::None) => None,
+            (None, Credentials::Provider(provider)) => {
+                let extensions = request.extensions_mut();
+                let options = CallOptions::default()
+                    .retries(extensions.remove::<RetryConfig>())
+                    .timeouts(extensions.remove::<Timeouts>())
+                    .call_id(extensions.remove::<CallId>());
+                let source = Arc::new(KeySource::new(request, Arc::clone(provider)));
+                let response = self.transport.send_from(Arc::<KeySource>::clone(&source), options);
+                return (response, SentKey::Provided(source));
+            }
+        };
+        (self.transport.send(request), SentKey::Fixed(key))
     }
 }

@@ -1,7 +1,7 @@
 //! The settings and the transport that all calls of a client share.
 
-use crate::{Inspect, api_key::Credentials, server_url::ServerUrl};
-use atoma_transport::{Timeouts, Timer, Transport};
+use crate::{Inspect, Observer, api_key::Credentials, headers::Headers, server_url::ServerUrl};
+use atoma_transport::{Retry, Timeout, Timeouts, Timer, Transport};
 use std::{fmt, sync::Arc};
 
 /// The shared part of a client. Resources and calls hold it, and nothing else of the client.
@@ -10,7 +10,7 @@ use std::{fmt, sync::Arc};
 #[derive(Clone)]
 pub(crate) struct Core {
     /// Retries, headers, credentials and timeouts around the actual transport.
-    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) transport: Retry<Timeout<Headers<Arc<dyn Transport>>>>,
     pub(crate) timer: Arc<dyn Timer>,
     pub(crate) credentials: Credentials,
     pub(crate) server_url: Arc<ServerUrl>,
@@ -23,6 +23,7 @@ pub(crate) struct Core {
     /// Whether streams ask for usage where the request does not say.
     pub(crate) stream_usage: bool,
     pub(crate) inspectors: Vec<Arc<dyn Inspect>>,
+    pub(crate) observers: Arc<[Arc<dyn Observer>]>,
     #[cfg(feature = "blocking")]
     pub(crate) runtime: Option<crate::runtime::BlockingRuntime>,
 }

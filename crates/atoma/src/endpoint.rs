@@ -4,6 +4,7 @@ use crate::{
     Error, Reply, ResponseStream, Result,
     body_format::{BodyFormat, event_decoder, trimmed},
     event_reader::{EventKind, EventReader, to_error},
+    observe::CallResult,
     response::{OpenResponse, PendingResponse, redacted},
 };
 use atoma_types::{ApiError, ResponseModel, StreamModel};
@@ -69,12 +70,22 @@ impl<T: ResponseModel> Endpoint for Json<T> {
         }
         let start = response.body_start();
         let value = match response.read_body().await {
-            Ok(raw) => parse(&raw, self.choices, &mut response).map(|value| (value, raw)),
+            Ok(raw) => parse::<T>(&raw, self.choices, &mut response).map(|value| (value, raw)),
             Err(error) => Err(error),
         };
         match value {
-            Ok((value, raw)) => Ok(Reply::new(value, response.metadata, raw)),
-            Err(error) => Err(response.complete_error(error, start)),
+            Ok((value, raw)) => {
+                if response.observation.is_active() {
+                    let usage = value.usage();
+                    response.observation.end(CallResult::Complete, usage.as_ref(), None);
+                }
+                Ok(Reply::new(value, response.metadata, raw))
+            }
+            Err(error) => {
+                let error = response.complete_error(error, start);
+                response.observation.end(CallResult::Failed(&error), None, None);
+                Err(error)
+            }
         }
     }
 }

@@ -1,52 +1,30 @@
 //! Puts the client's headers and API key on each attempt.
 
-use crate::{ApiKey, Error, api_key::Credentials};
-use atoma_transport::{
-    BoxError, Delivery, ErrorKind, Request, Response, ResponseFuture, Transport, TransportError,
-};
+use crate::{ApiKey, Error};
+use atoma_transport::{Request, Response, ResponseFuture, Transport};
 use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
-use std::{
-    borrow::Cow,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::borrow::Cow;
 
 /// The layer that adds the client's headers and its API key. Headers of the call take precedence.
 ///
-/// It is below the retries: a provider is asked for the key for each attempt, and the copy of the
-/// request that the retries keep is small.
+/// It is below the retries, so that the copy of the request that they keep is small.
 #[derive(Debug)]
 pub(crate) struct Headers<T> {
-    inner: Arc<T>,
+    inner: T,
     /// With the key, if it is the same for all calls.
     defaults: HeaderMap,
-    credentials: Credentials,
 }
 
-/// The place for the key that a provider returned for the last attempt, as a request extension: the
-/// call redacts it from the response. Nothing secret is in the extensions of a response.
-#[derive(Clone, Default)]
-pub(crate) struct KeySlot(Arc<Mutex<Option<ApiKey>>>);
-
-impl KeySlot {
-    pub(crate) fn get(&self) -> Option<ApiKey> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn set(&self, key: ApiKey) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(key);
-    }
-}
-
-/// Room for the key of a provider, the host and the length, which are added later.
-const FURTHER_HEADERS: usize = 3;
+/// Room for the host and the length, which are added later.
+const FURTHER_HEADERS: usize = 2;
 
 impl<T: Transport> Headers<T> {
-    /// An `Authorization` among `defaults` takes precedence over the key of `credentials`.
-    pub(crate) fn new(inner: T, mut defaults: HeaderMap, credentials: Credentials) -> Self {
-        if let (Some(key), false) = (credentials.key(), defaults.contains_key(AUTHORIZATION)) {
+    /// An `Authorization` among `defaults` takes precedence over `key`.
+    pub(crate) fn new(inner: T, mut defaults: HeaderMap, key: Option<&ApiKey>) -> Self {
+        if let (Some(key), false) = (key, defaults.contains_key(AUTHORIZATION)) {
             set(&mut defaults, AUTHORIZATION, key.bearer().clone());
         }
-        Self { inner: Arc::new(inner), defaults, credentials }
+        Self { inner, defaults }
     }
 
     /// Returns the defaults, overridden by `own`. Allocated once with room for further headers:
@@ -65,23 +43,10 @@ impl<T: Transport> Transport for Headers<T> {
     fn send(&self, mut request: Request) -> ResponseFuture {
         let own_key = request.headers().get(AUTHORIZATION).map(ApiKey::inside);
         *request.headers_mut() = self.all(request.headers());
-        match (own_key, &self.credentials) {
-            (Some(Some(key)), _) => redacting(key, self.inner.send(request)),
+        match own_key {
+            Some(Some(key)) => redacting(key, self.inner.send(request)),
             // The retries redact the client's own key.
-            (Some(None), _) | (None, Credentials::Key(_) | Credentials::None) => {
-                self.inner.send(request)
-            }
-            (None, Credentials::Provider(provider)) => {
-                let (key, inner) = (provider.api_key(), Arc::clone(&self.inner));
-                Box::pin(async move {
-                    let key = key.await.map_err(no_key)?;
-                    set(request.headers_mut(), AUTHORIZATION, key.bearer().clone());
-                    if let Some(slot) = request.extensions_mut().remove::<KeySlot>() {
-                        slot.set(key.clone());
-                    }
-                    redacting(key, inner.send(request)).await
-                })
-            }
+            Some(None) | None => self.inner.send(request),
         }
     }
 }
@@ -126,10 +91,4 @@ pub(crate) fn redact(key: &ApiKey, response: &mut Response) {
                 .unwrap_or_else(|_| HeaderValue::from_static("[key]"));
         }
     }
-}
-
-fn no_key(source: impl Into<BoxError>) -> TransportError {
-    TransportError::new(ErrorKind::Request, Delivery::NotSent)
-        .with_detail("the API key provider failed")
-        .with_source(source)
 }

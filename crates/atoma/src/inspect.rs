@@ -86,7 +86,7 @@ pub trait InspectCall: Send + 'static {
     }
 }
 
-/// The call that is about to be sent, for [`Inspect`] and [`Observe`](crate::Observe).
+/// The call that is about to be sent, for [`Inspect`] and [`Observer`](crate::Observer).
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct CallInfo<'a> {

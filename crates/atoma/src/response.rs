@@ -1,8 +1,13 @@
 //! Reads responses: the head, error statuses, and whole bodies within the limits.
 
 use crate::{
-    ApiKey, Error, Metadata, Result, body_format::is_event_stream, core::Core,
-    error::error_response::parse_error_body, headers::KeySlot, inspect::Inspection,
+    ApiKey, Error, Metadata, Result,
+    body_format::is_event_stream,
+    core::Core,
+    error::error_response::parse_error_body,
+    inspect::Inspection,
+    key_source::KeySource,
+    observe::{CallResult, Observation},
 };
 use atoma_transport::{Body, ResponseFuture, Sleep, Timeouts, TransportError};
 use bytes::{Bytes, BytesMut};
@@ -30,6 +35,7 @@ pub struct PendingResponse {
     pub(crate) timeouts: Timeouts,
     pub(crate) key: SentKey,
     pub(crate) inspection: Inspection,
+    pub(crate) observation: Observation,
 }
 
 /// The API key of a call, to be redacted from the response.
@@ -37,7 +43,7 @@ pub(crate) enum SentKey {
     /// The key is known when the call begins.
     Fixed(Option<ApiKey>),
     /// The provider's key for the last attempt.
-    Provided(KeySlot),
+    Provided(Arc<KeySource>),
 }
 
 /// A usable head, and the body that follows it.
@@ -48,22 +54,33 @@ pub(crate) struct OpenResponse {
     pub(crate) timeouts: Timeouts,
     pub(crate) key: Option<ApiKey>,
     pub(crate) inspection: Inspection,
+    pub(crate) observation: Observation,
 }
 
 impl PendingResponse {
     /// Waits for the head. Any status that cannot come with content is an error.
     pub(crate) async fn open(&mut self) -> Result<OpenResponse> {
+        let response = self.try_open().await;
+        if let Err(error) = &response {
+            self.observation.end(CallResult::Failed(error), None, None);
+        }
+        response
+    }
+
+    async fn try_open(&mut self) -> Result<OpenResponse> {
         let (mut parts, body) = self.response.as_mut().await?.into_parts();
         let attempts = parts.extensions.remove().unwrap_or_default();
-        let response = OpenResponse {
+        let mut response = OpenResponse {
             core: Arc::clone(&self.core),
             metadata: Metadata::new(parts.status, parts.headers, attempts),
             body,
             timeouts: self.timeouts,
             key: self.key.take(),
             inspection: std::mem::take(&mut self.inspection),
+            observation: Observation::default(),
         };
         if has_content(parts.status) {
+            response.observation = std::mem::take(&mut self.observation);
             return Ok(response);
         }
         // Boxed: it is large, and most calls never need it.
@@ -75,7 +92,7 @@ impl SentKey {
     fn take(&mut self) -> Option<ApiKey> {
         match self {
             Self::Fixed(key) => key.take(),
-            Self::Provided(key) => key.get(),
+            Self::Provided(source) => source.last_key(),
         }
     }
 }

@@ -1,0 +1,270 @@
+//! Observation of calls, for metrics, logs and traces.
+
+use crate::{CallInfo, Error, StreamStats};
+use atoma_transport::{AttemptEnded, AttemptStarted, CallId, ResponseHead, RetryEvent, Timer};
+use atoma_types::Usage;
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// Watches the calls of a client: for metrics, logs and traces.
+///
+/// Every method does nothing by default, so implement those you need. Methods are called in the
+/// task of the call and must not block. Add an observer with
+/// [`ClientBuilder::observer`](crate::ClientBuilder::observer); the observers of a client are
+/// independent of each other, and a client without any pays nothing for them.
+///
+/// The order of a call's events is `call_started`; for each attempt `attempt_started`,
+/// `attempt_ended` and, if another follows, `retry`; `response_head`, if there is a response; for a
+/// stream `first_event`, and `event` for each of its events; and last `call_ended`, exactly once,
+/// also if the call is dropped. [`CallId`] connects them.
+///
+/// ```
+/// use atoma::{CallEnd, Client, Observer};
+/// use std::sync::{Arc, atomic::{AtomicU64, Ordering::Relaxed}};
+///
+/// #[derive(Default)]
+/// struct Tokens(AtomicU64);
+///
+/// impl Observer for Tokens {
+///     fn call_ended(&self, end: &CallEnd<'_>) {
+///         self.0.fetch_add(end.usage.map_or(0, |usage| usage.total_tokens), Relaxed);
+///     }
+/// }
+///
+/// let tokens = Arc::new(Tokens::default());
+/// let builder = Client::builder().observer(Arc::clone(&tokens));
+/// ```
+pub trait Observer: Send + Sync + 'static {
+    /// A call has started. Its request is made, and nothing is sent yet.
+    fn call_started(&self, call: CallId, info: &CallInfo<'_>) {
+        let _ = (call, info);
+    }
+
+    /// An attempt is about to be sent.
+    fn attempt_started(&self, event: &AttemptStarted<'_>) {
+        let _ = event;
+    }
+
+    /// An attempt has received the head of a response, or has failed.
+    fn attempt_ended(&self, event: &AttemptEnded<'_>) {
+        let _ = event;
+    }
+
+    /// A retry was decided on; its wait begins now.
+    fn retry(&self, event: &RetryEvent) {
+        let _ = event;
+    }
+
+    /// The head of the response has arrived, whatever its status.
+    fn response_head(&self, event: &ResponseHead<'_>) {
+        let _ = event;
+    }
+
+    /// The first event of a stream has arrived. [`event`](Self::event) follows for the same event.
+    fn first_event(&self, event: &StreamEvent<'_>) {
+        let _ = event;
+    }
+
+    /// An event of a stream has arrived.
+    fn event(&self, event: &StreamEvent<'_>) {
+        let _ = event;
+    }
+
+    /// The call has ended: complete, failed or dropped.
+    fn call_ended(&self, end: &CallEnd<'_>) {
+        let _ = end;
+    }
+}
+
+/// An event of a stream; see [`Observer::event`].
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct StreamEvent<'a> {
+    /// The call.
+    pub call: CallId,
+    /// The data of the event as it was received. It holds a part of the completion.
+    pub data: &'a str,
+    /// The time since the call started.
+    pub elapsed: Duration,
+}
+
+/// The end of a call; see [`Observer::call_ended`].
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct CallEnd<'a> {
+    /// The call.
+    pub call: CallId,
+    /// How it ended.
+    pub outcome: CallResult<'a>,
+    /// The tokens used, if the server said so.
+    pub usage: Option<&'a Usage>,
+    /// The timing of a stream; `None` for other calls.
+    pub stats: Option<&'a StreamStats>,
+    /// The time since the call started.
+    pub elapsed: Duration,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum CallResult<'a> {
+    /// The response was complete.
+    Complete,
+    /// The call returned this error.
+    Failed(&'a Error),
+    /// The caller dropped the call or its stream.
+    Dropped,
+}
+
+impl<T: Observer + ?Sized> Observer for Arc<T> {
+    fn call_started(&self, call: CallId, info: &CallInfo<'_>) {
+        (**self).call_started(call, info);
+    }
+
+    fn attempt_started(&self, event: &AttemptStarted<'_>) {
+        (**self).attempt_started(event);
+    }
+
+    fn attempt_ended(&self, event: &AttemptEnded<'_>) {
+        (**self).attempt_ended(event);
+    }
+
+    fn retry(&self, event: &RetryEvent) {
+        (**self).retry(event);
+    }
+
+    fn response_head(&self, event: &ResponseHead<'_>) {
+        (**self).response_head(event);
+    }
+
+    fn first_event(&self, event: &StreamEvent<'_>) {
+        (**self).first_event(event);
+    }
+
+    fn event(&self, event: &StreamEvent<'_>) {
+        (**self).event(event);
+    }
+
+    fn call_ended(&self, end: &CallEnd<'_>) {
+        (**self).call_ended(end);
+    }
+}
+
+/// The observer that [`ClientBuilder::on_retry`](crate::ClientBuilder::on_retry) makes.
+pub(crate) struct OnRetry<F>(pub(crate) F);
+
+impl<F: Fn(&RetryEvent) + Send + Sync + 'static> Observer for OnRetry<F> {
+    fn retry(&self, event: &RetryEvent) {
+        (self.0)(event);
+    }
+}
+
+/// Passes the events of the transport on to an observer.
+pub(crate) struct TransportEvents(pub(crate) Arc<dyn Observer>);
+
+impl atoma_transport::Observer for TransportEvents {
+    fn attempt_started(&self, event: &AttemptStarted<'_>) {
+        self.0.attempt_started(event);
+    }
+
+    fn attempt_ended(&self, event: &AttemptEnded<'_>) {
+        self.0.attempt_ended(event);
+    }
+
+    fn retry(&self, event: &RetryEvent) {
+        self.0.retry(event);
+    }
+
+    fn response_head(&self, event: &ResponseHead<'_>) {
+        self.0.response_head(event);
+    }
+}
+
+/// The observation of one call. Nothing for a client without observers.
+#[derive(Default)]
+pub(crate) struct Observation(Option<Box<Observed>>);
+
+struct Observed {
+    observers: Arc<[Arc<dyn Observer>]>,
+    timer: Arc<dyn Timer>,
+    call: CallId,
+    started: Instant,
+    has_event: bool,
+}
+
+impl Observation {
+    pub(crate) fn start(
+        observers: &Arc<[Arc<dyn Observer>]>,
+        timer: &Arc<dyn Timer>,
+        call: CallId,
+        info: &CallInfo<'_>,
+    ) -> Self {
+        observers.iter().for_each(|observer| observer.call_started(call, info));
+        Self(Some(Box::new(Observed {
+            observers: Arc::clone(observers),
+            timer: Arc::clone(timer),
+            call,
+            started: timer.now(),
+            has_event: false,
+        })))
+    }
+
+    #[inline]
+    pub(crate) fn event(&mut self, data: &str) {
+        if let Some(observed) = &mut self.0 {
+            observed.event(data);
+        }
+    }
+
+    /// Whether anyone observes the call and its end was not reported yet.
+    pub(crate) fn is_active(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Reports the end of the call, once.
+    pub(crate) fn end(
+        &mut self,
+        outcome: CallResult<'_>,
+        usage: Option<&Usage>,
+        stats: Option<&StreamStats>,
+    ) {
+        let Some(observed) = self.0.take() else { return };
+        let Observed { call, .. } = *observed;
+        let end = CallEnd { call, outcome, usage, stats, elapsed: observed.elapsed() };
+        observed.observers.iter().for_each(|observer| observer.call_ended(&end));
+    }
+}
+
+impl Observed {
+    #[inline(never)]
+    fn event(&mut self, data: &str) {
+        let event = StreamEvent { call: self.call, data, elapsed: self.elapsed() };
+        if !std::mem::replace(&mut self.has_event, true) {
+            self.observers.iter().for_each(|observer| observer.first_event(&event));
+        }
+        self.observers.iter().for_each(|observer| observer.event(&event));
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.timer.now().saturating_duration_since(self.started)
+    }
+}
+
+impl Drop for Observation {
+    fn drop(&mut self) {
+        self.end(CallResult::Dropped, None, None);
+    }
+}
+
+/// Leaves the data out: it is a part of the completion.
+impl fmt::Debug for StreamEvent<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamEvent")
+            .field("call", &self.call)
+            .field("elapsed", &self.elapsed)
+            .finish_non_exhaustive()
+    }
+}
