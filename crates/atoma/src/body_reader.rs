@@ -6,6 +6,7 @@ use crate::{
     event_reader::{EventKind, EventReader},
     idle_timeout::IdleTimeout,
     observe::{CallResult, Observation},
+    raw_event::RawEvent,
     response::OpenResponse,
     stream_stats::StreamStats,
 };
@@ -15,7 +16,6 @@ use atoma_types::{ResponseModel, StreamModel};
 use bytes::Bytes;
 use http_body::Body as _;
 use std::{
-    ops::Range,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -79,16 +79,6 @@ enum Mode {
     Ended,
 }
 
-/// The text of the last event.
-#[derive(Default)]
-enum RawEvent {
-    #[default]
-    None,
-    /// It is a part of the frame in hand, the usual case.
-    InFrame(Range<usize>),
-    Copied(String),
-}
-
 /// One step of a stream: a chunk, which is in [`EventReader::chunk`], or the error that ends it.
 type Step = Result<()>;
 
@@ -104,7 +94,7 @@ impl<M: StreamModel> BodyReader<M> {
             body,
             frame: Bytes::new(),
             read: 0,
-            raw: RawEvent::None,
+            raw: RawEvent::default(),
             capture: None,
             decoder: event_decoder(limits.event),
             events: EventReader::new(choices, inspection, key, limits.response),
@@ -140,14 +130,7 @@ impl<M: StreamModel> BodyReader<M> {
 
     /// Returns the raw data of the last event.
     pub(crate) fn raw(&self) -> &str {
-        match &self.raw {
-            RawEvent::None => "",
-            RawEvent::InFrame(range) => {
-                let data = self.frame.get(range.clone()).unwrap_or_default();
-                std::str::from_utf8(data).unwrap_or_default()
-            }
-            RawEvent::Copied(text) => text,
-        }
+        self.raw.text(&self.frame)
     }
 
     /// Goes on to the next chunk; `None` once the response has ended.
@@ -218,9 +201,7 @@ impl<M: StreamModel> BodyReader<M> {
     fn release_frame(&mut self) {
         self.frame = Bytes::new();
         self.read = 0;
-        if let RawEvent::InFrame(_) = self.raw {
-            self.raw = RawEvent::None;
-        }
+        self.raw.leave_frame();
     }
 
     #[cold]
@@ -335,12 +316,12 @@ impl<M: StreamModel> BodyReader<M> {
         let mode = std::mem::replace(&mut self.mode, Mode::Closing);
         let kind = match mode {
             Mode::Json(json) => {
-                self.raw = RawEvent::Copied(String::from_utf8_lossy(&json).into_owned());
+                self.raw.copy(&String::from_utf8_lossy(&json));
                 self.events.read_body(&json)
             }
             Mode::Events => match self.decoder.finish() {
                 Some(incomplete) => {
-                    self.raw = RawEvent::Copied(incomplete.data().to_owned());
+                    self.raw.copy(incomplete.data());
                     self.events.read_incomplete(incomplete.data())
                 }
                 None => Ok(EventKind::Nothing),
@@ -391,27 +372,5 @@ impl<M: StreamModel> BodyReader<M> {
         self.read = self.frame.len();
         self.stats.end(&self.idle);
         None
-    }
-}
-
-impl RawEvent {
-    /// Notes where in `frame` the data is, or copies it if the decoder had to join it.
-    #[inline]
-    fn set(&mut self, data: &str, frame: &[u8]) {
-        let start = data.as_ptr().addr().wrapping_sub(frame.as_ptr().addr());
-        if start < frame.len() {
-            *self = Self::InFrame(start..start + data.len());
-        } else {
-            self.copy(data);
-        }
-    }
-
-    #[inline(never)]
-    fn copy(&mut self, data: &str) {
-        match self {
-            // Reuses the memory: where frames are small, each event comes this way.
-            Self::Copied(text) => data.clone_into(text),
-            _ => *self = Self::Copied(data.to_owned()),
-        }
     }
 }

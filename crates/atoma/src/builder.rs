@@ -1,5 +1,8 @@
+mod defaults;
+
+use self::defaults::{credentials, default_timer, default_transport, stream_timeouts, variable};
 use crate::{
-    ApiKey, ApiKeyProvider, Client, Error, Inspect, Observer,
+    ApiKeyProvider, Client, Error, Inspect, Observer,
     allow_http::AllowHttp,
     api_key::Credentials,
     core::{Core, Limits},
@@ -16,7 +19,7 @@ use http::{
     HeaderMap, HeaderValue,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT},
 };
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 /// The environment variable of the API key.
 const KEY_VARIABLE: &str = "ATOMASDK_BEARER_AUTH";
@@ -359,81 +362,6 @@ impl ClientBuilder {
         }
         Ok(headers)
     }
-}
-
-impl Default for ClientBuilder {
-    fn default() -> Self {
-        Self {
-            key: None,
-            server_url: None,
-            allow_http: false,
-            query: Vec::new(),
-            headers: Vec::new(),
-            user_agent: None,
-            timeouts: Timeouts::default(),
-            stream_timeouts: None,
-            stream_usage: true,
-            retries: None,
-            retry_budget: None,
-            rate_limit_pause: None,
-            inspectors: Vec::new(),
-            observers: Vec::new(),
-            transport: None,
-            timer: None,
-            limits: Limits::default(),
-        }
-    }
-}
-
-fn credentials(key: Option<Key>) -> Result<Credentials, Error> {
-    match key {
-        Some(Key::Text(key)) => ApiKey::new(key).map(Credentials::Key),
-        Some(Key::Provider(provider)) => Ok(Credentials::Provider(provider)),
-        Some(Key::None) => Ok(Credentials::None),
-        None => Err(Error::config(
-            "no API key: call api_key, or without_api_key if the server needs none",
-        )),
-    }
-}
-
-/// Long enough for a model that thinks for minutes.
-fn stream_timeouts() -> Timeouts {
-    Timeouts::default().head(Duration::from_secs(300)).idle(Duration::from_secs(120)).total(None)
-}
-
-fn variable(name: &str) -> Result<Option<String>, Error> {
-    match std::env::var(name) {
-        Ok(value) => Ok(Some(value).filter(|value| !value.trim_ascii().is_empty())),
-        Err(std::env::VarError::NotPresent) => Ok(None),
-        Err(std::env::VarError::NotUnicode(_)) => {
-            Err(Error::config(format!("the environment variable {name} is not Unicode")))
-        }
-    }
-}
-
-#[cfg(feature = "hyper")]
-fn default_timer() -> Result<Arc<dyn Timer>, Error> {
-    Ok(Arc::new(atoma_transport::TokioTimer))
-}
-
-#[cfg(not(feature = "hyper"))]
-fn default_timer() -> Result<Arc<dyn Timer>, Error> {
-    Err(Error::config("no timer: call timer, or enable the feature `hyper`"))
-}
-
-#[cfg(feature = "hyper")]
-fn default_transport(server_url: &ServerUrl) -> Result<Arc<dyn Transport>, Error> {
-    let failed = |error: atoma_transport::ConfigError| Error::config(error.to_string());
-    let transport = atoma_transport::HyperTransport::new().map_err(failed)?;
-    if server_url.is_https() {
-        transport.load_root_certificates().map_err(failed)?;
-    }
-    Ok(Arc::new(transport))
-}
-
-#[cfg(not(feature = "hyper"))]
-fn default_transport(_: &ServerUrl) -> Result<Arc<dyn Transport>, Error> {
-    Err(Error::config("no transport: call transport, or enable the feature `hyper`"))
 }
 
 impl fmt::Debug for ClientBuilder {

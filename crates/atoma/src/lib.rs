@@ -26,6 +26,7 @@ mod key_source;
 mod models;
 mod observe;
 mod rate_limits;
+mod raw_event;
 mod redact;
 mod reply;
 mod response;

@@ -166,6 +166,109 @@ fn inside_an_async_runtime_it_is_an_error_and_not_a_panic() {
     assert_eq!(apart.server.log().requests.len(), 1);
 }
 
+/// Wherever Tokio allows blocking, the client blocks; elsewhere it is an error.
+#[test]
+fn it_works_wherever_blocking_is_allowed() {
+    let served = || events([hello_stream()]);
+    let apart = Apart::start([served(), served(), served(), served(), served(), served()]);
+    let client = apart.client();
+    let call = |name: &str| {
+        let stream = client.chat().stream(request()).send();
+        let mut stream = stream.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let mut text = stream.next_ref().unwrap().unwrap().text().into_owned();
+        text.extend(stream.map(|chunk| chunk.unwrap().text().into_owned()));
+        assert_eq!(text, "hello", "{name}");
+    };
+    call("a plain thread");
+    let entered = Builder::new_current_thread().build().unwrap();
+    {
+        let _guard = entered.enter();
+        call("a thread with a runtime entered");
+    }
+    let worker = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| worker.block_on(async { tokio::task::block_in_place(|| call("in place")) }));
+    });
+    let blocking = |runtime: &Runtime, name: &'static str| {
+        let client = client.clone();
+        let handle = runtime.handle().clone();
+        runtime.block_on(async move {
+            let text = handle.spawn_blocking(move || {
+                let stream = client.chat().stream(request()).send();
+                stream.and_then(|stream| stream.into_response()).map(|r| r.text().into_owned())
+            });
+            assert_eq!(text.await.unwrap().unwrap(), "hello", "{name}");
+        });
+    };
+    blocking(&worker, "spawn_blocking of a multi-thread runtime");
+    let single = Builder::new_current_thread().enable_all().build().unwrap();
+    blocking(&single, "spawn_blocking of a current-thread runtime");
+}
+
+#[test]
+fn inside_a_task_of_any_kind_it_is_an_error() {
+    let apart = Apart::start([hello()]);
+    let client = apart.client();
+    let is_refused = |name: &str| {
+        let error = client.chat().create(request()).send().unwrap_err();
+        assert!(error.is_invalid_request() && error.attempts().count == 0, "{name}: {error:?}");
+    };
+    for runtime in [
+        Builder::new_current_thread().enable_all().build().unwrap(),
+        Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap(),
+    ] {
+        runtime.block_on(async {
+            is_refused("block_on");
+            tokio::task::LocalSet::new().run_until(async { is_refused("a local set") }).await;
+            let client = client.clone();
+            let task = tokio::spawn(async move { client.chat().create(request()).send().is_err() });
+            assert!(task.await.unwrap(), "a task");
+            // The task goes on as if nothing had happened.
+            tokio::task::yield_now().await;
+        });
+    }
+    assert_eq!(apart.server.log().accepted, 0);
+}
+
+/// A task without a budget looks as if blocking were allowed, but Tokio would panic.
+#[test]
+fn an_unconstrained_task_does_not_panic() {
+    let apart = Apart::start([hello()]);
+    let client = apart.client();
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let call =
+        async { client.chat().create(request()).send().map(|reply| reply.text().into_owned()) };
+    assert_eq!(runtime.block_on(tokio::task::unconstrained(call)).unwrap(), "hello");
+}
+
+#[test]
+fn a_call_of_an_async_client_says_what_to_do() {
+    let client = support::client("http://localhost:1");
+    let error = client.chat().create(request()).send().unwrap_err();
+    assert!(error.is_invalid_request(), "{error:?}");
+    assert!(error.to_string().contains("atoma::blocking::Client"), "{error}");
+}
+
+#[test]
+fn after_an_error_no_method_returns_ok() {
+    let apart = Apart::start([events([event(chunk("he"))])]);
+    let mut stream = apart.client().chat().stream(request()).send().unwrap();
+    while let Ok(Some(_)) = stream.try_next() {}
+    assert!(stream.try_next().unwrap_err().is_truncated());
+    assert!(stream.next_ref().unwrap_err().is_truncated());
+    assert!(stream.next().is_none());
+    let error = stream.into_response().unwrap_err();
+    assert!(error.is_truncated() && error.partial().unwrap().text() == "he", "{error:?}");
+}
+
+#[test]
+fn every_resource_is_there_without_code_for_it() {
+    let models = serde_json::json!({"object": "list", "data": [{"id": "m"}]});
+    let apart = Apart::start([whole(200, "application/json", models.to_string())]);
+    let reply = apart.client().models().list().send().unwrap();
+    assert_eq!(reply.data[0].id, "m");
+}
+
 #[test]
 fn several_threads_use_one_client() {
     let apart = Apart::start([hello()]);

@@ -1,0 +1,81 @@
+//! The parts of a client that the builder makes where none are given.
+
+use super::{ClientBuilder, Key};
+use crate::{ApiKey, Error, api_key::Credentials, core::Limits, server_url::ServerUrl};
+use atoma_transport::{Timeouts, Timer, Transport};
+use std::{sync::Arc, time::Duration};
+
+impl Default for ClientBuilder {
+    fn default() -> Self {
+        Self {
+            key: None,
+            server_url: None,
+            allow_http: false,
+            query: Vec::new(),
+            headers: Vec::new(),
+            user_agent: None,
+            timeouts: Timeouts::default(),
+            stream_timeouts: None,
+            stream_usage: true,
+            retries: None,
+            retry_budget: None,
+            rate_limit_pause: None,
+            inspectors: Vec::new(),
+            observers: Vec::new(),
+            transport: None,
+            timer: None,
+            limits: Limits::default(),
+        }
+    }
+}
+
+pub(super) fn credentials(key: Option<Key>) -> Result<Credentials, Error> {
+    match key {
+        Some(Key::Text(key)) => ApiKey::new(key).map(Credentials::Key),
+        Some(Key::Provider(provider)) => Ok(Credentials::Provider(provider)),
+        Some(Key::None) => Ok(Credentials::None),
+        None => Err(Error::config(
+            "no API key: call api_key, or without_api_key if the server needs none",
+        )),
+    }
+}
+
+/// Long enough for a model that thinks for minutes.
+pub(super) fn stream_timeouts() -> Timeouts {
+    Timeouts::default().head(Duration::from_secs(300)).idle(Duration::from_secs(120)).total(None)
+}
+
+pub(super) fn variable(name: &str) -> Result<Option<String>, Error> {
+    match std::env::var(name) {
+        Ok(value) => Ok(Some(value).filter(|value| !value.trim_ascii().is_empty())),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(_)) => {
+            Err(Error::config(format!("the environment variable {name} is not Unicode")))
+        }
+    }
+}
+
+#[cfg(feature = "hyper")]
+pub(super) fn default_timer() -> Result<Arc<dyn Timer>, Error> {
+    Ok(Arc::new(atoma_transport::TokioTimer))
+}
+
+#[cfg(not(feature = "hyper"))]
+pub(super) fn default_timer() -> Result<Arc<dyn Timer>, Error> {
+    Err(Error::config("no timer: call timer, or enable the feature `hyper`"))
+}
+
+#[cfg(feature = "hyper")]
+pub(super) fn default_transport(server_url: &ServerUrl) -> Result<Arc<dyn Transport>, Error> {
+    let failed = |error: atoma_transport::ConfigError| Error::config(error.to_string());
+    let transport = atoma_transport::HyperTransport::new().map_err(failed)?;
+    if server_url.is_https() {
+        transport.load_root_certificates().map_err(failed)?;
+    }
+    Ok(Arc::new(transport))
+}
+
+#[cfg(not(feature = "hyper"))]
+pub(super) fn default_transport(_: &ServerUrl) -> Result<Arc<dyn Transport>, Error> {
+    Err(Error::config("no transport: call transport, or enable the feature `hyper`"))
+}
