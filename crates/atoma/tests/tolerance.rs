@@ -2,6 +2,8 @@
 //!
 //! `cargo test -p atoma --test tolerance -- --nocapture` shows the score.
 
+#[path = "tolerance/field.rs"]
+mod field;
 mod support;
 
 use atoma::ChatCompletionResponse;
