@@ -7,6 +7,7 @@
 //! | code that sends requests, against answers and failures of my choosing | [`ScriptedTransport`] |
 //! | one odd answer, computed from the request | [`transport_fn`](crate::transport_fn) |
 //! | waits, time-outs and retries, without waiting | [`ManualTimer`], and its [`run`](ManualTimer::run) as the executor |
+//! | against exchanges of a real server, recorded once | `record::ReplayTransport` (feature `record`) |
 //! | a [`Transport`](crate::Transport) of my own | [`contract::check`] against a [`LoopbackServer`] |
 //! | that nothing is left behind by a dropped call | [`ScriptedTransport::in_flight`], [`live_bodies`](ScriptedTransport::live_bodies), [`ManualTimer::waiters`] |
 //!
@@ -32,6 +33,9 @@
 pub mod contract;
 mod loopback;
 mod manual_timer;
+#[cfg(feature = "record")]
+#[cfg_attr(docsrs, doc(cfg(feature = "record")))]
+pub mod record;
 mod scripted;
 
 pub use loopback::LoopbackServer;

@@ -222,12 +222,17 @@ impl Exchange {
     /// If `name` or `value` is not a header's.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
-        let name = HeaderName::from_bytes(name.as_bytes()).expect("a valid header name");
-        let value = HeaderValue::from_str(value).expect("a valid header value");
+        self.append(
+            HeaderName::from_bytes(name.as_bytes()).expect("a valid header name"),
+            HeaderValue::from_str(value).expect("a valid header value"),
+        );
+        self
+    }
+
+    fn append(&mut self, name: HeaderName, value: HeaderValue) {
         if let Head::Respond(response) = &mut self.head {
             response.headers_mut().append(name, value);
         }
-        self
     }
 
     /// Holds the head, or the failure, back for so long.
@@ -269,6 +274,23 @@ impl Exchange {
     fn step(mut self, step: Step) -> Self {
         self.steps.push_back(step);
         self
+    }
+}
+
+/// For recordings.
+#[cfg(feature = "record")]
+impl Exchange {
+    pub(super) fn try_header(mut self, name: &str, value: &str) -> Result<Self, String> {
+        let name = HeaderName::from_bytes(name.as_bytes());
+        let name = name.map_err(|_| "a header name is not valid".to_owned())?;
+        let value = HeaderValue::from_bytes(value.as_bytes());
+        let value = value.map_err(|_| format!("the value of {name} is not valid"))?;
+        self.append(name, value);
+        Ok(self)
+    }
+
+    pub(super) fn body_error(self, error: TransportError) -> Self {
+        self.step(Step::Fail(error))
     }
 }
 

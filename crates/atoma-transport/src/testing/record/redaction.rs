@@ -1,0 +1,111 @@
+use super::format::{Headers, Values};
+use crate::Request;
+use http::{HeaderMap, HeaderName, Uri};
+
+pub(super) const REDACTED: &str = "[redacted]";
+
+/// Headers that carry secrets, whoever sends them.
+const SECRET_HEADERS: [&str; 9] = [
+    "api-key",
+    "authorization",
+    "cookie",
+    "proxy-authorization",
+    "set-cookie",
+    "x-amz-security-token",
+    "x-api-key",
+    "x-auth-token",
+    "x-goog-api-key",
+];
+/// Query parameters that carry keys.
+const SECRET_PARAMETERS: [&str; 6] =
+    ["access_token", "api-key", "api_key", "apikey", "key", "token"];
+/// Shorter values are words that may appear anywhere.
+const SHORTEST_SECRET: usize = 8;
+
+/// The settings: which headers are redacted in addition.
+#[derive(Clone, Default)]
+pub(super) struct Redaction {
+    headers: Vec<HeaderName>,
+}
+
+/// The secrets of one request, to be found in everything that belongs to it.
+pub(super) struct Secrets {
+    redaction: Redaction,
+    values: Vec<String>,
+}
+
+impl Redaction {
+    pub(super) fn add(&mut self, header: HeaderName) {
+        self.headers.push(header);
+    }
+
+    fn covers(&self, name: &HeaderName, is_sensitive: bool) -> bool {
+        is_sensitive || SECRET_HEADERS.contains(&name.as_str()) || self.headers.contains(name)
+    }
+
+    pub(super) fn secrets_of(&self, request: &Request) -> Secrets {
+        let mut values = Vec::new();
+        for (name, value) in request.headers() {
+            let Ok(value) = value.to_str() else { continue };
+            if self.covers(name, false) {
+                // "Bearer KEY": the key may appear alone.
+                values.push(value.rsplit(' ').next().unwrap_or(value).to_owned());
+            }
+        }
+        for (name, value) in parameters(request.uri()) {
+            if SECRET_PARAMETERS.contains(&name) {
+                values.push(value.to_owned());
+            }
+        }
+        values.retain(|value| value.len() >= SHORTEST_SECRET);
+        // A secret may be part of a longer one.
+        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        Secrets { redaction: self.clone(), values }
+    }
+}
+
+impl Secrets {
+    pub(super) fn headers(&self, headers: &HeaderMap) -> Headers {
+        let mut redacted = Headers::new();
+        for (name, value) in headers {
+            let value = if self.redaction.covers(name, value.is_sensitive()) {
+                REDACTED.to_owned()
+            } else {
+                self.text(&String::from_utf8_lossy(value.as_bytes()))
+            };
+            redacted
+                .entry(name.as_str().to_owned())
+                .and_modify(|values| values.push(value.clone()))
+                .or_insert(Values::One(value));
+        }
+        redacted
+    }
+
+    pub(super) fn uri(&self, uri: &Uri) -> String {
+        self.text(&uri.to_string())
+    }
+
+    pub(super) fn text(&self, text: &str) -> String {
+        self.values.iter().fold(text.to_owned(), |text, secret| text.replace(secret, REDACTED))
+    }
+
+    /// Returns the bytes without secrets; those that are not UTF-8 are searched byte by byte.
+    pub(super) fn bytes(&self, bytes: &[u8]) -> Vec<u8> {
+        self.values.iter().fold(bytes.to_vec(), |bytes, secret| {
+            let secret = secret.as_bytes();
+            let mut redacted = Vec::with_capacity(bytes.len());
+            let mut rest = &bytes[..];
+            while let Some(at) = rest.windows(secret.len()).position(|part| part == secret) {
+                redacted.extend_from_slice(&rest[..at]);
+                redacted.extend_from_slice(REDACTED.as_bytes());
+                rest = &rest[at + secret.len()..];
+            }
+            redacted.extend_from_slice(rest);
+            redacted
+        })
+    }
+}
+
+fn parameters(uri: &Uri) -> impl Iterator<Item = (&str, &str)> {
+    uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='))
+}
