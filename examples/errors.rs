@@ -1,11 +1,13 @@
-//! Errors a program can act on: each of these needs something else done.
+//! Errors that a program can act on: each of these needs a different reaction.
 //!
 //! Run: `cargo run --example errors`
 //!
-//! You should see eight calls fail, each with one line for people and the decision that a program
-//! takes. It always talks to a mock, which fails to order.
+//! You should see ten calls fail, each with its class, one line for people, and the decision that a
+//! program takes. It always talks to a mock, which fails as scripted.
 
-use atoma::{ChatCompletionMessage, ChatCompletionRequest, Client, Error, RetryConfig, Timeouts};
+use atoma::{
+    ChatCompletionMessage, ChatCompletionRequest, Client, Error, ErrorKind, RetryConfig, Timeouts,
+};
 use atoma_mock::{MockServer, Response};
 use serde_json::json;
 use std::time::Duration;
@@ -34,8 +36,17 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     mock.respond(Response::error(401, "AUTH_ERROR", "Authentication failed"));
     tell("A key that is not accepted", create(&request).await.err());
 
+    mock.respond(Response::error(400, "FIAT_PAYMENTS_ONLY", "Only fiat payments are supported"));
+    tell("An account without balance", create(&request).await.err());
+
+    let long = "This model's maximum context length is 8192 tokens";
+    mock.respond(Response::error(400, "REQUEST_ERROR", long));
+    tell("A conversation that is too long", create(&request).await.err());
+
     mock.respond(
-        Response::error(429, "TOO_MANY_REQUESTS", "Too many requests").header("retry-after", "20"),
+        Response::error(429, "TOO_MANY_REQUESTS", "Too many requests")
+            .header("retry-after", "20")
+            .header("x-ratelimit-remaining-requests", "0"),
     );
     tell("A busy server", create(&request).await.err());
 
@@ -57,37 +68,41 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Prints an error as a log should have it: its line, and that of each cause below.
+/// Prints an error as a log should have it: its class, its line, and that of each cause.
 fn tell(what: &str, error: Option<Error>) {
     let Some(error) = error else { return println!("{what}: it worked") };
-    println!("{what}\n  error:    {error}");
+    println!("{what}\n  kind:     {:?}\n  error:    {error}", error.kind());
     let mut cause = std::error::Error::source(&error);
     while let Some(below) = cause {
         println!("  cause:    {below}");
         cause = below.source();
     }
+    if let Some(limits) = error.rate_limits() {
+        println!("  limits:   {:?} requests remain", limits.requests.remaining);
+    }
     println!("  decision: {}\n", decide(&error));
 }
 
-/// What a program does about it. No text is looked at, only what the error answers.
+/// Decides what to do, by the class and the other answers of the error, never by its text.
 fn decide(error: &Error) -> String {
-    if error.is_config() || error.is_invalid_request() {
-        return "mend the program; nothing was sent".to_owned();
-    }
-    if error.status().is_some_and(|status| status == 401 || status == 403) {
-        return "ask for another key".to_owned();
-    }
     let partial = error.partial().map(|partial| partial.text().into_owned());
     if let Some(text) = partial.filter(|text| !text.is_empty()) {
-        return format!("keep {text:?}, which is paid for, and offer to try again");
+        return format!("keep {text:?}, which is paid for, and offer another attempt");
     }
-    if error.is_retryable() {
-        let wait = error.retry_after().unwrap_or(Duration::from_secs(5));
-        let price = if error.may_have_been_processed() { ", at the price of another" } else { "" };
-        return format!("try again in {wait:?}{price}");
-    }
-    match error.body_excerpt() {
-        Some(excerpt) => format!("give up, and log what came: {excerpt:?}"),
-        None => "give up".to_owned(),
+    match error.kind() {
+        ErrorKind::Config | ErrorKind::InvalidRequest => "fix the program".to_owned(),
+        ErrorKind::Authentication | ErrorKind::Permission => "ask for another key".to_owned(),
+        ErrorKind::Quota => "ask for credits".to_owned(),
+        ErrorKind::ContextLength => "shorten the conversation".to_owned(),
+        _ if error.is_retryable() => {
+            let wait = error.retry_after().unwrap_or(Duration::from_secs(5));
+            let billed = error.may_have_been_processed();
+            let price = if billed { ", at the price of another" } else { "" };
+            format!("try again in {wait:?}{price}")
+        }
+        _ => match error.body_excerpt() {
+            Some(excerpt) => format!("give up, and log the beginning of the body: {excerpt:?}"),
+            None => "give up".to_owned(),
+        },
     }
 }

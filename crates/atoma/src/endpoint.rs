@@ -171,19 +171,19 @@ fn parse_json<T: ResponseModel>(json: &[u8], redact: impl Fn(&[u8]) -> Vec<u8>) 
             return Ok(response);
         }
         Ok(response) => response,
-        Err(error) => return Err(to_error(error, &redact(json))),
+        Err(error) => return Err(to_error(error, &redact(json), Error::in_body)),
     };
     let json = redact(json);
     // An error is read again, from the text without the key.
     let reported = || T::from_slice(&json).ok()?.error().cloned();
     if let Some(api) = response.error().and_then(|_| reported()) {
-        return Err(Error::told(api));
+        return Err(Error::in_body(api));
     }
     if response.has_content() {
         return Ok(response);
     }
     match ApiError::from_body(&json) {
-        Some(api) => Err(Error::told(api)),
+        Some(api) => Err(Error::in_body(api)),
         None => Err(Error::unexpected("the response has no content", &json)),
     }
 }

@@ -215,7 +215,7 @@ impl<M: StreamModel> EventReader<M> {
                 Ok(EventKind::Nothing)
             }
             Ok(_) => Ok(EventKind::Nothing),
-            Err(error) => Err(to_error(error, &self.redacted(text.as_bytes()))),
+            Err(error) => Err(to_error(error, &self.redacted(text.as_bytes()), Error::in_stream)),
         }
     }
 
@@ -223,12 +223,12 @@ impl<M: StreamModel> EventReader<M> {
     #[cold]
     fn reported(&self, name: &str, text: &str, error: ApiError) -> Error {
         let redacted = match self.redacted(text.as_bytes()) {
-            Cow::Borrowed(_) => return Error::told(error),
+            Cow::Borrowed(_) => return Error::in_stream(error),
             Cow::Owned(redacted) => redacted,
         };
         let text = String::from_utf8_lossy(&redacted);
         match M::default().read(name, &mut &*text) {
-            Ok(Seen::Error(error)) => Error::told(*error),
+            Ok(Seen::Error(error)) => Error::in_stream(*error),
             _ => Error::unexpected("the response is an error of an unknown form", &redacted),
         }
     }
@@ -237,10 +237,15 @@ impl<M: StreamModel> EventReader<M> {
 /// How much is kept of data that is not JSON.
 const STRAY_LIMIT: usize = 1024;
 
-/// The error for JSON that cannot be parsed: a list may report an error all the same.
-pub(crate) fn to_error(error: ParseError, json: &[u8]) -> Error {
+/// The error for JSON that cannot be parsed. A list may report an error all the same, which
+/// `reported` makes an [`Error`] of.
+pub(crate) fn to_error(
+    error: ParseError,
+    json: &[u8],
+    reported: impl FnOnce(ApiError) -> Error,
+) -> Error {
     match ApiError::from_body(json) {
-        Some(api) if json.starts_with(b"[") => Error::told(api),
+        Some(api) if json.starts_with(b"[") => reported(api),
         _ => Error::unreadable(error, json),
     }
 }

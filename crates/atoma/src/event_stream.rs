@@ -1,5 +1,5 @@
 use crate::{
-    Error, Metadata, Reply, Result, body_reader::BodyReader, response::OpenResponse,
+    Error, Metadata, RateLimits, Reply, Result, body_reader::BodyReader, response::OpenResponse,
     stream_stats::StreamStats,
 };
 use atoma_transport::Attempts;
@@ -146,7 +146,13 @@ impl<M: StreamModel> ResponseStream<M> {
         self.metadata().headers()
     }
 
-    /// Returns the server's id of this request (`x-request-id`), for its support. Atoma sends none.
+    /// Returns the rate limits of the account, if the response reports them.
+    pub fn rate_limits(&self) -> Option<RateLimits> {
+        self.metadata().rate_limits()
+    }
+
+    /// Returns the server's identifier of this request (`x-request-id` and others), for its support.
+    /// Atoma sends none.
     pub fn request_id(&self) -> Option<&str> {
         self.metadata().request_id()
     }

@@ -1,9 +1,11 @@
-use atoma_transport::Attempts;
+use crate::RateLimits;
+use atoma_transport::{Attempts, request_id};
 use bytes::Bytes;
 use http::{Extensions, HeaderMap, StatusCode};
 use std::{
     fmt,
     ops::{Deref, DerefMut},
+    time::SystemTime,
 };
 
 /// A response with its metadata.
@@ -41,7 +43,8 @@ impl<T> Reply<T> {
         self.metadata.headers()
     }
 
-    /// Returns the server's id of this request (`x-request-id`), for its support. Atoma sends none.
+    /// Returns the server's identifier of this request (`x-request-id` and others), for its support.
+    /// Atoma sends none.
     pub fn request_id(&self) -> Option<&str> {
         self.metadata.request_id()
     }
@@ -49,6 +52,11 @@ impl<T> Reply<T> {
     /// Returns how often the request was sent, how long it took, and why earlier attempts failed.
     pub fn attempts(&self) -> &Attempts {
         self.metadata.attempts()
+    }
+
+    /// Returns the rate limits of the account, if the response reports them.
+    pub fn rate_limits(&self) -> Option<RateLimits> {
+        self.metadata.rate_limits()
     }
 
     /// Returns the body exactly as it was received: the text that `signature` and `response_hash`
@@ -111,14 +119,27 @@ impl Metadata {
         &self.headers
     }
 
-    /// Returns the server's id of the request, in the spellings of several servers.
+    /// Returns the server's identifier of the request: `x-request-id` and others, see
+    /// [`request_id`](crate::transport::request_id()).
     pub fn request_id(&self) -> Option<&str> {
-        atoma_transport::request_id(&self.headers)
+        request_id(&self.headers)
     }
 
     /// Returns how often the request was sent, how long it took, and why earlier attempts failed.
     pub fn attempts(&self) -> &Attempts {
         &self.attempts
+    }
+
+    pub(crate) fn attempts_mut(&mut self) -> &mut Attempts {
+        &mut self.attempts
+    }
+
+    /// Returns the rate limits of the account, if the headers report them.
+    ///
+    /// A reset that is given as an instant is measured against the `Date` of the response, or
+    /// against the present time if it has none.
+    pub fn rate_limits(&self) -> Option<RateLimits> {
+        RateLimits::from_headers(&self.headers, SystemTime::now())
     }
 
     /// Returns the results of the client's [inspectors](crate::Inspect), by their types.

@@ -129,7 +129,7 @@ impl OpenResponse {
         let timer = &*self.core.timer;
         let body = beginning(self.body, timer.sleep_until(timer.now() + ERROR_BODY_TIME)).await;
         let api_error = parse_error_body(&redacted(&body, self.key.as_ref()));
-        Error::refused(api_error).with_head(&self.metadata)
+        Error::error_status(api_error).with_head(&self.metadata)
     }
 }
 

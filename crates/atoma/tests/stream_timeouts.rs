@@ -68,7 +68,7 @@ fn comments_do_not_count_as_the_first_event() {
     let (read, elapsed) = stream(comments(head(), seconds(400)), None);
     let error = read.error.unwrap();
     assert!(error.is_timeout() && error.partial().is_none(), "{error:?}");
-    assert_eq!(error.to_string(), "the answer did not begin within 300s");
+    assert_eq!(error.to_string(), "no event received within 300s of the response headers");
     assert_about(elapsed, seconds(300));
 }
 
@@ -79,7 +79,7 @@ fn comments_do_not_count_as_the_next_event() {
     let error = read.error.unwrap();
     assert!(error.is_timeout() && error.is_retryable(), "{error:?}");
     assert_eq!(error.partial().unwrap().text(), "he");
-    assert_eq!(error.to_string(), "the answer stopped: nothing new for 120s");
+    assert_eq!(error.to_string(), "no event received for 120s");
     assert_about(elapsed, seconds(320));
 }
 

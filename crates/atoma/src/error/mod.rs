@@ -1,36 +1,43 @@
+mod create;
 pub(crate) mod error_response;
 mod kind;
 mod partial;
+mod text;
 
 pub use self::kind::ErrorKind;
 pub(crate) use self::partial::Partial;
 
 use self::error_response::{classify, is_rejected_unprocessed, is_retryable, status_inside};
-use crate::redact::excerpt;
-use atoma_transport::{
-    Attempts, Delivery, ErrorKind as Failure, FailureCause, Phase, TransportError,
-};
+use crate::{Metadata, RateLimits};
+use atoma_transport::{Attempts, Delivery, ErrorKind as Failure, Phase, TransportError};
 use atoma_types::{ApiError, ChatCompletionResponse, InvalidRequest};
-use http::StatusCode;
-use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
+use http::{HeaderMap, StatusCode};
+use std::{
+    borrow::Cow,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
-/// Why a call gave no answer, or not a whole one.
+/// The reason why a call returned no response, or not all of it.
 ///
-/// Ask it what you need to know to act; match on nothing. An error told inside a stream answers
-/// the same questions as one told by an HTTP status.
+/// [`kind`](Self::kind) sorts errors into classes; the other methods return what is needed to act.
+/// An error inside a stream has the same answers as one with an HTTP status.
 ///
 /// | question | method |
 /// |---|---|
-/// | did I build it wrong? | [`is_config`](Self::is_config), [`is_invalid_request`](Self::is_invalid_request) |
-/// | did the server refuse, and how? | [`status`](Self::status), [`api_error`](Self::api_error), [`request_id`](Self::request_id) |
-/// | is it worth trying again, and when? | [`is_retryable`](Self::is_retryable), [`retry_after`](Self::retry_after) |
-/// | may it have cost money? | [`may_have_been_processed`](Self::may_have_been_processed) |
-/// | what was tried? | [`attempts`](Self::attempts) |
-/// | what had arrived? | [`is_truncated`](Self::is_truncated), [`partial`](Self::partial) |
-/// | was it the network? | [`is_connect`](Self::is_connect), [`is_timeout`](Self::is_timeout), [`is_certificate`](Self::is_certificate), [`transport`](Self::transport) |
+/// | What class of error is it? | [`kind`](Self::kind) |
+/// | Is the client or the request invalid? | [`is_config`](Self::is_config), [`is_invalid_request`](Self::is_invalid_request) |
+/// | What did the server report? | [`status`](Self::status), [`api_error`](Self::api_error), [`request_id`](Self::request_id), [`headers`](Self::headers) |
+/// | Is it worth another call, and when? | [`is_retryable`](Self::is_retryable), [`retry_after`](Self::retry_after), [`rate_limits`](Self::rate_limits) |
+/// | May it have cost money? | [`may_have_been_processed`](Self::may_have_been_processed) |
+/// | Which attempts failed, and why? | [`attempts`](Self::attempts) |
+/// | What had arrived? | [`is_truncated`](Self::is_truncated), [`partial`](Self::partial) |
+/// | Was it the network? | [`is_connect`](Self::is_connect), [`is_timeout`](Self::is_timeout), [`is_certificate`](Self::is_certificate), [`transport`](Self::transport) |
 ///
-/// Display is one short line of this level only; causes are in
-/// [`source`](std::error::Error::source). No key, header or body is ever in either.
+/// Display is one short line for this level only; the causes are in
+/// [`source`](std::error::Error::source). `{:?}` is that line followed by one line per cause, as
+/// `fn main() -> Result<(), Box<dyn Error>>` prints it, and `{:#?}` shows the fields. None of them
+/// contains a key, a header or a body.
 ///
 /// Clones share everything and are cheap.
 #[derive(Clone)]
@@ -38,39 +45,33 @@ pub struct Error(Arc<Inner>);
 
 struct Inner {
     kind: Kind,
-    head: Head,
+    /// The head of the response, if one arrived.
+    metadata: Option<Metadata>,
+    /// Read when the response arrived: it is relative to that time.
+    retry_after: Option<Duration>,
     partial: Option<Partial>,
 }
 
-/// What is known of the exchange.
-#[derive(Default)]
-struct Head {
-    status: Option<StatusCode>,
-    request_id: Option<String>,
-    retry_after: Option<Duration>,
-    attempts: Attempts,
-}
-
 enum Kind {
-    /// The client was built wrong.
+    /// An invalid setting of the client or the call.
     Config(Cow<'static, str>),
-    /// The request can never be right.
+    /// A request that can never succeed.
     InvalidRequest(InvalidRequest),
-    /// The request is for another method, or a header is malformed.
+    /// A request for another method.
     Misuse(Cow<'static, str>),
-    /// No answer, or a body that broke off.
+    /// No response, or a body that ended early.
     Transport(TransportError),
-    /// A status outside 2xx.
-    Refused(Option<ApiError>),
-    /// A 2xx whose body says that it failed after all.
-    Told(ApiError),
-    /// A 2xx with something else than an answer.
+    /// A status that is not a 2xx.
+    ErrorStatus(Option<ApiError>),
+    /// An error inside a 2xx.
+    ErrorInside { api: ApiError, in_stream: bool },
+    /// A 2xx whose content is not the one of the endpoint.
     Unexpected { what: &'static str, excerpt: String, source: Option<Source> },
-    /// The stream ended before the answer did.
+    /// A stream that ended before its response was complete.
     Truncated { stray: String },
-    /// No event for too long.
+    /// No event within the limit.
     Stalled { first: bool, limit: Duration },
-    /// The answer is larger than the client's limits.
+    /// A response that exceeds a limit of the client.
     TooLarge(Limit, usize),
     /// An inspector rejected the response.
     Rejected(Source),
@@ -86,94 +87,14 @@ enum Limit {
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
 impl Error {
-    pub(crate) fn config(why: impl Into<Cow<'static, str>>) -> Self {
-        Self::from_kind(Kind::Config(why.into()))
-    }
-
-    pub(crate) fn misuse(why: impl Into<Cow<'static, str>>) -> Self {
-        Self::from_kind(Kind::Misuse(why.into()))
-    }
-
-    pub(crate) fn refused(api: Option<ApiError>) -> Self {
-        Self::from_kind(Kind::Refused(api))
-    }
-
-    pub(crate) fn told(api: ApiError) -> Self {
-        Self::from_kind(Kind::Told(api))
-    }
-
-    pub(crate) fn unexpected(what: &'static str, body: &[u8]) -> Self {
-        Self::from_kind(Kind::Unexpected { what, excerpt: excerpt(body), source: None })
-    }
-
-    pub(crate) fn unreadable(source: impl Into<Source>, body: &[u8]) -> Self {
-        let what = "the answer cannot be read";
-        let source = Some(source.into());
-        Self::from_kind(Kind::Unexpected { what, excerpt: excerpt(body), source })
-    }
-
-    pub(crate) fn truncated(stray: &[u8]) -> Self {
-        Self::from_kind(Kind::Truncated { stray: excerpt(stray) })
-    }
-
-    pub(crate) fn stalled(first: bool, limit: Duration) -> Self {
-        Self::from_kind(Kind::Stalled { first, limit })
-    }
-
-    pub(crate) fn response_too_large(limit: usize) -> Self {
-        Self::from_kind(Kind::TooLarge(Limit::Response, limit))
-    }
-
-    pub(crate) fn event_too_large(limit: usize) -> Self {
-        Self::from_kind(Kind::TooLarge(Limit::Event, limit))
-    }
-
-    pub(crate) fn rejected(source: Source) -> Self {
-        Self::from_kind(Kind::Rejected(source))
-    }
-
-    #[cold]
-    fn from_kind(kind: Kind) -> Self {
-        Self(Arc::new(Inner { kind, head: Head::default(), partial: None }))
-    }
-
-    /// Adds what the response's head told.
-    pub(crate) fn with_head(mut self, head: &crate::Metadata) -> Self {
-        let now = std::time::SystemTime::now();
-        self.inner_mut().head = Head {
-            status: Some(head.status()),
-            request_id: head.request_id().map(str::to_owned),
-            retry_after: atoma_transport::retry_after(head.headers(), now),
-            attempts: head.attempts().clone(),
-        };
-        self
-    }
-
-    /// Says that the answer went on for `time` after its head, until this.
-    pub(crate) fn with_body_time(mut self, time: Duration) -> Self {
-        let attempts = &mut self.inner_mut().head.attempts;
-        attempts.elapsed = attempts.elapsed.saturating_add(time);
-        self
-    }
-
-    pub(crate) fn with_partial(mut self, partial: Option<Partial>) -> Self {
-        self.inner_mut().partial = partial;
-        self
-    }
-
-    fn inner_mut(&mut self) -> &mut Inner {
-        Arc::get_mut(&mut self.0).expect("an error is complete before it is cloned")
-    }
-
     /// Returns the class of the error.
     pub fn kind(&self) -> ErrorKind {
-        let number = |status: StatusCode| status.as_u16();
         match &self.0.kind {
             Kind::Config(_) => ErrorKind::Config,
             Kind::InvalidRequest(_) | Kind::Misuse(_) => ErrorKind::InvalidRequest,
             Kind::Transport(error) => ErrorKind::of_transport(error),
-            Kind::Refused(api) => classify(self.0.head.status.map(number), api.as_ref()),
-            Kind::Told(api) => classify(status_inside(api).map(number), Some(api)),
+            Kind::ErrorStatus(api) => classify(self.status_number(), api.as_ref()),
+            Kind::ErrorInside { api, .. } => classify(self.status_number(), Some(api)),
             Kind::Unexpected { .. } => ErrorKind::UnexpectedResponse,
             Kind::Truncated { .. } => ErrorKind::Truncated,
             Kind::Stalled { first: true, .. } => ErrorKind::Timeout(Phase::Head),
@@ -183,76 +104,93 @@ impl Error {
         }
     }
 
-    /// The client was built wrong: a bad URL, key, header or option. The text says what to do.
+    /// Returns true if the client or the call has an invalid setting: a URL, key, header or option.
+    /// The text says what to change.
     pub fn is_config(&self) -> bool {
         matches!(self.0.kind, Kind::Config(_))
     }
 
-    /// The request was refused before anything was sent: the text names the member, or the method
-    /// that should have been called.
+    /// Returns true if the request was found invalid before it was sent. The text names the member,
+    /// or the method to call instead.
     pub fn is_invalid_request(&self) -> bool {
         matches!(self.0.kind, Kind::InvalidRequest(_) | Kind::Misuse(_))
     }
 
-    /// The server answered and refused: by a status outside 2xx, or by an error inside a 200.
+    /// Returns true if the server reported an error: by a status that is not a 2xx, or inside a 200.
     pub fn is_api_error(&self) -> bool {
-        matches!(self.0.kind, Kind::Refused(_) | Kind::Told(_))
+        matches!(self.0.kind, Kind::ErrorStatus(_) | Kind::ErrorInside { .. })
     }
 
-    /// What the server said of its refusal, if it could be read.
+    /// Returns the error that the server reported, if its body could be read.
     pub fn api_error(&self) -> Option<&ApiError> {
         match &self.0.kind {
-            Kind::Refused(api) => api.as_ref(),
-            Kind::Told(api) => Some(api),
+            Kind::ErrorStatus(api) => api.as_ref(),
+            Kind::ErrorInside { api, .. } => Some(api),
             _ => None,
         }
     }
 
-    /// The refusing status; for an error told inside a 200, the status it stands for if it says
-    /// one (`"code": 429`), else none.
+    /// Returns the status of the response, if one arrived.
+    ///
+    /// It is a 2xx where the response itself is at fault: truncated, too large, unexpected. For an
+    /// error inside a 200 it is the status that the error names (`"code": 429`), or `None`. To ask
+    /// whether the server reported an error, use [`is_api_error`](Self::is_api_error).
     pub fn status(&self) -> Option<StatusCode> {
         match &self.0.kind {
-            Kind::Told(api) => status_inside(api),
-            _ => self.0.head.status,
+            Kind::ErrorInside { api, .. } => status_inside(api),
+            _ => self.0.metadata.as_ref().map(Metadata::status),
         }
     }
 
-    /// The server's name for the request (`x-request-id`), if an answer came with one.
+    fn status_number(&self) -> Option<u16> {
+        self.status().map(|status| status.as_u16())
+    }
+
+    /// Returns the headers of the response, if one arrived, with the API key redacted.
+    pub fn headers(&self) -> Option<&HeaderMap> {
+        self.0.metadata.as_ref().map(Metadata::headers)
+    }
+
+    /// Returns the server's identifier of the request (`x-request-id` and others), if a response
+    /// named one.
     pub fn request_id(&self) -> Option<&str> {
-        self.0.head.request_id.as_deref()
+        self.0.metadata.as_ref()?.request_id()
     }
 
-    /// How long the server asks to wait before the next try (`Retry-After`, `retry-after-ms`).
+    /// Returns how long the server asks to wait before the next request (`Retry-After`,
+    /// `retry-after-ms`), counted from the response.
     pub fn retry_after(&self) -> Option<Duration> {
-        self.0.head.retry_after
+        self.0.retry_after
     }
 
-    /// How often the request was sent, how long that took, and what each try met.
+    /// Returns the rate limits of the account, if the response reports them. See [`RateLimits`].
+    pub fn rate_limits(&self) -> Option<RateLimits> {
+        self.0.metadata.as_ref()?.rate_limits()
+    }
+
+    /// Returns the record of the attempts: their number, how long they took, and why each failed.
     pub fn attempts(&self) -> &Attempts {
+        static NONE: LazyLock<Attempts> = LazyLock::new(Attempts::default);
         match &self.0.kind {
             Kind::Transport(error) if error.attempts().count > 0 => error.attempts(),
-            _ => &self.0.head.attempts,
+            _ => self.0.metadata.as_ref().map_or(&NONE, Metadata::attempts),
         }
     }
 
-    /// The same request may well succeed if sent again later.
+    /// Returns true if the same request may succeed when it is sent again later.
+    ///
+    /// It says nothing of the price; see [`may_have_been_processed`](Self::may_have_been_processed).
+    /// It is false for every class that a later attempt cannot cure: a key, a permission, a quota,
+    /// the context length, a content filter, an unknown model, an invalid request.
     ///
     /// The client retries fewer errors by itself: only the statuses of
-    /// [`RetryConfig::statuses`](crate::RetryConfig::statuses), and errors without a response only
-    /// where the request was not sent, since a completion costs money. So an error may be retryable
-    /// here although the client did not retry it.
-    ///
-    /// It says nothing of the price: see [`may_have_been_processed`](Self::may_have_been_processed).
-    /// Never true for an exhausted quota or balance, a bad key, or a request that can never be
-    /// right.
+    /// [`RetryConfig::statuses`](crate::RetryConfig::statuses), errors without a response only where
+    /// the request was not sent, since a completion costs money, and nothing after the response
+    /// headers, since a stream cannot be resumed.
     pub fn is_retryable(&self) -> bool {
         match &self.0.kind {
-            Kind::Refused(api) => {
-                is_retryable(self.0.head.status.map(|status| status.as_u16()), api.as_ref())
-            }
-            Kind::Told(api) => {
-                is_retryable(status_inside(api).map(|status| status.as_u16()), Some(api))
-            }
+            Kind::ErrorStatus(api) => is_retryable(self.status_number(), api.as_ref()),
+            Kind::ErrorInside { api, .. } => is_retryable(self.status_number(), Some(api)),
             Kind::Transport(error) => {
                 error.is_transient() || error.kind() == Failure::BodyInterrupted
             }
@@ -266,25 +204,26 @@ impl Error {
         }
     }
 
-    /// The server may have worked on the request, and billed it.
+    /// Returns true if the server may have worked on the request, and billed it.
     ///
-    /// False only where that is certain: nothing was sent, or a 4xx refused it.
+    /// It is false only where that is certain: nothing was sent, or a 4xx rejected the request.
     pub fn may_have_been_processed(&self) -> bool {
         match &self.0.kind {
             Kind::Config(_) | Kind::InvalidRequest(_) | Kind::Misuse(_) => false,
             Kind::Transport(error) => error.delivery() == Delivery::Unknown,
-            Kind::Refused(_) => {
-                self.0.head.status.is_none_or(|status| !is_rejected_unprocessed(status))
+            Kind::ErrorStatus(_) => {
+                self.status().is_none_or(|status| !is_rejected_unprocessed(status))
             }
             _ => true,
         }
     }
 
-    /// The answer had begun and was cut: its stream ended too early, broke off, or stopped coming;
-    /// [`partial`](Self::partial) has what came.
+    /// Returns true if the response had begun and ended before it was complete: its stream ended,
+    /// broke or timed out. [`partial`](Self::partial) returns the part that arrived.
     ///
-    /// Not where the server itself told of a failure ([`is_api_error`](Self::is_api_error)) or the answer
-    /// was too large ([`is_too_large`](Self::is_too_large)); those hold a partial answer, too.
+    /// It is false if the server reported an error ([`is_api_error`](Self::is_api_error)) or the
+    /// response was too large ([`is_too_large`](Self::is_too_large)); those have a partial response
+    /// as well.
     pub fn is_truncated(&self) -> bool {
         match &self.0.kind {
             Kind::Truncated { .. } | Kind::Stalled { first: false, .. } => true,
@@ -329,7 +268,7 @@ impl Error {
         }
     }
 
-    /// Some phase took longer than it may.
+    /// Returns true if a phase exceeded its timeout; [`kind`](Self::kind) says which.
     pub fn is_timeout(&self) -> bool {
         match &self.0.kind {
             Kind::Stalled { .. } => true,
@@ -338,36 +277,38 @@ impl Error {
         }
     }
 
-    /// No connection could be opened: name, TCP, proxy, TLS or certificate.
+    /// Returns true if no connection could be opened: name lookup, TCP, proxy, TLS or certificate.
     pub fn is_connect(&self) -> bool {
         self.transport().is_some_and(TransportError::is_connect)
     }
 
-    /// The server's certificate is not to be trusted.
+    /// Returns true if the server's certificate is invalid.
     pub fn is_certificate(&self) -> bool {
         self.transport().is_some_and(TransportError::is_certificate)
     }
 
-    /// The answer, or one event of it, is larger than the client's limits.
+    /// Returns true if the response, or one event of it, exceeds a limit of the client.
     pub fn is_too_large(&self) -> bool {
         matches!(self.0.kind, Kind::TooLarge(..))
             || self.transport().is_some_and(TransportError::is_too_large)
     }
 
-    /// Returns whether an [inspector](crate::Inspect) rejected the response; its reason is the
+    /// Returns true if an [inspector](crate::Inspect) rejected the response; its reason is the
     /// [`source`](std::error::Error::source).
     pub fn is_rejected(&self) -> bool {
         matches!(self.0.kind, Kind::Rejected(_))
     }
 
-    /// A 2xx that is no answer: another content type, an empty or unreadable body.
+    /// Returns true if the content of a 2xx is not the one of the endpoint: another content type,
+    /// an empty or unreadable body.
     pub fn is_unexpected_response(&self) -> bool {
         matches!(self.0.kind, Kind::Unexpected { .. })
     }
 
-    /// The beginning of an unexpected answer, at most 200 characters, without control characters.
+    /// Returns the beginning of an unexpected body, at most 200 characters, without control
+    /// characters.
     ///
-    /// Not part of Display: it is whatever a server, or something before it, chose to send.
+    /// Display leaves it out: it is whatever a server, or something in front of it, chose to send.
     pub fn body_excerpt(&self) -> Option<&str> {
         match &self.0.kind {
             Kind::Unexpected { excerpt, .. } | Kind::Truncated { stray: excerpt } => {
@@ -377,110 +318,11 @@ impl Error {
         }
     }
 
-    /// The transport's error, if it was one.
+    /// Returns the error of the transport, if it caused this one.
     pub fn transport(&self) -> Option<&TransportError> {
         match &self.0.kind {
             Kind::Transport(error) => Some(error),
             _ => None,
         }
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0.kind {
-            Kind::Config(why) | Kind::Misuse(why) => f.write_str(why),
-            Kind::TooLarge(Limit::Response, limit) => {
-                write!(f, "response too large: more than {limit} bytes (max_response_size)")
-            }
-            Kind::TooLarge(Limit::Event, limit) => {
-                write!(f, "event too large: more than {limit} bytes (max_event_size)")
-            }
-            Kind::Rejected(_) => f.write_str("response rejected by an inspector"),
-            Kind::InvalidRequest(error) => error.fmt(f),
-            Kind::Transport(error) if error.is_timeout() && self.0.partial.is_some() => {
-                f.write_str("the answer was not whole in time")
-            }
-            Kind::Transport(error) => error.fmt(f),
-            Kind::Refused(api) => {
-                f.write_str("the server refused the request")?;
-                if let Some(status) = self.0.head.status {
-                    write!(f, ": {}", FailureCause::Status(status))?;
-                    if status.is_redirection() {
-                        f.write_str(" (redirects are not followed, the key must not travel)")?;
-                    }
-                }
-                api.as_ref().map_or(Ok(()), |api| told(f, ": ", api))
-            }
-            Kind::Told(api) => {
-                f.write_str("the server failed while answering")?;
-                told(f, ": ", api)
-            }
-            Kind::Unexpected { what, .. } => f.write_str(what),
-            Kind::Truncated { .. } => f.write_str("the stream ended before the answer did"),
-            Kind::Stalled { first: true, limit } => {
-                write!(f, "the answer did not begin within {limit:?}")
-            }
-            Kind::Stalled { first: false, limit } => {
-                write!(f, "the answer stopped: nothing new for {limit:?}")
-            }
-        }?;
-        let attempts = self.attempts();
-        if attempts.count > 1 {
-            write!(f, " (after {attempts})")?;
-        }
-        Ok(())
-    }
-}
-
-fn told(f: &mut fmt::Formatter<'_>, separator: &str, api: &ApiError) -> fmt::Result {
-    let text = api.to_string();
-    if text.is_empty() { Ok(()) } else { write!(f, "{separator}{}", excerpt(text.as_bytes())) }
-}
-
-impl fmt::Debug for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut debug = f.debug_struct("Error");
-        debug.field("message", &format_args!("{self}"));
-        if let Some(status) = self.status() {
-            debug.field("status", &status);
-        }
-        if let Some(request_id) = self.request_id() {
-            debug.field("request_id", &request_id);
-        }
-        if self.attempts().count > 0 {
-            debug.field("attempts", self.attempts());
-        }
-        if self.0.partial.is_some() {
-            debug.field("has_partial", &true);
-        }
-        if let Some(source) = std::error::Error::source(self) {
-            debug.field("source", &source);
-        }
-        debug.finish()
-    }
-}
-
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.0.kind {
-            // Its own line is this error's: nothing is said twice.
-            Kind::Transport(error) => error.source(),
-            Kind::Rejected(source) => Some(&**source),
-            Kind::Unexpected { source, .. } => source.as_deref().map(|source| source as _),
-            _ => None,
-        }
-    }
-}
-
-impl From<InvalidRequest> for Error {
-    fn from(error: InvalidRequest) -> Self {
-        Self::from_kind(Kind::InvalidRequest(error))
-    }
-}
-
-impl From<TransportError> for Error {
-    fn from(error: TransportError) -> Self {
-        Self::from_kind(Kind::Transport(error))
     }
 }
