@@ -7,7 +7,7 @@ use crate::{
     api_key::Credentials,
     core::{Core, Limits},
     error::error_response::{classify, is_final, parse_error_body},
-    headers::{Headers, parse_header, redact, set},
+    headers::{Headers, parse_default_header, parse_header, redact, set},
     observe::{OnRetry, TransportEvents},
     server_url::{DEFAULT_SERVER_URL, ServerUrl},
 };
@@ -151,6 +151,10 @@ impl ClientBuilder {
 
     /// Adds a header to every request. Later values replace earlier ones; per-call headers override
     /// client headers.
+    ///
+    /// [`build`](Self::build) refuses those that the client sets itself: `Accept`, `Content-Type`,
+    /// `Host`, `Content-Length`, `Connection` and the like. An `Authorization` takes precedence over
+    /// the API key.
     #[must_use]
     pub fn default_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
@@ -349,7 +353,7 @@ impl ClientBuilder {
     fn default_headers(&self) -> Result<HeaderMap, Error> {
         let mut headers = HeaderMap::new();
         for (name, value) in &self.headers {
-            let (name, value) = parse_header(name, value)?;
+            let (name, value) = parse_default_header(name, value)?;
             set(&mut headers, name, value);
         }
         let user_agent =

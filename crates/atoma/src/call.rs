@@ -139,6 +139,9 @@ impl<E: Endpoint> Call<E> {
 
     /// Sets a header of this call. It overrides the client's header of that name; an
     /// `Idempotency-Key` is the same on all attempts.
+    ///
+    /// The call fails with [`Error::is_config`] for headers that frame the message or belong to the
+    /// connection: `Host`, `Content-Length`, `Connection` and the like.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.options().headers.push((name.into(), value.into()));
         self

@@ -2,7 +2,10 @@
 
 use crate::{ApiKey, Error};
 use atoma_transport::{Request, Response, ResponseFuture, Transport};
-use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE},
+};
 use std::borrow::Cow;
 
 /// The layer that adds the client's headers and its API key. Headers of the call take precedence.
@@ -57,18 +60,55 @@ pub(crate) fn set(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue)
     headers.insert(name, value);
 }
 
-/// Parses a header. Its value is marked as sensitive, because it may be a key.
+/// Headers that frame the message or belong to the connection: the client and its transport set
+/// them, or must not send them.
+const MANAGED: [&str; 12] = [
+    "accept-encoding",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Parses a header of a call. Its value is marked as sensitive, because it may be a key.
 ///
 /// The error repeats neither: the name may be a key, if the two were swapped.
 pub(crate) fn parse_header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Error> {
     let name = HeaderName::try_from(name).map_err(|_| {
         Error::config("invalid header name: it is empty or has a character that is not allowed")
     })?;
+    if MANAGED.contains(&name.as_str()) {
+        return Err(set_by_client(&name));
+    }
     let mut value = HeaderValue::try_from(value).map_err(|_| {
         Error::config(format!("invalid value of the header {name}: it has a control character"))
     })?;
     value.set_sensitive(true);
     Ok((name, value))
+}
+
+/// Parses a header for all calls. `Accept` and `Content-Type` depend on the call, which would
+/// override them.
+pub(crate) fn parse_default_header(
+    name: &str,
+    value: &str,
+) -> Result<(HeaderName, HeaderValue), Error> {
+    let (name, value) = parse_header(name, value)?;
+    if name == ACCEPT || name == CONTENT_TYPE {
+        return Err(set_by_client(&name));
+    }
+    Ok((name, value))
+}
+
+fn set_by_client(name: &HeaderName) -> Error {
+    Error::config(format!("the header {name} is set by the client itself; remove it"))
 }
 
 /// Redacts a key that is not the client's own from the headers of a response.

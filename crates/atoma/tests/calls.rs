@@ -141,6 +141,37 @@ async fn headers_of_the_call_beat_those_of_the_client() {
 }
 
 #[tokio::test]
+async fn headers_that_the_client_sets_itself_are_refused() {
+    let managed = [
+        "Host",
+        "content-length",
+        "Transfer-Encoding",
+        "Connection",
+        "Keep-Alive",
+        "Proxy-Connection",
+        "TE",
+        "Trailer",
+        "Upgrade",
+        "Expect",
+        "Accept-Encoding",
+        "Content-Encoding",
+    ];
+    let server = answering().await;
+    let client = client(server.url());
+    for name in managed {
+        let error = client.chat().create(request()).header(name, "1").await.expect_err(name);
+        let text = format!("the header {} is set by the client itself", name.to_lowercase());
+        assert!(error.is_config() && error.to_string().starts_with(&text), "{error}");
+    }
+    for name in managed.into_iter().chain(["Accept", "Content-Type"]) {
+        let error = builder(server.url()).default_header(name, "1").build().expect_err(name);
+        let text = format!("the header {} is set by the client itself", name.to_lowercase());
+        assert!(error.is_config() && error.to_string().starts_with(&text), "{error}");
+    }
+    assert_eq!(server.log().accepted, 0);
+}
+
+#[tokio::test]
 async fn there_is_never_more_than_one_authorization() {
     let server = answering().await;
     let own = "Basic dXNlcjpwYXNz";
