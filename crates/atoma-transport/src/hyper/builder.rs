@@ -9,12 +9,14 @@ use super::{
     tls::{TlsSettings, identity_pem},
 };
 use crate::{BoxError, PlainHttp, Timer, TokioTimer};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 /// Builds a [`HyperTransport`]; [`HyperTransport::builder`] begins one.
 #[must_use]
 pub struct HyperTransportBuilder {
     proxy: Proxy,
+    proxy_headers: HeaderMap,
     tls: TlsSettings,
     resolver: Arc<dyn Resolver>,
     timer: Arc<dyn Timer>,
@@ -33,6 +35,7 @@ impl HyperTransportBuilder {
     pub(super) fn new() -> Self {
         Self {
             proxy: Proxy::default(),
+            proxy_headers: HeaderMap::new(),
             tls: TlsSettings::default(),
             resolver: Arc::new(SystemResolver::new()),
             timer: Arc::new(TokioTimer),
@@ -59,6 +62,16 @@ impl HyperTransportBuilder {
     /// The proxies. Default [`Proxy::from_env`].
     pub fn proxy(mut self, proxy: Proxy) -> Self {
         self.proxy = proxy;
+        self
+    }
+
+    /// Adds a header to the CONNECT requests that ask a proxy for a tunnel, such as a token in
+    /// `Proxy-Authorization`. May be called repeatedly.
+    ///
+    /// CONNECT also carries the request's `User-Agent` and the credentials of the proxy's URL; a
+    /// header of the same name set here replaces them.
+    pub fn proxy_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.proxy_headers.append(name, value);
         self
     }
 
@@ -179,11 +192,12 @@ impl HyperTransportBuilder {
     /// Builds the transport. Nothing is connected, and no root certificates of the machine are
     /// read yet: see [`HyperTransport::load_root_certificates`].
     ///
-    /// Fails if a proxy, a certificate or a key that was given cannot be read, the environment's
-    /// proxies included.
+    /// Fails if a proxy, a certificate or a key that was given cannot be read. A variable of the
+    /// environment that cannot be read fails the requests that need it:
+    /// [`HyperTransport::check_proxy`] tells in advance.
     pub fn build(self) -> Result<HyperTransport, ConfigError> {
         Ok(HyperTransport(Arc::new(super::Shared {
-            proxies: self.proxy.build()?,
+            proxies: self.proxy.build(&self.proxy_headers)?,
             connector: Connector {
                 resolver: self.resolver,
                 tls: self.tls.build()?,

@@ -1,6 +1,7 @@
 //! What an error from below means: a kind, whether to try again, and a phrase for the reader.
 
 use super::{
+    builder::ConfigError,
     socket::NoIoDriver,
     wire::{HeadTooLarge, UnaskedResponse},
 };
@@ -23,6 +24,14 @@ pub(super) fn connect(kind: ErrorKind, place: &str, error: impl Into<BoxError>) 
 /// The runtime cannot do what is needed.
 pub(super) fn no_driver(detail: impl Into<Cow<'static, str>>) -> TransportError {
     TransportError::new(ErrorKind::Other, Delivery::NotSent).with_detail(detail).permanent()
+}
+
+/// A proxy setting that the request needs cannot be used.
+pub(super) fn proxy_setting(error: ConfigError) -> TransportError {
+    TransportError::new(ErrorKind::Proxy, Delivery::NotSent)
+        .with_detail(error.to_string())
+        .with_source(error)
+        .permanent()
 }
 
 /// A request without TLS to another machine.
@@ -60,15 +69,8 @@ pub(super) fn is_unknown_name(error: &io::Error) -> bool {
         "non-recoverable",
         "Non-recoverable",
     ];
-    error.kind() == io::ErrorKind::NotFound || says(&error.to_string(), &TEXTS)
-}
-
-/// Whether one of `phrases` stands in `text`, which is short: the search of the standard library is
-/// made for long ones, and large.
-fn says(text: &str, phrases: &[&str]) -> bool {
-    let stands_there =
-        |phrase: &&str| text.as_bytes().windows(phrase.len()).any(|part| part == phrase.as_bytes());
-    phrases.iter().any(stands_there)
+    error.kind() == io::ErrorKind::NotFound
+        || TEXTS.iter().any(|text| error.to_string().contains(text))
 }
 
 /// A TLS handshake with `host` that failed. `roots` names the variables that the roots come from.
@@ -229,27 +231,6 @@ pub(super) fn tunnel(place: &str, status: StatusCode) -> TransportError {
         502..=504 => failed.with_detail(format!("{place} could not reach the server ({status})")),
         _ => failed.with_detail(format!("{place} refused ({status})")).permanent(),
     }
-}
-
-/// The SOCKS proxy at `place` refused, in the words of hyper-util, whose error type is private.
-pub(super) fn socks(place: &str, error: impl Into<BoxError>) -> TransportError {
-    const FINAL: [&str; 8] = [
-        "authentication",
-        "credentials",
-        "not allowed",
-        "not supported",
-        "more than 255",
-        "parsing",
-        "serialize",
-        "missing",
-    ];
-    let error = error.into();
-    let text = error.to_string();
-    let reason = text.strip_prefix("SOCKS error: ").unwrap_or(&text);
-    let failed = TransportError::new(ErrorKind::Proxy, Delivery::NotSent)
-        .with_detail(format!("{place}: {reason}"));
-    let failed = if says(reason, &FINAL) { failed.permanent() } else { failed };
-    failed.with_source(error)
 }
 
 /// Whether the operating system has given the connection up: its peer acknowledges nothing.

@@ -4,27 +4,25 @@ use super::{
     classify,
     connection::{Once, handshake},
     destination::Target,
-    proxy::{ProxyServer, Route},
+    proxy::{Protocol, ProxyServer, Route},
     resolve::Resolver,
-    socket,
+    socket, socks,
     stream::Stream,
     tls::{Protocols, Tls},
     wire::Wire,
 };
 use crate::{Delivery, ErrorKind, PlainHttp, Timer, TransportError, loopback::is_loopback_address};
 use bytes::Bytes;
-use http::{Method, Request, Uri, header};
+use http::{HeaderValue, Method, Request, header};
 use hyper::client::conn::TrySendError;
-use hyper_util::{client::legacy::connect::proxy::SocksV5, rt::TokioIo};
 use std::{
-    future::{Future, poll_fn, ready},
+    future::{Future, poll_fn},
     net::{IpAddr, SocketAddr},
-    pin::{Pin, pin},
+    pin::pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::Poll,
     time::Duration,
 };
-use tower_service::Service;
 
 /// The head of an answer to CONNECT may take this many bytes.
 const MAX_TUNNEL_HEAD: usize = 8 * 1024;
@@ -55,10 +53,10 @@ impl Connector {
                 self.tcp(ErrorKind::Connect, target.host(), target.port(), only_loopback).await?
             }
             Route::Forward(server) => return self.proxy(server).await,
-            Route::Tunnel(server) => {
+            Route::Tunnel { server, user_agent } => {
                 let stream = self.proxy(server).await?;
                 // Boxed: it would double what a direct connection takes while it is opened.
-                Box::pin(tunnel(stream, target, server)).await?
+                Box::pin(tunnel(stream, target, server, user_agent.as_ref())).await?
             }
             Route::Socks { server, names_here } => self.socks(target, server, *names_here).await?,
         };
@@ -70,7 +68,7 @@ impl Connector {
 
     async fn proxy(&self, server: &ProxyServer) -> Result<Stream, TransportError> {
         let stream = self.tcp(ErrorKind::Proxy, &server.host, server.port, false).await?;
-        if server.tls {
+        if server.protocol == Protocol::Https {
             self.tls.handshake(&server.host, stream, Protocols::Http1).await
         } else {
             Ok(stream)
@@ -136,36 +134,26 @@ impl Connector {
         } else {
             target.host().to_owned()
         };
-        let stream = self.proxy(server).await?;
-        let nowhere = Uri::from_static("socks5://proxy.invalid");
-        let mut socks = SocksV5::new(nowhere, Opened(Some(TokioIo::new(stream))));
-        if let Some((user, pass)) = &server.login {
-            socks = socks.with_auth(user.clone(), pass.clone());
-        }
-        let host = if host.contains(':') { format!("[{host}]") } else { host };
-        let uri = format!("http://{host}:{}/", target.port()).parse().unwrap_or_default();
-        match socks.call(uri).await {
-            Ok(stream) => Ok(stream.into_inner()),
-            Err(error) => Err(classify::socks(&server.place(), error)),
-        }
+        let mut stream = self.proxy(server).await?;
+        socks::connect(&mut stream, server, &host, target.port()).await?;
+        Ok(stream)
     }
 }
 
 /// Asks the proxy at the other end of `stream` to connect it to `target` (RFC 9110, 9.3.6).
 ///
-/// hyper-util has a tunnel as well; it keeps the status of a refusal to itself, and lets bytes pass
-/// that came before the server can have spoken.
 async fn tunnel(
     stream: Stream,
     target: &Target,
     server: &ProxyServer,
+    user_agent: Option<&HeaderValue>,
 ) -> Result<Stream, TransportError> {
     let place = server.place();
     let failed = |detail: &str| {
         TransportError::new(ErrorKind::Proxy, Delivery::NotSent)
             .with_detail(format!("{place} {detail}"))
     };
-    let request = connect_request(target, server)
+    let request = connect_request(target, server, user_agent)
         .map_err(|error| failed("cannot be asked").with_source(error).permanent())?;
 
     let wire = Wire::new(stream.direct_reads());
@@ -202,33 +190,29 @@ async fn tunnel(
     Ok(stream)
 }
 
-fn connect_request(target: &Target, server: &ProxyServer) -> http::Result<Request<Once>> {
+fn connect_request(
+    target: &Target,
+    server: &ProxyServer,
+    user_agent: Option<&HeaderValue>,
+) -> http::Result<Request<Once>> {
     let authority = target.host_and_port();
     let mut request = Request::new(Once::new(Bytes::new()));
     *request.method_mut() = Method::CONNECT;
     *request.uri_mut() = authority.parse()?;
     let headers = request.headers_mut();
     headers.insert(header::HOST, authority.try_into()?);
-    if let Some(basic) = &server.basic {
-        headers.insert(header::PROXY_AUTHORIZATION, basic.clone());
+    if let Some(user_agent) = user_agent {
+        headers.insert(header::USER_AGENT, user_agent.clone());
+    }
+    if let Some(basic) = server.basic() {
+        headers.insert(header::PROXY_AUTHORIZATION, basic);
+    }
+    // The caller's choice replaces the defaults.
+    for name in server.connect_headers.keys() {
+        headers.remove(name);
+    }
+    for (name, value) in &server.connect_headers {
+        headers.append(name, value.clone());
     }
     Ok(request)
-}
-
-/// A connection that is open already, as hyper-util's SOCKS client wants to be given it.
-struct Opened(Option<TokioIo<Stream>>);
-
-impl Service<Uri> for Opened {
-    type Response = TokioIo<Stream>;
-    type Error = std::io::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Uri) -> Self::Future {
-        let stream = self.0.take().ok_or_else(|| std::io::Error::other("asked twice"));
-        Box::pin(ready(stream))
-    }
 }

@@ -14,6 +14,7 @@ mod proxy;
 mod resolve;
 mod response_head;
 mod socket;
+mod socks;
 mod stream;
 mod tls;
 mod wire;
@@ -33,7 +34,7 @@ use body::{Lease, StreamedBody};
 use connect::Connector;
 use connection::{Connection, Once, SendError};
 use destination::Target;
-use http::{StatusCode, header, uri::Scheme};
+use http::{StatusCode, Uri, header, uri::Scheme};
 use hyper::body::Incoming;
 use pool::{Origin, Pool};
 use proxy::{Proxies, Route};
@@ -93,8 +94,6 @@ struct Shared {
 
 impl HyperTransport {
     /// A transport with the defaults of its [builder](Self::builder).
-    ///
-    /// Fails if the environment names a proxy that cannot be understood.
     pub fn new() -> Result<Self, ConfigError> {
         Self::builder().build()
     }
@@ -111,6 +110,18 @@ impl HyperTransport {
     /// milliseconds; calling it again costs nothing.
     pub fn load_root_certificates(&self) -> Result<(), ConfigError> {
         self.0.connector.tls.config().map(drop)
+    }
+
+    /// Returns the error that each request to `url` would meet because a proxy setting of the
+    /// environment cannot be used.
+    ///
+    /// A client that knows its server calls this when it is built. A URL that cannot be sent to is
+    /// not an error here.
+    pub fn check_proxy(&self, url: &Uri) -> Result<(), ConfigError> {
+        match Target::of(url) {
+            Ok(target) => self.0.proxies.route(&target, None).map(drop),
+            Err(_) => Ok(()),
+        }
     }
 }
 
@@ -151,7 +162,11 @@ impl Shared {
             };
             let route = match origin.is_plain_restricted() {
                 true => Route::Direct,
-                false => self.proxies.route(&origin.target, request.uri()),
+                false => {
+                    let user_agent = request.headers().get(header::USER_AGENT);
+                    let route = self.proxies.route(&origin.target, user_agent);
+                    route.map_err(classify::proxy_setting)?
+                }
             };
             let timeouts = request.extensions().get::<Timeouts>();
             let timeout = timeouts.map_or(self.connect_timeout, |timeouts| timeouts.connect);
@@ -210,8 +225,8 @@ impl Shared {
             return destination::prepare(request, target, false);
         };
         destination::prepare(request, target, true)?;
-        if let Some(basic) = &server.basic {
-            request.headers_mut().insert(header::PROXY_AUTHORIZATION, basic.clone());
+        if let Some(basic) = server.basic() {
+            request.headers_mut().insert(header::PROXY_AUTHORIZATION, basic);
         }
         Ok(())
     }

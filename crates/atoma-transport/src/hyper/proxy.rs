@@ -1,24 +1,26 @@
 //! Which proxy a request goes through. Nothing that does not parse is ever stepped over.
 
-use super::{
-    builder::ConfigError,
-    destination::{Target, without_brackets},
-};
+mod no_proxy;
+mod server;
+
+pub(super) use server::{Protocol, ProxyServer};
+
+use super::{builder::ConfigError, destination::Target};
 use crate::is_loopback;
-use http::{HeaderValue, Uri};
-use hyper_util::client::proxy::matcher::{Intercept, Matcher};
-use std::{borrow::Cow, env, ffi::OsString, fmt};
+use http::{HeaderMap, HeaderValue};
+use no_proxy::{NoProxy, Spared};
+use std::{env, ffi::OsString, fmt, sync::Arc};
 
 /// The proxies a [`HyperTransport`](crate::HyperTransport) uses.
 ///
-/// A proxy is an `http://`, `https://`, `socks5://` (names are looked up here) or `socks5h://`
-/// (names are looked up by the proxy) URL with optional credentials: `http://user:pass@host:port`.
+/// A proxy is an `http://`, `https://`, `socks5://` (or `socks://`; names are looked up here) or
+/// `socks5h://` (names are looked up by the proxy) URL with optional credentials: `http://user:pass@host:port`.
 /// Without a scheme it is an HTTP proxy. The port defaults to 80, 443 or 1080. An HTTP proxy is
 /// asked to open a tunnel (CONNECT) to `https` servers, and to forward requests to `http` ones.
 /// Credentials are sent to the proxy only.
 ///
-/// What cannot be understood is an error when the transport is built, and never a direct
-/// connection.
+/// A setting that cannot be understood is an error, never a direct connection: when the transport is
+/// built, or with the first request that needs it where the environment is at fault.
 ///
 /// ```
 /// use atoma_transport::{HyperTransport, Proxy};
@@ -43,21 +45,25 @@ enum Choice {
 
 #[derive(Clone, Default)]
 struct Urls {
-    all: Option<(&'static str, OsString)>,
-    http: Option<(&'static str, OsString)>,
-    https: Option<(&'static str, OsString)>,
-    no: String,
+    all: Option<Setting>,
+    http: Option<Setting>,
+    https: Option<Setting>,
+    no: Option<Setting>,
     spare_loopback: bool,
 }
 
 impl Proxy {
-    /// What the environment says, read when the transport is built. The default.
+    /// The proxies of the environment, read when the transport is built. The default.
     ///
-    /// `HTTPS_PROXY` for `https` servers, `HTTP_PROXY` for `http` ones, `ALL_PROXY` for those that
-    /// have none of their own, and `NO_PROXY`; each also in lower case, which is read second. An
-    /// empty variable counts as none. `localhost` and loopback addresses are always reached
-    /// directly. Where `REQUEST_METHOD` is set (a CGI script, whose `HTTP_PROXY` is a header of the
-    /// request it serves) there are no proxies.
+    /// `HTTPS_PROXY` is for `https` servers, `HTTP_PROXY` for `http` ones, `ALL_PROXY` for those that
+    /// have none, and `NO_PROXY` lists the servers that are reached directly, as in
+    /// [`no_proxy`](Self::no_proxy). Each is also read in lower case if the upper case one is missing
+    /// or empty. `localhost` and loopback addresses are always reached directly. Where
+    /// `REQUEST_METHOD` is set (a CGI script, whose `HTTP_PROXY` is a header of the request that it
+    /// serves) there are no proxies.
+    ///
+    /// A variable that cannot be understood is an error of the requests that it would decide about,
+    /// and of no others.
     pub fn from_env() -> Self {
         Self(Choice::FromEnv)
     }
@@ -89,12 +95,16 @@ impl Proxy {
         Self(Choice::Given(urls))
     }
 
-    /// The servers that are reached directly, separated by commas: names (with all below them),
-    /// addresses, networks (`10.0.0.0/8`), or `*` for all. Replaces what the environment says.
+    /// The servers that are reached directly, separated by commas or spaces. Replaces the setting of
+    /// the environment.
+    ///
+    /// An entry is a name (`example.test`, which includes all names below it, `*.example.test`,
+    /// which is those alone), an address, a network (`10.0.0.0/8`, `10.*`), or `*` for all. A port
+    /// after it (`example.test:8443`, `[2001:db8::1]:443`) limits it to that port.
     #[must_use]
     pub fn no_proxy(self, hosts: impl Into<String>) -> Self {
         let mut urls = self.given();
-        urls.no = hosts.into();
+        urls.no = Some(("the list of servers without a proxy", hosts.into().into()));
         Self(Choice::Given(urls))
     }
 
@@ -105,10 +115,12 @@ impl Proxy {
         }
     }
 
-    pub(super) fn build(self) -> Result<Proxies, ConfigError> {
+    pub(super) fn build(self, connect_headers: &HeaderMap) -> Result<Proxies, ConfigError> {
         match self.0 {
-            Choice::FromEnv => Urls::from_variables(|name| env::var_os(name))?.build(),
-            Choice::Given(urls) => urls.build(),
+            Choice::FromEnv => {
+                Ok(Urls::from_variables(|name| env::var_os(name)).read(connect_headers))
+            }
+            Choice::Given(urls) => urls.read(connect_headers).checked(),
         }
     }
 }
@@ -129,165 +141,127 @@ impl fmt::Debug for Proxy {
 }
 
 impl Urls {
-    fn from_variables(read: impl Fn(&str) -> Option<OsString>) -> Result<Self, ConfigError> {
+    fn from_variables(read: impl Fn(&str) -> Option<OsString>) -> Self {
         if read("REQUEST_METHOD").is_some() {
-            return Ok(Self::default());
+            return Self::default();
         }
+        // An empty variable counts as none, so that its twin in the other case is read.
         let first = |names: [&'static str; 2]| {
-            let found = names.into_iter().find_map(|name| Some((name, read(name)?)));
-            found.filter(|(_, value)| !value.is_empty())
+            let settings = names.into_iter().filter_map(|name| Some((name, read(name)?)));
+            settings.into_iter().find(|(_, value)| !value.is_empty())
         };
-        let no = match first(["NO_PROXY", "no_proxy"]) {
-            Some((name, value)) => {
-                value.into_string().map_err(|_| ConfigError::proxy(name, "is not text"))?
-            }
-            None => String::new(),
-        };
-        Ok(Self {
+        Self {
             all: first(["ALL_PROXY", "all_proxy"]),
             http: first(["HTTP_PROXY", "http_proxy"]),
             https: first(["HTTPS_PROXY", "https_proxy"]),
-            no,
+            no: first(["NO_PROXY", "no_proxy"]),
             spare_loopback: true,
-        })
-    }
-
-    fn build(self) -> Result<Proxies, ConfigError> {
-        let checked = |url| match url {
-            Some((name, url)) => checked(name, url),
-            None => Ok(String::new()),
-        };
-        let (all, http, https) = (checked(self.all)?, checked(self.http)?, checked(self.https)?);
-        let mut used = [&all, &http, &https].iter().any(|url| !url.is_empty());
-        let mut no = String::new();
-        for host in self.no.split(',') {
-            let host = without_brackets(host.trim_ascii()).trim_end_matches('.');
-            // To the matcher an asterisk is every name, but no address.
-            used &= host != "*";
-            no.push_str(host);
-            no.push(',');
         }
-        let matcher =
-            used.then(|| Matcher::builder().all(all).http(http).https(https).no(no).build());
-        Ok(Proxies { matcher, spare_loopback: self.spare_loopback })
+    }
+
+    /// Reads all settings. One that cannot be read is an error where it would be used.
+    fn read(self, connect_headers: &HeaderMap) -> Proxies {
+        let server = |setting: Option<Setting>| {
+            let (name, url) = setting?;
+            let read = text(name, url).and_then(|url| ProxyServer::read(name, &url));
+            Some(read.map(|server| {
+                Arc::new(ProxyServer { connect_headers: connect_headers.clone(), ..server })
+            }))
+        };
+        let all = server(self.all);
+        let (no_name, no_proxy) = match self.no {
+            Some((name, list)) => (name, text(name, list).map(|list| NoProxy::read(&list))),
+            None => ("NO_PROXY", Ok(NoProxy::default())),
+        };
+        Proxies {
+            http: server(self.http).or_else(|| all.clone()),
+            https: server(self.https).or(all),
+            no_name,
+            no_proxy,
+            spare_loopback: self.spare_loopback,
+        }
     }
 }
 
-/// The URL of a proxy, if it is one; the error names the variable and never the URL.
-fn checked(name: &'static str, url: OsString) -> Result<String, ConfigError> {
-    let url = url.into_string().map_err(|_| ConfigError::proxy(name, "is not text"))?;
-    let uri: Uri = url.parse().map_err(|_| ConfigError::proxy(name, "is not a URL"))?;
-    if !matches!(uri.scheme_str(), None | Some("http" | "https" | "socks5" | "socks5h")) {
-        return Err(ConfigError::proxy(name, "is neither http, https, socks5 nor socks5h"));
-    }
-    if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
-        return Err(ConfigError::proxy(name, "has a path: a proxy is a host and a port"));
-    }
-    let host_and_port = uri.authority().map(|authority| {
-        let text = authority.as_str();
-        text.rsplit_once('@').map_or(text, |(_, host_and_port)| host_and_port)
-    });
-    let Some((host_and_port, host)) = host_and_port.zip(uri.host()) else {
-        return Err(ConfigError::proxy(name, "names no host"));
-    };
-    let has_port = host_and_port.len() > host.len();
-    if host.is_empty() || (has_port && uri.port_u16().unwrap_or(0) == 0) {
-        return Err(ConfigError::proxy(name, "names no host, or no port that exists"));
-    }
-    // The matcher drops what it cannot read: a URL it would drop must not pass.
-    let probe = Uri::from_static("http://probe.invalid/");
-    match Matcher::builder().all(url.as_str()).build().intercept(&probe) {
-        Some(_) => Ok(url),
-        None => Err(ConfigError::proxy(name, "is not a proxy")),
-    }
+/// A variable or an option, and its value.
+type Setting = (&'static str, OsString);
+
+fn text(name: &str, value: OsString) -> Result<String, ConfigError> {
+    value.into_string().map_err(|_| ConfigError::proxy(name, "is not text"))
 }
 
-/// The proxies of a transport, all of them understood.
+/// The proxies of a transport, and the settings that cannot be used.
 pub(super) struct Proxies {
-    matcher: Option<Matcher>,
+    http: Option<Result<Arc<ProxyServer>, ConfigError>>,
+    https: Option<Result<Arc<ProxyServer>, ConfigError>>,
+    /// The variable or option that `no_proxy` was read from.
+    no_name: &'static str,
+    no_proxy: Result<NoProxy, ConfigError>,
     spare_loopback: bool,
 }
 
 impl Proxies {
-    /// The way to `target`, the server of `uri`.
-    pub(super) fn route(&self, target: &Target, uri: &Uri) -> Route {
-        let Some(matcher) = &self.matcher else { return Route::Direct };
+    /// Fails if a setting cannot be used, whether it is needed or not.
+    fn checked(self) -> Result<Self, ConfigError> {
+        for server in [&self.http, &self.https].into_iter().flatten() {
+            server.as_ref().map_err(Clone::clone)?;
+        }
+        if self.no_proxy.as_ref().map_err(Clone::clone)?.has_unknown() {
+            return Err(self.unclear());
+        }
+        Ok(self)
+    }
+
+    /// The way to `target`. Fails if a setting that decides it cannot be read.
+    pub(super) fn route(
+        &self,
+        target: &Target,
+        user_agent: Option<&HeaderValue>,
+    ) -> Result<Route, ConfigError> {
+        let server = if target.https { &self.https } else { &self.http };
+        let Some(server) = server else { return Ok(Route::Direct) };
         if self.spare_loopback && is_loopback(target.host()) {
-            return Route::Direct;
+            return Ok(Route::Direct);
         }
-        let Some(found) = matcher.intercept(&without_dot(uri)) else { return Route::Direct };
-        let server = Box::new(ProxyServer::of(&found));
-        match found.uri().scheme_str() {
-            Some("socks5") => Route::Socks { server, names_here: true },
-            Some("socks5h") => Route::Socks { server, names_here: false },
-            _ if target.https => Route::Tunnel(server),
+        let no_proxy = self.no_proxy.as_ref().map_err(Clone::clone)?;
+        match no_proxy.spares(target.host(), target.port()) {
+            Spared::Yes => return Ok(Route::Direct),
+            Spared::Unclear => return Err(self.unclear()),
+            Spared::No => {}
+        }
+        let server = server.clone()?;
+        Ok(match server.protocol {
+            Protocol::Socks { names_here } => Route::Socks { server, names_here },
+            _ if target.https => Route::Tunnel { server, user_agent: user_agent.cloned() },
             _ => Route::Forward(server),
-        }
+        })
+    }
+
+    fn unclear(&self) -> ConfigError {
+        ConfigError::proxy(
+            self.no_name,
+            "has an entry that is not understood: use host, .host, *.host, an address or a network, \
+             with :port where only that port is meant",
+        )
     }
 }
 
-/// The way to a server. Boxed is what most requests do without.
+/// The way to a server.
 #[derive(Debug)]
 pub(super) enum Route {
     Direct,
     /// An HTTP proxy that reads the request and passes it on.
-    Forward(Box<ProxyServer>),
-    /// An HTTP proxy that opens a tunnel.
-    Tunnel(Box<ProxyServer>),
-    /// A SOCKS 5 proxy; the server's name is looked up here, or there.
+    Forward(Arc<ProxyServer>),
+    /// An HTTP proxy that opens a tunnel, and is asked with the request's `User-Agent`.
+    Tunnel {
+        server: Arc<ProxyServer>,
+        user_agent: Option<HeaderValue>,
+    },
+    /// A SOCKS 5 proxy; the server's name is looked up here, or by the proxy.
     Socks {
-        server: Box<ProxyServer>,
+        server: Arc<ProxyServer>,
         names_here: bool,
     },
-}
-
-/// Where a proxy listens and what it wants to be told.
-pub(super) struct ProxyServer {
-    pub(super) host: String,
-    pub(super) port: u16,
-    pub(super) tls: bool,
-    /// The value of `Proxy-Authorization`.
-    pub(super) basic: Option<HeaderValue>,
-    /// User and password, for SOCKS.
-    pub(super) login: Option<(String, String)>,
-}
-
-impl ProxyServer {
-    fn of(found: &Intercept) -> Self {
-        let uri = found.uri();
-        let default = match uri.scheme_str() {
-            Some("https") => 443,
-            Some("http") => 80,
-            _ => 1080,
-        };
-        Self {
-            host: without_brackets(uri.host().unwrap_or_default()).to_owned(),
-            port: uri.port_u16().unwrap_or(default),
-            tls: uri.scheme_str() == Some("https"),
-            basic: found.basic_auth().cloned(),
-            login: found.raw_auth().map(|(user, pass)| (user.to_owned(), pass.to_owned())),
-        }
-    }
-
-    /// The proxy's place, for error texts.
-    pub(super) fn place(&self) -> String {
-        format!("{}:{}", self.host, self.port)
-    }
-}
-
-impl fmt::Debug for ProxyServer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ProxyServer").field(&self.place()).finish()
-    }
-}
-
-/// The URL without the dot that may end a full name, which NO_PROXY entries do not have.
-fn without_dot(uri: &Uri) -> Cow<'_, Uri> {
-    let Some(host) = uri.host().and_then(|host| host.strip_suffix('.')) else {
-        return Cow::Borrowed(uri);
-    };
-    let scheme = uri.scheme_str().unwrap_or("http");
-    format!("{scheme}://{host}/").parse().map_or(Cow::Borrowed(uri), Cow::Owned)
 }
 
 #[cfg(test)]

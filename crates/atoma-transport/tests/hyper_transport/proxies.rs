@@ -193,6 +193,63 @@ async fn a_socks_proxy_passes_bytes_on_or_says_why_not() {
 }
 
 #[tokio::test]
+async fn connect_carries_the_user_agent_and_headers_of_the_callers_choice() {
+    let (asked, mut requests) = tokio::sync::mpsc::unbounded_channel();
+    let proxy = Server::start(move |mut peer| {
+        let asked = asked.clone();
+        async move {
+            asked.send(peer.request().await.unwrap()).unwrap();
+            peer.write("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n").await;
+        }
+    })
+    .await;
+    let url = format!("http://me:p@ss:w%40rd@{}", proxy.address);
+    let plain = via(Proxy::all(&url));
+    let with_headers = via(Proxy::all(&url))
+        .proxy_header("x-cluster".parse().unwrap(), "blue".parse().unwrap())
+        .proxy_header("proxy-authorization".parse().unwrap(), "Bearer token".parse().unwrap());
+    for (builder, lines) in [
+        // me:p@ss:w@rd
+        (plain, &["user-agent: atoma/1", "proxy-authorization: Basic bWU6cEBzczp3QHJk"][..]),
+        (
+            with_headers,
+            &["user-agent: atoma/1", "x-cluster: blue", "proxy-authorization: Bearer token"],
+        ),
+    ] {
+        let mut request = get("https://api.test/");
+        request.headers_mut().insert("user-agent", "atoma/1".parse().unwrap());
+        request.headers_mut().insert("authorization", "Bearer secret".parse().unwrap());
+        within(builder.build().unwrap().send(request)).await.unwrap_err();
+        let connect = requests.recv().await.unwrap();
+        assert!(connect.starts_with("CONNECT api.test:443 HTTP/1.1\r\n"), "{connect}");
+        for line in lines {
+            assert!(connect.contains(&format!("{line}\r\n")), "{connect}");
+        }
+        assert_eq!(connect.matches("proxy-authorization").count(), 1, "{connect}");
+        assert!(!connect.contains("secret"), "{connect}");
+    }
+}
+
+#[tokio::test]
+async fn socks_without_a_number_is_socks_5() {
+    let server = Server::answering(OK).await;
+    let to = server.address;
+    let proxy = Server::start(move |mut peer| async move {
+        let mut greeting = [0; 3];
+        peer.stream.read_exact(&mut greeting).await.unwrap();
+        peer.write([5, 0]).await;
+        let mut request = [0; 10];
+        peer.stream.read_exact(&mut request).await.unwrap();
+        assert_eq!(request[..8], [5, 1, 0, 1, 192, 0, 2, 1], "an address, known here");
+        peer.write([5, 0, 0, 3, 2, b'x', b'y', 0, 0]).await;
+        onward(peer, to).await;
+    })
+    .await;
+    let transport = via(Proxy::all(format!("socks://{}", proxy.address))).build().unwrap();
+    assert_eq!(exchange(&transport, "http://192.0.2.1/").await.unwrap(), "ok");
+}
+
+#[tokio::test]
 async fn some_servers_are_reached_directly() {
     let server = Server::answering(OK).await;
     let proxy = Server::answering(OK.replace("ok", "no")).await;

@@ -69,6 +69,7 @@ pub(super) fn default_timer() -> Result<Arc<dyn Timer>, Error> {
 pub(super) fn default_transport(server_url: &ServerUrl) -> Result<Arc<dyn Transport>, Error> {
     let failed = |error: atoma_transport::ConfigError| Error::config(error.to_string());
     let transport = atoma_transport::HyperTransport::new().map_err(failed)?;
+    transport.check_proxy(&server_url.join("/models", &[])?).map_err(failed)?;
     if server_url.is_https() {
         transport.load_root_certificates().map_err(failed)?;
     }

@@ -9,6 +9,7 @@ use crate::lab::{
     tls::{NAME, serve_tls},
 };
 use atoma_transport::{ErrorKind, HyperTransport, Phase, Proxy};
+use http::Uri;
 use std::{net::Ipv6Addr, time::Duration};
 
 const TRIED_AGAIN: [Is; 2] = [Connect, Retryable];
@@ -343,10 +344,23 @@ fn row_020_the_environments_proxy_is_malformed() {
     if process::is_alone() {
         return process::alone(this, None, || async {
             let lab = serve([]).start().await;
-            let error = HyperTransport::new().expect_err("a malformed proxy");
-            assert!(error.is_proxy() && !format!("{error:?}").contains(CANARY), "{error:?}");
-            let error = atoma::Client::builder().api_key(CANARY).build().unwrap_err();
-            assert!(error.is_config() && !format!("{error:?}").contains(CANARY), "{error:?}");
+            let transport = HyperTransport::new().expect("it is an error where it is used");
+            let (far, farther) =
+                (Uri::from_static("http://a.test"), Uri::from_static("https://a.test"));
+            let errors = [transport.check_proxy(&far).err(), transport.check_proxy(&farther).err()];
+            assert!(errors.iter().any(Option::is_some));
+            for error in errors.iter().flatten() {
+                assert!(error.is_proxy() && !format!("{error:?}").contains(CANARY), "{error:?}");
+            }
+            for (url, error) in [("http://a.test", &errors[0]), ("https://a.test", &errors[1])] {
+                let client = atoma::Client::builder().api_key(CANARY).server_url(url);
+                let built = client.allow_http(true).build();
+                if error.is_none() {
+                    continue;
+                }
+                let error = built.expect_err(url);
+                assert!(error.is_config() && !format!("{error:?}").contains(CANARY), "{error:?}");
+            }
             assert_eq!(lab.server.log().accepted(), 0);
             lab.closes().await;
         });

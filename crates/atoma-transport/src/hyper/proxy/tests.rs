@@ -1,26 +1,48 @@
 use super::*;
 use proptest::prelude::*;
 
+fn target(url: &str) -> Target {
+    Target::of(&url.parse().unwrap()).unwrap()
+}
+
 fn route(variables: &[(&str, &str)], url: &str) -> String {
     let read = |name: &str| {
         let found = variables.iter().find(|(known, _)| *known == name);
         found.map(|(_, value)| OsString::from(value))
     };
-    let proxies = Urls::from_variables(read).unwrap().build().unwrap();
-    let uri = url.parse().unwrap();
-    format!("{:?}", proxies.route(&Target::of(&uri).unwrap(), &uri))
+    let proxies = Urls::from_variables(read).read(&HeaderMap::new());
+    match proxies.route(&target(url), None) {
+        Ok(route) => format!("{route:?}"),
+        Err(error) => error.to_string(),
+    }
 }
 
 #[test]
 fn the_environment_names_the_way() {
     let table: &[(&[(&str, &str)], &str, &str)] = &[
         (&[], "https://a.test", "Direct"),
-        (&[("HTTPS_PROXY", "http://p:1")], "https://a.test", r#"Tunnel(ProxyServer("p:1"))"#),
-        (&[("https_proxy", "http://p:1")], "https://a.test", r#"Tunnel(ProxyServer("p:1"))"#),
+        (
+            &[("HTTPS_PROXY", "http://p:1")],
+            "https://a.test",
+            r#"Tunnel { server: ProxyServer("p:1"), user_agent: None }"#,
+        ),
+        (
+            &[("https_proxy", "http://p:1")],
+            "https://a.test",
+            r#"Tunnel { server: ProxyServer("p:1"), user_agent: None }"#,
+        ),
         (&[("HTTPS_PROXY", "http://p:1")], "http://a.test", "Direct"),
         (&[("HTTP_PROXY", "p")], "http://a.test", r#"Forward(ProxyServer("p:80"))"#),
-        (&[("ALL_PROXY", "https://p/")], "https://a.test", r#"Tunnel(ProxyServer("p:443"))"#),
-        (&[("ALL_PROXY", "http://[::1]:5")], "https://a.test", r#"Tunnel(ProxyServer("::1:5"))"#),
+        (
+            &[("ALL_PROXY", "https://p/")],
+            "https://a.test",
+            r#"Tunnel { server: ProxyServer("p:443"), user_agent: None }"#,
+        ),
+        (
+            &[("ALL_PROXY", "http://[::1]:5")],
+            "https://a.test",
+            r#"Tunnel { server: ProxyServer("::1:5"), user_agent: None }"#,
+        ),
         (
             &[("ALL_PROXY", "p:1"), ("HTTP_PROXY", "q:2")],
             "http://a.test",
@@ -76,11 +98,68 @@ fn no_proxy_spares_names_addresses_and_networks() {
 }
 
 #[test]
-fn a_variable_that_is_no_proxy_is_named_and_not_shown() {
-    let read = |name: &str| (name == "https_proxy").then(|| "htp://u:secret@p".into());
-    let error = Urls::from_variables(read).unwrap().build().err().unwrap();
-    assert!(error.is_proxy());
-    assert_eq!(error.to_string(), "https_proxy is neither http, https, socks5 nor socks5h");
+fn a_variable_fails_only_where_it_would_be_used() {
+    let bad = "htp://u:secret@p";
+    let unusable = |name: &str| format!("{name} is neither http, https, socks5 nor socks5h");
+    let forward = r#"Forward(ProxyServer("p:1"))"#.to_owned();
+    let direct = "Direct".to_owned();
+    let table: &[(&[(&str, &str)], &str, String)] = &[
+        (&[("https_proxy", bad)], "https://a.test", unusable("https_proxy")),
+        (&[("https_proxy", bad)], "http://a.test", direct.clone()),
+        (&[("HTTPS_PROXY", bad), ("HTTP_PROXY", "p:1")], "http://a.test", forward.clone()),
+        (&[("ALL_PROXY", bad), ("HTTP_PROXY", "p:1")], "http://a.test", forward.clone()),
+        (&[("ALL_PROXY", bad), ("HTTP_PROXY", "p:1")], "https://a.test", unusable("ALL_PROXY")),
+        (&[("ALL_PROXY", bad), ("NO_PROXY", "a.test")], "https://a.test", direct.clone()),
+        (&[("ALL_PROXY", bad)], "https://localhost", direct.clone()),
+        (&[("NO_PROXY", "<local>")], "https://a.test", direct.clone()),
+        (&[("HTTPS_PROXY", "p:1"), ("NO_PROXY", "<local>")], "http://a.test", direct.clone()),
+        (&[("HTTP_PROXY", "p:1"), ("NO_PROXY", "<local> a.test")], "http://a.test", direct),
+    ];
+    for (variables, url, way) in table {
+        assert_eq!(route(variables, url), *way, "{variables:?} {url}");
+    }
+    let unclear = route(&[("HTTP_PROXY", "p:1"), ("no_proxy", "<local>")], "http://a.test");
+    assert!(unclear.starts_with("no_proxy has an entry that is not understood"), "{unclear}");
+}
+
+#[test]
+fn an_empty_variable_counts_as_none_for_its_twin() {
+    for (upper, lower) in
+        [("HTTP_PROXY", "http_proxy"), ("ALL_PROXY", "all_proxy"), ("HTTP_PROXY", "all_proxy")]
+    {
+        for variables in [[(upper, ""), (lower, "p:1")], [(upper, "p:1"), (lower, "")]] {
+            let way = route(&variables, "http://a.test");
+            assert_eq!(way, r#"Forward(ProxyServer("p:1"))"#, "{variables:?}");
+        }
+    }
+    let spared = [("HTTP_PROXY", "p:1"), ("NO_PROXY", ""), ("no_proxy", "a.test")];
+    assert_eq!(route(&spared, "http://a.test"), "Direct");
+}
+
+#[test]
+fn every_scheme_has_its_way() {
+    for (url, way) in [
+        ("socks://p", r#"Socks { server: ProxyServer("p:1080"), names_here: true }"#),
+        ("SOCKS://p:9/", r#"Socks { server: ProxyServer("p:9"), names_here: true }"#),
+        ("socks5://p", r#"Socks { server: ProxyServer("p:1080"), names_here: true }"#),
+        ("socks5h://p", r#"Socks { server: ProxyServer("p:1080"), names_here: false }"#),
+        ("HTTP://p", r#"Forward(ProxyServer("p:80"))"#),
+        ("p", r#"Forward(ProxyServer("p:80"))"#),
+        ("https://[::1]", r#"Forward(ProxyServer("::1:443"))"#),
+    ] {
+        assert_eq!(route(&[("http_proxy", url)], "http://a.test"), way, "{url}");
+    }
+    for (url, problem) in [
+        ("socks4://p", "neither http, https, socks5 nor socks5h"),
+        ("http://p:+80", "no port that exists"),
+        ("http://p/x", "has a path"),
+        ("http://u:a/b@p", "must be %-encoded"),
+        ("http://u:%ff@p", "not UTF-8"),
+        ("http:// p", "spaces"),
+    ] {
+        let way = route(&[("http_proxy", url)], "http://a.test");
+        assert!(way.contains(problem), "{url}: {way}");
+    }
 }
 
 #[cfg(unix)]
@@ -88,20 +167,28 @@ fn a_variable_that_is_no_proxy_is_named_and_not_shown() {
 fn a_variable_that_is_not_text_is_not_stepped_over() {
     use std::os::unix::ffi::OsStringExt;
     for variable in ["HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"] {
-        let read = |name: &str| (name == variable).then(|| OsString::from_vec(vec![0xff]));
-        let built = Urls::from_variables(read).and_then(Urls::build);
-        assert_eq!(built.err().unwrap().to_string(), format!("{variable} is not text"));
+        let read = |name: &str| match name {
+            _ if name == variable => Some(OsString::from_vec(vec![0xff])),
+            "HTTPS_PROXY" => Some("p:1".into()),
+            _ => None,
+        };
+        let proxies = Urls::from_variables(read).read(&HeaderMap::new());
+        let way = proxies.route(&target("https://a.test"), None);
+        match variable {
+            "ALL_PROXY" => assert!(way.is_ok(), "it is not needed"),
+            _ => assert_eq!(way.unwrap_err().to_string(), format!("{variable} is not text")),
+        }
     }
 }
 
 #[test]
 fn credentials_are_shown_nowhere() {
-    let proxies = Proxy::all("http://user:secret@p:1").given().build().unwrap();
-    let uri = Uri::from_static("https://a.test");
-    let route = proxies.route(&Target::of(&uri).unwrap(), &uri);
-    let Route::Tunnel(server) = &route else { panic!("{route:?}") };
-    assert_eq!(server.basic.as_ref().unwrap(), "Basic dXNlcjpzZWNyZXQ=");
-    assert!(!format!("{route:?} {:?}", server.basic).contains("dXNlcjpzZWNyZXQ="));
+    let proxies = Proxy::all("http://user:secret@p:1").build(&HeaderMap::new()).unwrap();
+    let route = proxies.route(&target("https://a.test"), None).unwrap();
+    let Route::Tunnel { server, .. } = &route else { panic!("{route:?}") };
+    let basic = server.basic().unwrap();
+    assert_eq!(basic, "Basic dXNlcjpzZWNyZXQ=");
+    assert!(!format!("{route:?} {basic:?}").contains("dXNlcjpzZWNyZXQ="));
 }
 
 /// Strings near enough to URLs that some are and some are not.
@@ -120,14 +207,13 @@ proptest! {
     fn a_proxy_that_is_given_is_used_or_refused(
         url in prop_oneof![any::<String>(), nearly_a_url()],
     ) {
-        if let Ok(proxies) = Proxy::all(url).build() {
+        if let Ok(proxies) = Proxy::all(url).build(&HeaderMap::new()) {
             for uri in ["http://a.test/", "https://a.test/", "https://127.0.0.1/"] {
-                let uri = Uri::from_static(uri);
-                let route = proxies.route(&Target::of(&uri).unwrap(), &uri);
-                let (Route::Forward(server) | Route::Tunnel(server) | Route::Socks { server, .. }) =
-                    route
-                else {
-                    panic!("goes direct");
+                let server = match proxies.route(&target(uri), None).unwrap() {
+                    Route::Direct => panic!("goes direct"),
+                    Route::Forward(server)
+                    | Route::Tunnel { server, .. }
+                    | Route::Socks { server, .. } => server,
                 };
                 prop_assert!(!server.host.is_empty() && server.port != 0);
             }
@@ -135,9 +221,10 @@ proptest! {
     }
 
     #[test]
-    fn any_list_of_spared_servers_is_read(list in any::<String>()) {
-        let proxies = Proxy::all("http://p:1").no_proxy(list).build().unwrap();
-        let uri = Uri::from_static("https://a.test/");
-        let _ = proxies.route(&Target::of(&uri).unwrap(), &uri);
+    fn any_list_of_spared_servers_is_read_or_refused(list in any::<String>()) {
+        let built = Proxy::all("http://p:1").no_proxy(list).build(&HeaderMap::new());
+        if let Ok(proxies) = built {
+            proxies.route(&target("https://a.test/"), None).unwrap();
+        }
     }
 }
