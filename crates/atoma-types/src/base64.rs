@@ -40,7 +40,7 @@ pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     let mut groups = text.chunks_exact(4);
     for group in &mut groups {
         let values = [group[0], group[1], group[2], group[3]].map(|byte| VALUES[byte as usize]);
-        if values.iter().any(|&value| value == NONE) {
+        if values.contains(&NONE) {
             return decode_lines(text);
         }
         let bits = values.iter().fold(0, |bits, &value| bits << 6 | u32::from(value));

@@ -67,6 +67,13 @@ impl fmt::Display for ParseError {
             Category::Eof => write!(f, "the JSON ends too early, at line {line} column {column}"),
             Category::Data => match self.cause.to_string().strip_prefix(MISSING) {
                 Some(member) => write!(f, "the JSON has no member `{member}`"),
+                // Errors of this crate have no line.
+                None if line > 0 => {
+                    write!(
+                        f,
+                        "the JSON does not have the expected form, at line {line} column {column}"
+                    )
+                }
                 None => f.write_str("the JSON is not an object"),
             },
             Category::Syntax | Category::Io => {

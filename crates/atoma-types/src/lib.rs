@@ -32,6 +32,7 @@ pub use chat::tool::{
     ChatCompletionToolsParam, FunctionCall, FunctionCallDelta, FunctionDefinition, ToolCall,
     ToolCallDelta, ToolChoice, ToolKind,
 };
+pub use chat::undocumented::{ReasoningEffort, Verbosity};
 pub use chat::usage::{CompletionTokensDetails, PromptTokensDetails, Usage};
 pub use chat::validate::InvalidRequest;
 pub use completions::logprobs::CompletionLogprobs;

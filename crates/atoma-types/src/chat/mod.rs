@@ -3,10 +3,12 @@
 pub(crate) mod chunk;
 pub(crate) mod content;
 pub(crate) mod logprobs;
+pub(crate) mod media;
 pub(crate) mod message;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod response_format;
 pub(crate) mod tool;
+pub(crate) mod undocumented;
 pub(crate) mod usage;
 pub(crate) mod validate;

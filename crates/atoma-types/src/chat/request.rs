@@ -90,6 +90,9 @@ object! {
     pub struct StreamOptions {
         /// Whether to send the usage in a last chunk. The default is false; Atoma's nodes always do.
         pub include_usage: Option<bool>,
+        /// Whether to send the usage so far in every chunk, as vLLM and SGLang can: after a stream that breaks off, the tokens
+        /// used are known. The default is false.
+        pub continuous_usage_stats: Option<bool>,
     }
 }
 
@@ -287,6 +290,13 @@ impl StreamOptions {
     #[must_use]
     pub fn include_usage(mut self, include_usage: bool) -> Self {
         self.include_usage = Some(include_usage);
+        self
+    }
+
+    /// Whether to send the usage so far in every chunk.
+    #[must_use]
+    pub fn continuous_usage_stats(mut self, continuous_usage_stats: bool) -> Self {
+        self.continuous_usage_stats = Some(continuous_usage_stats);
         self
     }
 }

@@ -1,3 +1,4 @@
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::ParseError;
@@ -154,6 +155,37 @@ impl ToolCall {
         Self { id: id.into(), function, ..Self::default() }
     }
 
+    /// The name of the function.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.function.name
+    }
+
+    /// Reads the arguments as a type. No text at all is an empty object.
+    ///
+    /// # Errors
+    ///
+    /// The text is not JSON, or does not fit the type: models write it, and it may be wrong or cut off.
+    ///
+    /// ```
+    /// use atoma_types::ToolCall;
+    ///
+    /// type Place = std::collections::HashMap<String, String>; // or a struct that derives `Deserialize`
+    ///
+    /// let call = ToolCall::function("call_0", "get_weather", r#"{"city": "Paris"}"#);
+    /// assert_eq!(call.name(), "get_weather");
+    /// assert_eq!(call.arguments::<Place>()?["city"], "Paris");
+    /// # Ok::<(), atoma_types::ParseError>(())
+    /// ```
+    pub fn arguments<T: DeserializeOwned>(&self) -> Result<T, ParseError> {
+        serde_json::from_str(self.arguments_text()).map_err(ParseError::new)
+    }
+
+    fn arguments_text(&self) -> &str {
+        let text = self.function.arguments.trim_ascii();
+        if text.is_empty() { "{}" } else { text }
+    }
+
     /// The arguments as a JSON value. No text at all is an empty object, as models write it for functions that take nothing.
     ///
     /// # Errors
@@ -168,10 +200,7 @@ impl ToolCall {
     /// # Ok::<(), atoma_types::ParseError>(())
     /// ```
     pub fn arguments_json(&self) -> Result<Value, ParseError> {
-        if self.function.arguments.trim_ascii().is_empty() {
-            return Ok(json!({}));
-        }
-        serde_json::from_str(&self.function.arguments).map_err(ParseError::new)
+        self.arguments()
     }
 }
 
@@ -211,6 +240,19 @@ fn named(name: &str) -> Value {
 
 by_value_type!(ToolChoice, "a tool choice");
 
+/// `none`, `auto` or `required`. Any other text is written unchanged; for a function, see [`ToolChoice::function`].
+impl From<&str> for ToolChoice {
+    fn from(choice: &str) -> Self {
+        Self::read_value(choice.into()).unwrap_or_default()
+    }
+}
+
+impl From<String> for ToolChoice {
+    fn from(choice: String) -> Self {
+        choice.as_str().into()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{from_value, to_value};
@@ -241,5 +283,32 @@ mod tests {
         assert_eq!(call, ToolCall::function("7", "f", r#"{"a":1}"#));
         assert_eq!(ToolCall::function("", "f", " ").arguments_json().unwrap(), json!({}));
         assert!(ToolCall::function("", "f", "{\"a\":").arguments_json().is_err());
+    }
+
+    #[test]
+    fn arguments_are_read_as_a_type_or_the_error_says_where() {
+        type Numbers = std::collections::BTreeMap<String, u8>;
+        let read = |text: &str| ToolCall::function("", "f", text).arguments::<Numbers>();
+        assert_eq!(read(r#"{"a": 1}"#).unwrap()["a"], 1);
+        assert!(read("").unwrap().is_empty());
+        for (text, error) in [
+            (r#"{"a": "secret"}"#, "the JSON does not have the expected form, at line 1 column 14"),
+            (r#"{"a": 1"#, "the JSON ends too early, at line 1 column 7"),
+            (r#"{"a" 1}"#, "invalid JSON at line 1 column 6"),
+        ] {
+            assert_eq!(read(text).unwrap_err().to_string(), error);
+        }
+    }
+
+    #[test]
+    fn a_choice_is_made_of_its_name() {
+        for (name, choice) in [
+            ("none", ToolChoice::None),
+            ("auto", ToolChoice::Auto),
+            ("required", ToolChoice::Required),
+            ("any", ToolChoice::Other(json!("any"))),
+        ] {
+            assert_eq!(ToolChoice::from(name), choice);
+        }
     }
 }
