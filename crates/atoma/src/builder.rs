@@ -1,13 +1,15 @@
 mod defaults;
 
-use self::defaults::{credentials, default_timer, default_transport, stream_timeouts, variable};
+use self::defaults::{
+    Key, credentials, default_headers, default_timer, default_transport, stream_timeouts, variable,
+};
 use crate::{
     ApiKeyProvider, Client, Error, Inspect, Observer,
     allow_http::AllowHttp,
     api_key::Credentials,
     core::{Core, Limits},
     error::error_response::{classify, is_final, parse_error_body},
-    headers::{Headers, parse_default_header, parse_header, redact, set},
+    headers::{Headers, redact},
     observe::{OnRetry, TransportEvents},
     server_url::{DEFAULT_SERVER_URL, ServerUrl},
 };
@@ -15,10 +17,7 @@ use atoma_transport::{
     RateLimitPause, Retry, RetryBudget, RetryConfig, RetryEvent, Timeout, Timeouts, Timer,
     Transport,
 };
-use http::{
-    HeaderMap, HeaderValue,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT},
-};
+use http::header::AUTHORIZATION;
 use std::{fmt, sync::Arc};
 
 /// The environment variable of the API key.
@@ -46,12 +45,6 @@ pub struct ClientBuilder {
     transport: Option<Arc<dyn Transport>>,
     timer: Option<Arc<dyn Timer>>,
     limits: Limits,
-}
-
-enum Key {
-    Text(String),
-    Provider(Arc<dyn ApiKeyProvider>),
-    None,
 }
 
 impl ClientBuilder {
@@ -299,7 +292,7 @@ impl ClientBuilder {
         let credentials = credentials(self.key.take())?;
         let url = self.server_url.as_deref().unwrap_or(DEFAULT_SERVER_URL);
         let server_url = ServerUrl::parse(url, self.allow_http)?.with_query(&self.query);
-        let headers = self.default_headers()?;
+        let headers = default_headers(&self.headers, self.user_agent.as_deref())?;
         let retries = self.retries.unwrap_or_default();
         retries.validate().map_err(|error| Error::config(error.to_string()))?;
         let timer = match self.timer {
@@ -349,22 +342,29 @@ impl ClientBuilder {
             runtime: None,
         }))
     }
+}
 
-    fn default_headers(&self) -> Result<HeaderMap, Error> {
-        let mut headers = HeaderMap::new();
-        for (name, value) in &self.headers {
-            let (name, value) = parse_default_header(name, value)?;
-            set(&mut headers, name, value);
+impl Default for ClientBuilder {
+    fn default() -> Self {
+        Self {
+            key: None,
+            server_url: None,
+            allow_http: false,
+            query: Vec::new(),
+            headers: Vec::new(),
+            user_agent: None,
+            timeouts: Timeouts::default(),
+            stream_timeouts: None,
+            stream_usage: true,
+            retries: None,
+            retry_budget: None,
+            rate_limit_pause: None,
+            inspectors: Vec::new(),
+            observers: Vec::new(),
+            transport: None,
+            timer: None,
+            limits: Limits::default(),
         }
-        let user_agent =
-            self.user_agent.as_deref().unwrap_or(concat!("atoma-rust/", env!("CARGO_PKG_VERSION")));
-        if !headers.contains_key(USER_AGENT) {
-            set(&mut headers, USER_AGENT, parse_header("user-agent", user_agent)?.1);
-        }
-        for name in [ACCEPT, CONTENT_TYPE] {
-            set(&mut headers, name, HeaderValue::from_static("application/json"));
-        }
-        Ok(headers)
     }
 }
 

@@ -1,32 +1,43 @@
 //! The parts of a client that the builder makes where none are given.
 
-use super::{ClientBuilder, Key};
-use crate::{ApiKey, Error, api_key::Credentials, core::Limits, server_url::ServerUrl};
+use crate::{
+    ApiKey, ApiKeyProvider, Error,
+    api_key::Credentials,
+    headers::{parse_default_header, parse_header, set},
+    server_url::ServerUrl,
+};
 use atoma_transport::{Timeouts, Timer, Transport};
+use http::{
+    HeaderMap, HeaderValue,
+    header::{ACCEPT, CONTENT_TYPE, USER_AGENT},
+};
 use std::{sync::Arc, time::Duration};
 
-impl Default for ClientBuilder {
-    fn default() -> Self {
-        Self {
-            key: None,
-            server_url: None,
-            allow_http: false,
-            query: Vec::new(),
-            headers: Vec::new(),
-            user_agent: None,
-            timeouts: Timeouts::default(),
-            stream_timeouts: None,
-            stream_usage: true,
-            retries: None,
-            retry_budget: None,
-            rate_limit_pause: None,
-            inspectors: Vec::new(),
-            observers: Vec::new(),
-            transport: None,
-            timer: None,
-            limits: Limits::default(),
-        }
+/// Where the API key comes from.
+pub(super) enum Key {
+    Text(String),
+    Provider(Arc<dyn ApiKeyProvider>),
+    None,
+}
+
+/// Checks the default headers and adds those that every request has.
+pub(super) fn default_headers(
+    headers: &[(String, String)],
+    user_agent: Option<&str>,
+) -> Result<HeaderMap, Error> {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        let (name, value) = parse_default_header(name, value)?;
+        set(&mut map, name, value);
     }
+    if !map.contains_key(USER_AGENT) {
+        let default = concat!("atoma-rust/", env!("CARGO_PKG_VERSION"));
+        set(&mut map, USER_AGENT, parse_header("user-agent", user_agent.unwrap_or(default))?.1);
+    }
+    for name in [ACCEPT, CONTENT_TYPE] {
+        set(&mut map, name, HeaderValue::from_static("application/json"));
+    }
+    Ok(map)
 }
 
 pub(super) fn credentials(key: Option<Key>) -> Result<Credentials, Error> {
