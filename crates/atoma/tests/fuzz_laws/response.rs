@@ -135,19 +135,25 @@ async fn stream(client: &Client, response: &[u8]) {
                 is_finished |= chunk.choices.iter().any(|choice| choice.finish_reason.is_some());
                 text += &chunk.text();
             }
-            Ok(None) => break assert!(is_finished || says_done(response), "a false success"),
+            Ok(None) => {
+                assert!(is_finished || says_done(response), "a false success");
+                return ends_the_same(&mut stream, None).await;
+            }
             Err(error) => {
                 assert!(error.partial().is_some() || text.is_empty(), "what came is lost");
-                break check_failure(&error);
+                check_failure(&error);
+                return ends_the_same(&mut stream, Some(error)).await;
             }
         }
     }
-    has_ended(&mut stream).await;
 }
 
-async fn has_ended(stream: &mut ChatCompletionStream) {
+async fn ends_the_same(stream: &mut ChatCompletionStream, first: Option<Error>) {
+    let first = first.map(|error| error.to_string());
     for _ in 0..3 {
-        assert!(matches!(stream.try_next().await, Ok(None)), "it goes on after its end");
+        let again = stream.try_next().await;
+        assert!(!matches!(again, Ok(Some(_))), "it goes on after its end");
+        assert_eq!(again.err().map(|error| error.to_string()), first);
     }
 }
 

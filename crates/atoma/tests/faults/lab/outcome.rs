@@ -80,7 +80,11 @@ impl Outcome {
             }
         };
         for _ in 0..2 {
-            assert!(matches!(stream.try_next().await, Ok(None)), "a stream goes on after its end");
+            let again = stream.try_next().await;
+            assert!(!matches!(again, Ok(Some(_))), "a stream goes on after its end");
+            let (again, first) = (again.err(), error.as_ref());
+            let text = again.as_ref().map(ToString::to_string);
+            assert_eq!(text, first.map(ToString::to_string), "the stream ends in another way");
         }
         match error {
             None => Self { text, error: None, attempts, elapsed: began.elapsed(), log },
