@@ -233,6 +233,18 @@ mod tests {
     use super::*;
     use std::net::{Ipv4Addr, Ipv6Addr};
 
+    #[tokio::test]
+    async fn no_socket_option_ends_an_exchange_before_its_timeouts() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let to = || vec![listener.local_addr().unwrap()];
+        let default = connect(to(), None, &crate::TokioTimer).await.unwrap();
+        assert!(!SockRef::from(&default.stream).keepalive().unwrap());
+        assert!(default.stream.nodelay().unwrap());
+        let probed =
+            connect(to(), Some(Duration::from_secs(60)), &crate::TokioTimer).await.unwrap();
+        assert!(SockRef::from(&probed.stream).keepalive().unwrap());
+    }
+
     #[test]
     fn families_take_turns() {
         let four = |last| SocketAddr::from((Ipv4Addr::new(10, 0, 0, last), 1));

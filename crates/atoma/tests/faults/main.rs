@@ -1,4 +1,4 @@
-//! The 118 faults that a transport can meet, each provoked and its outcome asserted.
+//! Faults 1 to 118 of those that a transport can meet, each provoked and its outcome asserted.
 //!
 //! `FAULTS.md` beside this folder lists them by row; `row_NNN_…` is the test of row NNN.
 
