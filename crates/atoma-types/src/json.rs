@@ -3,6 +3,7 @@
 pub(crate) mod partial;
 pub(crate) mod path;
 pub(crate) mod repair;
+pub(crate) mod scan;
 
 use std::error::Error;
 use std::fmt;
@@ -12,7 +13,8 @@ use serde_json::Value;
 use serde_json::de::StrRead;
 use serde_json::error::Category;
 
-use self::repair::{Halves, repair};
+use self::repair::repair;
+use self::scan::Scanner;
 use crate::wire::{AnyValue, Read, ReadObject, WIDE, Whole, Wide, read};
 
 /// JSON that could not be read.
@@ -144,8 +146,7 @@ fn mended<T>(
         },
         Err(_) => None,
     };
-    first_value(&repair(json, Halves::Replace).json, Wide::Round)
-        .map_err(|error| flaw.unwrap_or(error))
+    first_value(&repair(json, &[]).json, Wide::Round).map_err(|error| flaw.unwrap_or(error))
 }
 
 /// Reads the first JSON value, an object, into an empty one where it will stay. Returns the text after it.
@@ -166,7 +167,9 @@ pub(crate) fn first_object<'a>(
 /// Where the first JSON value of a text ends, which is known to be an object.
 #[cold]
 fn end_of_value(json: &str) -> usize {
-    repair(json.as_bytes(), Halves::Replace).end
+    let mut scanner = Scanner::new(json.as_bytes());
+    while !scanner.is_done() && scanner.next().is_some() {}
+    scanner.at()
 }
 
 /// For the first JSON value of a text. What follows it is ignored: some servers append `data: [DONE]`.

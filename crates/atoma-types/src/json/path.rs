@@ -1,6 +1,6 @@
-//! Where in a chunk a pass over its text stands.
+//! The names that lead to a value in a JSON text.
 
-/// Where a streamed string stands in its chunk.
+/// The position of a streamed string in its chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
     /// The position among the choices.
@@ -10,7 +10,7 @@ pub(crate) struct Place {
     pub(crate) call: usize,
 }
 
-/// A field of a delta that is streamed.
+/// A string of a choice that continues over chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Field {
     Content,
@@ -18,12 +18,19 @@ pub(crate) enum Field {
     ReasoningContent,
     Refusal,
     Arguments,
+    /// The content in a message next to a delta or in place of it.
+    MessageContent,
+    MessageReasoning,
+    MessageReasoningContent,
 }
 
-/// How many objects and lists are open where the arguments of a tool call stand, the deepest of the streamed fields.
-const DEEPEST: usize = 7;
+/// The names of the members that lead to a streamed string. Lists on the way are lists of objects.
+pub(crate) type FieldPath = (&'static [&'static str], Field);
 
-/// Where a pass over the text of a JSON value stands.
+/// The most names of a [`FieldPath`].
+const MOST_NAMES: usize = 5;
+
+/// The objects and lists that are open at a position of a text.
 #[derive(Default)]
 pub(crate) struct Path<'a> {
     open: Vec<Container<'a>>,
@@ -34,24 +41,24 @@ enum Container<'a> {
         name: &'a [u8],
         naming: bool,
     },
-    /// How many objects it holds so far.
+    /// The number of objects in it so far.
     Array {
         objects: usize,
     },
 }
 
 impl<'a> Path<'a> {
-    /// Whether the value has been closed, or has not been opened yet.
+    /// Whether no object or list is open.
     pub(crate) fn is_outside(&self) -> bool {
         self.open.is_empty()
     }
 
-    /// Whether the next string is the name of a member.
+    /// Whether the next string names a member.
     pub(crate) fn is_naming(&self) -> bool {
         matches!(self.open.last(), Some(Container::Object { naming: true, .. }))
     }
 
-    /// The names that lead to the value at hand through objects alone, where it is one or two deep.
+    /// The names that lead to the current value through objects alone, if it is one or two deep.
     pub(crate) fn names(&self) -> Option<(&'a [u8], Option<&'a [u8]>)> {
         match &self.open[..] {
             [Container::Object { name, naming: false }] => Some((name, None)),
@@ -86,32 +93,21 @@ impl<'a> Path<'a> {
         }
     }
 
-    pub(crate) fn string(&mut self, content: &'a [u8]) {
+    /// Enters the name of the member whose value comes next.
+    pub(crate) fn name(&mut self, content: &'a [u8]) {
         if let Some(Container::Object { name, naming: true }) = self.open.last_mut() {
             *name = content;
         }
     }
 
-    /// Where the value at hand is, if it is the text of a completion. It counts as content.
-    pub(crate) fn text_place(&self) -> Option<Place> {
-        match &self.open[..] {
-            [
-                Container::Object { name: b"choices", .. },
-                Container::Array { objects },
-                Container::Object { name: b"text", naming: false },
-            ] => Some(Place { choice: objects.saturating_sub(1), field: Field::Content, call: 0 }),
-            _ => None,
-        }
-    }
-
-    /// Which streamed field the value at hand is, if it is one.
-    pub(crate) fn place(&self) -> Option<Place> {
-        if self.open.len() > DEEPEST {
+    /// The position of the current value, if it is one of these streamed strings.
+    pub(crate) fn place(&self, fields: &[FieldPath]) -> Option<Place> {
+        let Some(Container::Object { naming: false, .. }) = self.open.last() else { return None };
+        if self.open.len() > 2 * MOST_NAMES {
             return None;
         }
-        let Some(Container::Object { naming: false, .. }) = self.open.last() else { return None };
-        let mut names: [&[u8]; 5] = [b""; 5];
-        let mut positions = [0; 5];
+        let mut names: [&[u8]; MOST_NAMES] = [b""; MOST_NAMES];
+        let mut positions = [0; MOST_NAMES];
         let mut depth = 0;
         let mut in_list = false;
         for container in &self.open {
@@ -128,20 +124,11 @@ impl<'a> Path<'a> {
                 }
             }
         }
-        let [choices, delta, field, function, arguments] = names;
-        if choices != b"choices" || !matches!(delta, b"delta" | b"message") {
-            return None;
-        }
-        let field = match (depth, field) {
-            (3, b"content") => Field::Content,
-            (3, b"reasoning") => Field::Reasoning,
-            (3, b"reasoning_content") => Field::ReasoningContent,
-            (3, b"refusal") => Field::Refusal,
-            (5, b"tool_calls") if function == b"function" && arguments == b"arguments" => {
-                Field::Arguments
-            }
-            _ => return None,
+        let is_path = |path: &[&str]| {
+            path.len() == depth
+                && path.iter().zip(names).rev().all(|(wanted, name)| wanted.as_bytes() == name)
         };
-        Some(Place { choice: positions[0], field, call: positions[2] })
+        let (_, field) = fields.iter().find(|(path, _)| is_path(path))?;
+        Some(Place { choice: positions[0], field: *field, call: positions[2] })
     }
 }

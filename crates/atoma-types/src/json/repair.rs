@@ -1,15 +1,16 @@
-//! Mends JSON text that is flawed in ways its meaning survives, in one pass over its characters.
+//! Repairs JSON text that is flawed in ways its meaning survives, in one pass over its tokens.
 //!
-//! JavaScript servers cut strings between UTF-16 code units, so an event may end in half a surrogate pair and the next one open
-//! with the other half. RFC 8259 section 8.2 leaves the reading of a lone half open; here it becomes U+FFFD, or, in the fields of
-//! a stream's choices, is taken out and told, so that it can be joined with its other half.
+//! JavaScript servers cut strings between UTF-16 code units, so an event may end in half a surrogate pair and the next one begin
+//! with the other half. RFC 8259 section 8.2 leaves the reading of a lone half open; here it becomes U+FFFD. In the streamed
+//! fields of a chunk it is taken out and reported instead, so that it can be joined with its other half.
 
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::path::{Path, Place};
+use super::path::{FieldPath, Place};
+use super::scan::{Contents, Kind, Scanner, Token};
 
-/// The text with its flaws mended.
+/// A repaired text.
 pub(crate) struct Repaired {
     pub(crate) json: String,
     /// Where the value ends in the text given, if that is UTF-8.
@@ -18,18 +19,7 @@ pub(crate) struct Repaired {
     pub(crate) halves: Vec<CutString>,
 }
 
-/// What to do with a lone half at an end of a field that is streamed.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Halves {
-    /// Make it U+FFFD, as everywhere else.
-    Replace,
-    /// Take it out of the fields of a delta and tell.
-    TakeOut,
-    /// Take it out of the text of a completion and tell.
-    TakeOutOfText,
-}
-
-/// A string that opens or closes with half a surrogate pair.
+/// A string that begins or ends with half a surrogate pair.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct CutString {
     pub(crate) place: Place,
@@ -39,131 +29,126 @@ pub(crate) struct CutString {
     pub(crate) closing: Option<u16>,
 }
 
-/// Mends the first JSON value of a text.
+/// Repairs the first JSON value of a text. Lone halves at an end of one of the `fields` are taken out.
 ///
-/// Besides lone halves: bytes that are no UTF-8, raw control characters in strings, the words `NaN` and `Infinity`, and numbers
+/// Besides lone halves: bytes that are not UTF-8, raw control characters in strings, the words `NaN` and `Infinity`, and numbers
 /// beyond the range of `f64`. Integers beyond 64 bits become strings, which keeps their digits.
-pub(crate) fn repair(json: &[u8], halves: Halves) -> Repaired {
+pub(crate) fn repair(json: &[u8], fields: &[FieldPath]) -> Repaired {
     let text = String::from_utf8_lossy(json);
-    let output = Vec::with_capacity(json.len() + 16);
-    let path = Path::default();
-    let mut pass = Pass { input: text.as_bytes(), at: 0, output, path, halves, cut: Vec::new() };
-    pass.run();
-    let json = String::from_utf8(pass.output).expect("only whole characters of ASCII are replaced");
-    Repaired { json, end: pass.at, halves: pass.cut }
+    let mut output = Output {
+        input: text.as_bytes(),
+        output: Vec::with_capacity(json.len() + 16),
+        cut: Vec::new(),
+    };
+    let mut scanner = Scanner::new(text.as_bytes());
+    while let Some(token) = scanner.next() {
+        match token.kind {
+            Kind::Mark(byte) => output.output.push(byte),
+            Kind::Word => output.word(&text.as_bytes()[token.start..token.end]),
+            Kind::Name(contents) => output.string(token, contents, None),
+            Kind::Text(contents) => {
+                let takes_out = output.cut.len() < MOST_CUT;
+                let place = if takes_out { scanner.path().place(fields) } else { None };
+                output.string(token, contents, place);
+            }
+        }
+        if scanner.is_done() {
+            break;
+        }
+    }
+    let json =
+        String::from_utf8(output.output).expect("only whole characters of ASCII are replaced");
+    Repaired { json, end: scanner.at(), halves: output.cut }
 }
 
-/// Of how many strings halves are taken out at most; those of further ones become U+FFFD at once.
+/// How many strings halves are taken out of at most; those of further ones become U+FFFD.
 const MOST_CUT: usize = 256;
 
-struct Pass<'a> {
+struct Output<'a> {
     input: &'a [u8],
-    at: usize,
     output: Vec<u8>,
-    path: Path<'a>,
-    halves: Halves,
     cut: Vec<CutString>,
 }
 
-impl Pass<'_> {
-    fn run(&mut self) {
-        while let Some(&byte) = self.input.get(self.at) {
-            match byte {
-                b'"' => self.string(),
-                b'-' | b'+' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => self.word(),
-                _ => {
-                    self.path.mark(byte);
-                    self.output.push(byte);
-                    self.at += 1;
-                    if matches!(byte, b'}' | b']') && self.path.is_outside() {
-                        return;
-                    }
-                }
-            }
-        }
-    }
-
-    /// A number or a literal.
-    fn word(&mut self) {
-        let rest = &self.input[self.at..];
-        let end = rest.iter().position(
-            |byte| !matches!(byte, b'-' | b'+' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z'),
-        );
-        let word = &rest[..end.unwrap_or(rest.len())];
-        self.at += word.len();
-        let (is_negative, size) = match word {
-            [b'-', size @ ..] => (true, size),
-            [b'+', size @ ..] => (false, size),
-            size => (false, size),
-        };
+impl Output<'_> {
+    /// Writes a number or a literal.
+    fn word(&mut self, word: &[u8]) {
         if is_wide_integer(word) {
             self.output.push(b'"');
             self.output.extend_from_slice(word);
             self.output.push(b'"');
             return;
         }
+        let (is_negative, size) = match word {
+            [b'-', size @ ..] => (true, size),
+            [b'+', size @ ..] => (false, size),
+            size => (false, size),
+        };
         let is = |name: &str| size.eq_ignore_ascii_case(name.as_bytes());
-        let mended: &[u8] = if is("nan") {
+        let repaired: &[u8] = if is("nan") {
             b"null"
-        } else if !(is("inf") || is("infinity") || is_too_great(size)) {
+        } else if !(is("inf") || is("infinity") || is_too_large(size)) {
             word
         } else if is_negative {
             b"-1.7976931348623157e308"
         } else {
             b"1.7976931348623157e308"
         };
-        self.output.extend_from_slice(mended);
+        self.output.extend_from_slice(repaired);
     }
 
-    fn string(&mut self) {
-        let start = self.at + 1;
-        let place = match self.halves {
-            Halves::TakeOut if self.cut.len() < MOST_CUT => self.path.place(),
-            Halves::TakeOutOfText if self.cut.len() < MOST_CUT => self.path.text_place(),
-            _ => None,
-        };
-        let (mut opening, mut closing) = (None, None);
+    /// Writes a string with its quotes, if it has both.
+    fn string(&mut self, token: Token, contents: Contents, place: Option<Place>) {
         self.output.push(b'"');
-        self.at = start;
-        while let Some(&byte) = self.input.get(self.at) {
-            match byte {
-                b'"' => break,
-                b'\\' => match lone_half(&self.input[self.at..]) {
+        let (mut opening, mut closing) = (None, None);
+        if contents.is_valid && !contents.has_escapes {
+            self.output.extend_from_slice(&self.input[token.start..token.end]);
+        } else {
+            (opening, closing) = self.escaped(token, place.is_some());
+        }
+        if self.input.get(token.end) == Some(&b'"') {
+            self.output.push(b'"');
+        }
+        if let Some(place) = place {
+            self.report(CutString { place, opening, closing });
+        }
+    }
+
+    /// Writes the contents of a string that has escapes or raw control characters. Returns the halves that were taken out.
+    fn escaped(&mut self, token: Token, takes_out: bool) -> (Option<u16>, Option<u16>) {
+        let (mut opening, mut closing) = (None, None);
+        let mut at = token.start;
+        while at < token.end {
+            let rest = &self.input[at..token.end];
+            let length = match rest[0] {
+                b'\\' => match lone_half(rest) {
                     Some(half) => {
-                        let first = self.at == start;
-                        self.at += 6;
-                        let last = self.input.get(self.at) == Some(&b'"');
+                        let is_first = at == token.start;
+                        at += 6;
                         match half {
-                            0xdc00.. if first && place.is_some() => opening = Some(half),
-                            ..0xdc00 if last && place.is_some() => closing = Some(half),
+                            0xdc00.. if is_first && takes_out => opening = Some(half),
+                            ..0xdc00 if at == token.end && takes_out => closing = Some(half),
                             _ => self.output.extend_from_slice("\u{fffd}".as_bytes()),
                         }
+                        continue;
                     }
-                    None => self.copy(escape_length(&self.input[self.at..])),
+                    None => escape_length(rest).min(rest.len()),
                 },
-                0..0x20 => {
+                byte @ 0..0x20 => {
                     self.output.extend_from_slice(format!("\\u{byte:04x}").as_bytes());
-                    self.at += 1;
+                    at += 1;
+                    continue;
                 }
-                _ => self.copy(1),
-            }
+                _ => 1,
+            };
+            self.output.extend_from_slice(&rest[..length]);
+            at += length;
         }
-        let content = &self.input[start..self.at];
-        self.copy(1);
-        self.path.string(content);
-        if let Some(place) = place {
-            self.tell(CutString { place, opening, closing });
-        }
+        (opening, closing)
     }
 
-    fn copy(&mut self, length: usize) {
-        let end = self.input.len().min(self.at + length);
-        self.output.extend_from_slice(&self.input[self.at..end]);
-        self.at = end;
-    }
-
-    /// Notes a streamed string. Where a name is repeated in an object the last one counts.
-    fn tell(&mut self, string: CutString) {
+    /// Notes a streamed string. Of a name that is repeated in an object the last one counts.
+    fn report(&mut self, string: CutString) {
         if let Some(repeated) =
             self.cut.iter().rev().take(8).position(|known| known.place == string.place)
         {
@@ -185,14 +170,14 @@ fn is_wide_integer(word: &[u8]) -> bool {
 
 /// Whether digits are a number by the grammar of JSON, and one beyond the range of `f64`. Read for nothing, a number may be of
 /// any size.
-fn is_too_great(digits: &[u8]) -> bool {
+fn is_too_large(digits: &[u8]) -> bool {
     let Ok(digits) = std::str::from_utf8(digits) else { return false };
     digits.starts_with(|first: char| first.is_ascii_digit())
         && serde_json::from_str::<Value>(digits).is_err()
         && serde_json::from_str::<IgnoredAny>(digits).is_ok()
 }
 
-/// The half that an escape stands for, if its other half is not beside it.
+/// The half of a pair that an escape is, if its other half is not next to it.
 fn lone_half(escape: &[u8]) -> Option<u16> {
     let unit = code_unit(escape)?;
     match unit {
@@ -224,15 +209,20 @@ mod tests {
     use super::*;
     use crate::json::path::Field;
 
+    const FIELDS: &[FieldPath] = &[
+        (&["choices", "delta", "content"], Field::Content),
+        (&["choices", "delta", "tool_calls", "function", "arguments"], Field::Arguments),
+    ];
+
     fn repaired(json: &str) -> String {
-        repair(json.as_bytes(), Halves::Replace).json
+        repair(json.as_bytes(), &[]).json
     }
 
     #[test]
-    fn flaws_are_mended_and_the_rest_is_copied() {
-        for (name, flawed, mended) in [
+    fn flaws_are_repaired_and_the_rest_is_copied() {
+        for (name, flawed, wanted) in [
             (
-                "nothing to mend",
+                "nothing to repair",
                 r#"{"a":[1,-2.5e3,true,null,"x\"\\\u00e9"]}"#,
                 r#"{"a":[1,-2.5e3,true,null,"x\"\\\u00e9"]}"#,
             ),
@@ -254,17 +244,17 @@ mod tests {
                 "[null,1.7976931348623157e308,-1.7976931348623157e308]",
             ),
             (
-                "a number too great",
+                "a number too large",
                 "[1e999,-1e999]",
                 "[1.7976931348623157e308,-1.7976931348623157e308]",
             ),
             (
-                "numbers that are great or small enough",
+                "numbers that are large or small enough",
                 "[1.7976931348623157e308,1e-999,0e999]",
                 "[1.7976931348623157e308,1e-999,0e999]",
             ),
             (
-                "the least number that is too great",
+                "the least number that is too large",
                 "[1.797693134862315808e308]",
                 "[1.7976931348623157e308]",
             ),
@@ -275,19 +265,19 @@ mod tests {
             ),
             ("no numbers", "[12abc,1e,true,falsely]", "[12abc,1e,true,falsely]"),
             ("what follows is left out", "[1] data: [DONE]", "[1]"),
-            ("broken beyond mending", r#"{"a"#, r#"{"a"#),
+            ("broken beyond repair", r#"{"a"#, r#"{"a"#),
             ("cut off in an escape", r#"["\ud8"#, r#"["\ud8"#),
         ] {
-            assert_eq!(repaired(flawed), mended, "{name}");
+            assert_eq!(repaired(flawed), wanted, "{name}");
         }
-        assert_eq!(repair(b"[\"a\xff\"]", Halves::Replace).json, "[\"a\u{fffd}\"]");
+        assert_eq!(repair(b"[\"a\xff\"]", &[]).json, "[\"a\u{fffd}\"]");
     }
 
     #[test]
-    fn halves_of_streamed_fields_are_told_with_their_place() {
+    fn halves_of_streamed_fields_are_reported_with_their_place() {
         let json = r#"{"id":"\ud83d","choices":[null,{"delta":{"content":"\ude42a\ud83d"}},
             {"delta":{"tool_calls":[{"function":{"arguments":"x"}},{"function":{"arguments":"\ud83d"}}]}}]}"#;
-        let Repaired { json, halves, .. } = repair(json.as_bytes(), Halves::TakeOut);
+        let Repaired { json, halves, .. } = repair(json.as_bytes(), FIELDS);
         let value: Value = serde_json::from_str(&json).unwrap();
         assert_eq!(value["id"], "\u{fffd}");
         assert_eq!(value["choices"][1]["delta"]["content"], "a");

@@ -2,14 +2,16 @@ use std::borrow::Cow;
 
 use super::accumulator::finish;
 use super::chat::has_choices;
+use super::reader::Reader;
+use super::streamed::StreamedChunk;
 use super::{
     Progress, ResponseModel, Seen, StreamModel, memory_size, merge, next_value, read_unusual,
 };
 use crate::completions::logprobs::CompletionLogprobs;
 use crate::completions::response::{CompletionChoice, CompletionResponse};
-use crate::json::repair::{CutString, Halves, repair};
-use crate::wire::{Wide, settle};
-use crate::{ApiError, ParseError, Usage, json};
+use crate::json::path::{Field, FieldPath, Place};
+use crate::wire::settle;
+use crate::{ApiError, ParseError, Usage};
 
 /// The number of choices that are kept, unless the request asked for more.
 const MOST_CHOICES: usize = 128;
@@ -41,15 +43,19 @@ const MOST_CHOICES: usize = 128;
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct CompletionModel {
-    chunk: CompletionResponse,
-    /// The response so far; its choices are sorted by their indices.
-    response: CompletionResponse,
-    /// The first halves of characters, by the index of the choice whose next text begins with the second.
-    held: Vec<(u32, u16)>,
-    /// The number of choices asked for; zero if unknown.
-    expected: u32,
+    reader: Reader<CompletionResponse>,
+    joined: Joined,
     is_whole: bool,
     has_unreadable: bool,
+}
+
+/// The chunks so far, joined.
+#[derive(Debug, Clone, Default)]
+struct Joined {
+    /// The response; its choices are sorted by their indices.
+    response: CompletionResponse,
+    /// The number of choices asked for; zero if unknown.
+    expected: u32,
     chunks: u64,
     size: usize,
 }
@@ -71,35 +77,36 @@ impl StreamModel for CompletionModel {
     /// choice is whole.
     fn read_body(&mut self, body: &mut &str) -> Result<Seen, ParseError> {
         let seen = self.read("", body)?;
-        self.is_whole |= seen == Seen::Chunk && self.chunk.usage().is_some();
+        self.is_whole |= seen == Seen::Chunk && self.chunk().usage().is_some();
         Ok(seen)
     }
 
     /// Sets how many choices the request asked for. With one, every choice has the index 0, whatever the server counts from.
     fn expect_choices(&mut self, n: u32) {
-        self.expected = n.max(1);
+        self.joined.expected = n.max(1);
+        self.reader.is_single = n <= 1;
     }
 
     fn chunk(&self) -> &CompletionResponse {
-        &self.chunk
+        self.reader.chunk()
     }
 
     fn take_chunk(&mut self) -> CompletionResponse {
-        std::mem::take(&mut self.chunk)
+        self.reader.take()
     }
 
     fn progress(&self) -> Progress {
-        let choices = &self.response.choices;
+        let choices = &self.joined.response.choices;
         let all_finished =
             !choices.is_empty() && choices.iter().all(|choice| choice.finish_reason.is_some());
         let is_finished = self.is_whole || all_finished;
         Progress {
-            chunks: self.chunks,
+            chunks: self.joined.chunks,
             choices: choices.len(),
             is_finished,
-            is_settled: is_finished && choices.len() >= self.expected as usize,
+            is_settled: is_finished && choices.len() >= self.joined.expected as usize,
             has_unreadable: self.has_unreadable,
-            size: self.size,
+            size: self.joined.size,
         }
     }
 
@@ -108,98 +115,35 @@ impl StreamModel for CompletionModel {
     }
 
     fn into_response(mut self) -> CompletionResponse {
-        for (index, _) in std::mem::take(&mut self.held) {
-            if let Some(choice) = self.choice(index) {
-                choice.text.push(char::REPLACEMENT_CHARACTER);
-            }
-        }
-        self.response.choices.iter_mut().for_each(|choice| settle(choice));
-        settle(&mut self.response);
-        self.response
+        self.joined.response.choices.iter_mut().for_each(|choice| settle(choice));
+        settle(&mut self.joined.response);
+        self.joined.response
     }
 }
 
 impl CompletionModel {
     fn read_object(&mut self, data: &mut &str) -> Result<Seen, ParseError> {
-        self.chunk = CompletionResponse::default();
-        let text = std::mem::take(data);
-        let rest = match json::first_object(text, &mut self.chunk, Wide::Refuse) {
-            Ok(rest) if self.held.is_empty() => rest,
-            Err(flaw) if !flaw.is_mendable() => {
-                self.chunk = CompletionResponse::default();
-                return Err(flaw);
-            }
-            read => &text[self.mend(text, read.err())?..],
-        };
-        if !rest.is_empty() {
-            *data = next_value(rest);
+        self.reader.read(data, &mut |_, _| true)?;
+        if !data.is_empty() {
+            *data = next_value(data);
         }
-        if let Some(error) = self.chunk.error() {
+        let chunk = self.reader.chunk();
+        if let Some(error) = chunk.error() {
             return Ok(Seen::Error(Box::new(error.clone())));
         }
-        if self.chunk.choices.is_empty() && !is_chunk_without_choices(&self.chunk) {
+        if chunk.choices.is_empty() && !is_chunk_without_choices(chunk) {
             return Ok(Seen::Nothing);
         }
-        if let (1, [choice]) = (self.expected, &mut self.chunk.choices[..]) {
-            choice.index = 0;
-        }
-        self.push();
+        self.joined.push(self.reader.chunk());
         Ok(Seen::Chunk)
     }
+}
 
-    /// Reads data with its flaws repaired, and joins the halves of characters. Returns where the object ends.
-    #[cold]
-    fn mend(&mut self, data: &str, flaw: Option<ParseError>) -> Result<usize, ParseError> {
-        let repaired = repair(data.as_bytes(), Halves::TakeOutOfText);
-        let mut chunk = CompletionResponse::default();
-        self.chunk = CompletionResponse::default();
-        json::first_object(&repaired.json, &mut chunk, Wide::Round)
-            .map_err(|error| flaw.unwrap_or(error))?;
-        for (position, choice) in chunk.choices.iter_mut().enumerate() {
-            let index = if self.expected == 1 { 0 } else { choice.index };
-            self.join(position, index, choice, &repaired.halves);
-        }
-        self.chunk = chunk;
-        Ok(repaired.end)
-    }
-
-    fn join(
-        &mut self,
-        position: usize,
-        index: u32,
-        choice: &mut CompletionChoice,
-        halves: &[CutString],
-    ) {
-        let cut = halves.iter().find(|string| string.place.choice == position);
-        let opening = cut.and_then(|string| string.opening);
-        let mut closing = cut.and_then(|string| string.closing);
-        let held = self.held.iter().position(|(known, _)| *known == index);
-        let before = held.map(|place| self.held.swap_remove(place).1);
-        match (before, opening) {
-            (Some(first), Some(second)) => choice.text.insert(0, character(first, second)),
-            // No text came: the half waits for the next event.
-            (Some(first), None) if choice.text.is_empty() && closing.is_none() => {
-                closing = Some(first);
-            }
-            (None, None) => {}
-            _ => choice.text.insert(0, char::REPLACEMENT_CHARACTER),
-        }
-        match closing {
-            Some(half)
-                if choice.finish_reason.is_none() && self.held.len() < self.most_choices() =>
-            {
-                self.held.push((index, half));
-            }
-            Some(_) => choice.text.push(char::REPLACEMENT_CHARACTER),
-            None => {}
-        }
-    }
-
+impl Joined {
     /// Adds the chunk to the response.
-    fn push(&mut self) {
-        let chunk = std::mem::take(&mut self.chunk);
+    fn push(&mut self, chunk: &CompletionResponse) {
         self.chunks = self.chunks.saturating_add(1);
-        self.push_top_level(&chunk);
+        self.push_top_level(chunk);
         for new in &chunk.choices {
             let Some(known) = self.choice(new.index) else { continue };
             known.text.push_str(&new.text);
@@ -217,7 +161,6 @@ impl CompletionModel {
             let size = new.text.len() + logprobs + memory_size::of_members(&new.extra);
             self.size = self.size.saturating_add(size);
         }
-        self.chunk = chunk;
     }
 
     fn push_top_level(&mut self, chunk: &CompletionResponse) {
@@ -274,9 +217,47 @@ fn names_completion(object: &str) -> bool {
     object.is_empty() || object.contains("completion")
 }
 
-fn character(first: u16, second: u16) -> char {
-    let mut characters = char::decode_utf16([first, second]);
-    characters.next().and_then(Result::ok).unwrap_or(char::REPLACEMENT_CHARACTER)
+impl StreamedChunk for CompletionResponse {
+    const FIELDS: &'static [FieldPath] = &[(&["choices", "text"], Field::Content)];
+
+    #[inline]
+    fn choices(&self) -> usize {
+        self.choices.len()
+    }
+
+    fn index_mut(&mut self, position: usize) -> &mut u32 {
+        &mut self.choices[position].index
+    }
+
+    fn is_finished(&self, position: usize) -> bool {
+        self.choices[position].finish_reason.is_some()
+    }
+
+    #[inline]
+    fn text_mut(&mut self, place: Place) -> Option<&mut String> {
+        Some(&mut self.choices.get_mut(place.choice)?.text)
+    }
+
+    fn each_text(&mut self, position: usize, each: &mut dyn FnMut(Place, i64, &mut String)) {
+        let place = Place { choice: position, field: Field::Content, call: 0 };
+        each(place, 0, &mut self.choices[position].text);
+    }
+
+    fn text_or_new(&mut self, place: Place, _call: i64) -> &mut String {
+        &mut self.choices[place.choice].text
+    }
+
+    fn usage_mut(&mut self) -> Option<&mut Usage> {
+        self.usage.as_mut()
+    }
+
+    fn signature_mut(&mut self) -> Option<&mut String> {
+        self.signature.as_mut()
+    }
+
+    fn response_hash_mut(&mut self) -> Option<&mut String> {
+        self.response_hash.as_mut()
+    }
 }
 
 impl ResponseModel for CompletionResponse {

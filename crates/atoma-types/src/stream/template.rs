@@ -5,9 +5,9 @@
 //! meaning of one member depend on another (repeated names, escapes in names) makes no pattern; anything else than a string of
 //! plain JSON in a gap does not fit. What does not fit is read as if there were no pattern.
 
-use crate::chat::chunk::ChatCompletionChunk;
-use crate::chat::content::Content;
-use crate::json::path::{Field, Path};
+use super::streamed::StreamedChunk;
+use crate::json::path::{Path, Place};
+use crate::json::scan::{Kind, Scanner, string_end};
 
 /// How long a text may be that is kept.
 const LONGEST: usize = 4096;
@@ -41,8 +41,8 @@ struct Gap {
 /// Where in a chunk the value of a gap goes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Slot {
-    /// A field of the choice's delta; for arguments, of the call at that position.
-    Delta(Field, usize),
+    /// A streamed string of the choice.
+    Text(Place),
     Signature,
     ResponseHash,
     /// OpenAI's padding, in the extra member at that position.
@@ -66,13 +66,13 @@ impl ChunkTemplate {
     /// Puts what stands in the gaps into `chunk`, which the pattern was made of. False if `json` does not fit: then what is in
     /// the gaps of the chunk is of no use.
     #[inline]
-    pub(crate) fn fill(&mut self, json: &str, chunk: &mut ChatCompletionChunk) -> bool {
+    pub(crate) fn fill<C: StreamedChunk>(&mut self, json: &str, chunk: &mut C) -> bool {
         let fits = self.is_some() && self.filled(json, chunk).is_some();
         self.has_fitted |= fits;
         fits
     }
 
-    fn filled(&self, json: &str, chunk: &mut ChatCompletionChunk) -> Option<()> {
+    fn filled<C: StreamedChunk>(&self, json: &str, chunk: &mut C) -> Option<()> {
         let (mut rest, mut known) = (json, 0);
         for gap in &self.gaps {
             rest = rest.strip_prefix(&self.text[known..gap.start])?;
@@ -85,7 +85,7 @@ impl ChunkTemplate {
 
     /// Makes a pattern of a text and of the chunk that was read of it, in place of the one before. Where none has fitted for
     /// long it does so ever more rarely, down to one chunk in 64.
-    pub(crate) fn learn(&mut self, json: &str, chunk: &mut ChatCompletionChunk) {
+    pub(crate) fn learn<C: StreamedChunk>(&mut self, json: &str, chunk: &mut C) {
         self.useless = if self.has_fitted { 0 } else { self.useless.saturating_add(1) };
         self.forget();
         if self.pause > 0 {
@@ -94,7 +94,7 @@ impl ChunkTemplate {
         }
         self.pause = (1 << self.useless.saturating_sub(2).min(6)) - 1;
         if json.len() <= LONGEST
-            && chunk.choices.len() == 1
+            && chunk.choices() == 1
             && find(json, chunk, &mut self.gaps).is_some()
         {
             self.text.push_str(json);
@@ -109,68 +109,54 @@ impl ChunkTemplate {
     }
 }
 
-/// Finds the gaps of a text that `chunk` was read of; none if it makes no pattern.
-fn find(json: &str, chunk: &mut ChatCompletionChunk, gaps: &mut Vec<Gap>) -> Option<()> {
-    let bytes = json.as_bytes();
-    let mut path = Path::default();
+/// Finds the gaps of a text that `chunk` was read of; none if it makes no template.
+fn find<C: StreamedChunk>(json: &str, chunk: &mut C, gaps: &mut Vec<Gap>) -> Option<()> {
+    let mut scanner = Scanner::new(json.as_bytes());
+    // Where the open objects begin, and the names in each object: a repeated one is no template.
     let mut objects = Vec::with_capacity(8);
-    let mut names: Vec<(usize, &[u8])> = Vec::with_capacity(16);
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        if at > 0 && path.is_outside() {
-            return None;
-        }
-        let is_string = byte == b'"';
-        let start = at + usize::from(is_string);
-        let end = match byte {
-            b'"' => start + string_end(&bytes[start..])?.0,
-            b'-' | b'0'..=b'9' | b'a'..=b'z' => {
-                start + bytes[start..].iter().take_while(|byte| in_word(**byte)).count()
-            }
-            _ => {
-                match byte {
-                    b'{' => objects.push(at),
-                    b'}' => drop(objects.pop()),
-                    _ => {}
+    let mut names: Vec<(usize, &str)> = Vec::with_capacity(16);
+    while let Some(token) = scanner.next() {
+        match token.kind {
+            Kind::Mark(b'{') => objects.push(token.start),
+            Kind::Mark(b'}') => drop(objects.pop()),
+            Kind::Mark(_) => {}
+            Kind::Name(contents) => {
+                let name = (*objects.last()?, &json[token.start..token.end]);
+                if contents.has_escapes || names.contains(&name) || names.len() == MOST_NAMES {
+                    return None;
                 }
-                path.mark(byte);
-                at += 1;
-                continue;
+                names.push(name);
             }
-        };
-        at = end + usize::from(is_string);
-        let value = &bytes[start..end];
-        if is_string && path.is_naming() {
-            let name = (*objects.last()?, value);
-            if value.contains(&b'\\') || names.contains(&name) || names.len() == MOST_NAMES {
-                return None;
-            }
-            names.push(name);
-            path.string(value);
-        } else if let Some(slot) = Slot::at(&path, chunk) {
-            if slot.value(chunk).is_some_and(|known| known.stands_in(&json[start..], end - start)) {
+            Kind::Text(_) | Kind::Word => {
+                let Some(slot) = Slot::at(scanner.path(), chunk) else { continue };
+                let is_read = |value: Value<'_>| {
+                    value.is_read_of(&json[token.start..], token.end - token.start)
+                };
+                if !slot.value(chunk).is_some_and(is_read) {
+                    continue;
+                }
                 if gaps.len() == MOST_GAPS || gaps.iter().any(|gap| gap.slot == slot) {
                     return None;
                 }
-                gaps.push(Gap { start, end, slot });
+                gaps.push(Gap { start: token.start, end: token.end, slot });
             }
+        }
+        if scanner.is_done() {
+            break;
         }
     }
     // A total that is not sent is the sum, and would have to be counted again.
     let has = |slot| gaps.iter().any(|gap| gap.slot == slot);
     let is_summed = has(Slot::CompletionTokens) && !has(Slot::TotalTokens);
-    (path.is_outside() && !gaps.is_empty() && !is_summed).then_some(())
-}
-
-fn in_word(byte: u8) -> bool {
-    matches!(byte, b'-' | b'+' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z')
+    let is_whole = scanner.is_done() && scanner.at() == json.len();
+    (is_whole && !gaps.is_empty() && !is_summed).then_some(())
 }
 
 impl Slot {
-    /// The slot of the value at hand.
-    fn at(path: &Path<'_>, chunk: &ChatCompletionChunk) -> Option<Self> {
-        if let Some(place) = path.place() {
-            return Some(Self::Delta(place.field, place.call));
+    /// The slot of the current value.
+    fn at<C: StreamedChunk>(path: &Path<'_>, chunk: &C) -> Option<Self> {
+        if let Some(place) = path.place(C::FIELDS) {
+            return Some(Self::Text(place));
         }
         match path.names()? {
             (b"signature", None) => Some(Self::Signature),
@@ -178,7 +164,7 @@ impl Slot {
             (b"usage", Some(b"completion_tokens")) => Some(Self::CompletionTokens),
             (b"usage", Some(b"total_tokens")) => Some(Self::TotalTokens),
             (b"obfuscation", None) => chunk
-                .extra
+                .extra()
                 .iter()
                 .position(|(name, _)| name == "obfuscation")
                 .map(Self::Obfuscation),
@@ -186,32 +172,19 @@ impl Slot {
         }
     }
 
-    /// What is in the slot; nothing if the chunk has none of that kind.
-    fn value(self, chunk: &mut ChatCompletionChunk) -> Option<Value<'_>> {
+    /// The value in the slot; `None` if the chunk has none of that kind.
+    #[inline]
+    fn value<C: StreamedChunk>(self, chunk: &mut C) -> Option<Value<'_>> {
         Some(match self {
-            Self::Delta(field, call) => {
-                let delta = &mut chunk.choices.first_mut()?.delta;
-                Value::Text(match field {
-                    Field::Content => match delta.content.as_mut()? {
-                        Content::Text(text) => text,
-                        Content::Parts(_) => return None,
-                    },
-                    Field::Reasoning => delta.reasoning.as_mut()?,
-                    Field::ReasoningContent => delta.reasoning_content.as_mut()?,
-                    Field::Refusal => delta.refusal.as_mut()?,
-                    Field::Arguments => {
-                        delta.tool_calls.get_mut(call)?.function.arguments.as_mut()?
-                    }
-                })
-            }
-            Self::Signature => Value::Text(chunk.signature.as_mut()?),
-            Self::ResponseHash => Value::Text(chunk.response_hash.as_mut()?),
-            Self::Obfuscation(position) => match chunk.extra.value_mut(position)? {
+            Self::Text(place) => Value::Text(chunk.text_mut(place)?),
+            Self::Signature => Value::Text(chunk.signature_mut()?),
+            Self::ResponseHash => Value::Text(chunk.response_hash_mut()?),
+            Self::Obfuscation(position) => match chunk.extra_mut().value_mut(position)? {
                 serde_json::Value::String(text) => Value::Text(text),
                 _ => return None,
             },
-            Self::CompletionTokens => Value::Count(&mut chunk.usage.as_mut()?.completion_tokens),
-            Self::TotalTokens => Value::Count(&mut chunk.usage.as_mut()?.total_tokens),
+            Self::CompletionTokens => Value::Count(&mut chunk.usage_mut()?.completion_tokens),
+            Self::TotalTokens => Value::Count(&mut chunk.usage_mut()?.total_tokens),
         })
     }
 }
@@ -227,7 +200,7 @@ impl Value<'_> {
     }
 
     /// Whether it is the value, so long, that `rest` begins with.
-    fn stands_in(self, rest: &str, length: usize) -> bool {
+    fn is_read_of(self, rest: &str, length: usize) -> bool {
         match self {
             Self::Text(known) => {
                 let mut text = String::new();
@@ -286,44 +259,6 @@ fn fill_count(rest: &str, count: &mut u64) -> Option<usize> {
     }
     *count = rest[..end].parse().ok()?;
     Some(end)
-}
-
-/// How long a string is up to its closing quote, and whether there are escapes in it. None if it does not end, or holds a
-/// control character, which JSON does not allow.
-fn string_end(bytes: &[u8]) -> Option<(usize, bool)> {
-    let mut at = 0;
-    let mut is_escaped = false;
-    loop {
-        at += plain(&bytes[at..]);
-        match bytes.get(at)? {
-            b'"' => return Some((at, is_escaped)),
-            b'\\' => at = bytes.len().min(at + 2),
-            _ => return None,
-        }
-        is_escaped = true;
-    }
-}
-
-/// How many bytes come before a quote, a backslash or a control character; eight are looked at at a time.
-fn plain(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const TOP_BITS: u64 = ONES << 7;
-    let mut at = 0;
-    while let Some(word) = bytes[at..].first_chunk() {
-        let word = u64::from_le_bytes(*word);
-        // Only bytes above the first one found can be found wrongly.
-        let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
-        let quotes = zeros(word ^ (ONES * u64::from(b'"')));
-        let backslashes = zeros(word ^ (ONES * u64::from(b'\\')));
-        let controls = word.wrapping_sub(ONES * 0x20) & !word;
-        let found = (quotes | backslashes | controls) & TOP_BITS;
-        if found != 0 {
-            return at + found.trailing_zeros() as usize / 8;
-        }
-        at += 8;
-    }
-    let is_plain = |byte: &&u8| !matches!(byte, b'"' | b'\\' | 0..0x20);
-    at + bytes[at..].iter().take_while(is_plain).count()
 }
 
 #[cfg(test)]

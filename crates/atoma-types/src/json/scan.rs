@@ -1,0 +1,207 @@
+//! The tokens of a JSON text: where each is, what it is, and the names that lead to it.
+//!
+//! The scanner judges nothing but strings and words. Text that is not JSON gives tokens as well, and whoever asks for them
+//! decides what to make of it: repairing copies them, the chunk template gives up.
+
+use super::path::Path;
+
+/// A pass over the first JSON value of a text.
+pub(crate) struct Scanner<'a> {
+    text: &'a [u8],
+    at: usize,
+    path: Path<'a>,
+}
+
+/// A piece of the text.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Token {
+    pub(crate) kind: Kind,
+    /// Where it is in the text; a string without its quotes.
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Kind {
+    /// A bracket, a colon, a comma, white space, or a byte that JSON does not have.
+    Mark(u8),
+    /// A string that names a member.
+    Name(Contents),
+    /// A string that is a value.
+    Text(Contents),
+    /// A number or a literal.
+    Word,
+}
+
+/// What is in a string.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Contents {
+    pub(crate) has_escapes: bool,
+    /// Whether it has its closing quote and no raw control characters, which JSON does not allow.
+    pub(crate) is_valid: bool,
+}
+
+impl<'a> Scanner<'a> {
+    pub(crate) fn new(text: &'a [u8]) -> Self {
+        Self { text, at: 0, path: Path::default() }
+    }
+
+    /// The names that lead to the value of the last token.
+    pub(crate) fn path(&self) -> &Path<'a> {
+        &self.path
+    }
+
+    /// Where the next token begins.
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Whether the object or list that is the first value has been closed.
+    pub(crate) fn is_done(&self) -> bool {
+        self.at > 0 && self.path.is_outside() && matches!(self.text[self.at - 1], b'}' | b']')
+    }
+
+    pub(crate) fn next(&mut self) -> Option<Token> {
+        let start = self.at;
+        let byte = *self.text.get(start)?;
+        Some(match byte {
+            b'"' => self.string(start + 1),
+            _ if is_in_word(byte) => {
+                let word = self.text[start..].iter().take_while(|byte| is_in_word(**byte));
+                self.at = start + word.count();
+                Token { kind: Kind::Word, start, end: self.at }
+            }
+            _ => {
+                self.path.mark(byte);
+                self.at = start + 1;
+                Token { kind: Kind::Mark(byte), start, end: self.at }
+            }
+        })
+    }
+
+    fn string(&mut self, start: usize) -> Token {
+        let (length, contents) = string(&self.text[start..]);
+        let end = start + length;
+        self.at = self.text.len().min(end + 1);
+        let kind = if self.path.is_naming() {
+            self.path.name(&self.text[start..end]);
+            Kind::Name(contents)
+        } else {
+            Kind::Text(contents)
+        };
+        Token { kind, start, end }
+    }
+}
+
+fn is_in_word(byte: u8) -> bool {
+    matches!(byte, b'-' | b'+' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z')
+}
+
+/// How long a string is up to its closing quote or the end of the text, and what is in it.
+fn string(bytes: &[u8]) -> (usize, Contents) {
+    let mut at = 0;
+    let mut contents = Contents { has_escapes: false, is_valid: true };
+    loop {
+        at += plain(&bytes[at..]);
+        match bytes.get(at) {
+            Some(b'"') => return (at, contents),
+            Some(b'\\') => {
+                contents.has_escapes = true;
+                at = bytes.len().min(at + 2);
+            }
+            Some(_) => {
+                contents.is_valid = false;
+                at += 1;
+            }
+            None => {
+                contents.is_valid = false;
+                return (at, contents);
+            }
+        }
+    }
+}
+
+/// The length of a valid string up to its closing quote, and whether it has escapes.
+#[inline]
+pub(crate) fn string_end(bytes: &[u8]) -> Option<(usize, bool)> {
+    let at = plain(bytes);
+    // Most strings of a stream are a word: nothing but plain characters up to the quote.
+    if bytes.get(at) == Some(&b'"') {
+        return Some((at, false));
+    }
+    let (length, contents) = string(&bytes[at..]);
+    contents.is_valid.then_some((at + length, contents.has_escapes))
+}
+
+/// How many bytes come before a quote, a backslash or a control character.
+///
+/// Eight are looked at in one step, by the usual trick: `word - 0x01…01 & !word & 0x80…80` is not zero if a byte of `word` is
+/// zero, and the lowest bit found is that of the first such byte. Bytes above it may be found wrongly.
+fn plain(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const TOP_BITS: u64 = ONES << 7;
+    let mut at = 0;
+    while let Some(word) = bytes[at..].first_chunk() {
+        let word = u64::from_le_bytes(*word);
+        let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
+        let quotes = zeros(word ^ (ONES * u64::from(b'"')));
+        let backslashes = zeros(word ^ (ONES * u64::from(b'\\')));
+        let controls = word.wrapping_sub(ONES * 0x20) & !word;
+        let found = (quotes | backslashes | controls) & TOP_BITS;
+        if found != 0 {
+            return at + found.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    let is_plain = |byte: &&u8| !matches!(byte, b'"' | b'\\' | 0..0x20);
+    at + bytes[at..].iter().take_while(is_plain).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens(text: &str) -> Vec<String> {
+        let mut scanner = Scanner::new(text.as_bytes());
+        let mut found = Vec::new();
+        while let Some(token) = scanner.next() {
+            let span = &text[token.start..token.end];
+            found.push(match token.kind {
+                Kind::Mark(byte) => char::from(byte).to_string(),
+                Kind::Name(_) => format!("name {span}"),
+                Kind::Text(contents) if contents.is_valid => format!("text {span}"),
+                Kind::Text(_) => format!("broken {span}"),
+                Kind::Word => format!("word {span}"),
+            });
+            if scanner.is_done() {
+                found.push(format!("rest {}", &text[scanner.at()..]));
+                break;
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn tokens_are_found_in_any_text() {
+        for (text, wanted) in [
+            (
+                r#"{"a":["b",-1.5e3]}{"#,
+                &["{", "name a", ":", "[", "text b", ",", "word -1.5e3", "]", "}", "rest {"][..],
+            ),
+            (r#"{"a\"":"\\"} x"#, &["{", r#"name a\""#, ":", r"text \\", "}", "rest  x"]),
+            (r#"["0123456789"]"#, &["[", "text 0123456789", "]", "rest "]),
+            ("[\"a\nb\"]", &["[", "broken a\nb", "]", "rest "]),
+            (r#"["a"#, &["[", "broken a"]),
+            (r#"["a\"#, &["[", r"broken a\"]),
+            ("NaN é", &["word NaN", " ", "Ã", "©"]),
+        ] {
+            let text: &str = text;
+            if text.is_ascii() {
+                assert_eq!(tokens(text), wanted, "{text}");
+            } else {
+                let mut scanner = Scanner::new(text.as_bytes());
+                assert_eq!(std::iter::from_fn(|| scanner.next()).count(), wanted.len(), "{text}");
+            }
+        }
+    }
+}

@@ -1,0 +1,118 @@
+use super::streamed::StreamedChunk;
+use super::surrogates::Halves;
+use super::template::ChunkTemplate;
+use crate::json::repair::repair;
+use crate::wire::Wide;
+use crate::{ParseError, json};
+
+/// Reads the chunks of one stream, in order.
+///
+/// ```text
+///                    ┌ the text of the chunk before, with new strings in it ──► filled into that chunk   (template.rs)
+/// data of an event ──┼ JSON ──► read, and made the next template
+///                    └ flawed JSON, or a half character is held ──► repaired, halves joined, read        (surrogates.rs)
+/// ```
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Reader<C> {
+    held: Halves,
+    chunk: C,
+    /// Made of `chunk`, if there is one.
+    template: ChunkTemplate,
+    /// Whether the request asked for one choice: its index does not matter then.
+    pub(crate) is_single: bool,
+}
+
+impl<C: StreamedChunk> Reader<C> {
+    /// Reads the first object of an event's data, and moves `data` past it.
+    ///
+    /// `correct` corrects a chunk by what came before it, and is given its text; it returns false if the next chunk cannot be
+    /// like this one. It is not called for a chunk that is like the one before.
+    #[inline]
+    pub(crate) fn read(
+        &mut self,
+        data: &mut &str,
+        correct: &mut dyn FnMut(&mut C, &str) -> bool,
+    ) -> Result<(), ParseError> {
+        if self.held.is_empty() && self.template.fill(data, &mut self.chunk) {
+            *data = "";
+            return Ok(());
+        }
+        self.read_alone(data, correct)
+    }
+
+    /// The chunk that was read last. Empty at the start, after an error, and possibly after [`take`](Self::take).
+    #[inline]
+    pub(crate) fn chunk(&self) -> &C {
+        &self.chunk
+    }
+
+    /// Takes the chunk that was read last. It stays here as well if the next one may be filled into it.
+    pub(crate) fn take(&mut self) -> C {
+        if self.template.is_some() { self.chunk.clone() } else { std::mem::take(&mut self.chunk) }
+    }
+
+    /// Reads data that the template does not fit.
+    #[inline(never)]
+    fn read_alone(
+        &mut self,
+        data: &mut &str,
+        correct: &mut dyn FnMut(&mut C, &str) -> bool,
+    ) -> Result<(), ParseError> {
+        let text = std::mem::take(data);
+        if !self.held.is_empty() {
+            *data = &text[self.read_repaired(text.as_bytes(), None, correct)?..];
+            return Ok(());
+        }
+        self.chunk = C::default();
+        match json::first_object(text, &mut self.chunk, Wide::Refuse) {
+            Ok(rest) => {
+                *data = rest;
+                self.set_single_index();
+                if correct(&mut self.chunk, text) {
+                    self.template.learn(&text[..text.len() - rest.len()], &mut self.chunk);
+                } else {
+                    self.template.forget();
+                }
+                Ok(())
+            }
+            Err(flaw) if flaw.is_mendable() => {
+                *data = &text[self.read_repaired(text.as_bytes(), Some(flaw), correct)?..];
+                Ok(())
+            }
+            Err(error) => {
+                self.clear();
+                Err(error)
+            }
+        }
+    }
+
+    /// Reads data with its flaws repaired, and joins the halves of characters. Returns where the object ends.
+    pub(crate) fn read_repaired(
+        &mut self,
+        data: &[u8],
+        flaw: Option<ParseError>,
+        correct: &mut dyn FnMut(&mut C, &str) -> bool,
+    ) -> Result<usize, ParseError> {
+        self.clear();
+        let repaired = repair(data, C::FIELDS);
+        let mut chunk = C::default();
+        json::first_object(&repaired.json, &mut chunk, Wide::Round)
+            .map_err(|error| flaw.unwrap_or(error))?;
+        self.chunk = chunk;
+        self.set_single_index();
+        self.held.join(&mut self.chunk, &repaired.halves);
+        correct(&mut self.chunk, &repaired.json);
+        Ok(repaired.end)
+    }
+
+    fn set_single_index(&mut self) {
+        for position in 0..if self.is_single { self.chunk.choices() } else { 0 } {
+            *self.chunk.index_mut(position) = 0;
+        }
+    }
+
+    fn clear(&mut self) {
+        self.template.forget();
+        self.chunk = C::default();
+    }
+}

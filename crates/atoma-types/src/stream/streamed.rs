@@ -1,0 +1,35 @@
+//! What the shared reader has to know of a kind of chunk.
+
+use crate::Usage;
+use crate::json::path::{FieldPath, Place};
+use crate::wire::ReadObject;
+
+/// A chunk of a streamed response. [`super::reader::Reader`] reads it, whatever its model.
+pub(crate) trait StreamedChunk: ReadObject + Clone + Default {
+    /// The strings that continue over chunks, by the names of the members that lead to them.
+    const FIELDS: &'static [FieldPath];
+
+    /// The number of choices.
+    fn choices(&self) -> usize;
+
+    /// The index of the choice at a position, which must be there.
+    fn index_mut(&mut self, position: usize) -> &mut u32;
+
+    /// Whether the choice at a position has its finish reason.
+    fn is_finished(&self, position: usize) -> bool;
+
+    /// The string at a place, if the chunk has it.
+    fn text_mut(&mut self, place: Place) -> Option<&mut String>;
+
+    /// Calls a function with each streamed string of a choice, its place, and the index of its tool call.
+    fn each_text(&mut self, position: usize, each: &mut dyn FnMut(Place, i64, &mut String));
+
+    /// The string of a field in a choice, added if the chunk does not have it.
+    fn text_or_new(&mut self, place: Place, call: i64) -> &mut String;
+
+    fn usage_mut(&mut self) -> Option<&mut Usage>;
+
+    fn signature_mut(&mut self) -> Option<&mut String>;
+
+    fn response_hash_mut(&mut self) -> Option<&mut String>;
+}
