@@ -5,7 +5,7 @@ use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use std::{borrow::Cow, fmt, future::Future, pin::Pin, sync::Arc};
 
-/// A bearer token; it shows itself nowhere and is wiped from memory when dropped.
+/// A bearer token. It is shown nowhere, and its memory is overwritten when it is dropped.
 ///
 /// ```
 /// let key = atoma::ApiKey::new("sk-secret")?;
@@ -14,12 +14,12 @@ use std::{borrow::Cow, fmt, future::Future, pin::Pin, sync::Arc};
 /// ```
 #[derive(Clone)]
 pub struct ApiKey {
-    /// The header's value, marked as sensitive: requests share its memory.
+    /// The value of the header, marked as sensitive. Requests share its memory.
     bearer: HeaderValue,
 }
 
 const SCHEME: &str = "Bearer ";
-/// The fewest bytes that a real key has.
+/// The length of the shortest key that counts as a secret, in bytes.
 const SHORTEST_SECRET: usize = 8;
 
 impl ApiKey {
@@ -39,7 +39,7 @@ impl ApiKey {
 
     /// Wraps visible ASCII.
     fn of_token(token: &str) -> Self {
-        // Not grown as it is written: what it grew out of would not be wiped.
+        // Allocated once: a buffer that it grew out of would not be overwritten.
         let mut bearer = String::with_capacity(SCHEME.len() + token.len());
         bearer.push_str(SCHEME);
         bearer.push_str(token);
@@ -54,21 +54,21 @@ impl ApiKey {
         &self.bearer.as_bytes()[SCHEME.len()..]
     }
 
-    /// The value of the `Authorization` header.
+    /// Returns the value of the `Authorization` header.
     pub(crate) fn bearer(&self) -> &HeaderValue {
         &self.bearer
     }
 
-    /// The token of an `Authorization` header that the caller wrote.
+    /// Reads the token from an `Authorization` header of the caller.
     pub(crate) fn inside(value: &HeaderValue) -> Option<Self> {
         let token = value.to_str().ok()?.split_whitespace().next_back()?;
         is_visible_ascii(token).then(|| Self::of_token(token))
     }
 
-    /// `text` without this key in it, should a server have echoed it.
+    /// Returns `text` without this key, in case a server repeated it.
     ///
-    /// A key too short to be a secret ("any", for a server of one's own) stays: taking it out would
-    /// maim words, and the JSON around them.
+    /// A key too short to be a secret ("any", for a local server) is kept: removing it would damage
+    /// words, and the JSON around them.
     pub(crate) fn redact<'a>(&self, text: &'a [u8]) -> Cow<'a, [u8]> {
         let key = self.exposed();
         if key.len() < SHORTEST_SECRET { text.into() } else { redact(text, key) }
@@ -116,7 +116,7 @@ impl fmt::Debug for ApiKey {
     }
 }
 
-/// What a header's value is made of without a copy that would outlive it.
+/// The owner of the bytes of a header value, so that no copy outlives it.
 struct Wiped(SecretString);
 
 impl AsRef<[u8]> for Wiped {
@@ -125,12 +125,12 @@ impl AsRef<[u8]> for Wiped {
     }
 }
 
-/// Names the key anew for each attempt of each call: from a vault, a file that rotates, a login.
+/// A source of API keys that is asked before each attempt: a vault, a file that rotates, a login.
 ///
 /// Closures that return a future are providers; see
 /// [`ClientBuilder::api_key_provider`](crate::ClientBuilder::api_key_provider).
 pub trait ApiKeyProvider: Send + Sync + 'static {
-    /// The key for the attempt about to be sent.
+    /// Returns the key for the attempt that is about to be sent.
     fn api_key(&self) -> Pin<Box<dyn Future<Output = Result<ApiKey, BoxError>> + Send>>;
 }
 
@@ -144,7 +144,7 @@ where
     }
 }
 
-/// Where the key comes from.
+/// The source of the API key.
 #[derive(Clone)]
 pub(crate) enum Credentials {
     Key(ApiKey),
@@ -153,12 +153,12 @@ pub(crate) enum Credentials {
 }
 
 impl Credentials {
-    /// Those of an `Authorization` header that the caller wrote for all calls.
+    /// Reads those of an `Authorization` header that the caller set for all calls.
     pub(crate) fn inside(value: &HeaderValue) -> Self {
         ApiKey::inside(value).map_or(Self::None, Self::Key)
     }
 
-    /// The key, if it is the same for all calls.
+    /// Returns the key, if it is the same for all calls.
     pub(crate) fn key(&self) -> Option<&ApiKey> {
         match self {
             Self::Key(key) => Some(key),

@@ -1,8 +1,8 @@
-//! Text of servers, made fit to be shown.
+//! Makes the text of servers fit to be shown: short, on one line, without secrets.
 
 use std::borrow::Cow;
 
-/// At most 200 characters of `body` on one line, controls replaced.
+/// Returns at most 200 characters of `body` on one line, without control characters.
 pub(crate) fn excerpt(body: &[u8]) -> String {
     const LIMIT: usize = 200;
     let text = String::from_utf8_lossy(&body[..body.len().min(4 * LIMIT)]);
@@ -18,21 +18,21 @@ pub(crate) fn excerpt(body: &[u8]) -> String {
     line
 }
 
-/// `text` with each occurrence of `secret` replaced, also where JSON escapes its characters.
+/// Replaces each occurrence of `secret` in `text`, also where JSON escapes its characters.
 pub(crate) fn redact<'a>(text: &'a [u8], secret: &[u8]) -> Cow<'a, [u8]> {
     // No spelling is shorter than the secret itself: most headers are.
     let Some(first) = secret.first().filter(|_| text.len() >= secret.len()) else {
         return Cow::Borrowed(text);
     };
     let may_begin = |byte: &u8| byte == first || *byte == b'\\';
-    let mut cleansed = Vec::new();
+    let mut redacted = Vec::new();
     let (mut at, mut kept) = (0, 0);
     while let Some(skipped) = text[at..].iter().position(may_begin) {
         at += skipped;
         match length_of(secret, &text[at..]) {
             Some(length) => {
-                cleansed.extend_from_slice(&text[kept..at]);
-                cleansed.extend_from_slice(b"[key]");
+                redacted.extend_from_slice(&text[kept..at]);
+                redacted.extend_from_slice(b"[key]");
                 at += length;
                 kept = at;
             }
@@ -42,13 +42,13 @@ pub(crate) fn redact<'a>(text: &'a [u8], secret: &[u8]) -> Cow<'a, [u8]> {
     if kept == 0 {
         return Cow::Borrowed(text);
     }
-    cleansed.extend_from_slice(&text[kept..]);
-    Cow::Owned(cleansed)
+    redacted.extend_from_slice(&text[kept..]);
+    Cow::Owned(redacted)
 }
 
-/// How many bytes `secret` takes at the beginning of `text`, if it stands there.
+/// Returns the number of bytes that `secret` takes at the beginning of `text`, if it is there.
 ///
-/// Any number of backslashes may stand before a character: JSON inside JSON escapes twice.
+/// Any number of backslashes may precede a character: JSON inside JSON escapes twice.
 fn length_of(secret: &[u8], text: &[u8]) -> Option<usize> {
     let mut rest = text;
     for byte in secret {
@@ -67,7 +67,7 @@ fn without_backslashes(text: &[u8]) -> &[u8] {
     &text[count..]
 }
 
-/// What follows `uXXXX`, if that is `byte`.
+/// Returns the text after `uXXXX`, if that is `byte`.
 fn after_unicode(byte: u8, text: &[u8]) -> Option<&[u8]> {
     let (escape, rest) = text.split_at_checked(5)?;
     let digits = std::str::from_utf8(escape.strip_prefix(b"u")?).ok()?;
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_taken_out_wherever_it_stands() {
+    fn a_secret_is_removed_wherever_it_is() {
         let cases: [(&[u8], &[u8]); 6] = [
             (b"", b""),
             (b"sk-1", b"[key]"),
@@ -98,8 +98,8 @@ mod tests {
             (b"sk-1sk-1 sk-", b"[key][key] sk-"),
             (b"ssk-1", b"s[key]"),
         ];
-        for (text, cleansed) in cases {
-            assert_eq!(&redact(text, b"sk-1")[..], cleansed);
+        for (text, redacted) in cases {
+            assert_eq!(&redact(text, b"sk-1")[..], redacted);
         }
         assert_eq!(&redact(b"abc", b"")[..], b"abc");
     }
