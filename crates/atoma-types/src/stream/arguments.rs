@@ -55,8 +55,8 @@ impl Arguments {
     /// Cumulative fragments begin with all that is known. Appended they would be broken JSON, except where a value is due:
     /// `{"a":` and `{"a":1}` may also be `{"a":{"a":1}…`. Both readings are kept then, and the valid one is chosen in the end.
     pub(crate) fn push(&mut self, fragment: &str) {
-        let opens = self.text.trim_ascii_start().starts_with(['{', '[']);
-        if opens && fragment.starts_with(&self.text) {
+        let opens = || self.text.trim_ascii_start().starts_with(['{', '[']);
+        if fragment.len() >= self.text.len() && fragment.starts_with(&self.text) && opens() {
             if !self.scan.expects_value() {
                 return self.replace(fragment);
             }

@@ -249,6 +249,16 @@ impl StreamedChunk for ChatCompletionChunk {
     }
 
     #[inline]
+    fn id_mut(&mut self) -> &mut String {
+        &mut self.id
+    }
+
+    #[inline]
+    fn created_mut(&mut self) -> &mut i64 {
+        &mut self.created
+    }
+
+    #[inline]
     fn usage_mut(&mut self) -> Option<&mut Usage> {
         self.usage.as_deref_mut()
     }

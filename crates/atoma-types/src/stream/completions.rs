@@ -247,6 +247,16 @@ impl StreamedChunk for CompletionResponse {
         &mut self.choices[place.choice].text
     }
 
+    #[inline]
+    fn id_mut(&mut self) -> &mut String {
+        &mut self.id
+    }
+
+    #[inline]
+    fn created_mut(&mut self) -> &mut i64 {
+        &mut self.created
+    }
+
     fn usage_mut(&mut self) -> Option<&mut Usage> {
         self.usage.as_mut()
     }

@@ -39,7 +39,11 @@ const FRAGMENTS: [&str; 6] =
 /// - Strings inside objects are joined, except those that say what the object is.
 /// - Entries of lists are joined where they have the same index or are fragments of one block; repeated entries are one.
 /// - Any other value replaces the one before, and `null` nothing.
+#[inline]
 pub(crate) fn members(known: &mut Extra, later: &Extra) {
+    if later.is_empty() {
+        return;
+    }
     for (name, value) in later.iter() {
         member(known, name, value);
     }
@@ -54,7 +58,14 @@ pub(crate) fn member(known: &mut Extra, name: &str, value: &Value) {
 }
 
 /// The same for the members of a choice or a whole response, whose objects come whole: only their lists are put together.
+#[inline]
 pub(crate) fn outer_members(known: &mut Extra, later: &Extra) {
+    if !later.is_empty() {
+        add_outer_members(known, later);
+    }
+}
+
+fn add_outer_members(known: &mut Extra, later: &Extra) {
     for (name, value) in later.iter() {
         match (known.get_mut(name), value) {
             (Some(Value::Array(known)), Value::Array(new)) => merge_lists(known, new),

@@ -27,6 +27,10 @@ pub(crate) trait StreamedChunk: ReadObject + Clone + Default {
     /// The string of a field in a choice, added if the chunk does not have it.
     fn text_or_new(&mut self, place: Place, call: i64) -> &mut String;
 
+    fn id_mut(&mut self) -> &mut String;
+
+    fn created_mut(&mut self) -> &mut i64;
+
     fn usage_mut(&mut self) -> Option<&mut Usage>;
 
     fn signature_mut(&mut self) -> Option<&mut String>;

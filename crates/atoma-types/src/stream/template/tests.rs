@@ -1,14 +1,14 @@
 use super::*;
 use crate::ChatCompletionChunk;
 
-/// Makes a pattern of `first`, and tells whether `second` fits it; what comes of it must be what reading alone gives.
+/// Makes a template of `first`, and returns whether `second` fits it; the result must be that of reading alone.
 fn fits(first: &str, second: &str) -> bool {
     let read = |json: &str| ChatCompletionChunk::from_slice(json.as_bytes()).unwrap();
     let mut chunk = read(first);
-    let mut pattern = ChunkTemplate::default();
-    pattern.learn(first, &mut chunk);
+    let mut template = ChunkTemplate::default();
+    template.learn(first, &mut chunk);
     assert_eq!(chunk, read(first), "learning changes nothing");
-    let fits = pattern.fill(second, &mut chunk);
+    let fits = template.fill(second, &mut chunk);
     if fits {
         assert_eq!(chunk, read(second), "{first} {second}");
     }
@@ -96,14 +96,14 @@ fn anything_else_does_not_fit() {
 /// As [`fits`], where the second text may be no JSON at all.
 fn fits_or_fails(first: &str, second: &str) -> bool {
     let mut chunk = ChatCompletionChunk::from_slice(first.as_bytes()).unwrap();
-    let mut pattern = ChunkTemplate::default();
-    pattern.learn(first, &mut chunk);
-    assert!(pattern.is_some());
-    pattern.fill(second, &mut chunk)
+    let mut template = ChunkTemplate::default();
+    template.learn(first, &mut chunk);
+    assert!(template.is_some());
+    template.fill(second, &mut chunk)
 }
 
 #[test]
-fn what_depends_on_more_than_its_place_makes_no_pattern() {
+fn a_text_whose_meaning_depends_on_more_than_positions_makes_no_template() {
     for (name, json) in [
         ("nothing streamed", chunk(r#""role":"user""#)),
         ("no choice", r#"{"id":"c","choices":[],"signature":"s"}"#.to_owned()),
@@ -119,23 +119,52 @@ fn what_depends_on_more_than_its_place_makes_no_pattern() {
         ("too long", chunk(&format!(r#""content":"{}""#, "a".repeat(LONGEST)))),
     ] {
         let mut read = ChatCompletionChunk::from_slice(json.as_bytes()).unwrap();
-        let mut pattern = ChunkTemplate::default();
-        pattern.learn(&json, &mut read);
-        assert!(!pattern.is_some(), "{name}");
+        let mut template = ChunkTemplate::default();
+        template.learn(&json, &mut read);
+        assert!(!template.is_some(), "{name}");
     }
 }
 
 #[test]
-fn patterns_that_never_fit_are_made_ever_more_rarely() {
-    let json = |number: usize| chunk(r#""content":"a""#).replace("\"c\"", &format!("\"{number}\""));
-    let mut pattern = ChunkTemplate::default();
+fn an_id_and_a_time_become_gaps_once_they_were_seen_to_differ() {
+    let json = |id: &str, created: u64, text: &str| {
+        chunk(&format!(r#""content":"{text}""#))
+            .replace("\"c\"", &format!("\"{id}\""))
+            .replace("\"created\":1", &format!("\"created\":{created}"))
+    };
+    let mut template = ChunkTemplate::default();
+    let mut held = ChatCompletionChunk::default();
+    for (name, next, fits) in [
+        ("the first", json("a", 5, "x"), false),
+        ("another id", json("b", 5, "y"), false),
+        ("a third id", json("c", 5, "z"), true),
+        ("another time", json("c", 6, "z"), false),
+        ("both", json("d", 7, "w"), true),
+        ("no time", json("d", 0, "w"), false),
+    ] {
+        let alone = ChatCompletionChunk::from_slice(next.as_bytes()).unwrap();
+        assert_eq!(template.fill(&next, &mut held), fits, "{name}");
+        if !fits {
+            held = alone.clone();
+            template.learn(&next, &mut held);
+        }
+        assert_eq!(held, alone, "{name}");
+    }
+}
+
+#[test]
+fn templates_that_never_fit_are_made_more_and_more_rarely() {
+    let json = |number: usize| {
+        chunk(r#""content":"a""#).replace("\"created\"", &format!("\"x{number}\":0,\"created\""))
+    };
+    let mut template = ChunkTemplate::default();
     let mut made = Vec::new();
     for number in 0..1000 {
         let json = json(number);
         let mut read = ChatCompletionChunk::from_slice(json.as_bytes()).unwrap();
-        assert!(!pattern.fill(&json, &mut read));
-        pattern.learn(&json, &mut read);
-        made.push(pattern.is_some());
+        assert!(!template.fill(&json, &mut read));
+        template.learn(&json, &mut read);
+        made.push(template.is_some());
     }
     assert!(made[..3].iter().all(|made| *made));
     assert_eq!(made[500..].iter().filter(|made| **made).count(), 500 / 64 + 1);
