@@ -158,7 +158,8 @@ impl<M: StreamModel> BodyReader<M> {
 
     /// One turn: takes something from the event or frame in hand, or fetches the next frame.
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Option<Step>> {
-        if let Some(kind) = self.events.read_rest() {
+        if self.events.has_rest() {
+            let kind = self.events.read_rest();
             return Poll::Ready(self.handle(kind));
         }
         if let Mode::Closing = self.mode {

@@ -230,11 +230,7 @@ impl Draft {
         if let Some(options) = &self.options {
             options.apply(&mut request)?;
         }
-        let call = CallId::next();
-        let (inspection, observation) = self.watch(call, &request, is_stream);
-        if observation.is_active() {
-            request.extensions_mut().insert(call);
-        }
+        let (inspection, observation) = self.watch(&mut request, is_stream);
         let (response, key) = core.send(request);
         let core = Arc::clone(&self.core);
         Ok(PendingResponse { core, response, timeouts, key, inspection, observation })
@@ -251,7 +247,7 @@ impl Draft {
     }
 
     /// Starts the inspection and the observation of the call.
-    fn watch(&self, call: CallId, request: &Request, is_stream: bool) -> (Inspection, Observation) {
+    fn watch(&self, request: &mut Request, is_stream: bool) -> (Inspection, Observation) {
         let Core { inspectors, observers, timer, .. } = &*self.core;
         if inspectors.is_empty() && observers.is_empty() {
             return Default::default();
@@ -263,11 +259,15 @@ impl Draft {
             body: request.body(),
             is_stream,
         };
-        let observation = match observers.is_empty() {
-            true => Observation::default(),
-            false => Observation::start(observers, timer, call, &info),
-        };
-        (Inspection::begin(inspectors, &info), observation)
+        let inspection = Inspection::begin(inspectors, &info);
+        if observers.is_empty() {
+            return (inspection, Observation::default());
+        }
+        let call = CallId::next();
+        let observation = Observation::start(observers, timer, call, &info);
+        // The events of the transport carry the same id.
+        request.extensions_mut().insert(call);
+        (inspection, observation)
     }
 
     fn uri(&self) -> Result<Uri> {

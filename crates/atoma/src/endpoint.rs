@@ -61,30 +61,31 @@ impl<T: ResponseModel> Endpoint for Json<T> {
     type Output = Reply<T>;
     const IS_STREAM: bool = false;
 
-    async fn read(self, pending: Result<PendingResponse>) -> Result<Reply<T>> {
-        let mut pending = pending?;
-        let mut response = pending.open().await?;
-        if response.is_event_stream() {
-            // Boxed: a stream is large, and hardly any response is one.
-            return Box::pin(read_stream(response, self.choices)).await;
-        }
-        let start = response.body_start();
-        let value = match response.read_body().await {
-            Ok(raw) => parse::<T>(&raw, self.choices, &mut response).map(|value| (value, raw)),
-            Err(error) => Err(error),
-        };
-        match value {
-            Ok((value, raw)) => {
-                if response.observation.is_active() {
-                    let usage = value.usage();
-                    response.observation.end(CallResult::Complete, usage.as_ref(), None);
-                }
-                Ok(Reply::new(value, response.metadata, raw))
+    fn read(
+        self,
+        mut pending: Result<PendingResponse>,
+    ) -> impl Future<Output = Result<Reply<T>>> + Send {
+        // Not an `async fn`, and by reference: it would hold and move the request twice.
+        async move {
+            let mut response = open(&mut pending).await?;
+            if response.is_event_stream() {
+                // Boxed: a stream is large, and hardly any response is one.
+                return Box::pin(read_stream(response, self.choices)).await;
             }
-            Err(error) => {
-                let error = response.complete_error(error, start);
-                response.observation.end(CallResult::Failed(&error), None, None);
-                Err(error)
+            let start = response.body_start();
+            let raw = match response.read_body().await {
+                Ok(raw) => raw,
+                Err(error) => return Err(response.fail(error, start)),
+            };
+            match parse::<T>(&raw, self.choices, &mut response) {
+                Ok(value) => {
+                    if response.observation.is_active() {
+                        let usage = value.usage();
+                        response.observation.end(CallResult::Complete, usage.as_ref(), None);
+                    }
+                    Ok(Reply::new(value, response.metadata, raw))
+                }
+                Err(error) => Err(response.fail(error, start)),
             }
         }
     }
@@ -94,11 +95,23 @@ impl<M: StreamModel> Endpoint for Streamed<M> {
     type Output = ResponseStream<M>;
     const IS_STREAM: bool = true;
 
-    async fn read(self, pending: Result<PendingResponse>) -> Result<ResponseStream<M>> {
-        let mut pending = pending?;
-        let response = pending.open().await?;
-        // Boxed: it is large, and is not needed while the head is awaited.
-        Box::pin(ResponseStream::open(response, self.choices)).await
+    fn read(
+        self,
+        mut pending: Result<PendingResponse>,
+    ) -> impl Future<Output = Result<ResponseStream<M>>> + Send {
+        async move {
+            let response = open(&mut pending).await?;
+            // Boxed: it is large, and is not needed while the head is awaited.
+            Box::pin(ResponseStream::open(response, self.choices)).await
+        }
+    }
+}
+
+/// Waits for the head, unless the request could not be made.
+async fn open(pending: &mut Result<PendingResponse>) -> Result<OpenResponse> {
+    match pending {
+        Ok(pending) => pending.open().await,
+        Err(error) => Err(error.clone()),
     }
 }
 
@@ -145,10 +158,10 @@ fn read_events<M: StreamModel>(
     while let Some(event) = decoder.decode(&mut body).map_err(too_large)? {
         let mut kind = reader.read(&event)?;
         while kind != EventKind::Done {
-            match reader.read_rest() {
-                Some(next) => kind = next?,
-                None => break,
+            if !reader.has_rest() {
+                break;
             }
+            kind = reader.read_rest()?;
         }
         if kind == EventKind::Done {
             return reader.end(extensions);

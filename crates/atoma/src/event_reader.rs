@@ -62,20 +62,27 @@ impl<M: StreamModel> EventReader<M> {
     }
 
     /// Reads the first value of an event.
+    #[inline]
     pub(crate) fn read(&mut self, event: &Event<'_>) -> Result<EventKind> {
         if self.inspection.is_empty() || !is_inspected(event.data()) {
             return self.read_data(event.name(), event.data());
         }
+        self.read_inspected(event)
+    }
+
+    #[cold]
+    fn read_inspected(&mut self, event: &Event<'_>) -> Result<EventKind> {
         let text = self.inspection.event(event.data())?;
         self.read_data(event.name(), &text)
     }
 
     /// Reads the first value of the data of an event.
-    pub(crate) fn read_data(&mut self, name: &str, data: &str) -> Result<EventKind> {
+    #[inline]
+    fn read_data(&mut self, name: &str, data: &str) -> Result<EventKind> {
         let mut rest = data;
         let kind = self.read_value(name, &mut rest, false)?;
         if !rest.is_empty() {
-            self.rest = Rest { text: rest.to_owned(), read: 0, is_body: false };
+            self.keep_rest(rest, false);
         }
         Ok(kind)
     }
@@ -91,15 +98,24 @@ impl<M: StreamModel> EventReader<M> {
             let body = self.redacted(text.as_bytes());
             return Err(Error::unexpected("the response has no content", &body));
         }
-        self.rest = Rest { text: rest.to_owned(), read: 0, is_body: true };
+        self.keep_rest(rest, true);
         Ok(kind)
     }
 
-    /// Reads the next value of the last event; `None` if it has no more.
-    pub(crate) fn read_rest(&mut self) -> Option<Result<EventKind>> {
-        if self.rest.text.is_empty() {
-            return None;
-        }
+    #[cold]
+    fn keep_rest(&mut self, rest: &str, is_body: bool) {
+        self.rest = Rest { text: rest.to_owned(), read: 0, is_body };
+    }
+
+    /// Whether the last event has more values.
+    #[inline]
+    pub(crate) fn has_rest(&self) -> bool {
+        !self.rest.text.is_empty()
+    }
+
+    /// Reads the next value of the last event.
+    #[cold]
+    pub(crate) fn read_rest(&mut self) -> Result<EventKind> {
         let mut rest = std::mem::take(&mut self.rest);
         let mut text = &rest.text[rest.read..];
         let kind = self.read_value("", &mut text, rest.is_body);
@@ -107,7 +123,7 @@ impl<M: StreamModel> EventReader<M> {
         if rest.read < rest.text.len() && kind.is_ok() {
             self.rest = rest;
         }
-        Some(kind)
+        kind
     }
 
     /// Reads an event that the end of the stream left without its blank line.
@@ -198,16 +214,42 @@ impl<M: StreamModel> EventReader<M> {
     }
 
     /// Reads the value that `data` begins with, and moves `data` past it.
+    #[inline]
     fn read_value(&mut self, name: &str, data: &mut &str, is_body: bool) -> Result<EventKind> {
         let text = *data;
-        if !text.starts_with('{') && is_done_mark(text.trim_ascii()) {
+        if text.starts_with('{') && !is_body {
+            match self.model.read(name, data) {
+                // Nearly every event.
+                Ok(Seen::Chunk) if self.model.size() <= self.limit => Ok(EventKind::Chunk),
+                seen => self.judge(seen, name, text),
+            }
+        } else {
+            self.read_unusual(name, data, is_body)
+        }
+    }
+
+    /// Reads a JSON body, or data that is not a JSON object.
+    #[cold]
+    fn read_unusual(&mut self, name: &str, data: &mut &str, is_body: bool) -> Result<EventKind> {
+        let text = *data;
+        if is_done_mark(text.trim_ascii()) {
             *data = "";
             self.is_done = true;
             return Ok(EventKind::Done);
         }
         let seen = if is_body { self.model.read_body(data) } else { self.model.read(name, data) };
+        self.judge(seen, name, text)
+    }
+
+    #[cold]
+    fn judge(
+        &mut self,
+        seen: std::result::Result<Seen, ParseError>,
+        name: &str,
+        text: &str,
+    ) -> Result<EventKind> {
         match seen {
-            Ok(Seen::Chunk) if self.progress().size <= self.limit => Ok(EventKind::Chunk),
+            Ok(Seen::Chunk) if self.model.size() <= self.limit => Ok(EventKind::Chunk),
             Ok(Seen::Chunk) => Err(Error::response_too_large(self.limit)),
             Ok(Seen::Error(error)) => Err(self.reported(name, text, *error)),
             Ok(Seen::Unreadable) => {

@@ -2,13 +2,15 @@ use std::ops::Range;
 
 /// The data of the last event, without a copy where possible: an event that is one line of a frame
 /// is found again by its place in the frame, which costs two comparisons.
+///
+/// A struct and not an enum: an enum would have to check for a text to drop at each event.
 #[derive(Default)]
-pub(crate) enum RawEvent {
-    #[default]
-    None,
-    /// It is a part of the frame in hand, the usual case.
-    InFrame(Range<usize>),
-    Copied(String),
+pub(crate) struct RawEvent {
+    /// The place in the frame; empty if there is none.
+    in_frame: Range<usize>,
+    /// The data that had to be copied. The memory is reused.
+    copied: String,
+    is_copied: bool,
 }
 
 impl RawEvent {
@@ -17,7 +19,8 @@ impl RawEvent {
     pub(crate) fn set(&mut self, data: &str, frame: &[u8]) {
         let start = data.as_ptr().addr().wrapping_sub(frame.as_ptr().addr());
         if start < frame.len() {
-            *self = Self::InFrame(start..start + data.len());
+            self.in_frame = start..start + data.len();
+            self.is_copied = false;
         } else {
             self.copy(data);
         }
@@ -25,29 +28,21 @@ impl RawEvent {
 
     #[inline(never)]
     pub(crate) fn copy(&mut self, data: &str) {
-        match self {
-            // Reuses the memory: where frames are small, each event comes this way.
-            Self::Copied(text) => data.clone_into(text),
-            _ => *self = Self::Copied(data.to_owned()),
-        }
+        data.clone_into(&mut self.copied);
+        self.is_copied = true;
     }
 
     /// Forgets an event that is a part of the frame, before the frame is released.
     pub(crate) fn leave_frame(&mut self) {
-        if let Self::InFrame(_) = self {
-            *self = Self::None;
-        }
+        self.in_frame = 0..0;
     }
 
     /// Returns the data, given the frame that was passed to [`set`](Self::set).
     pub(crate) fn text<'a>(&'a self, frame: &'a [u8]) -> &'a str {
-        match self {
-            Self::None => "",
-            Self::InFrame(range) => {
-                let data = frame.get(range.clone()).unwrap_or_default();
-                std::str::from_utf8(data).unwrap_or_default()
-            }
-            Self::Copied(text) => text,
+        if self.is_copied {
+            return &self.copied;
         }
+        let data = frame.get(self.in_frame.clone()).unwrap_or_default();
+        std::str::from_utf8(data).unwrap_or_default()
     }
 }

@@ -60,31 +60,45 @@ pub(crate) struct OpenResponse {
 impl PendingResponse {
     /// Waits for the head. Any status that cannot come with content is an error.
     pub(crate) async fn open(&mut self) -> Result<OpenResponse> {
-        let response = self.try_open().await;
-        if let Err(error) = &response {
-            self.observation.end(CallResult::Failed(error), None, None);
-        }
-        response
-    }
-
-    async fn try_open(&mut self) -> Result<OpenResponse> {
-        let (mut parts, body) = self.response.as_mut().await?.into_parts();
+        let (mut parts, body) = match self.response.as_mut().await {
+            Ok(response) => response.into_parts(),
+            Err(error) => return Err(self.report(error.into())),
+        };
         let attempts = parts.extensions.remove().unwrap_or_default();
-        let mut response = OpenResponse {
+        let metadata = Metadata::new(parts.status, parts.headers, attempts);
+        if !has_content(parts.status) {
+            // Boxed: it is large, and most calls never need it.
+            let error = Box::pin(self.read_error(metadata, body)).await;
+            return Err(self.report(error));
+        }
+        Ok(OpenResponse {
             core: Arc::clone(&self.core),
-            metadata: Metadata::new(parts.status, parts.headers, attempts),
+            metadata,
             body,
             timeouts: self.timeouts,
             key: self.key.take(),
             inspection: std::mem::take(&mut self.inspection),
-            observation: Observation::default(),
-        };
-        if has_content(parts.status) {
-            response.observation = std::mem::take(&mut self.observation);
-            return Ok(response);
+            observation: std::mem::take(&mut self.observation),
+        })
+    }
+
+    /// Reports the failed call to the observers.
+    #[cold]
+    fn report(&mut self, error: Error) -> Error {
+        self.observation.end(CallResult::Failed(&error), None, None);
+        error
+    }
+
+    /// The error for a response whose status is not a usable 2xx.
+    async fn read_error(&mut self, metadata: Metadata, body: Body) -> Error {
+        if metadata.status().is_success() {
+            let what = "the status of the response excludes content";
+            return Error::unexpected(what, b"").with_head(&metadata);
         }
-        // Boxed: it is large, and most calls never need it.
-        Err(Box::pin(response.into_error()).await)
+        let timer = &*self.core.timer;
+        let body = beginning(body, timer.sleep_until(timer.now() + ERROR_BODY_TIME)).await;
+        let api_error = parse_error_body(&redacted(&body, self.key.take().as_ref()));
+        Error::error_status(api_error).with_head(&metadata)
     }
 }
 
@@ -113,23 +127,15 @@ impl OpenResponse {
         (!self.body.is_whole()).then(|| self.core.timer.now())
     }
 
-    /// Adds to an error what is known of the response.
-    pub(crate) fn complete_error(&self, error: Error, body_start: Option<Instant>) -> Error {
+    /// Completes the error that ends the call with what is known of the response, and reports it to
+    /// the observers.
+    #[cold]
+    pub(crate) fn fail(&mut self, error: Error, body_start: Option<Instant>) -> Error {
         let now = self.core.timer.now();
         let time = body_start.map(|start| now.saturating_duration_since(start));
-        error.with_head(&self.metadata).with_body_time(time.unwrap_or_default())
-    }
-
-    /// The error for a response whose status is not a usable 2xx.
-    async fn into_error(self) -> Error {
-        if self.metadata.status().is_success() {
-            let what = "the status of the response excludes content";
-            return Error::unexpected(what, b"").with_head(&self.metadata);
-        }
-        let timer = &*self.core.timer;
-        let body = beginning(self.body, timer.sleep_until(timer.now() + ERROR_BODY_TIME)).await;
-        let api_error = parse_error_body(&redacted(&body, self.key.as_ref()));
-        Error::error_status(api_error).with_head(&self.metadata)
+        let error = error.with_head(&self.metadata).with_body_time(time.unwrap_or_default());
+        self.observation.end(CallResult::Failed(&error), None, None);
+        error
     }
 }
 

@@ -13,7 +13,7 @@ pub struct StreamStats {
     chunks: u64,
     longest_gap: Duration,
     ended: Option<Instant>,
-    /// The reader had to wait since the last chunk, so that the time has to be read again.
+    /// The time of the next chunk has to be read: it is the first, or the reader waited for it.
     pub(crate) is_waiting: bool,
 }
 
@@ -26,7 +26,7 @@ impl StreamStats {
             chunks: 0,
             longest_gap: Duration::ZERO,
             ended: None,
-            is_waiting: false,
+            is_waiting: true,
         }
     }
 
@@ -34,11 +34,12 @@ impl StreamStats {
     #[inline]
     pub(crate) fn count_chunk(&mut self, clock: &IdleTimeout) {
         self.chunks += 1;
-        if self.is_waiting || self.first.is_none() {
+        if self.is_waiting {
             self.notice(clock.now());
         }
     }
 
+    #[inline(never)]
     fn notice(&mut self, now: Instant) {
         self.is_waiting = false;
         if self.first.is_some() {

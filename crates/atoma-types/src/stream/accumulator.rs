@@ -106,6 +106,7 @@ impl ChatCompletionAccumulator {
     /// About how many bytes of text, arguments and log probabilities are kept: for those who bound
     /// what a server may make them keep.
     #[must_use]
+    #[inline]
     pub fn size(&self) -> usize {
         self.size
     }

@@ -86,6 +86,11 @@ impl StreamModel for ChatModel {
         }
     }
 
+    #[inline]
+    fn size(&self) -> usize {
+        self.response.size()
+    }
+
     fn response(&self) -> ChatCompletionResponse {
         self.response.response()
     }

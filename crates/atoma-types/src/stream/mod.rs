@@ -80,6 +80,11 @@ pub trait StreamModel: Default + Send + 'static {
     /// How far the response has come.
     fn progress(&self) -> Progress;
 
+    /// About how many bytes of content are kept: [`Progress::size`].
+    fn size(&self) -> usize {
+        self.progress().size
+    }
+
     /// The response as far as it has come, while the stream continues.
     fn response(&self) -> Self::Response;
 
