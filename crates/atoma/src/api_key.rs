@@ -1,7 +1,7 @@
 use crate::{Error, redact::redact};
 use atoma_transport::BoxError;
 use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use secrecy::{ExposeSecret, SecretString};
 use std::{borrow::Cow, fmt, future::Future, pin::Pin, sync::Arc};
 
@@ -148,20 +148,44 @@ where
 #[derive(Clone)]
 pub(crate) enum Credentials {
     Key(ApiKey),
+    /// A key in a default header with another name, as Azure wants it. It is not sent as a bearer
+    /// token, but redacted like one.
+    OtherHeader(ApiKey),
     Provider(Arc<dyn ApiKeyProvider>),
     None,
 }
 
+/// The headers with a key that is not in `Authorization`: Azure's, Anthropic's, Google's.
+const KEY_HEADERS: [&str; 3] = ["api-key", "x-api-key", "x-goog-api-key"];
+
 impl Credentials {
-    /// Reads those of an `Authorization` header that the caller set for all calls.
-    pub(crate) fn inside(value: &HeaderValue) -> Self {
-        ApiKey::inside(value).map_or(Self::None, Self::Key)
+    /// Returns those in the default headers of the caller, or else these.
+    ///
+    /// An `Authorization` takes precedence over the key of the client; a key in another header
+    /// counts where the client has none.
+    pub(crate) fn or_in_headers(self, headers: &HeaderMap) -> Self {
+        if let Some(value) = headers.get(AUTHORIZATION) {
+            return ApiKey::inside(value).map_or(Self::None, Self::Key);
+        }
+        let other = || KEY_HEADERS.iter().find_map(|name| ApiKey::inside(headers.get(*name)?));
+        match self {
+            Self::None => other().map_or(Self::None, Self::OtherHeader),
+            _ => self,
+        }
     }
 
-    /// Returns the key, if it is the same for all calls.
+    /// Returns the key to send as a bearer token, if it is the same for all calls.
     pub(crate) fn key(&self) -> Option<&ApiKey> {
         match self {
             Self::Key(key) => Some(key),
+            Self::OtherHeader(_) | Self::Provider(_) | Self::None => None,
+        }
+    }
+
+    /// Returns the key to redact from responses, if it is the same for all calls.
+    pub(crate) fn secret(&self) -> Option<&ApiKey> {
+        match self {
+            Self::Key(key) | Self::OtherHeader(key) => Some(key),
             Self::Provider(_) | Self::None => None,
         }
     }
@@ -171,6 +195,7 @@ impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Key(_) => "Key",
+            Self::OtherHeader(_) => "OtherHeader",
             Self::Provider(_) => "Provider",
             Self::None => "None",
         })

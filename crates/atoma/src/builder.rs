@@ -6,7 +6,6 @@ use self::defaults::{
 use crate::{
     ApiKeyProvider, Client, Error, Inspect, Observer,
     allow_http::AllowHttp,
-    api_key::Credentials,
     core::{Core, Limits},
     error::error_response::{classify, is_final, parse_error_body},
     headers::{Headers, redact},
@@ -17,7 +16,6 @@ use atoma_transport::{
     RateLimitPause, Retry, RetryBudget, RetryConfig, RetryEvent, Timeout, Timeouts, Timer,
     Transport,
 };
-use http::header::AUTHORIZATION;
 use std::{fmt, sync::Arc};
 
 /// The environment variable of the API key.
@@ -304,9 +302,8 @@ impl ClientBuilder {
             None => default_transport(&server_url)?,
         };
         let transport = if self.allow_http { Arc::new(AllowHttp(transport)) } else { transport };
-        let credentials = headers.get(AUTHORIZATION).map_or(credentials, Credentials::inside);
-        let key = credentials.key().cloned();
-        let sent = Headers::new(transport, headers, key.as_ref());
+        let credentials = credentials.or_in_headers(&headers);
+        let sent = Headers::new(transport, headers, credentials.key());
         let timed = Timeout::new(sent, Arc::clone(&timer), Timeouts::none());
         let mut transport = Retry::new(timed, Arc::clone(&timer))
             .config(retries)
@@ -319,7 +316,7 @@ impl ClientBuilder {
             transport = transport.budget(budget);
         }
         transport = transport.rate_limit_pause(self.rate_limit_pause);
-        if let Some(key) = key {
+        if let Some(key) = credentials.secret().cloned() {
             transport = transport.on_response(move |response| redact(&key, response));
         }
         for observer in &self.observers {

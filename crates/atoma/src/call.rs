@@ -312,7 +312,7 @@ impl Core {
         let own = request.headers().get(AUTHORIZATION).map(ApiKey::inside);
         let key = match (own, &self.credentials) {
             (Some(own), _) => own,
-            (None, Credentials::Key(key)) => Some(key.clone()),
+            (None, Credentials::Key(key) | Credentials::OtherHeader(key)) => Some(key.clone()),
             (None, Credentials::None) => None,
             (None, Credentials::Provider(provider)) => {
                 let extensions = request.extensions_mut();

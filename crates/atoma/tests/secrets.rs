@@ -331,6 +331,24 @@ async fn keys_in_a_header_of_the_users() {
     }
 }
 
+/// Azure, Anthropic and Google take the key in a header with another name.
+#[tokio::test]
+async fn keys_in_other_headers() {
+    let echo = json!({"error": {"message": format!("{KEY} is wrong")}}).to_string();
+    let headers = [("content-type", "application/json"), ("x-request-id", KEY)];
+    let server = Server::start([answer(401, &headers, echo)]).await;
+    for name in ["api-key", "X-Api-Key", "x-goog-api-key"] {
+        let builder = support::builder(server.url()).without_api_key().default_header(name, KEY);
+        search_debug("builder", &builder);
+        let client = builder.build().unwrap();
+        search_debug("client", &client);
+        both_fail_plainly(name, &client).await;
+    }
+    let received = server.log().requests;
+    assert!(received.iter().all(|request| request.all("authorization").is_empty()));
+    assert_eq!(received[0].all("api-key"), [KEY]);
+}
+
 async fn both_fail_plainly(place: &str, client: &Client) {
     search_error(place, &client.chat().create(request()).await.expect_err(place));
     search_error(place, &client.chat().stream(request()).await.expect_err(place));
