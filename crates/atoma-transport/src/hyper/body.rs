@@ -19,7 +19,7 @@ use std::{
 /// end the connection goes back to the pool before the end is reported.
 pub(super) struct StreamedBody {
     incoming: Incoming,
-    lease: Option<Lease>,
+    pooled: Option<PooledConnection>,
     /// What came with the head.
     early: Option<Polled>,
 }
@@ -27,14 +27,14 @@ pub(super) struct StreamedBody {
 type Polled = Option<Result<Frame<Bytes>, hyper::Error>>;
 
 /// A connection in use, and where it goes afterwards.
-pub(super) struct Lease {
+pub(super) struct PooledConnection {
     pub(super) connection: Box<Connection>,
     pub(super) pool: Arc<Pool>,
     /// The place to go back to; `None` if nothing may follow this response.
     pub(super) origin: Option<Arc<Origin>>,
 }
 
-impl Lease {
+impl PooledConnection {
     /// Ends the exchange: the connection is kept if it can serve another, and closed if not.
     pub(super) fn release(self) {
         if let Some(origin) = self.origin.filter(|_| self.connection.is_ready()) {
@@ -45,24 +45,24 @@ impl Lease {
 
 impl StreamedBody {
     /// The body, in one piece if all of it has come with its head: then its exchange is over.
-    pub(super) fn of(mut incoming: Incoming, lease: Lease) -> Body {
+    pub(super) fn of(mut incoming: Incoming, pooled: PooledConnection) -> Body {
         let mut early = None;
         if incoming.size_hint().exact().is_some() {
-            match lease.connection.poll_early(&mut incoming) {
+            match pooled.connection.poll_early(&mut incoming) {
                 Poll::Ready(Some(Ok(frame))) if incoming.is_end_stream() => {
-                    lease.release();
+                    pooled.release();
                     return frame.into_data().unwrap_or_default().into();
                 }
                 Poll::Ready(polled) => early = Some(polled),
                 Poll::Pending => {}
             }
         }
-        Body::streamed(Self { incoming, lease: Some(lease), early })
+        Body::streamed(Self { incoming, pooled: Some(pooled), early })
     }
 
     fn release(&mut self) {
-        if let Some(lease) = self.lease.take() {
-            lease.release();
+        if let Some(pooled) = self.pooled.take() {
+            pooled.release();
         }
     }
 }
@@ -77,10 +77,10 @@ impl http_body::Body for StreamedBody {
     ) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
         let this = &mut *self;
         loop {
-            let Some(lease) = &mut this.lease else { return Poll::Ready(None) };
+            let Some(pooled) = &mut this.pooled else { return Poll::Ready(None) };
             let polled = match this.early.take() {
                 Some(polled) => Poll::Ready(polled),
-                None => lease.connection.poll_frame(&mut this.incoming, cx),
+                None => pooled.connection.poll_frame(&mut this.incoming, cx),
             };
             match polled {
                 Poll::Pending => return Poll::Pending,
@@ -92,7 +92,7 @@ impl http_body::Body for StreamedBody {
                 }
                 Poll::Ready(Some(Ok(_trailers))) => {}
                 Poll::Ready(Some(Err(error))) => {
-                    this.lease = None;
+                    this.pooled = None;
                     return Poll::Ready(Some(Err(classify::body(error))));
                 }
                 Poll::Ready(None) => {
@@ -104,11 +104,11 @@ impl http_body::Body for StreamedBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.lease.is_none() || (self.early.is_none() && self.incoming.is_end_stream())
+        self.pooled.is_none() || (self.early.is_none() && self.incoming.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.lease.is_none() {
+        if self.pooled.is_none() {
             return SizeHint::with_exact(0);
         }
         let left = self.incoming.size_hint();

@@ -2,15 +2,16 @@
 use super::Http2;
 use super::{
     Crypto, HyperTransport, Proxy, Resolver,
+    config_error::ConfigError,
     connect::Connector,
     keep_alive::Limits,
     pool::Pool,
     resolve::SystemResolver,
     tls::{TlsSettings, identity_pem},
 };
-use crate::{BoxError, PlainHttp, Timer, TokioTimer};
+use crate::{PlainHttp, Timer, TokioTimer};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use std::{error::Error, fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 /// Builds a [`HyperTransport`]; [`HyperTransport::builder`] begins one.
 #[must_use]
@@ -225,78 +226,5 @@ impl fmt::Debug for HyperTransportBuilder {
             .field("proxy", &self.proxy)
             .field("connect_timeout", &self.connect_timeout)
             .finish_non_exhaustive()
-    }
-}
-
-/// A transport that cannot be built as it was asked for.
-///
-/// It names the variable or the option, never its value.
-///
-/// ```
-/// use atoma_transport::HyperTransport;
-///
-/// let error = HyperTransport::builder().only_custom_roots().build().unwrap_err();
-/// assert!(error.is_tls());
-/// assert!(error.to_string().starts_with("no root certificates"));
-/// ```
-#[derive(Clone)]
-pub struct ConfigError {
-    about: About,
-    message: String,
-    source: Option<Arc<dyn Error + Send + Sync>>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum About {
-    Proxy,
-    Tls,
-}
-
-impl ConfigError {
-    #[cold]
-    pub(super) fn proxy(name: &str, problem: &str) -> Self {
-        Self { about: About::Proxy, message: format!("{name} {problem}"), source: None }
-    }
-
-    #[cold]
-    pub(super) fn tls(message: &str) -> Self {
-        Self { about: About::Tls, message: message.to_owned(), source: None }
-    }
-
-    pub(super) fn with_source(mut self, source: impl Into<BoxError>) -> Self {
-        self.source = Some(source.into().into());
-        self
-    }
-
-    /// A proxy's URL cannot be used: it is mistyped, or of a kind not known here.
-    pub fn is_proxy(&self) -> bool {
-        self.about == About::Proxy
-    }
-
-    /// A certificate, a key or the roots of trust cannot be used, or there are none.
-    pub fn is_tls(&self) -> bool {
-        self.about == About::Tls
-    }
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl fmt::Debug for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ConfigError")
-            .field("about", &self.about)
-            .field("message", &self.message)
-            .field("source", &self.source)
-            .finish()
-    }
-}
-
-impl Error for ConfigError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
     }
 }

@@ -1,9 +1,9 @@
 //! What an error from below means: a kind, whether to try again, and a phrase for the reader.
 
 use super::{
-    builder::ConfigError,
+    config_error::ConfigError,
     socket::NoIoDriver,
-    wire::{HeadTooLarge, UnaskedResponse},
+    tracked_io::{HeadTooLarge, UnaskedResponse},
 };
 use crate::{BoxError, Delivery, ErrorKind, Phase, TransportError};
 use http::StatusCode;

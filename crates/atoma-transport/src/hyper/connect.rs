@@ -9,7 +9,7 @@ use super::{
     socket, socks,
     stream::Stream,
     tls::{Protocols, Tls},
-    wire::Wire,
+    tracked_io::ExchangeProgress,
 };
 use crate::{Delivery, ErrorKind, PlainHttp, Timer, TransportError, loopback::is_loopback_address};
 use bytes::Bytes;
@@ -156,8 +156,8 @@ async fn tunnel(
     let request = connect_request(target, server, user_agent)
         .map_err(|error| failed("cannot be asked").with_source(error).permanent())?;
 
-    let wire = Wire::new(stream.direct_reads());
-    let (mut sender, mut driver) = handshake(stream, wire, MAX_TUNNEL_HEAD)
+    let progress = ExchangeProgress::new(stream.direct_reads());
+    let (mut sender, mut driver) = handshake(stream, progress, MAX_TUNNEL_HEAD)
         .await
         .map_err(|error| failed("cannot be spoken to").with_source(error))?;
     let mut answer = pin!(sender.try_send_request(request));

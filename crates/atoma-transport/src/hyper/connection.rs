@@ -2,9 +2,10 @@
 
 use super::{
     classify,
+    connection_waker::ConnectionWaker,
     keep_alive::Lifetime,
     stream::Stream,
-    wire::{Wire, Wired},
+    tracked_io::{ExchangeProgress, TrackedIo},
 };
 use crate::TransportError;
 use bytes::Bytes;
@@ -43,8 +44,9 @@ pub(super) struct Connection {
 struct Driver {
     /// `None` once the connection has ended.
     connection: Option<Box<dyn Driven>>,
-    wire: Arc<Wire>,
-    /// That of `wire`, the only one the connection ever sees.
+    progress: Arc<ExchangeProgress>,
+    shared_waker: Arc<ConnectionWaker>,
+    /// The same as a [`Waker`].
     waker: Waker,
     /// What lay unread on the connection when it ended.
     unread: Bytes,
@@ -65,12 +67,18 @@ impl Connection {
         max_head: usize,
         now: Instant,
     ) -> Result<Self, TransportError> {
-        let wire = Wire::new(stream.direct_reads());
-        let (sender, connection) = handshake(stream, wire.clone(), max_head)
+        let progress = ExchangeProgress::new(stream.direct_reads());
+        let (sender, connection) = handshake(stream, progress.clone(), max_head)
             .await
             .map_err(|error| classify::head(error, &[], false))?;
-        let waker = Waker::from(wire.clone());
-        let driver = Driver { connection: Some(connection), wire, waker, unread: Bytes::new() };
+        let shared_waker = ConnectionWaker::new();
+        let driver = Driver {
+            connection: Some(connection),
+            progress,
+            waker: Waker::from(shared_waker.clone()),
+            shared_waker,
+            unread: Bytes::new(),
+        };
         Ok(Self { sender, driver, max_head, was_used: false, lifetime: Lifetime::new(now) })
     }
 
@@ -82,10 +90,10 @@ impl Connection {
         request: &mut Request<Once>,
     ) -> Result<Response<Incoming>, SendError> {
         let driver = &mut self.driver;
-        driver.wire.begin(self.max_head, mem::replace(&mut self.was_used, true));
+        driver.progress.begin(self.max_head, mem::replace(&mut self.was_used, true));
         let mut response = pin!(self.sender.try_send_request(mem::take(request)));
         let response = poll_fn(|cx| driver.poll(cx, |cx| response.as_mut().poll(cx))).await;
-        driver.wire.head_arrived();
+        driver.progress.head_arrived();
         response.map_err(|error| match driver.failure(error) {
             (error, Some(unsent)) => {
                 *request = unsent;
@@ -111,7 +119,9 @@ impl Connection {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let mut cx = Context::from_waker(Waker::noop());
         // The connection is told that there is room again, which is no news to the task.
-        self.driver.wire.hush(|| http_body::Body::poll_frame(Pin::new(body), &mut cx))
+        self.driver
+            .shared_waker
+            .without_waking(|| http_body::Body::poll_frame(Pin::new(body), &mut cx))
     }
 
     /// Whether the last exchange is over in both directions and another may follow.
@@ -126,8 +136,8 @@ impl Connection {
     }
 
     /// Lets go of the task that polled last.
-    pub(super) fn rest(&self) {
-        self.driver.wire.rest();
+    pub(super) fn forget_task(&self) {
+        self.driver.shared_waker.forget_task();
     }
 }
 
@@ -146,10 +156,10 @@ impl Driver {
         mut wanted: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
         for _ in 0..TURNS {
-            self.wire.enter(cx.waker());
+            self.shared_waker.start_polling(cx.waker());
             self.poll_connection();
             let result = wanted(&mut Context::from_waker(&self.waker));
-            let woken = self.wire.leave();
+            let woken = self.shared_waker.stop_polling();
             if result.is_ready() || !woken {
                 return result;
             }
@@ -174,7 +184,7 @@ impl Driver {
         mut error: TrySendError<Request<Once>>,
     ) -> (TransportError, Option<Request<Once>>) {
         let unsent = error.take_message();
-        let error = classify::head(error.into_error(), &self.unread, self.wire.is_written());
+        let error = classify::head(error.into_error(), &self.unread, self.progress.is_written());
         (error, unsent)
     }
 }
@@ -182,12 +192,16 @@ impl Driver {
 /// Speaks HTTP/1.1 over `stream`. Nothing is sent yet.
 ///
 /// Boxed and nameless: hyper's state is large, and so is the code of each place that knows it.
-pub(super) fn handshake(stream: Stream, wire: Arc<Wire>, max_head: usize) -> Handshake {
+pub(super) fn handshake(
+    stream: Stream,
+    progress: Arc<ExchangeProgress>,
+    max_head: usize,
+) -> Handshake {
     Box::pin(async move {
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(max_head.max(64 * 1024))
             .max_header_size(max_head)
-            .handshake(TokioIo::new(Wired::new(stream, wire)))
+            .handshake(TokioIo::new(TrackedIo::new(stream, progress)))
             .await?;
         Ok((sender, Box::new(connection) as Box<dyn Driven>))
     })
@@ -210,7 +224,7 @@ pub(super) trait Driven: Send {
     fn into_parts(self: Box<Self>) -> (Stream, Bytes);
 }
 
-impl Driven for http1::Connection<TokioIo<Wired<Stream>>, Once> {
+impl Driven for http1::Connection<TokioIo<TrackedIo<Stream>>, Once> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         Future::poll(Pin::new(self), cx).map(drop)
     }

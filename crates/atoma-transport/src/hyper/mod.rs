@@ -3,8 +3,10 @@
 mod body;
 mod builder;
 mod classify;
+mod config_error;
 mod connect;
 mod connection;
+mod connection_waker;
 mod destination;
 #[cfg(feature = "http2")]
 mod http2;
@@ -17,9 +19,10 @@ mod socket;
 mod socks;
 mod stream;
 mod tls;
-mod wire;
+mod tracked_io;
 
-pub use builder::{ConfigError, HyperTransportBuilder};
+pub use builder::HyperTransportBuilder;
+pub use config_error::ConfigError;
 #[cfg(feature = "http2")]
 pub use http2::Http2;
 pub use proxy::Proxy;
@@ -30,7 +33,7 @@ use crate::{
     Body, Delivery, ErrorKind, Phase, PlainHttp, Request, Response, ResponseFuture, Timeouts,
     Timer, Transport, TransportError,
 };
-use body::{Lease, StreamedBody};
+use body::{PooledConnection, StreamedBody};
 use connect::Connector;
 use connection::{Connection, Once, SendError};
 use destination::Target;
@@ -283,14 +286,14 @@ impl Shared {
             return Err(classify::tunnel(&server.place(), head.status));
         }
         let origin = checked.is_reusable.then_some(origin);
-        let lease = Lease { connection, pool: self.pool.clone(), origin };
+        let pooled = PooledConnection { connection, pool: self.pool.clone(), origin };
         let body = if http_body::Body::is_end_stream(&incoming) {
-            lease.release();
+            pooled.release();
             Body::empty()
         } else if checked.is_encoded {
             Body::empty()
         } else {
-            StreamedBody::of(incoming, lease)
+            StreamedBody::of(incoming, pooled)
         };
         if !body.is_whole() {
             response_head::detach(&mut head.headers);

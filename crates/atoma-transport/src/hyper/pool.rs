@@ -103,7 +103,7 @@ impl Pool {
 
     /// Keeps `connection` for the next exchange with `origin`, unless there are enough for it.
     pub(super) fn put(&self, origin: Arc<Origin>, connection: Box<Connection>) {
-        connection.rest();
+        connection.forget_task();
         let now = self.timer.now();
         let Some(usable_until) = connection.lifetime.usable_until(now, self.limits) else { return };
         let mut dropped = Vec::new();

@@ -5,7 +5,7 @@ mod server;
 
 pub(super) use server::{Protocol, ProxyServer};
 
-use super::{builder::ConfigError, destination::Target};
+use super::{config_error::ConfigError, destination::Target};
 use crate::is_loopback;
 use http::{HeaderMap, HeaderValue};
 use no_proxy::{NoProxy, Spared};

@@ -49,7 +49,7 @@ pub trait Resolver: fmt::Debug + Send + Sync + 'static {
 /// The operating system's `getaddrinfo`.
 ///
 /// It blocks and cannot be cancelled. So it runs on a thread of its own, which a runtime that ends
-/// does not wait for, and those who ask for the same name meanwhile share its answer.
+/// does not wait for, and those who ask for the same name meanwhile share its state.
 pub(super) struct SystemResolver {
     look_up: LookUp,
     running: Arc<Mutex<Vec<(Name, Arc<Lookup>)>>>,
@@ -62,10 +62,10 @@ type Name = (String, u16);
 
 /// A lookup that some wait for.
 #[derive(Default)]
-struct Lookup(Mutex<Answer>);
+struct Lookup(Mutex<LookupState>);
 
 #[derive(Default)]
-struct Answer {
+struct LookupState {
     found: Option<io::Result<Vec<SocketAddr>>>,
     waiting: Vec<Waker>,
 }
@@ -108,21 +108,21 @@ impl SystemResolver {
 
 impl Lookup {
     fn poll(&self, cx: &mut Context<'_>) -> Poll<io::Result<Vec<SocketAddr>>> {
-        let mut answer = lock(&self.0);
-        if let Some(found) = &answer.found {
+        let mut state = lock(&self.0);
+        if let Some(found) = &state.found {
             return Poll::Ready(found.as_ref().map_err(copied).cloned());
         }
-        if !answer.waiting.iter().any(|known| known.will_wake(cx.waker())) {
-            answer.waiting.push(cx.waker().clone());
+        if !state.waiting.iter().any(|known| known.will_wake(cx.waker())) {
+            state.waiting.push(cx.waker().clone());
         }
         Poll::Pending
     }
 
     fn finish(&self, found: io::Result<Vec<SocketAddr>>) {
-        let mut answer = lock(&self.0);
-        answer.found = Some(found);
-        let waiting = std::mem::take(&mut answer.waiting);
-        drop(answer);
+        let mut state = lock(&self.0);
+        state.found = Some(found);
+        let waiting = std::mem::take(&mut state.waiting);
+        drop(state);
         waiting.into_iter().for_each(Waker::wake);
     }
 }

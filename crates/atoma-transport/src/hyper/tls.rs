@@ -1,6 +1,6 @@
 //! TLS: who is trusted, who we are, and which cryptography does it.
 
-use super::{builder::ConfigError, classify, stream::Stream};
+use super::{classify, config_error::ConfigError, stream::Stream};
 use crate::{Delivery, ErrorKind, TransportError};
 use rustls::{
     ClientConfig, ConfigBuilder, RootCertStore,

@@ -4,9 +4,9 @@ use super::{
     super::{keep_alive::Limits, stream::Stream},
     classify,
     driver::Driver,
-    exchange::{Answer, Exchange, WINDOW},
+    exchange::{Exchange, ResponseBuffer, WINDOW},
     failure::{Failure, Resend},
-    read_budget::Paced,
+    read_budget::BudgetedIo,
 };
 use crate::{Timer, TransportError};
 use bytes::Bytes;
@@ -46,8 +46,8 @@ pub(super) struct Connection {
     limits: Limits,
 }
 
-/// A request that is not yet sent, and where its answer goes.
-pub(super) type Queued = (Request<Bytes>, Arc<Answer>);
+/// A request that is not yet sent, and where its response goes.
+pub(super) type Queued = (Request<Bytes>, Arc<ResponseBuffer>);
 
 struct State {
     queue: VecDeque<Queued>,
@@ -67,7 +67,7 @@ impl Connection {
         request: &Request<Bytes>,
     ) -> Result<(Arc<Self>, Exchange), TransportError> {
         let direct_reads = stream.direct_reads();
-        let (stream, pace) = Paced::new(stream);
+        let (stream, budget) = BudgetedIo::new(stream);
         let (sender, connection) = h2::client::Builder::new()
             .initial_window_size(WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
@@ -81,7 +81,7 @@ impl Connection {
         let shared = Arc::new(Self::new(now, settings.limits));
         let exchange = shared.queue(request).ok_or_else(classify::gone)?;
         let driver =
-            Driver::new(shared.clone(), sender, connection, (pace, direct_reads), settings);
+            Driver::new(shared.clone(), sender, connection, (budget, direct_reads), settings);
         tokio::spawn(driver);
         Ok((shared, exchange))
     }
@@ -128,12 +128,12 @@ impl Connection {
         if !state.is_accepting || state.exchanges >= MAX_STREAMS {
             return None;
         }
-        let answer = Arc::new(Answer::default());
+        let response = Arc::new(ResponseBuffer::default());
         state.exchanges += 1;
-        state.queue.push_back((request.clone(), answer.clone()));
+        state.queue.push_back((request.clone(), response.clone()));
         drop(state);
         self.wake();
-        Some(Exchange::new(answer, self.clone()))
+        Some(Exchange::new(response, self.clone()))
     }
 
     /// Takes no more exchanges, and closes when those under way are over.
@@ -193,8 +193,8 @@ impl Connection {
             state.exchanges -= state.queue.len();
             std::mem::take(&mut state.queue)
         };
-        for (_, answer) in queue {
-            answer.end(Err(Failure { error: classify::gone(), resend: Resend::Unsent }));
+        for (_, response) in queue {
+            response.end(Err(Failure { error: classify::gone(), resend: Resend::Unsent }));
         }
     }
 

@@ -4,10 +4,10 @@ use super::{
     super::{socket::DirectReads, stream::Stream},
     classify,
     connection::{Connection, Settings},
-    exchange::Answer,
+    exchange::ResponseBuffer,
     failure::{Failure, Resend},
     keep_alive::KeepAlive,
-    read_budget::{Pace, Paced},
+    read_budget::{BudgetedIo, ReadBudget},
 };
 use crate::{Sleep, Timer};
 use bytes::Bytes;
@@ -31,8 +31,8 @@ pub(super) struct Driver {
     shared: Arc<Connection>,
     /// `None` once nothing more will be sent.
     sender: Option<SendRequest<Bytes>>,
-    connection: h2::client::Connection<Paced<Stream>>,
-    pace: Pace,
+    connection: h2::client::Connection<BudgetedIo<Stream>>,
+    budget: ReadBudget,
     direct_reads: DirectReads,
     open: Vec<Open>,
     keep_alive: KeepAlive,
@@ -47,7 +47,7 @@ pub(super) struct Driver {
 
 /// An exchange under way. Dropping it resets its stream, unless that has ended.
 struct Open {
-    answer: Arc<Answer>,
+    buffer: Arc<ResponseBuffer>,
     /// What [`Driver::news`] was when it began.
     since: u64,
     stage: Stage,
@@ -71,8 +71,8 @@ impl Driver {
     pub(super) fn new(
         shared: Arc<Connection>,
         sender: SendRequest<Bytes>,
-        mut connection: h2::client::Connection<Paced<Stream>>,
-        (pace, direct_reads): (Pace, DirectReads),
+        mut connection: h2::client::Connection<BudgetedIo<Stream>>,
+        (budget, direct_reads): (ReadBudget, DirectReads),
         settings: Settings,
     ) -> Self {
         let keep_alive = KeepAlive::new(connection.ping_pong());
@@ -81,7 +81,7 @@ impl Driver {
             shared,
             sender: Some(sender),
             connection,
-            pace,
+            budget,
             direct_reads,
             open: Vec::new(),
             keep_alive,
@@ -110,7 +110,7 @@ impl Driver {
 
     /// Sends what is queued, as far as the server lets it.
     fn send_queued(&mut self, cx: &mut Context<'_>) {
-        if self.pace.is_used_up() {
+        if self.budget.is_used_up() {
             // There is more to read first; the task is woken already.
             return;
         }
@@ -121,19 +121,19 @@ impl Driver {
                 Poll::Ready(Err(_)) => return self.shared.refuse_queued(),
                 Poll::Ready(Ok(())) => {}
             }
-            let Some((request, answer)) = self.shared.next() else { return };
-            if answer.is_abandoned() {
+            let Some((request, buffer)) = self.shared.next() else { return };
+            if buffer.is_abandoned() {
                 self.shared.is_over(self.timer.now());
                 continue;
             }
             match send(sender, request) {
                 Ok(response) => {
                     let stage = Stage::Head(response, 0);
-                    self.open.push(Open { answer, since: self.news, stage });
+                    self.open.push(Open { buffer, since: self.news, stage });
                 }
                 Err(error) => {
                     self.shared.is_over(self.timer.now());
-                    answer.end(Err(classify::unsent(error)));
+                    buffer.end(Err(classify::unsent(error)));
                 }
             }
         }
@@ -145,7 +145,7 @@ impl Driver {
         let (shared, news, max_head) = (&self.shared, self.news, self.max_head);
         let timer = &self.timer;
         self.open.retain_mut(|open| {
-            if open.answer.is_abandoned() {
+            if open.buffer.is_abandoned() {
                 // Nothing at all has come since it was sent: the next one had better not wait here.
                 if open.since == news && matches!(open.stage, Stage::Head(..)) {
                     shared.retire();
@@ -185,7 +185,7 @@ impl Driver {
         self.shared.refuse_queued();
         for open in self.open.drain(..) {
             let error = classify::abandoned(why, matches!(open.stage, Stage::Body(_)));
-            open.answer.end(Err(Failure::final_with(error)));
+            open.buffer.end(Err(Failure::final_with(error)));
             self.shared.is_over(self.timer.now());
         }
     }
@@ -197,7 +197,7 @@ impl Future for Driver {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
         this.shared.register(cx.waker());
-        this.pace.renew();
+        this.budget.renew();
         let mut is_closed = this.catch_up(cx);
         if !is_closed {
             this.send_queued(cx);
@@ -261,7 +261,7 @@ impl Open {
                     Poll::Ready(response) => self.head(response, shared, max_head, cx),
                 }
             }
-            Stage::Body(stream) => receive_body(&self.answer, stream, cx),
+            Stage::Body(stream) => receive_body(&self.buffer, stream, cx),
         }
     }
 
@@ -279,7 +279,7 @@ impl Open {
                 if failure.resend != Resend::Never {
                     shared.retire();
                 }
-                self.answer.end(Err(failure));
+                self.buffer.end(Err(failure));
                 return Found::End;
             }
         };
@@ -287,8 +287,8 @@ impl Open {
         if head.headers.len() > MAX_HEADERS || size(&head.headers) > max_head {
             return self.is_too_large();
         }
-        self.answer.head(head);
-        if receive_body(&self.answer, &mut stream, cx) == Found::End {
+        self.buffer.head(head);
+        if receive_body(&self.buffer, &mut stream, cx) == Found::End {
             return Found::End;
         }
         self.stage = Stage::Body(stream);
@@ -297,7 +297,7 @@ impl Open {
 
     fn is_too_large(&self) -> Found {
         let error = classify::head_too_large();
-        self.answer.end(Err(Failure::final_with(error)));
+        self.buffer.end(Err(Failure::final_with(error)));
         Found::End
     }
 }
@@ -309,27 +309,27 @@ fn size(headers: &http::HeaderMap) -> usize {
     ":status".len() + 3 + 32 + lines.sum::<usize>()
 }
 
-fn receive_body(answer: &Answer, stream: &mut RecvStream, cx: &mut Context<'_>) -> Found {
+fn receive_body(buffer: &ResponseBuffer, stream: &mut RecvStream, cx: &mut Context<'_>) -> Found {
     let mut found = Found::Nothing;
     loop {
         match stream.poll_data(cx) {
             Poll::Ready(Some(Ok(bytes))) => {
-                answer.append(&bytes);
+                buffer.append(&bytes);
                 found = Found::News;
             }
             Poll::Ready(Some(Err(error))) => {
                 let error = classify::body(error);
-                answer.end(Err(Failure::final_with(error)));
+                buffer.end(Err(Failure::final_with(error)));
                 return Found::End;
             }
             Poll::Ready(None) => {
-                answer.end(Ok(()));
+                buffer.end(Ok(()));
                 return Found::End;
             }
             Poll::Pending => break,
         }
     }
-    let read = answer.take_read();
+    let read = buffer.take_read();
     if read > 0 {
         // It fails only for more than was received.
         let _ = stream.flow_control().release_capacity(read);

@@ -1,4 +1,4 @@
-//! One request and its answer, between the caller and the task that drives the connection.
+//! One request and its response, between the caller and the task that drives the connection.
 
 use super::{classify, connection::Connection, failure::Failure};
 use crate::{TransportError, body::PolledFrame};
@@ -17,13 +17,13 @@ pub(super) const WINDOW: u32 = 256 * 1024;
 
 /// The caller's end. Dropping it resets the stream.
 pub(super) struct Exchange {
-    answer: Arc<Answer>,
+    response: Arc<ResponseBuffer>,
     connection: Arc<Connection>,
 }
 
-/// What has come of the answer and is not read yet: the driver's end writes it.
+/// What has come of the response and is not read yet: the driver's end writes it.
 #[derive(Default)]
-pub(super) struct Answer(Mutex<State>);
+pub(super) struct ResponseBuffer(Mutex<State>);
 
 #[derive(Default)]
 struct State {
@@ -37,14 +37,14 @@ struct State {
 }
 
 impl Exchange {
-    pub(super) fn new(answer: Arc<Answer>, connection: Arc<Connection>) -> Self {
-        Self { answer, connection }
+    pub(super) fn new(response: Arc<ResponseBuffer>, connection: Arc<Connection>) -> Self {
+        Self { response, connection }
     }
 
-    /// Waits for the head of the answer.
+    /// Waits for the head of the response.
     pub(super) async fn head(&mut self) -> Result<Parts, Failure> {
         poll_fn(|cx| {
-            let mut state = self.answer.lock();
+            let mut state = self.response.lock();
             match (state.head.take(), state.end.take()) {
                 (Some(head), end) => {
                     state.end = end;
@@ -58,15 +58,15 @@ impl Exchange {
         .await
     }
 
-    /// Whether the answer has ended and nothing of it is unread.
+    /// Whether the response has ended and nothing of it is unread.
     pub(super) fn is_at_end(&self) -> bool {
-        let state = self.answer.lock();
+        let state = self.response.lock();
         state.unread.is_empty() && matches!(state.end, Some(Ok(())))
     }
 
     /// Reads what is there of the body.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, TransportError>>> {
-        let mut state = self.answer.lock();
+        let mut state = self.response.lock();
         if !state.unread.is_empty() {
             let bytes = state.unread.split().freeze();
             state.read += bytes.len();
@@ -93,7 +93,7 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        let mut state = self.answer.lock();
+        let mut state = self.response.lock();
         let is_over = state.end.is_some();
         state.is_abandoned = true;
         drop(state);
@@ -103,7 +103,7 @@ impl Drop for Exchange {
     }
 }
 
-impl Answer {
+impl ResponseBuffer {
     pub(super) fn head(&self, head: Parts) {
         self.change(|state| state.head = Some(head));
     }
@@ -113,7 +113,7 @@ impl Answer {
         self.change(|state| state.unread.extend_from_slice(bytes));
     }
 
-    /// Ends the answer, unless it has ended.
+    /// Ends the response, unless it has ended.
     pub(super) fn end(&self, end: Result<(), Failure>) {
         self.change(|state| {
             state.end.get_or_insert(end);
@@ -151,7 +151,7 @@ impl State {
     }
 }
 
-/// The body of an answer.
+/// The body of an response.
 pub(super) struct ExchangeBody {
     /// `None` after the end or an error.
     exchange: Option<Exchange>,
@@ -202,11 +202,11 @@ mod tests {
     use http_body::Body as _;
     use std::task::Wake;
 
-    fn begun() -> (Exchange, Arc<Answer>) {
-        let answer = Arc::new(Answer::default());
+    fn begun() -> (Exchange, Arc<ResponseBuffer>) {
+        let response = Arc::new(ResponseBuffer::default());
         let limits = crate::hyper::keep_alive::Limits { idle: None, age: None };
         let connection = Connection::new(std::time::Instant::now(), limits);
-        (Exchange::new(answer.clone(), Arc::new(connection)), answer)
+        (Exchange::new(response.clone(), Arc::new(connection)), response)
     }
 
     /// What is there to read: data, the kind of an error, the end, or nothing yet.
@@ -224,19 +224,19 @@ mod tests {
 
     #[test]
     fn what_is_unread_is_joined_and_comes_before_the_end() {
-        let (exchange, answer) = begun();
+        let (exchange, response) = begun();
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_LENGTH, 5.into());
         let mut body = ExchangeBody::new(exchange, &headers);
         assert_eq!(read(&mut body), "pending");
         for byte in [b"a", b"b", b"c"] {
-            answer.append(byte);
+            response.append(byte);
         }
         assert_eq!((read(&mut body), read(&mut body)), ("abc".into(), "pending".into()));
         assert_eq!(body.size_hint().exact(), Some(2));
-        assert_eq!((answer.take_read(), answer.take_read()), (3, 0));
-        answer.append(b"de");
-        answer.end(Ok(()));
+        assert_eq!((response.take_read(), response.take_read()), (3, 0));
+        response.append(b"de");
+        response.end(Ok(()));
         assert!(!body.is_end_stream());
         assert_eq!(read(&mut body), "de");
         assert!(body.is_end_stream());
@@ -245,12 +245,12 @@ mod tests {
 
     #[test]
     fn an_error_comes_once_and_after_what_is_unread() {
-        let (exchange, answer) = begun();
+        let (exchange, response) = begun();
         let mut body = ExchangeBody::new(exchange, &HeaderMap::new());
-        answer.append(b"abc");
+        response.append(b"abc");
         let error = classify::abandoned("why", true);
-        answer.end(Err(Failure::final_with(error)));
-        answer.end(Ok(()));
+        response.end(Err(Failure::final_with(error)));
+        response.end(Ok(()));
         let all = [read(&mut body), read(&mut body), read(&mut body)];
         assert_eq!(all, ["abc", "response body ended unexpectedly: why", "end"]);
     }
@@ -265,7 +265,7 @@ mod tests {
             }
         }
         let count = Arc::new(Count::default());
-        let (exchange, answer) = begun();
+        let (exchange, response) = begun();
         let connection = exchange.connection.clone();
         let woken = || {
             connection.register(&Waker::from(count.clone()));
@@ -275,13 +275,13 @@ mod tests {
         let half = vec![b'x'; WINDOW as usize / 2];
         let mut wakes = vec![woken()];
         for piece in [&half[1..], b"x"] {
-            answer.append(piece);
+            response.append(piece);
             read(&mut body);
             wakes.push(woken());
         }
         drop(body);
         wakes.push(woken());
         assert_eq!(wakes, [0, 0, 1, 2]);
-        assert!(answer.is_abandoned());
+        assert!(response.is_abandoned());
     }
 }

@@ -10,7 +10,7 @@ use std::{
 /// After so long a silence the server is asked.
 const INTERVAL: Duration = Duration::from_secs(20);
 
-/// So long it may take to answer, or to send anything else.
+/// So long it may take to response, or to send anything else.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Pings a server that is silent while exchanges are under way, never an idle one.

@@ -9,7 +9,7 @@
 //! | connection window | 2³⁰ bytes | never the bound: with the usual 5 MiB three unread streams starve a fourth |
 //! | adaptive window | never | it makes the connection's window small again |
 //! | streams per connection | 32 | more of them go over another connection: the shared fate has an end |
-//! | ping | after 20 s of silence, 10 s for its answer | a dead connection is noticed; idle ones are not pinged |
+//! | ping | after 20 s of silence, 10 s for its response | a dead connection is noticed; idle ones are not pinged |
 //! | head | [`max_head_size`](super::HyperTransportBuilder::max_head_size), 100 lines | as over HTTP/1.1 |
 //! | read at a time | 64 KiB | `h2` keeps each frame apart until it is taken: a burst of small ones must not pile up |
 //! | push | refused | nobody asked |

@@ -15,16 +15,16 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// How much is read at a time, and by one more read at the most.
-const PACE: usize = 64 * 1024;
+const BUDGET: usize = 64 * 1024;
 
 /// What may still be read before the driver has its turn.
 #[derive(Clone, Debug)]
-pub(super) struct Pace(Arc<AtomicUsize>);
+pub(super) struct ReadBudget(Arc<AtomicUsize>);
 
-impl Pace {
+impl ReadBudget {
     /// The driver's turn begins.
     pub(super) fn renew(&self) {
-        self.0.store(PACE, Ordering::Relaxed);
+        self.0.store(BUDGET, Ordering::Relaxed);
     }
 
     /// Whether more may have arrived than was read in this turn.
@@ -34,25 +34,25 @@ impl Pace {
 }
 
 #[derive(Debug)]
-pub(super) struct Paced<S> {
+pub(super) struct BudgetedIo<S> {
     stream: S,
-    pace: Pace,
+    budget: ReadBudget,
 }
 
-impl<S> Paced<S> {
-    pub(super) fn new(stream: S) -> (Self, Pace) {
-        let pace = Pace(Arc::new(AtomicUsize::new(PACE)));
-        (Self { stream, pace: pace.clone() }, pace)
+impl<S> BudgetedIo<S> {
+    pub(super) fn new(stream: S) -> (Self, ReadBudget) {
+        let budget = ReadBudget(Arc::new(AtomicUsize::new(BUDGET)));
+        (Self { stream, budget: budget.clone() }, budget)
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for BudgetedIo<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let left = self.pace.0.load(Ordering::Relaxed);
+        let left = self.budget.0.load(Ordering::Relaxed);
         if left == 0 {
             cx.waker().wake_by_ref();
             return Poll::Pending;
@@ -60,12 +60,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
         let left = left.saturating_sub(buf.filled().len() - before);
-        self.pace.0.store(left, Ordering::Relaxed);
+        self.budget.0.store(left, Ordering::Relaxed);
         read
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for BudgetedIo<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -104,20 +104,20 @@ mod tests {
 
     #[test]
     fn no_more_is_read_than_the_pace_until_it_is_renewed() {
-        let (mut stream, pace) = Paced::new(tokio::io::repeat(7));
+        let (mut stream, budget) = BudgetedIo::new(tokio::io::repeat(7));
         let mut read = |size: usize| stream.read(&mut vec![0; size][..]).now_or_never();
         for _ in 0..3 {
-            assert_eq!(read(PACE - 1).unwrap().unwrap(), PACE - 1);
+            assert_eq!(read(BUDGET - 1).unwrap().unwrap(), BUDGET - 1);
             assert_eq!(read(100).unwrap().unwrap(), 100, "the last read is whole");
             assert!(read(1).is_none());
-            pace.renew();
+            budget.renew();
         }
     }
 
     #[test]
     fn who_has_to_wait_is_woken_at_once() {
-        let (mut stream, _pace) = Paced::new(tokio::io::repeat(7));
-        assert!(stream.read(&mut vec![0; PACE][..]).now_or_never().is_some());
+        let (mut stream, _pace) = BudgetedIo::new(tokio::io::repeat(7));
+        assert!(stream.read(&mut vec![0; BUDGET][..]).now_or_never().is_some());
         let woken = Arc::new(Counting::default());
         let waker = Waker::from(woken.clone());
         let mut bytes = [0];

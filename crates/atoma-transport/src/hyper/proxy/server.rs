@@ -1,7 +1,7 @@
 //! A proxy's URL, read.
 
 use super::super::{
-    builder::ConfigError,
+    config_error::ConfigError,
     destination::{parse_port, without_brackets},
 };
 use http::{HeaderMap, HeaderValue, uri::Authority};
