@@ -1,0 +1,109 @@
+//! A conversation is always in a state that a server accepts.
+
+use atoma::{ChatCompletionMessage as Message, Conversation, Role, ToolCall};
+
+fn calls(ids: &[&str]) -> Message {
+    Message::assistant_tool_calls(ids.iter().map(|id| ToolCall::function(*id, "f", "{}")))
+}
+
+fn roles(conversation: &Conversation) -> String {
+    let letter = |message: &Message| match message.role {
+        Role::System => 's',
+        Role::User => 'u',
+        Role::Tool => 't',
+        _ if message.tool_calls.is_empty() => 'a',
+        _ => 'c',
+    };
+    conversation.messages().iter().map(letter).collect()
+}
+
+#[test]
+fn a_call_joins_the_messages_with_its_last_result() {
+    let mut conversation = Conversation::new("s");
+    conversation.push(Message::user("u")).unwrap();
+    conversation.push(calls(&["1", "2"])).unwrap();
+    conversation.push(Message::tool("2", "two")).unwrap();
+    assert_eq!((roles(&conversation).as_str(), conversation.pending().len()), ("su", 2));
+
+    let error = conversation.push(Message::user("early")).unwrap_err();
+    assert_eq!(error.to_string(), "tool calls without a result: 1; push their results first");
+    for id in ["2", "3", ""] {
+        let error = conversation.push(Message::tool(id, "again")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("no tool call waits for a result with the id {id:?}")
+        );
+    }
+
+    conversation.push(Message::tool("1", "one")).unwrap();
+    assert_eq!((roles(&conversation).as_str(), conversation.pending().len()), ("suctt", 0));
+}
+
+#[test]
+fn pending_calls_can_be_discarded() {
+    let mut conversation = Conversation::new("s");
+    conversation.push(calls(&["1"])).unwrap();
+    assert_eq!(conversation.discard_pending().len(), 1);
+    conversation.push(Message::user("u")).unwrap();
+    assert_eq!(roles(&conversation), "su");
+}
+
+#[test]
+fn trimming_keeps_instructions_the_last_question_and_whole_calls() {
+    let build = |letters: &str| {
+        let mut conversation = Conversation::default();
+        for letter in letters.chars() {
+            let message = match letter {
+                's' => Message::system("s"),
+                'u' => Message::user("u"),
+                'a' => Message::assistant("a"),
+                'c' => calls(&["1"]),
+                _ => Message::tool("1", "t"),
+            };
+            conversation.push(message).unwrap();
+        }
+        conversation
+    };
+    let cases = [
+        ("within the budget", "suaua", 5, "suaua"),
+        ("the oldest turn", "suauaua", 5, "suaua"),
+        ("calls with their results", "suctauctaua", 7, "suctaua"),
+        ("down to the last question", "suauauct", 0, "suct"),
+        ("two system messages", "ssuaua", 4, "ssua"),
+        ("without a system message", "uaua", 2, "ua"),
+        ("an assistant before the first user", "saua", 3, "sua"),
+        ("only instructions", "ss", 0, "ss"),
+        ("no user at all", "saa", 0, "saa"),
+        ("empty", "", 0, ""),
+    ];
+    for (name, before, budget, after) in cases {
+        let mut conversation = build(before);
+        let removed = conversation.trim(budget, |_| 1);
+        assert_eq!(roles(&conversation), after, "{name}");
+        assert_eq!(removed, before.len() - after.len(), "{name}");
+    }
+}
+
+#[test]
+fn a_saved_conversation_is_loaded_unchanged() {
+    let mut conversation = Conversation::new("s");
+    for message in
+        [Message::user("u"), calls(&["1"]), Message::tool("1", "t"), Message::assistant("a")]
+    {
+        conversation.push(message).unwrap();
+    }
+    let loaded = Conversation::from_json(&conversation.to_json()).unwrap();
+    assert_eq!(loaded, conversation);
+}
+
+#[test]
+fn a_file_that_is_not_a_conversation_is_refused() {
+    let unanswered = r#"[{"role": "assistant", "content": "", "tool_calls":
+        [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}]"#;
+    for (json, words) in
+        [("{}", "not a JSON array"), ("[", "not a JSON array"), (unanswered, "without a result: 1")]
+    {
+        let error = Conversation::from_json(json).unwrap_err();
+        assert!(error.to_string().contains(words), "{error}");
+    }
+}
