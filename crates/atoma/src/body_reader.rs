@@ -307,6 +307,7 @@ impl<M: StreamModel> BodyReader<M> {
         // A finish reason is not the end, so what may follow it was awaited for as long as any
         // event. Nothing is lost if nothing came.
         if self.events.is_settled() {
+            self.lose_incomplete();
             return self.close();
         }
         let limit = self.idle_limit().unwrap_or_default();
@@ -332,8 +333,16 @@ impl<M: StreamModel> BodyReader<M> {
         self.handle(kind)
     }
 
+    /// Notes an event of which only a part has come.
+    fn lose_incomplete(&mut self) {
+        if let (Mode::Events, Some(incomplete)) = (&self.mode, self.decoder.finish()) {
+            self.events.lose(incomplete.data());
+        }
+    }
+
     /// Handles an error of the body. After the mark of the end it loses nothing.
     fn interrupt(&mut self, error: TransportError) -> Option<Step> {
+        self.lose_incomplete();
         if self.events.is_complete() { self.close() } else { self.fail(error.into()) }
     }
 

@@ -79,8 +79,8 @@ impl Client {
 
     /// Returns the same client, with a runtime for blocking calls.
     #[cfg(feature = "blocking")]
-    pub(crate) fn with_runtime(&self, runtime: crate::runtime::BlockingRuntime) -> Self {
-        Self::from_core(Core { runtime: Some(runtime), ..Core::clone(&self.core) })
+    pub(crate) fn with_runtime(self, runtime: crate::runtime::BlockingRuntime) -> Self {
+        Self::from_core(Core { runtime: Some(runtime), ..Arc::unwrap_or_clone(self.core) })
     }
 }
 

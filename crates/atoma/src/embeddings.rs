@@ -29,6 +29,7 @@ impl Embeddings {
     /// # Errors
     ///
     /// Every [`Error`](crate::Error).
+    #[allow(clippy::needless_pass_by_value, reason = "as every method takes its request")]
     pub fn create(&self, request: EmbeddingRequest) -> Call<Json<EmbeddingResponse>> {
         Call::post(&self.core, "/embeddings", request.to_vec(), Json::new(1))
     }

@@ -61,11 +61,11 @@ impl<T: ResponseModel> Endpoint for Json<T> {
     type Output = Reply<T>;
     const IS_STREAM: bool = false;
 
+    #[allow(clippy::manual_async_fn, reason = "an `async fn` would hold its arguments twice")]
     fn read(
         self,
         mut pending: Result<PendingResponse>,
     ) -> impl Future<Output = Result<Reply<T>>> + Send {
-        // Not an `async fn`, and by reference: it would hold and move the request twice.
         async move {
             let mut response = open(&mut pending).await?;
             if response.is_event_stream() {
@@ -95,6 +95,7 @@ impl<M: StreamModel> Endpoint for Streamed<M> {
     type Output = ResponseStream<M>;
     const IS_STREAM: bool = true;
 
+    #[allow(clippy::manual_async_fn, reason = "an `async fn` would hold its arguments twice")]
     fn read(
         self,
         mut pending: Result<PendingResponse>,

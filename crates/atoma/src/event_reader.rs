@@ -13,6 +13,8 @@ pub(crate) struct EventReader<M> {
     /// The most bytes of content that are kept.
     limit: usize,
     is_done: bool,
+    /// The end of the stream cut an event off.
+    has_lost: bool,
     /// The last data that was not JSON: it may say why the stream ended.
     stray: Vec<u8>,
     /// The values of the last event that were not read yet. An event holds several only where a
@@ -55,6 +57,7 @@ impl<M: StreamModel> EventReader<M> {
             key,
             limit,
             is_done: false,
+            has_lost: false,
             stray: Vec::new(),
             rest: Rest::default(),
             failed: None,
@@ -136,8 +139,16 @@ impl<M: StreamModel> EventReader<M> {
         if is_done_mark(data) || (data.starts_with('{') && is_json()) {
             self.read(&Event::new(data))
         } else {
+            self.lose(data);
             Ok(EventKind::Nothing)
         }
+    }
+
+    /// Notes that the end of the stream cut off an event with this data. Unless the mark of the end
+    /// was read before, the response is then not complete, whatever its finish reason.
+    pub(crate) fn lose(&mut self, data: &str) {
+        let data = data.trim_ascii();
+        self.has_lost |= is_inspected(data) && !"[DONE]".starts_with(data);
     }
 
     /// Returns the chunk that was read last.
@@ -156,7 +167,7 @@ impl<M: StreamModel> EventReader<M> {
 
     /// `[DONE]` was read, or every choice has its finish reason.
     pub(crate) fn is_complete(&self) -> bool {
-        self.progress().is_complete(self.is_done)
+        self.progress().is_complete(self.is_done) && (self.is_done || !self.has_lost)
     }
 
     /// Nothing but the usage can still come.

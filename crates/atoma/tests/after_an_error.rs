@@ -84,10 +84,7 @@ fn check(name: &str, exchange: impl Fn() -> Exchange, inspects: bool) -> bool {
         let timer = ManualTimer::new();
         let client = client(exchange(), &timer, inspects);
         let failed = timer.run(async {
-            let mut stream = match client.chat().stream(request()).await {
-                Ok(stream) => stream,
-                Err(_) => return true,
-            };
+            let Ok(mut stream) = client.chat().stream(request()).await else { return true };
             let first = reading.read(&mut stream).await;
             let Some(first) = first else {
                 return stream.into_response().await.is_err();
@@ -155,6 +152,23 @@ fn no_other_end_leads_from_an_error_to_ok() {
     ];
     for (name, body) in &cases {
         assert!(check(name, || streamed().body(body.clone()), false), "{name} is not an error");
+    }
+    let finished = format!("{he}{}", event(last_chunk()));
+    for (name, cut_off, is_lost) in [
+        ("half a usage chunk", "data: {\"choices\":[],\"usa", true),
+        ("half a text", "data: upstream ti", true),
+        ("half a mark of the end", "data: [DO", false),
+        ("half a comment", ": keep", false),
+        ("half a field name", "da", false),
+        ("an empty event", "data: ", false),
+    ] {
+        let body = format!("{finished}{cut_off}");
+        let part = || streamed().body(body.clone());
+        assert_eq!(check(&format!("{name}, closed"), part, false), is_lost, "{name}, closed");
+        let reset = || part().break_off("reset");
+        assert_eq!(check(&format!("{name}, reset"), reset, false), is_lost, "{name}, reset");
+        let stalled = || part().stall();
+        assert_eq!(check(&format!("{name}, stalled"), stalled, false), is_lost, "{name}, stalled");
     }
     let whole = [chunk("he"), chunk("llo"), last_chunk()].map(event).concat();
     assert!(check("rejected by an inspector", || streamed().body(whole.clone()), true));

@@ -118,12 +118,17 @@ impl Known {
         let last = blocks.pop().unwrap_or_default();
         let is_json = |data: &str| serde_json::from_str::<serde::de::IgnoredAny>(data).is_ok();
         let is_whole = |data: &str| is_json(data) || data == "[DONE]";
-        if ended && last.strip_prefix("data: ").is_some_and(|data| is_whole(data.trim())) {
+        let cut_off = last.strip_prefix("data: ").unwrap_or_default().trim();
+        let mut is_lost = !"[DONE]".starts_with(cut_off);
+        if ended && is_whole(cut_off) {
             blocks.push(last.trim());
+            is_lost = false;
         }
         for data in blocks.iter().filter_map(|block| block.strip_prefix("data: ")) {
             known.event(data);
         }
+        // The mark of the end makes it complete, and a finish reason if nothing after it was lost.
+        known.is_complete &= !is_lost || blocks.contains(&"data: [DONE]");
         known
     }
 
@@ -206,7 +211,8 @@ async fn arguments_cut_between_surrogates_come_together() {
     assert_eq!(arguments, [r#"{"city":"Oslo"}"#, r#"{"city":"café 日本 🙂"}"#]);
 }
 
-/// A stream that is cut is whole if its finish reason came, else an error with exactly what came.
+/// A stream that is cut is complete if its finish reason came and no event was cut off after it,
+/// otherwise an error with exactly the content that came.
 async fn cut_streams(names: &[&str]) {
     for name in names {
         let recording = Recording::load(name);

@@ -30,7 +30,7 @@ fn scripted(
     (transport, timer, builder)
 }
 
-fn json_body(body: impl ToString) -> Exchange {
+fn json_body(body: impl std::fmt::Display) -> Exchange {
     Exchange::respond(200).header("content-type", "application/json").body(body.to_string())
 }
 
