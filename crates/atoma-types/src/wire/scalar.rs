@@ -36,6 +36,7 @@ impl Scalar<'_> {
     }
 
     /// The same as a whole number; a fraction is cut off.
+    #[inline]
     pub(crate) fn whole_number(self) -> Option<i128> {
         match self {
             Self::Boolean(_) => None,
@@ -238,7 +239,10 @@ where
     }
 }
 
-/// The next element of a list; most lists have only one.
+/// The size in bytes from which on an element is large.
+const LARGE: usize = 128;
+
+/// The next element of a list.
 struct Element<'a, T, C>(&'a mut Vec<T>, PhantomData<C>);
 
 impl<T, C: Codec<T>> Element<'_, T, C> {
@@ -249,8 +253,9 @@ impl<T, C: Codec<T>> Element<'_, T, C> {
         })
     }
 
+    /// Makes room for one large element, since nearly every response has one choice; small ones grow as usual.
     fn make_room(&mut self) {
-        if self.0.is_empty() {
+        if size_of::<T>() > LARGE && self.0.is_empty() {
             self.0.reserve_exact(1);
         }
     }
