@@ -9,18 +9,18 @@ use crate::wire::{Boxed, Codec, ErrorMember, Piece, by_value, object, settle};
 pub(crate) use report::{ErrorPlace, is_explicit};
 
 object! {
-    /// What a server says when it refuses a request, or when something goes wrong inside a stream.
+    /// An error that a server reports: in an error response, or inside a stream.
     ///
     /// Atoma sends `{"error": {"code": "AUTH_ERROR", "message": "Authentication failed"}}`; other servers send many other shapes.
     /// [`ApiError::from_body`] reads them all into this one.
     pub struct ApiError {
-        /// What went wrong, for people.
+        /// The message, for people.
         pub message: String,
-        /// What went wrong, for programs: `AUTH_ERROR`, `insufficient_quota`. Numbers are given as text.
+        /// The code, for programs: `AUTH_ERROR`, `insufficient_quota`. Numbers are read as text.
         pub code: Option<String>,
         /// The kind of error, as OpenAI's servers name it: `invalid_request_error`.
         pub kind: Option<String> = "type",
-        /// Which parameter was wrong.
+        /// The parameter at fault.
         pub param: Option<String>,
     }
 }
@@ -28,7 +28,7 @@ object! {
 /// The longest message taken from a body that is plain text, in characters.
 const LONGEST_TEXT: usize = 500;
 
-/// How many messages of a list are joined.
+/// The most messages of a list that are joined.
 const MOST_JOINED: usize = 8;
 
 /// Members that hold the message where `message` does not, best first.
@@ -55,7 +55,7 @@ const MESSAGES: [&str; 16] = [
 const CODES: [&str; 3] = ["error_code", "errcode", "err_code"];
 
 impl ApiError {
-    /// Reads the body of an answer that is an error, in every shape seen of real servers:
+    /// Reads the body of an error response, in every shape that real servers send:
     ///
     /// - `{"error": {…}}`, `{"error": "…"}`, `{"error": true, "message": …}`, and a list around one of them;
     /// - the members without a wrapper: `{"code", "message"}`, `{"code", "details"}`, `{"object": "error", "message"}`;
@@ -63,7 +63,7 @@ impl ApiError {
     /// - `{"title", "detail"}` of RFC 9457;
     /// - plain text, of which the first 500 characters are taken.
     ///
-    /// `None` if there is nothing to tell: an empty body, HTML, or JSON that says nothing of an error.
+    /// Returns `None` if there is no error in it: an empty body, HTML, or JSON that does not mention one.
     ///
     /// ```
     /// use atoma_types::ApiError;
@@ -84,7 +84,7 @@ impl ApiError {
         }
     }
 
-    /// Fills in a message that stands under another name.
+    /// Fills in a message or a code from members of other names.
     fn with_message(mut self) -> Option<Self> {
         if self.message.is_empty() {
             let found = MESSAGES.iter().find_map(|name| message_in(self.extra.get(name)?));
@@ -132,7 +132,7 @@ impl Codec<Option<Box<ApiError>>> for ErrorMember {
     }
 }
 
-/// Reads an error told by the value of a member `error`.
+/// Reads the value of a member `error`.
 fn read_member(value: Value) -> Result<Option<Box<ApiError>>, Value> {
     let error = match &value {
         Value::String(text) if text.trim_ascii().is_empty() => None,
@@ -143,7 +143,7 @@ fn read_member(value: Value) -> Result<Option<Box<ApiError>>, Value> {
     error.map(|error| Some(Box::new(error))).ok_or(value)
 }
 
-/// Reads an error told by a JSON value.
+/// Reads an error out of any JSON value.
 fn from_value(value: &Value) -> Option<ApiError> {
     let members = match value {
         Value::Array(list) => return list.iter().find_map(from_value),
@@ -174,11 +174,11 @@ fn from_value(value: &Value) -> Option<ApiError> {
 }
 
 impl ApiError {
-    /// `{"error": "…"}` is the message, or the kind if there is a message beside it.
+    /// `{"error": "…"}` is the message, or the kind if there is a message next to it.
     fn name_or_tell(&mut self, text: String) {
-        let beside = MESSAGES.iter().find_map(|name| message_in(self.extra.get(name)?));
+        let next_to_it = MESSAGES.iter().find_map(|name| message_in(self.extra.get(name)?));
         if self.message.is_empty() {
-            self.message = beside.unwrap_or_default();
+            self.message = next_to_it.unwrap_or_default();
         }
         if self.message.is_empty() {
             self.message = text;
@@ -203,7 +203,7 @@ fn means_success(text: &str) -> bool {
     ["0", "200", "ok", "success", "none", "null"].iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
-/// A completion is no error, whatever members it has.
+/// Whether members may report an error: those of a completion do not.
 fn speaks_of_an_error(members: &Map<String, Value>) -> bool {
     let is_denied = members.get("error") == Some(&Value::Bool(false));
     let has_choices =
@@ -211,7 +211,7 @@ fn speaks_of_an_error(members: &Map<String, Value>) -> bool {
     !is_denied && !has_choices
 }
 
-/// Keeps what stands beside `error`: a request id, a trace. The error's own members beat them.
+/// Keeps the members next to `error`, such as a request id. Those of the error take precedence.
 fn keep_neighbours(error: &mut ApiError, members: &Map<String, Value>) {
     let own = std::mem::take(&mut error.extra);
     for (name, value) in members {
@@ -258,7 +258,7 @@ fn joined(texts: &mut dyn Iterator<Item = String>, separator: &str) -> String {
     all
 }
 
-/// Reads an error told by plain text. Markup, broken JSON and bytes that are no text tell nothing.
+/// Reads plain text as an error. Markup, invalid JSON and binary data are not text.
 fn from_text(text: &str) -> Option<ApiError> {
     let text = text.trim_ascii().trim_start_matches('\u{feff}');
     let is_binary = |c: char| c == '\u{fffd}' || (c.is_control() && !c.is_whitespace());

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-/// How many members are put together from the objects of a stream; what goes beyond is passed over.
+/// The most members that are joined from the objects of a stream; further ones are skipped.
 const MOST_MERGED: usize = 128;
 
 /// The members of an object that this crate has no field for, in the order they came.
 ///
-/// They are kept when an object is read and written back when it is written, so nothing a server says is lost.
+/// They are kept when an object is read and written back when it is written, so that nothing a server sends is lost.
 /// An empty `Extra` costs no allocation, and a clone shares its members until one of the two is changed. Two are equal if they
 /// have the same members, in whatever order.
 ///
@@ -29,7 +29,7 @@ pub struct Extra {
 }
 
 impl Extra {
-    /// No members.
+    /// Returns an empty set of members.
     #[must_use]
     pub const fn new() -> Self {
         Self { members: None }
@@ -45,42 +45,42 @@ impl Extra {
         None
     }
 
-    /// Takes a member out.
+    /// Removes a member and returns its value.
     pub fn remove(&mut self, name: &str) -> Option<Value> {
         let position = self.position(name)?;
         Some(self.members_mut().remove(position).1)
     }
 
-    /// The value of a member.
+    /// Returns the value of a member.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.position(name).map(|position| &self.members()[position].1)
     }
 
-    /// Whether there is a member of this name.
+    /// Returns true if there is a member with this name.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
 
-    /// The members, in order.
+    /// Returns the members, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.members().iter().map(|(name, value)| (name.as_str(), value))
     }
 
-    /// How many members there are.
+    /// Returns the number of members.
     #[must_use]
     pub fn len(&self) -> usize {
         self.members().len()
     }
 
-    /// Whether there are no members.
+    /// Returns true if there are no members.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.members().is_empty()
     }
 
-    /// The value of a member, to be changed.
+    /// Returns the value of a member, mutably.
     pub fn get_mut(&mut self, name: &str) -> Option<&mut Value> {
         let position = self.position(name)?;
         self.value_mut(position)
@@ -91,7 +91,7 @@ impl Extra {
         self.members_mut().get_mut(position).map(|(_, value)| value)
     }
 
-    /// Takes over the members of a later object: of each name the last value that is not null counts.
+    /// Adds the members of a later object: of each name the last value that is not null counts.
     pub(crate) fn merge(&mut self, later: &Self) {
         for (name, value) in later.iter() {
             self.set_last(name, value);

@@ -17,9 +17,9 @@ use self::repair::repair;
 use self::scan::Scanner;
 use crate::wire::{AnyValue, Read, ReadObject, WIDE, Whole, Wide, read};
 
-/// JSON that could not be read.
+/// An error of reading JSON.
 ///
-/// It says where reading stopped, never what stood there. The cause is its [`source`](Error::source).
+/// It has the position where reading stopped, never the text. The cause is its [`source`](Error::source).
 #[derive(Debug)]
 pub struct ParseError {
     cause: serde_json::Error,
@@ -38,24 +38,24 @@ impl ParseError {
         Self::new(serde_json::Error::custom(format_args!("{MISSING}{member}")))
     }
 
-    /// Whether the JSON ended too early: cut off, or empty.
+    /// Returns true if the JSON ended unexpectedly: it is incomplete, or empty.
     #[must_use]
     pub fn is_incomplete(&self) -> bool {
         self.cause.is_eof()
     }
 
-    /// Whether mending may help: what stops too early cannot be mended.
-    pub(crate) fn is_mendable(&self) -> bool {
+    /// Whether repairing may help: incomplete JSON cannot be repaired.
+    pub(crate) fn is_repairable(&self) -> bool {
         self.cause.is_syntax() || (self.cause.is_data() && self.cause.to_string().starts_with(WIDE))
     }
 
-    /// The line where reading stopped, from 1.
+    /// Returns the line where reading stopped, from 1.
     #[must_use]
     pub fn line(&self) -> usize {
         self.cause.line()
     }
 
-    /// The column where reading stopped, from 1, counted in bytes.
+    /// Returns the column where reading stopped, from 1, counted in bytes.
     #[must_use]
     pub fn column(&self) -> usize {
         self.cause.column()
@@ -66,9 +66,9 @@ impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (line, column) = (self.line(), self.column());
         match self.cause.classify() {
-            Category::Eof => write!(f, "the JSON ends too early, at line {line} column {column}"),
+            Category::Eof => write!(f, "JSON ended unexpectedly at line {line} column {column}"),
             Category::Data => match self.cause.to_string().strip_prefix(MISSING) {
-                Some(member) => write!(f, "the JSON has no member `{member}`"),
+                Some(member) => write!(f, "missing JSON member `{member}`"),
                 // Errors of this crate have no line.
                 None if line > 0 => {
                     write!(
@@ -76,7 +76,7 @@ impl fmt::Display for ParseError {
                         "the JSON does not have the expected form, at line {line} column {column}"
                     )
                 }
-                None => f.write_str("the JSON is not an object"),
+                None => f.write_str("expected a JSON object"),
             },
             Category::Syntax | Category::Io => {
                 write!(f, "invalid JSON at line {line} column {column}")
@@ -91,9 +91,9 @@ impl Error for ParseError {
     }
 }
 
-/// Reads the first JSON value; if it is flawed, once more with its flaws mended.
+/// Reads the first JSON value; if it is flawed, once more with its flaws repaired.
 pub(crate) fn from_slice(json: &[u8]) -> Result<Value, ParseError> {
-    mended(json, &mut |json, wide| {
+    repaired(json, &mut |json, wide| {
         AnyValue(wide).deserialize(&mut deserializer(json)).map_err(ParseError::new)
     })
 }
@@ -101,7 +101,7 @@ pub(crate) fn from_slice(json: &[u8]) -> Result<Value, ParseError> {
 /// The same for an object.
 pub(crate) fn object_from_slice<T: ReadObject + Default>(json: &[u8]) -> Result<T, ParseError> {
     let (mut object, mut is_begun) = (T::default(), false);
-    mended(json, &mut |json, wide| {
+    repaired(json, &mut |json, wide| {
         if is_begun {
             object = T::default();
         }
@@ -123,7 +123,7 @@ pub(crate) fn object_or_list<T: ReadObject + Default>(
     object_from_slice(format!("{{\"{member}\":{}}}", text_of(&list)).as_bytes())
 }
 
-/// Reads an object out of a value, by way of its text: what reads from values would be compiled beside what reads from text.
+/// Reads an object out of a value, through its text: a second compiled reader, from values, would only add size.
 pub(crate) fn object_from_value<T: ReadObject + Default>(value: &Value) -> Option<T> {
     let mut object = T::default();
     first_object(&text_of(value), &mut object, Wide::Round).ok()?;
@@ -135,13 +135,13 @@ pub(crate) fn text_of(value: &Value) -> String {
     serde_json::to_string(value).expect("the names in a value are text")
 }
 
-fn mended<T>(
+fn repaired<T>(
     json: &[u8],
     first_value: &mut dyn FnMut(&str, Wide) -> Result<T, ParseError>,
 ) -> Result<T, ParseError> {
     let flaw = match std::str::from_utf8(json) {
         Ok(json) => match first_value(json, Wide::Refuse) {
-            Err(error) if error.is_mendable() => Some(error),
+            Err(error) if error.is_repairable() => Some(error),
             read => return read,
         },
         Err(_) => None,
@@ -149,7 +149,7 @@ fn mended<T>(
     first_value(&repair(json, &[]).json, Wide::Round).map_err(|error| flaw.unwrap_or(error))
 }
 
-/// Reads the first JSON value, an object, into an empty one where it will stay. Returns the text after it.
+/// Reads the first JSON value, an object, into an empty one in place. Returns the text after it.
 pub(crate) fn first_object<'a>(
     json: &'a str,
     target: &mut dyn ReadObject,
@@ -193,8 +193,8 @@ mod tests {
     #[test]
     fn errors_say_where_and_not_what() {
         for (json, text) in [
-            ("{\"secret\":", "the JSON ends too early, at line 1 column 10"),
-            ("", "the JSON ends too early, at line 1 column 0"),
+            ("{\"secret\":", "JSON ended unexpectedly at line 1 column 10"),
+            ("", "JSON ended unexpectedly at line 1 column 0"),
             ("{\"secret\" 1}", "invalid JSON at line 1 column 11"),
             ("<html>", "invalid JSON at line 1 column 1"),
         ] {
@@ -203,7 +203,7 @@ mod tests {
             assert!(!error.source().unwrap().to_string().contains("secret"));
         }
         let error = object_from_slice::<crate::Usage>(b"\"secret\"").unwrap_err();
-        assert_eq!(error.to_string(), "the JSON is not an object");
+        assert_eq!(error.to_string(), "expected a JSON object");
         assert!(!error.source().unwrap().to_string().contains("secret"));
     }
 }

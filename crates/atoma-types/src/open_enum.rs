@@ -28,7 +28,7 @@ macro_rules! open_enum {
         )?
 
         impl $name {
-            /// The value as it stands on the wire.
+            /// Returns the value as it is on the wire.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 match self {

@@ -62,7 +62,7 @@ fn a_failure_is_reported_wherever_it_is_said() {
 }
 
 #[test]
-fn another_object_is_no_completion() {
+fn another_object_is_not_a_completion() {
     for body in [
         json!({"object": "list", "data": []}),
         json!({"object": "embedding", "choices": []}),
@@ -92,7 +92,7 @@ fn another_object_is_no_completion() {
 
 /// An event's name and data: neither an error nor a part of the response.
 #[test]
-fn what_is_no_failure_is_none() {
+fn notices_are_not_errors() {
     let a = json!({"id": "c", "choices": [{"delta": {"content": "a"}, "finish_reason": "stop"}]});
     for (event, data) in [
         ("status", json!({"type": "status", "message": "queue position 3"})),

@@ -79,7 +79,7 @@ fn a_snapshot_is_not_a_piece() {
 }
 
 #[test]
-fn one_answer_was_asked_for_and_one_is_read() {
+fn one_choice_was_asked_for_and_one_is_read() {
     for indices in [[0, 0, 0], [1, 1, 1], [0, 1, 0], [7, 0, 3]] {
         let chunks: Vec<_> = indices
             .iter()

@@ -148,7 +148,7 @@ fn calls_of_other_kinds_have_no_function() {
 }
 
 #[test]
-fn what_goes_back_into_a_request_is_acceptable() {
+fn messages_that_go_back_into_a_request_are_acceptable() {
     let message: ChatCompletionMessage = serde_json::from_value(json!({
         "role": "assistant", "content": null, "audio": null, "annotations": [],
         "tool_calls": [{"index": 0, "id": "a", "type": "function", "extra_content": null,

@@ -30,7 +30,7 @@ fn seeds() {
     }
 }
 
-/// What may stand where a value is: `$` is a gap, inside a string or in place of a whole value.
+/// Values: `$` is a gap, inside a string or in place of a whole value.
 const MEMBERS: [&str; 33] = [
     r#""id":"c""#,
     r#""id":"$""#,
@@ -108,7 +108,7 @@ fn shape() -> impl Strategy<Value = String> {
     prop_oneof![4 => whole, 1 => any]
 }
 
-/// What stands in the gaps of an event: often the same in all, so that one gap can be taken for another.
+/// The texts in the gaps of an event: often the same in all, so that one gap can be taken for another.
 fn line() -> impl Strategy<Value = String> {
     let plain = || prop::sample::select(vec!["7", "9", "10", "x"]);
     let any = prop::sample::select(&PARTS[..]);

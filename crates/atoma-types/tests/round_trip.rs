@@ -61,7 +61,7 @@ proptest! {
     fn responses_are_the_same_when_read_again(response in response()) {
         holds(&response);
         let read = ChatCompletionResponse::from_slice(&serde_json::to_vec(&response).unwrap()).unwrap();
-        // The tool calls are sorted out: each has a name and an id of its own then.
+        // The tool calls are sorted out: each has a name and a separate id then.
         let without_calls = |mut response: ChatCompletionResponse| {
             response.choices.iter_mut().for_each(|choice| choice.message.tool_calls.clear());
             response.choices
@@ -128,7 +128,7 @@ proptest! {
         let text = json.to_string();
         let cut = &text.as_bytes()[..cut.index(text.len() + 1)];
         let mut reader = ChunkReader::new();
-        let mut answer = ChatCompletionAccumulator::new();
+        let mut response = ChatCompletionAccumulator::new();
         for data in [text.as_bytes(), cut, &bytes] {
             let _ = ChatCompletionResponse::from_slice(data).map(|response| {
                 let _ = (response.text().len(), response.usage().is_some());
@@ -136,10 +136,10 @@ proptest! {
             });
             let _ = ApiError::from_body(data).map(|error| error.to_string());
             if let Ok(chunk) = reader.read(data) {
-                answer.push(&chunk);
+                response.push(&chunk);
             }
         }
-        holds(&answer.into_response());
+        holds(&response.into_response());
     }
 
     #[test]

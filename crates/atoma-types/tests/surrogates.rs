@@ -15,11 +15,11 @@ fn pieces(text: &str, size: usize) -> Vec<String> {
 
 fn read(events: &[String]) -> ChatCompletionResponse {
     let mut reader = ChunkReader::new();
-    let mut answer = ChatCompletionAccumulator::new();
+    let mut response = ChatCompletionAccumulator::new();
     for event in events {
-        answer.push(&reader.read(event.as_bytes()).unwrap());
+        response.push(&reader.read(event.as_bytes()).unwrap());
     }
-    answer.into_response()
+    response.into_response()
 }
 
 fn chunk(index: usize, delta: &str) -> String {

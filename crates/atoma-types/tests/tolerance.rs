@@ -102,7 +102,7 @@ fn deltas_of_every_kind_say_what_they_mean() {
 
 /// Name, the body of a response: the text is "a" in each, and written and read again it is the same.
 #[test]
-fn an_answer_is_never_lost_for_what_stands_beside_it() {
+fn a_response_is_never_lost_because_of_another_member() {
     let good = json!({"id": "c", "object": "chat.completion", "created": 1, "model": "m",
         "choices": [{"index": 0, "message": {"role": "assistant", "content": "a"}, "finish_reason": "stop"}],
         "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}});
@@ -181,7 +181,7 @@ fn an_answer_is_never_lost_for_what_stands_beside_it() {
             json!({"name": "f", "arguments": "{}"}),
         ),
         ("refusal empty", "/choices/0/message", "refusal", json!("")),
-        ("a delta beside the message", "/choices/0", "delta", json!({})),
+        ("a delta next to the message", "/choices/0", "delta", json!({})),
         ("error null", "", "error", json!(null)),
         ("error false", "", "error", json!(false)),
         ("error empty", "", "error", json!({})),
@@ -208,7 +208,7 @@ fn check(name: &str, wire: &Value) {
 
 /// Name, the text of a body: it is read as text "a".
 #[test]
-fn flawed_text_is_read_where_its_meaning_is_plain() {
+fn flawed_text_is_read_where_its_meaning_is_clear() {
     for (name, json) in [
         ("a repeated key", r#"{"id":"x","id":"c","choices":[{"message":{"content":"a"}}]}"#),
         (
@@ -243,11 +243,11 @@ fn flawed_text_is_read_where_its_meaning_is_plain() {
             r#"{"id":"c","created":1e999,"choices":[{"message":{"content":"a"}}]}"#,
         ),
         (
-            "half a pair beside",
+            "half a pair in another member",
             r#"{"id":"c","x":"\ud83d","choices":[{"message":{"content":"a"}}]}"#,
         ),
         (
-            "a raw tab beside",
+            "a raw tab in another member",
             "{\"id\":\"c\",\"x\":\"\t\",\"choices\":[{\"message\":{\"content\":\"a\"}}]}",
         ),
         ("an escaped name", r#"{"id":"c","choices":[{"message":{"\u0063ontent":"a"}}]}"#),
@@ -303,7 +303,7 @@ fn choices_come_in_any_order_and_interleaved() {
 }
 
 #[test]
-fn what_a_stream_says_of_a_tool_call_goes_back_with_the_next_request() {
+fn members_of_a_streamed_tool_call_go_back_in_the_next_request() {
     let response = stream(&[
         json!({"reasoning_details": [{"text": "x"}], "tool_calls": [
         {"index": 0, "id": "call_1", "extra_content": {"google": {"thought_signature": "sig"}},

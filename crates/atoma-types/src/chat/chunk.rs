@@ -13,63 +13,63 @@ use crate::wire::object;
 use crate::{ApiError, ParseError, json};
 
 object! {
-    /// A piece of a streamed answer: the JSON of one event.
+    /// A chunk of a streamed response: the JSON of one event.
     ///
-    /// Read the events of a stream with a [`crate::ChunkReader`], and put the chunks together with a
-    /// [`crate::ChatCompletionAccumulator`].
+    /// Read the events of a stream with a [`crate::ChunkReader`], and join the chunks with a
+    /// [`crate::ChatCompletionAccumulator`]; [`crate::ChatModel`] does both.
     pub struct ChatCompletionChunk => after_reading {
-        /// The name of the completion. Some servers change it with every chunk.
+        /// The id of the completion. Some servers change it with every chunk.
         pub id: String,
-        /// What this is: `chat.completion.chunk`.
+        /// The kind of object: `chat.completion.chunk`.
         pub object: ObjectKind as WhenSet,
-        /// When the completion was made, in seconds since 1970. Zero if the server did not say.
+        /// The time of creation in seconds since 1970. Zero if the server does not say.
         pub created: i64,
-        /// The model that answers.
+        /// The model that writes the completion.
         pub model: String,
-        /// What is new in the answers. Empty in a chunk that only tells the usage.
+        /// The new parts of the choices. Empty in a chunk that only has the usage.
         pub choices: Vec<ChatCompletionChunkChoice> as Always,
-        /// How many tokens it took so far. The last one seen counts. See also [`ChatCompletionChunk::usage`].
+        /// The number of tokens used so far. The last one in a stream counts. See also [`ChatCompletionChunk::usage`].
         pub usage: Option<Box<Usage>> as Boxed,
         /// The latency tier that serves the request.
         pub service_tier: Option<String>,
-        /// Which build of the backend answers.
+        /// The build of the backend.
         pub system_fingerprint: Option<String>,
         /// The signature of Atoma's node over this chunk's `response_hash`, in base64.
         pub signature: Option<String>,
         /// The BLAKE2b-256 hash of this chunk without this member and `signature`, in base64.
         pub response_hash: Option<String>,
-        /// What went wrong, where a server says so inside the stream. See also [`ChatCompletionChunk::error`].
+        /// The error, if the server reports one in the stream. See also [`ChatCompletionChunk::error`].
         pub error: Option<Box<ApiError>> as ErrorMember,
     }
 }
 
 object! {
-    /// What is new in one answer.
+    /// The new part of one choice.
     pub struct ChatCompletionChunkChoice => after_reading {
-        /// The answer's place among the answers, from zero.
+        /// The position among the choices, from 0.
         pub index: u32 as Index,
-        /// What to add to its message.
+        /// The addition to its message.
         pub delta: ChatCompletionChunkDelta,
         /// The message so far, which some servers send in addition to the delta. One that comes in place of a delta is new: it
         /// is read into `delta` as well.
         pub message: Option<Box<ChatCompletionChunkDelta>> as Boxed,
-        /// Why the model stopped, in the last chunk of the answer.
+        /// Why the model stopped, in the last chunk of the choice.
         pub finish_reason: Option<FinishReason> as Finish,
-        /// Which stop token or stop text was met.
+        /// The stop token or stop text that ended the choice.
         pub stop_reason: Option<StopReason>,
         /// The log probabilities of the new tokens, if the request asked for them.
         pub logprobs: Option<Box<Logprobs>> as Boxed,
-        /// What went wrong with this answer.
+        /// The error of this choice.
         pub error: Option<Box<ApiError>> as ErrorMember,
     }
 }
 
 object! {
-    /// What to add to a message.
+    /// An addition to a message.
     pub struct ChatCompletionChunkDelta {
-        /// Who speaks; usually in the first chunk only.
+        /// The author; usually in the first chunk only.
         pub role: Option<Role>,
-        /// The next piece of what is said.
+        /// The next piece of the content.
         pub content: Option<Content>,
         /// The next piece of the reasoning, as vLLM, OpenRouter and Ollama name it.
         pub reasoning: Option<String>,
@@ -77,23 +77,23 @@ object! {
         pub reasoning_content: Option<String>,
         /// The next piece of a refusal.
         pub refusal: Option<String>,
-        /// Fragments of the calls the model wants made.
+        /// Fragments of tool calls.
         pub tool_calls: Vec<ToolCallDelta>,
     }
 }
 
 impl ChatCompletionChunk {
     /// Reads one event alone. Half a UTF-16 surrogate pair becomes U+FFFD; a [`crate::ChunkReader`] joins it with the half in
-    /// the next event. In all else as [`ChatCompletionResponse::from_slice`].
+    /// the next event. Otherwise this reads as [`ChatCompletionResponse::from_slice`] does.
     ///
     /// # Errors
     ///
-    /// The data is no JSON object, or is cut off.
+    /// The data is not a JSON object, or is incomplete.
     pub fn from_slice(data: &[u8]) -> Result<Self, ParseError> {
         json::object_from_slice(data)
     }
 
-    /// The new text of the first answer (index 0), parts joined.
+    /// Returns the new text of the first choice (index 0), parts joined.
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
         match &self.choices[..] {
@@ -105,19 +105,20 @@ impl ChatCompletionChunk {
         }
     }
 
-    /// The new reasoning of the first answer (index 0), under whichever name the server sent it, once.
+    /// Returns the new reasoning of the first choice (index 0), under whichever name the server sends it, once.
     #[must_use]
     pub fn reasoning(&self) -> Option<Cow<'_, str>> {
         self.first()?.delta.reasoning()
     }
 
-    /// Why the model stopped, in the first answer (index 0).
+    /// Returns why the model stopped, in the first choice (index 0).
     #[must_use]
     pub fn finish_reason(&self) -> Option<&FinishReason> {
         self.first()?.finish_reason.as_ref()
     }
 
-    /// How many tokens it took so far, also where a server says so in a member of its own (`x_groq.usage`) or in the choice.
+    /// Returns the number of tokens used so far, also where the server sends it in a member of its vendor (`x_groq.usage`) or in
+    /// the choice.
     #[must_use]
     pub fn usage(&self) -> Option<Cow<'_, Usage>> {
         let extras =
@@ -125,7 +126,7 @@ impl ChatCompletionChunk {
         usage::find(self.usage.as_deref(), extras)
     }
 
-    /// What went wrong, said of the whole or of a choice.
+    /// Returns the error that the server reports, of the whole or of a choice.
     #[must_use]
     pub fn error(&self) -> Option<&ApiError> {
         let in_choices = || self.choices.iter().find_map(|choice| choice.error.as_deref());
@@ -152,7 +153,7 @@ impl ChatCompletionChunk {
 }
 
 impl ChatCompletionChunkChoice {
-    /// Takes a message that came in place of a delta for one, and an error out of the delta.
+    /// Reads a message that came in place of a delta as one, and takes an error out of the delta.
     fn after_reading(&mut self, has: &dyn Fn(&str) -> bool) {
         if let Some(message) = self.message.as_ref().filter(|_| !has("delta")) {
             self.delta = (**message).clone();
@@ -164,13 +165,13 @@ impl ChatCompletionChunkChoice {
 }
 
 impl ChatCompletionChunkDelta {
-    /// The new text, parts joined; the model's reasoning is not part of it.
+    /// Returns the new text, parts joined, without the model's reasoning.
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
         self.content.as_ref().map(Content::text).unwrap_or_default()
     }
 
-    /// The new reasoning, under whichever name the server sent it, once.
+    /// Returns the new reasoning, under whichever name the server sends it, once.
     #[must_use]
     pub fn reasoning(&self) -> Option<Cow<'_, str>> {
         message::reasoning(
@@ -182,7 +183,7 @@ impl ChatCompletionChunkDelta {
     }
 }
 
-/// A whole answer as the only chunk of a stream, for servers that do not stream when asked to.
+/// A whole response as the only chunk of a stream, for servers that do not stream when asked to.
 impl From<ChatCompletionResponse> for ChatCompletionChunk {
     fn from(response: ChatCompletionResponse) -> Self {
         Self {
@@ -269,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_are_found_wherever_they_stand() {
+    fn errors_are_found_wherever_they_are() {
         for wire in [
             json!({"error": {"message": "e"}}),
             json!({"error": "e"}),
@@ -293,14 +294,14 @@ mod tests {
     }
 
     #[test]
-    fn a_message_in_place_of_a_delta_is_one() {
+    fn a_message_in_place_of_a_delta_is_read_as_one() {
         let chunk: ChatCompletionChunk =
             from_value(json!({"choices": [{"message": {"content": "a"}}]})).unwrap();
         assert_eq!(chunk.text(), "a");
     }
 
     #[test]
-    fn a_whole_answer_becomes_a_chunk() {
+    fn a_whole_response_becomes_a_chunk() {
         let response: ChatCompletionResponse = from_value(json!({
             "id": "c", "choices": [{"message": {"content": "a", "tool_calls": [{"id": "x", "function": {"name": "f"}}]},
             "finish_reason": "stop"}], "usage": {"prompt_tokens": 1},

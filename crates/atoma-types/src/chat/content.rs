@@ -11,9 +11,9 @@ use crate::wire::{
     by_value_type, object, read, whole,
 };
 
-/// What a message says: text, or a list of parts.
+/// The content of a message: text, or a list of parts.
 ///
-/// It is always written: `""` when empty, since Atoma refuses a message whose content is absent, `null` or an empty list.
+/// It is always written, as `""` when it is empty: Atoma rejects a message whose content is absent, `null` or an empty list.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Content {
@@ -53,13 +53,13 @@ object! {
 object! {
     /// A part that is an image.
     pub struct ImageUrlPart {
-        /// Where the image is.
+        /// The address of the image.
         pub image_url: ImageUrl,
     }
 }
 
 object! {
-    /// Where an image is, and how closely to look at it.
+    /// The address of an image, and how closely to look at it.
     pub struct ImageUrl {
         /// An `https:` address, or a `data:` one that holds the image itself.
         pub url: String,
@@ -81,7 +81,7 @@ open_enum! {
 }
 
 impl Content {
-    /// The text, parts joined; a model's thinking is not part of it.
+    /// Returns the text, parts joined, without a model's thinking.
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
         match self {
@@ -92,7 +92,7 @@ impl Content {
         }
     }
 
-    /// Whether there is neither text nor a part.
+    /// Returns true if there is neither text nor a part.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         match self {
@@ -125,7 +125,7 @@ impl Content {
         }
     }
 
-    /// Adds what a later chunk says. Pieces of text go on where the last ended, and so do pieces of thinking.
+    /// Adds the content of a later chunk. Pieces of text continue where the last ended, and so do pieces of thinking.
     pub(crate) fn append(&mut self, later: &Self) {
         let parts = match later {
             Self::Text(text) if text.is_empty() => return,
@@ -163,18 +163,18 @@ impl Content {
 }
 
 impl ContentPart {
-    /// A part that is text.
+    /// Returns a part that is text.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text(TextPart { text: text.into(), ..TextPart::default() })
     }
 
-    /// A part that is an image, by its `https:` or `data:` address.
+    /// Returns a part that is an image, by its `https:` or `data:` address.
     pub fn image_url(url: impl Into<String>) -> Self {
         let image_url = ImageUrl { url: url.into(), ..ImageUrl::default() };
         Self::ImageUrl(ImageUrlPart { image_url, ..ImageUrlPart::default() })
     }
 
-    /// How closely to look at the image. On a part that is no image this does nothing.
+    /// Sets how closely to look at the image. On a part that is not an image this does nothing.
     #[must_use]
     pub fn detail(mut self, detail: ImageDetail) -> Self {
         if let Self::ImageUrl(part) = &mut self {
@@ -183,7 +183,7 @@ impl ContentPart {
         self
     }
 
-    /// The text of a text part.
+    /// Returns the text of a text part.
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
         match self {
@@ -205,7 +205,7 @@ impl ContentPart {
         }
     }
 
-    /// Adds a later piece of the same thought. False if either part is no thinking, or they are of different forms.
+    /// Adds a later piece of the same thought. False if either part is not thinking, or their forms differ.
     fn go_on_thinking(&mut self, later: &Self) -> bool {
         if !self.is_thinking() || !later.is_thinking() {
             return false;

@@ -9,9 +9,9 @@ use crate::open_enum::open_enum;
 use crate::wire::object;
 
 object! {
-    /// A message of a conversation: what the caller sends, and what the model answers.
+    /// A message of a conversation, from the caller or from the model.
     ///
-    /// It is one type for both, so the message of an answer goes into the next request as it is, unknown members included.
+    /// Both have one type, so the message of a response can be part of the next request as it is, unknown members included.
     ///
     /// ```
     /// use atoma_types::ChatCompletionMessage;
@@ -22,35 +22,35 @@ object! {
     /// ];
     /// ```
     pub struct ChatCompletionMessage {
-        /// Who speaks.
+        /// The author.
         pub role: Role,
-        /// What is said. Empty, and still written, where a message only carries tool calls.
+        /// The content. It is written even if it is empty, as in a message that only has tool calls.
         pub content: Content,
-        /// The name of the speaker, to tell speakers of one role apart.
+        /// The name of the author, to distinguish authors of one role.
         pub name: Option<String>,
-        /// Why the model declines to answer.
+        /// The model's explanation why it refuses.
         pub refusal: Option<String>,
         /// The model's reasoning, as vLLM, OpenRouter and Ollama name it.
         pub reasoning: Option<String>,
         /// The model's reasoning, as DeepSeek and SGLang name it.
         pub reasoning_content: Option<String>,
-        /// The calls the model wants made.
+        /// The tool calls of the model.
         pub tool_calls: Vec<ToolCall>,
-        /// Which call a tool's message answers.
+        /// The id of the call that a tool's message has the result of.
         pub tool_call_id: Option<String>,
-        /// The call the model wants made, in the form older than `tool_calls`.
+        /// The function call of the model, in the form older than `tool_calls`.
         pub function_call: Option<Value>,
     }
 }
 
 open_enum! {
-    /// Who speaks. A message that does not say so is the assistant's.
+    /// The author of a message. A message without a role is the assistant's.
     pub enum Role = Assistant {
         /// Instructions to the model.
         System = "system",
         /// Instructions to the model, as newer models name them.
         Developer = "developer",
-        /// The person or program that asks.
+        /// The user of the assistant.
         User = "user",
         /// The model.
         Assistant = "assistant",
@@ -62,7 +62,7 @@ open_enum! {
 }
 
 impl ChatCompletionMessage {
-    /// A message of any role.
+    /// Returns a message of any role.
     pub fn new(role: Role, content: impl Into<Content>) -> Self {
         Self { role, content: content.into(), ..Self::default() }
     }
@@ -72,52 +72,53 @@ impl ChatCompletionMessage {
         Self::new(Role::System, content)
     }
 
-    /// Instructions to the model, as newer models name them. Atoma's reference does not list this role; its servers pass it on.
+    /// Returns instructions to the model, as newer models name them. Atoma's reference does not list this role; its servers
+    /// pass it on.
     pub fn developer(content: impl Into<Content>) -> Self {
         Self::new(Role::Developer, content)
     }
 
-    /// What the person or program asks.
+    /// Returns a message of the user.
     pub fn user(content: impl Into<Content>) -> Self {
         Self::new(Role::User, content)
     }
 
-    /// What the model said.
+    /// Returns a message of the model.
     pub fn assistant(content: impl Into<Content>) -> Self {
         Self::new(Role::Assistant, content)
     }
 
-    /// The calls the model wanted made.
+    /// Returns a message of the model with tool calls.
     pub fn assistant_tool_calls(calls: impl IntoIterator<Item = ToolCall>) -> Self {
         Self { tool_calls: calls.into_iter().collect(), ..Self::assistant("") }
     }
 
-    /// The result of the tool call of this id.
+    /// Returns the result of the tool call with this id.
     pub fn tool(tool_call_id: impl Into<String>, content: impl Into<Content>) -> Self {
         Self { tool_call_id: Some(tool_call_id.into()), ..Self::new(Role::Tool, content) }
     }
 
-    /// The name of the speaker.
+    /// Sets the name of the author.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// Adds a part to the content. Text that is there already becomes the first part.
+    /// Adds a part to the content. Existing text becomes the first part.
     #[must_use]
     pub fn part(mut self, part: ContentPart) -> Self {
         self.content.parts_mut().push(part);
         self
     }
 
-    /// What is said, parts joined; the model's reasoning is not part of it.
+    /// Returns the text, parts joined, without the model's reasoning.
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
         self.content.text()
     }
 
-    /// The model's reasoning, under whichever name the server sent it, once.
+    /// Returns the model's reasoning, under whichever name the server sends it, once.
     #[must_use]
     pub fn reasoning(&self) -> Option<Cow<'_, str>> {
         reasoning(
@@ -217,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_goes_back_unchanged() {
+    fn a_message_goes_back_unchanged() {
         let wire = json!({
             "role": "assistant", "content": "", "annotations": null, "reasoning_details": [{"data": "x"}],
             "tool_calls": [{"id": "call_1", "type": "function", "extra_content": {"google": {"thought_signature": "s"}},

@@ -15,8 +15,8 @@ use crate::wire::{
 object! {
     /// A request for a chat completion.
     ///
-    /// Only the model and the messages are required. Building cannot fail; [`validate`](Self::validate) says what can never be
-    /// right. What is not set is left out when the request is written, and the server's default holds.
+    /// Only the model and the messages are required. Building cannot fail; [`validate`](Self::validate) finds values that no server
+    /// accepts. A field that is not set is left out when the request is written, and the server's default applies.
     ///
     /// ```
     /// use atoma_types::{ChatCompletionMessage, ChatCompletionRequest};
@@ -42,51 +42,51 @@ object! {
         pub function_call: Option<Value>,
         /// Functions the model may call, in the form older than [`tools`](Self::tools).
         pub functions: Option<Vec<Value>> as NonEmpty,
-        /// What to add to the likelihood of tokens, by their ids: from −100, which bans a token, to 100, which allows no other.
+        /// The bias of tokens, by their ids: from −100, which bans a token, to 100, which allows no other.
         pub logit_bias: Option<BTreeMap<String, f32>> as NonEmpty,
         /// Whether to send the log probabilities of the tokens. The default is false.
         pub logprobs: Option<bool>,
-        /// How many tokens the model may generate, at least 1. If neither this nor `max_tokens` is set, Atoma sets 8192, and
+        /// The most tokens that the model may generate, at least 1. If neither this nor `max_tokens` is set, Atoma sets 8192, and
         /// reserves balance for as many.
         pub max_completion_tokens: Option<u32>,
-        /// The older name of `max_completion_tokens`, which beats it. Deprecated: the reference says it will go.
+        /// The older name of `max_completion_tokens`, which takes precedence. Deprecated: the reference says it will go.
         pub max_tokens: Option<u32>,
-        /// How many answers to generate, at least 1. The default is 1. Each is billed.
+        /// The number of choices to generate, at least 1. The default is 1. Each is billed.
         pub n: Option<u32>,
-        /// Whether the model may call several tools at once. The server's default is true.
+        /// Whether the model may call several tools in one message. The server's default is true.
         pub parallel_tool_calls: Option<bool>,
         /// From −2 to 2. Above zero, tokens that have appeared at all are less likely. The default is 0.
         pub presence_penalty: Option<f32>,
-        /// The form the answer must have. The default is text.
+        /// The format of the output. The default is text.
         pub response_format: Option<ResponseFormat>,
-        /// Asks for the same answer to the same request, as far as the server can. May be negative. No default.
+        /// Asks for the same output for the same request, as far as the server can. May be negative. No default.
         pub seed: Option<i64>,
         /// The latency tier: `auto` uses the credits of the scale tier if there are any, `default` does not. The default is `auto`.
         pub service_tier: Option<String>,
         /// Texts before which the model stops, at most 4. None by default.
         pub stop: Option<Vec<String>> as NonEmpty,
-        /// Whether to send the answer in pieces, as it is made. The default is false.
+        /// Whether to send the response in chunks, as it is generated. The default is false.
         pub stream: Option<bool>,
-        /// What else to send in a stream. Only with `stream`. Atoma's nodes always set `include_usage`. The member is left out
+        /// Options of a stream. Only with `stream`. Atoma's nodes always set `include_usage`. The member is left out
         /// if it is `None` or [`StreamOptions::none`]; a client may fill in its own default for `None`.
         pub stream_options: Option<StreamOptions> as NonEmpty,
         /// From 0 to 2: the higher, the more random. The default is the model's, usually 1. Set this or `top_p`, not both.
         pub temperature: Option<f32>,
-        /// Whether the model calls tools, and which. The default is `none` without tools, `auto` with them.
+        /// Whether the model calls tools, and which ones. The default is `none` without tools, `auto` with them.
         pub tool_choice: Option<ToolChoice>,
         /// The tools the model may call. None by default.
         pub tools: Option<Vec<ChatCompletionToolsParam>> as NonEmpty,
-        /// How many of the likeliest tokens to send at each place, from 0 to 20. Needs `logprobs`. The default is 0.
+        /// The number of likeliest tokens to send at each position, from 0 to 20. Needs `logprobs`. The default is 0.
         pub top_logprobs: Option<u32>,
         /// From 0 to 1: only the likeliest tokens that together have this probability are chosen from. The default is 1.
         pub top_p: Option<f32>,
-        /// A name for the end user, stable and telling nothing about them. No default.
+        /// A stable name for the end user that reveals nothing about them. No default.
         pub user: Option<String>,
     }
 }
 
 object! {
-    /// What else to send in a stream.
+    /// Options of a stream.
     pub struct StreamOptions {
         /// Whether to send the usage in a last chunk. The default is false; Atoma's nodes always do.
         pub include_usage: Option<bool>,
@@ -136,7 +136,7 @@ impl List for Messages<'_> {
 }
 
 impl ChatCompletionRequest {
-    /// A request to this model, with this conversation.
+    /// Returns a request to this model, with this conversation.
     pub fn new(
         model: impl Into<String>,
         messages: impl IntoIterator<Item = ChatCompletionMessage>,
@@ -151,7 +151,7 @@ impl ChatCompletionRequest {
         self
     }
 
-    /// Adds a tool the model may call.
+    /// Adds a tool that the model may call.
     #[must_use]
     pub fn tool(mut self, tool: ChatCompletionToolsParam) -> Self {
         self.tools.get_or_insert_with(Vec::new).push(tool);
@@ -161,8 +161,8 @@ impl ChatCompletionRequest {
     /// Sets a member that is not in the reference, such as a backend's `top_k`, `guided_json` or `reasoning_effort`.
     ///
     /// It is also the way to send a value outside a documented range on purpose: the member is written if the field of its name
-    /// is not set, and [`validate`](Self::validate) does not judge it. A JSON value knows no number that is not finite: such a
-    /// one is `null` before it comes here. Give fractions as `f64`: an `f32` becomes the `f64` nearest to it.
+    /// is not set, and [`validate`](Self::validate) does not check it. A number that is not finite becomes `null` in a JSON value
+    /// before it comes here. Give fractions as `f64`: an `f32` becomes the `f64` nearest to it.
     ///
     /// ```
     /// # use atoma_types::{ChatCompletionMessage, ChatCompletionRequest};
@@ -177,17 +177,17 @@ impl ChatCompletionRequest {
         self
     }
 
-    /// Checks what no server can take: required parts that are missing, numbers that are not finite, values outside the ranges of
+    /// Checks for values that no server accepts: required parts that are missing, numbers that are not finite, values outside the ranges of
     /// the reference, and members given twice.
     ///
-    /// It also refuses what Atoma's servers fail at with an error 500, which costs three attempts: an image URL that is neither
+    /// It also rejects requests that Atoma's servers fail at with an error 500, which costs three attempts: an image URL that is neither
     /// `http`, `https` nor `data`; a schema or `parameters` that is not an object; names of tools or schemas outside
-    /// `[A-Za-z0-9_-]{1,64}`; two tools of one name; a `tool_choice` other than `none` without tools; a tool's message that
-    /// answers no call. To send any of them on purpose, give the member to [`extra`](Self::extra) in place of the field.
+    /// `[A-Za-z0-9_-]{1,64}`; two tools with one name; a `tool_choice` other than `none` without tools; a tool's message
+    /// without the call that it has the result of. To send any of them on purpose, give the member to [`extra`](Self::extra) in place of the field.
     ///
     /// # Errors
     ///
-    /// The first fault found: the name of the field, and what to do.
+    /// The first fault: the name of the field, and a remedy.
     ///
     /// ```
     /// # use atoma_types::{ChatCompletionMessage, ChatCompletionRequest};
@@ -200,11 +200,11 @@ impl ChatCompletionRequest {
         validate::validate(self)
     }
 
-    /// The request as JSON, the body of a call; checked first, as [`validate`](Self::validate) does.
+    /// Returns the request as JSON, the body of a call. It is checked first, as [`validate`](Self::validate) does.
     ///
     /// # Errors
     ///
-    /// The first fault found.
+    /// The first fault.
     ///
     /// ```
     /// # use atoma_types::{ChatCompletionMessage, ChatCompletionRequest};

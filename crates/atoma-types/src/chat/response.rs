@@ -17,7 +17,7 @@ use crate::wire::{
 use crate::{ApiError, ParseError, json};
 
 object! {
-    /// The answer to a request that is not streamed.
+    /// The response to a request that is not streamed.
     ///
     /// ```
     /// use atoma_types::ChatCompletionResponse;
@@ -28,46 +28,46 @@ object! {
     /// # Ok::<(), atoma_types::ParseError>(())
     /// ```
     pub struct ChatCompletionResponse => after_reading {
-        /// The name of the completion.
+        /// The id of the completion.
         pub id: String,
-        /// What this is: `chat.completion`.
+        /// The kind of object: `chat.completion`.
         pub object: ObjectKind as WhenSet,
-        /// When it was made, in seconds since 1970. Zero if the server did not say.
+        /// The time of creation in seconds since 1970. Zero if the server does not say.
         pub created: i64,
-        /// The model that answered.
+        /// The model that wrote the completion.
         pub model: String,
-        /// The answers: one, unless the request asked for more with `n`.
+        /// The choices: one, unless the request asked for more with `n`.
         pub choices: Vec<ChatCompletionChoice> as Always,
-        /// How many tokens it took. See also [`ChatCompletionResponse::usage`].
+        /// The number of tokens used. See also [`ChatCompletionResponse::usage`].
         pub usage: Option<Usage>,
         /// The latency tier that served the request.
         pub service_tier: Option<String>,
-        /// Which build of the backend answered.
+        /// The build of the backend.
         pub system_fingerprint: Option<String>,
         /// The signature of Atoma's node over `response_hash`, in base64.
         pub signature: Option<String>,
-        /// The BLAKE2b-256 hash of the answer without this member and `signature`, in base64.
+        /// The BLAKE2b-256 hash of the response without this member and `signature`, in base64.
         pub response_hash: Option<String>,
-        /// What went wrong, where a server says so under a status of success. It beats the choices. See also
+        /// The error, if the server reports one with a status of success. It takes precedence over the choices. See also
         /// [`ChatCompletionResponse::error`].
         pub error: Option<Box<ApiError>> as ErrorMember,
     }
 }
 
 object! {
-    /// One answer.
+    /// One choice: a message, and why it ended.
     pub struct ChatCompletionChoice {
-        /// Its place among the answers, from zero.
+        /// The position among the choices, from 0.
         pub index: u32 as Index,
-        /// The message, ready to go into the next request.
+        /// The message. It can be part of the next request as it is.
         pub message: ChatCompletionMessage = "message" | "delta",
-        /// Why the model stopped. Absent if the server did not say.
+        /// Why the model stopped. `None` if the server does not say.
         pub finish_reason: Option<FinishReason> as Finish,
-        /// Which stop token or stop text was met.
+        /// The stop token or stop text that ended the choice.
         pub stop_reason: Option<StopReason>,
         /// The log probabilities of the tokens, if the request asked for them.
         pub logprobs: Option<Box<Logprobs>> as Boxed,
-        /// What went wrong with this answer.
+        /// The error of this choice.
         pub error: Option<Box<ApiError>> as ErrorMember,
     }
 }
@@ -75,32 +75,32 @@ object! {
 open_enum! {
     /// Why a model stopped.
     pub enum FinishReason {
-        /// It was done, or met a stop sequence.
+        /// It was done, or reached a stop sequence.
         Stop = "stop",
-        /// It met the limit of tokens.
+        /// It reached the limit of tokens.
         Length = "length",
-        /// It wants tools called.
+        /// It calls tools.
         ToolCalls = "tool_calls",
-        /// A filter held content back.
+        /// A filter removed content.
         ContentFilter = "content_filter",
-        /// It wants a function called, in the form older than tools.
+        /// It calls a function, in the form older than tools.
         FunctionCall = "function_call",
     }
 }
 
 open_enum! {
-    /// What an object says it is.
+    /// The kind of an object, by its member `object`.
     pub enum ObjectKind = Unspecified {
-        /// A whole answer.
+        /// A whole response.
         ChatCompletion = "chat.completion",
-        /// A piece of a streamed answer.
+        /// A chunk of a streamed response.
         ChatCompletionChunk = "chat.completion.chunk",
-        /// Nothing: the member is absent or empty.
+        /// Unspecified: the member is absent or empty.
         Unspecified = "",
     }
 }
 
-/// Which stop token or stop text was met: a bare number or a bare string on the wire.
+/// The stop token or stop text that ended the choice: a number or a string on the wire.
 ///
 /// The form of the OpenAPI document, `{"Int": 1}` or `{"String": "a"}`, is read as well.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,17 +112,18 @@ pub enum StopReason {
 }
 
 impl ChatCompletionResponse {
-    /// Reads a body: its first JSON value, whatever blank lines stand before it and whatever follows.
+    /// Reads a body: its first JSON value. Blank lines before it and anything after it are ignored.
     ///
-    /// Flaws of real servers are mended: half a UTF-16 surrogate pair becomes U+FFFD, and so do bytes that are no UTF-8; a raw
-    /// control character is read as if escaped; `NaN` is read as `null`, and a number too great as the greatest.
+    /// Flaws of real servers are repaired: half a UTF-16 surrogate pair becomes U+FFFD, and so do bytes that are not UTF-8; a raw
+    /// control character is read as if escaped; `NaN` is read as `null`, and a number that is too large as the largest. An integer
+    /// beyond 64 bits is kept as a string of its digits.
     ///
-    /// So are flaws of tool calls: a call without an id, or with the id of another, gets one of its own; a function call that
-    /// was never named is dropped; no arguments become `{}`.
+    /// So are flaws of tool calls: a call without an id, or with the id of another, gets a new one; a function call without a
+    /// name is dropped; no arguments become `{}`.
     ///
     /// # Errors
     ///
-    /// The body is no JSON object, or is cut off. An error told by the server is none of reading: see
+    /// The body is not a JSON object, or is incomplete. An error that the server reports is not a parse error: see
     /// [`ChatCompletionResponse::error`].
     pub fn from_slice(body: &[u8]) -> Result<Self, ParseError> {
         let mut response: Self = json::object_from_slice(body)?;
@@ -150,22 +151,22 @@ impl ChatCompletionResponse {
         }
     }
 
-    /// The text of the first choice (index 0), parts joined; empty without one.
+    /// Returns the text of the first choice (index 0), parts joined; empty without one.
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
         self.message().map(ChatCompletionMessage::text).unwrap_or_default()
     }
 
-    /// The message of the first choice (index 0).
+    /// Returns the message of the first choice (index 0).
     #[must_use]
     pub fn message(&self) -> Option<&ChatCompletionMessage> {
         self.first().map(|choice| &choice.message)
     }
 
-    /// The message of the first choice (index 0) without the tool calls that were cut off.
+    /// Returns the message of the first choice (index 0) without the tool calls that are incomplete.
     ///
     /// A call whose arguments are not valid JSON cannot be made, and servers refuse a conversation in which a call has no
-    /// result. Use this to go on with the conversation after a stream that ended early. In a response without a finish reason,
+    /// result. Use this to continue the conversation after a stream that ended early. In a response without a finish reason,
     /// a last call without arguments is left out as well.
     ///
     /// ```
@@ -192,7 +193,7 @@ impl ChatCompletionResponse {
         Some(message)
     }
 
-    /// Why the model stopped, in the first choice (index 0).
+    /// Returns why the model stopped, in the first choice (index 0).
     #[must_use]
     pub fn finish_reason(&self) -> Option<&FinishReason> {
         self.first()?.finish_reason.as_ref()
@@ -202,20 +203,20 @@ impl ChatCompletionResponse {
         self.choices.iter().find(|choice| choice.index == 0).or(self.choices.first())
     }
 
-    /// The calls the model wants made, in the first choice (index 0).
+    /// Returns the tool calls of the first choice (index 0).
     #[must_use]
     pub fn tool_calls(&self) -> &[ToolCall] {
         self.message().map(|message| message.tool_calls.as_slice()).unwrap_or_default()
     }
 
-    /// What went wrong, said of the whole or of a choice.
+    /// Returns the error that the server reports, of the whole or of a choice.
     #[must_use]
     pub fn error(&self) -> Option<&ApiError> {
         let in_choices = || self.choices.iter().find_map(|choice| choice.error.as_deref());
         self.error.as_deref().or_else(in_choices)
     }
 
-    /// How many tokens it took, also where a server says so in a member of its own (`x_groq.usage`) or in the choice.
+    /// Returns the number of tokens used, also where the server sends it in a member of its vendor (`x_groq.usage`) or in the choice.
     #[must_use]
     pub fn usage(&self) -> Option<Cow<'_, Usage>> {
         let extras =

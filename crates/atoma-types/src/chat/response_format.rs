@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use crate::json;
 use crate::wire::{Piece, Tagged, by_value_type, object};
 
-/// The form an answer must have.
+/// The format of the output.
 ///
 /// ```
 /// use atoma_types::ResponseFormat;
@@ -19,30 +19,30 @@ pub enum ResponseFormat {
     /// Text, the default.
     #[default]
     Text,
-    /// Some JSON object.
+    /// A JSON object.
     JsonObject,
-    /// JSON that fits a schema.
+    /// JSON that conforms to a schema.
     JsonSchema(JsonSchemaFormat),
-    /// Any other form, such as a grammar; written as it is.
+    /// Any other format, such as a grammar; written unchanged.
     Other(Value),
 }
 
 object! {
-    /// A schema the answer must fit.
+    /// A schema that the output must conform to.
     pub struct JsonSchemaFormat {
-        /// The name of the form.
+        /// The name of the format: 1 to 64 letters, digits, underscores or dashes.
         pub name: String,
-        /// What the form is for, told to the model.
+        /// A description of the format, for the model.
         pub description: Option<String>,
         /// The JSON Schema.
         pub schema: Option<Value>,
-        /// Whether the answer must fit exactly.
+        /// Whether the output must conform exactly. The server's default is false.
         pub strict: Option<bool>,
     }
 }
 
 impl ResponseFormat {
-    /// JSON that fits `schema`. For a description or strictness, fill a [`JsonSchemaFormat`].
+    /// Returns the format of JSON that conforms to `schema`. For a description or strictness, use a [`JsonSchemaFormat`].
     pub fn json_schema(name: impl Into<String>, schema: Value) -> Self {
         Self::JsonSchema(JsonSchemaFormat::new(name, schema))
     }
@@ -78,19 +78,19 @@ impl ResponseFormat {
 }
 
 impl JsonSchemaFormat {
-    /// A schema and its name.
+    /// Returns a format with this name and schema.
     pub fn new(name: impl Into<String>, schema: Value) -> Self {
         Self { name: name.into(), schema: Some(schema), ..Self::default() }
     }
 
-    /// What the form is for, told to the model.
+    /// A description of the format, for the model.
     #[must_use]
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.description = Some(description.into());
         self
     }
 
-    /// Whether the answer must fit exactly. The server's default is false.
+    /// Sets whether the output must conform exactly. The server's default is false.
     #[must_use]
     pub fn strict(mut self, strict: bool) -> Self {
         self.strict = Some(strict);

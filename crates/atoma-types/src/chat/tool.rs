@@ -6,7 +6,7 @@ use crate::open_enum::open_enum;
 use crate::wire::{Piece, by_value_type, object};
 
 object! {
-    /// A tool the model may call.
+    /// A tool that the model may call.
     ///
     /// ```
     /// use atoma_types::ChatCompletionToolsParam;
@@ -18,7 +18,7 @@ object! {
     /// assert_eq!(tool.function.name, "get_weather");
     /// ```
     pub struct ChatCompletionToolsParam {
-        /// What the tool is: a function.
+        /// The kind of tool: a function.
         pub kind: ToolKind = "type",
         /// The function.
         pub function: FunctionDefinition as WhenSet,
@@ -26,27 +26,27 @@ object! {
 }
 
 object! {
-    /// A function the model may call: its name, and what it takes.
+    /// A function that the model may call.
     pub struct FunctionDefinition {
-        /// Its name: letters, digits, underscores and dashes, at most 64 of them.
+        /// The name: 1 to 64 letters, digits, underscores or dashes.
         pub name: String,
-        /// What it does, told to the model.
+        /// A description of the function, for the model.
         pub description: Option<String>,
-        /// What it takes, as a JSON Schema of an object. Absent: nothing.
+        /// The parameters, as a JSON Schema of an object. `None` means no parameters.
         pub parameters: Option<Value>,
-        /// Whether the arguments must fit the schema exactly. The server's default is false.
+        /// Whether the arguments must conform to the schema exactly. The server's default is false.
         pub strict: Option<bool>,
     }
 }
 
 object! {
-    /// A call the model wants made. Answer it with [`crate::ChatCompletionMessage::tool`].
+    /// A tool call of the model. Send its result with [`crate::ChatCompletionMessage::tool`].
     pub struct ToolCall {
-        /// The name of this call, to be given back with its result.
+        /// The id of the call, to be sent with its result.
         pub id: String,
-        /// What is called: a function.
+        /// The kind of tool: a function.
         pub kind: ToolKind = "type",
-        /// The function and its arguments.
+        /// The function and its arguments. Empty in calls of other kinds.
         pub function: FunctionCall as WhenSet,
     }
 }
@@ -56,7 +56,7 @@ object! {
     pub struct FunctionCall {
         /// The function's name.
         pub name: String,
-        /// The arguments, as JSON text the model wrote: it may be broken, or not fit the schema. See
+        /// The arguments, as JSON text that the model wrote: it may be invalid, or not conform to the schema. See
         /// [`ToolCall::arguments_json`].
         pub arguments: String as JsonText,
     }
@@ -65,11 +65,11 @@ object! {
 object! {
     /// A fragment of a call, in a stream. Only `index` is dependable: servers send the rest in the first fragment of a call.
     pub struct ToolCallDelta {
-        /// Which call of the choice the fragment belongs to.
+        /// The position of the call among those of the choice.
         pub index: Option<i64>,
-        /// The name of the call.
+        /// The id of the call.
         pub id: Option<String>,
-        /// What is called: a function.
+        /// The kind of tool: a function.
         pub kind: Option<ToolKind> = "type",
         /// The fragment.
         pub function: FunctionCallDelta as WhenSet,
@@ -87,14 +87,14 @@ object! {
 }
 
 open_enum! {
-    /// What a tool is. Absent on the wire means [`ToolKind::Function`].
+    /// The kind of a tool. Absent on the wire means [`ToolKind::Function`].
     pub enum ToolKind = Function {
         /// A function of the caller.
         Function = "function",
     }
 }
 
-/// Whether the model calls tools, and which.
+/// Whether the model calls tools, and which ones.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub enum ToolChoice {
@@ -112,27 +112,27 @@ pub enum ToolChoice {
 }
 
 impl ChatCompletionToolsParam {
-    /// A function of this name: letters, digits, underscores and dashes, at most 64 of them.
+    /// Returns a function with this name: 1 to 64 letters, digits, underscores or dashes.
     pub fn function(name: impl Into<String>) -> Self {
         let function = FunctionDefinition { name: name.into(), ..FunctionDefinition::default() };
         Self { function, ..Self::default() }
     }
 
-    /// What the function does, told to the model.
+    /// Sets the description of the function, for the model.
     #[must_use]
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.function.description = Some(description.into());
         self
     }
 
-    /// What the function takes, as a JSON Schema of an object.
+    /// Sets the parameters, as a JSON Schema of an object.
     #[must_use]
     pub fn parameters(mut self, parameters: Value) -> Self {
         self.function.parameters = Some(parameters);
         self
     }
 
-    /// Whether the arguments must fit the schema exactly. The server's default is false.
+    /// Sets whether the arguments must conform to the schema exactly. The server's default is false.
     #[must_use]
     pub fn strict(mut self, strict: bool) -> Self {
         self.function.strict = Some(strict);
@@ -141,7 +141,7 @@ impl ChatCompletionToolsParam {
 }
 
 impl ToolCall {
-    /// A call of a function, with its arguments as JSON text.
+    /// Returns a call of a function, with its arguments as JSON text.
     pub fn function(
         id: impl Into<String>,
         name: impl Into<String>,
@@ -165,7 +165,7 @@ impl ToolCall {
     ///
     /// # Errors
     ///
-    /// The text is not JSON, or does not fit the type: models write it, and it may be wrong or cut off.
+    /// The text is not JSON, or does not fit the type: the model may have written it wrong, or may have been stopped.
     ///
     /// ```
     /// use atoma_types::ToolCall;
@@ -186,11 +186,11 @@ impl ToolCall {
         if text.is_empty() { "{}" } else { text }
     }
 
-    /// The arguments as a JSON value. No text at all is an empty object, as models write it for functions that take nothing.
+    /// Returns the arguments as a JSON value. No text is an empty object, as models write it for functions without parameters.
     ///
     /// # Errors
     ///
-    /// The text is no JSON: models write it, and may write it wrong or be cut off.
+    /// The text is not JSON: the model may have written it wrong, or may have been stopped.
     ///
     /// ```
     /// use atoma_types::ToolCall;
@@ -293,7 +293,7 @@ mod tests {
         assert!(read("").unwrap().is_empty());
         for (text, error) in [
             (r#"{"a": "secret"}"#, "the JSON does not have the expected form, at line 1 column 14"),
-            (r#"{"a": 1"#, "the JSON ends too early, at line 1 column 7"),
+            (r#"{"a": 1"#, "JSON ended unexpectedly at line 1 column 7"),
             (r#"{"a" 1}"#, "invalid JSON at line 1 column 6"),
         ] {
             assert_eq!(read(text).unwrap_err().to_string(), error);

@@ -6,28 +6,28 @@ use crate::wire::object;
 use crate::{Extra, json};
 
 object! {
-    /// How many tokens a completion took.
+    /// The number of tokens that a completion used.
     ///
     /// In a stream it comes in a last chunk without choices, or in every chunk: the last count that is not zero is taken.
     /// `input_tokens` and `output_tokens` are read where the usual members are missing.
     pub struct Usage => complete {
         /// Tokens of the prompt.
         pub prompt_tokens: u64,
-        /// Tokens generated, over all choices. Zero if the server did not say.
+        /// Tokens generated, over all choices. Zero if the server does not say.
         pub completion_tokens: u64,
         /// Both together, as the server counts them; their sum if it does not say.
         pub total_tokens: u64,
-        /// What the tokens of the prompt were.
+        /// The kinds of tokens in the prompt.
         pub prompt_tokens_details: Option<PromptTokensDetails>,
-        /// What the generated tokens were.
+        /// The kinds of generated tokens.
         pub completion_tokens_details: Option<CompletionTokensDetails>,
     }
 }
 
 object! {
-    /// What the tokens of the prompt were.
+    /// The kinds of tokens in the prompt.
     pub struct PromptTokensDetails {
-        /// Tokens answered from the server's cache.
+        /// Tokens read from the server's cache.
         pub cached_tokens: Option<u64>,
         /// Tokens of audio.
         pub audio_tokens: Option<u64>,
@@ -35,7 +35,7 @@ object! {
 }
 
 object! {
-    /// What the generated tokens were.
+    /// The kinds of generated tokens.
     pub struct CompletionTokensDetails {
         /// Tokens spent on reasoning.
         pub reasoning_tokens: Option<u64>,

@@ -8,7 +8,7 @@ use super::response_format::ResponseFormat;
 use super::tool::{ToolChoice, ToolKind};
 use crate::validate::{check_counts, check_extra, check_model, check_range};
 
-/// A request that no server can take: which field, and what to do.
+/// A request that no server accepts: the field at fault, and a remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidRequest {
     field: String,
@@ -16,13 +16,13 @@ pub struct InvalidRequest {
 }
 
 impl InvalidRequest {
-    /// The name of the field that is at fault, as on the wire: `temperature`, `messages[2].tool_call_id`.
+    /// Returns the name of the field at fault, as on the wire: `temperature`, `messages[2].tool_call_id`.
     #[must_use]
     pub fn field(&self) -> &str {
         &self.field
     }
 
-    /// What serializing failed at: a field, and what is wrong with it.
+    /// The error of serializing a field.
     pub(crate) fn unwritable(why: &str) -> Self {
         let (field, fault) = why.split_once(' ').unwrap_or((why, ""));
         Self::new(field, fault)
@@ -79,7 +79,7 @@ fn check_message(place: usize, message: &ChatCompletionMessage) -> Result<(), In
         let field = format!("messages[{place}].tool_call_id");
         return Err(InvalidRequest::new(
             field,
-            "is missing: a tool's message names the call it answers",
+            "is missing: a tool's message names the call that it has the result of",
         ));
     }
     if message.role == Role::Function && message.name.is_none() && !message.extra.contains("name") {
@@ -125,7 +125,7 @@ fn check_answer(
     let field = format!("messages[{place}].tool_call_id");
     Err(InvalidRequest::new(
         field,
-        "answers no tool call: no message before it has a call with this id",
+        "matches no tool call: no message before it has a call with this id",
     ))
 }
 
@@ -202,14 +202,14 @@ mod tests {
     }
 
     #[test]
-    fn each_fault_is_told_with_its_field() {
+    fn each_fault_is_reported_with_its_field() {
         let tool = ChatCompletionMessage::new(Role::Tool, "x");
         for (request, text) in [
             (request().model(" "), "model is empty: name a model of the server"),
             (request().messages([]), "messages is empty: add at least one message"),
             (
                 request().message(tool),
-                "messages[1].tool_call_id is missing: a tool's message names the call it answers",
+                "messages[1].tool_call_id is missing: a tool's message names the call that it has the result of",
             ),
             (request().temperature(2.1), "temperature must be from 0 to 2"),
             (request().temperature(f32::NAN), "temperature is not a finite number"),
@@ -304,7 +304,7 @@ mod tests {
             ),
             (
                 request().message(ChatCompletionMessage::tool("call_1", "x")),
-                "messages[1].tool_call_id answers no tool call: no message before it has a call with this id".to_owned(),
+                "messages[1].tool_call_id matches no tool call: no message before it has a call with this id".to_owned(),
                 "messages",
             ),
         ] {

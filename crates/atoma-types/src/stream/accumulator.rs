@@ -11,10 +11,10 @@ use crate::chat::response::{
 };
 use crate::wire::settle;
 
-/// How many choices are kept; what goes beyond is passed over.
+/// The most choices that are kept; further ones are skipped.
 const MOST_CHOICES: usize = 128;
 
-/// Puts the chunks of a stream together into the response that an unstreamed call would have given.
+/// Joins the chunks of a stream into the response that a call without streaming would have returned.
 ///
 /// - Text, refusal and reasoning are joined, per choice. Reasoning keeps the name or names it came under.
 /// - Fragments of tool calls go to the call of their index and id; a new id at an index begins another call, and so does a named
@@ -22,22 +22,22 @@ const MOST_CHOICES: usize = 128;
 /// - Of usage, finish reason, stop reason and unknown members the last that is not null counts; log probabilities are joined.
 /// - `signature` and `response_hash` are of single chunks: the response has none.
 ///
-/// Pushing takes time and memory in proportion to what is new in the chunk. At most 128 choices, 128 tool calls per choice, and
-/// 128 unknown members per object are kept; what goes beyond is passed over.
+/// Pushing takes time and memory in proportion to the new parts of the chunk. At most 128 choices, 128 tool calls per choice, and
+/// 128 unknown members per object are kept; further ones are skipped.
 ///
 /// ```
 /// use atoma_types::{ChatCompletionAccumulator, ChunkReader};
 ///
 /// let mut reader = ChunkReader::new();
-/// let mut answer = ChatCompletionAccumulator::new();
+/// let mut response = ChatCompletionAccumulator::new();
 /// for data in [
 ///     r#"{"choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hel"}}]}"#,
 ///     r#"{"choices": [{"index": 0, "delta": {"content": "lo"}, "finish_reason": "stop"}]}"#,
 /// ] {
-///     answer.push(&reader.read(data.as_bytes())?);
+///     response.push(&reader.read(data.as_bytes())?);
 /// }
-/// assert!(answer.all_finished());
-/// assert_eq!(answer.into_response().text(), "Hello");
+/// assert!(response.all_finished());
+/// assert_eq!(response.into_response().text(), "Hello");
 /// # Ok::<(), atoma_types::ParseError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -48,7 +48,7 @@ pub struct ChatCompletionAccumulator {
     size: usize,
 }
 
-/// What is known of one choice. Its tool calls and its reasoning are kept apart until the end.
+/// One choice so far. Its tool calls and its reasoning are kept apart until the end.
 #[derive(Debug, Clone, PartialEq, Default)]
 struct ChoiceSoFar {
     choice: ChatCompletionChoice,
@@ -61,7 +61,7 @@ struct ChoiceSoFar {
 }
 
 impl ChatCompletionAccumulator {
-    /// Nothing yet.
+    /// Returns an accumulator without chunks.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -81,13 +81,13 @@ impl ChatCompletionAccumulator {
         }
     }
 
-    /// The response so far, for as long as the stream goes on.
+    /// Returns the response so far, while the stream continues.
     #[must_use]
     pub fn response(&self) -> ChatCompletionResponse {
         self.clone().into_response()
     }
 
-    /// The response: whole if every choice is finished, else what came of it.
+    /// Returns the response. It is complete if every choice is finished.
     #[must_use]
     pub fn into_response(self) -> ChatCompletionResponse {
         let mut response = self.response;
@@ -97,27 +97,26 @@ impl ChatCompletionAccumulator {
         response
     }
 
-    /// How many chunks were pushed.
+    /// Returns the number of chunks pushed.
     #[must_use]
     pub fn chunks(&self) -> u64 {
         self.chunks
     }
 
-    /// About how many bytes of text, arguments and log probabilities are kept: for those who bound
-    /// what a server may make them keep.
+    /// Returns about how many bytes of text, arguments and log probabilities are kept, so that the caller can limit them.
     #[must_use]
     #[inline]
     pub fn size(&self) -> usize {
         self.size
     }
 
-    /// How many choices were seen.
+    /// Returns the number of choices seen.
     #[must_use]
     pub fn choices(&self) -> usize {
         self.choices.len()
     }
 
-    /// Whether there is a choice, and every choice seen has a finish reason.
+    /// Returns true if there is a choice, and every choice seen has a finish reason.
     #[must_use]
     pub fn all_finished(&self) -> bool {
         !self.choices.is_empty()
@@ -158,7 +157,7 @@ impl ChatCompletionAccumulator {
             Err(_) if self.choices.len() >= MOST_CHOICES => return None,
             Err(place) => {
                 let choice = ChatCompletionChoice { index, ..ChatCompletionChoice::default() };
-                // Nearly every answer has one choice, and room for four is large.
+                // Nearly every response has one choice, and room for four is large.
                 self.choices.reserve_exact(usize::from(self.choices.is_empty()));
                 self.choices.insert(place, ChoiceSoFar { choice, ..ChoiceSoFar::default() });
                 place
@@ -171,9 +170,9 @@ impl ChatCompletionAccumulator {
 /// The chunks of a stream that was read before.
 impl<'a> FromIterator<&'a ChatCompletionChunk> for ChatCompletionAccumulator {
     fn from_iter<I: IntoIterator<Item = &'a ChatCompletionChunk>>(chunks: I) -> Self {
-        let mut answer = Self::new();
-        chunks.into_iter().for_each(|chunk| answer.push(chunk));
-        answer
+        let mut response = Self::new();
+        chunks.into_iter().for_each(|chunk| response.push(chunk));
+        response
     }
 }
 

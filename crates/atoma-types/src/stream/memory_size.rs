@@ -5,10 +5,10 @@ use crate::chat::chunk::ChatCompletionChunkDelta;
 use crate::chat::content::{Content, ContentPart};
 use crate::chat::logprobs::Logprobs;
 
-/// About what an entry of a list takes beside its text.
+/// About the size of an entry of a list without its text.
 const ENTRY: usize = 64;
 
-/// About how many bytes a delta adds to what is kept of an answer.
+/// About how many bytes a delta adds to a response.
 pub(crate) fn of_delta(delta: &ChatCompletionChunkDelta) -> usize {
     let texts = [&delta.reasoning, &delta.reasoning_content, &delta.refusal];
     let texts: usize = texts.into_iter().flatten().map(String::len).sum();

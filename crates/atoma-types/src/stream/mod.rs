@@ -239,7 +239,7 @@ mod tests {
             ("an error after it", format!("{a}{{\"error\":\"e\"}}"), &["a", "error: e"]),
             ("half of one after it", format!("{a}{}", &b[..9]), &["a", "broken"]),
             ("spaces around it", format!(" {a}\n "), &["a"]),
-            ("a mended one first", a.replace("\"a\"", "\"a\",\"x\":NaN") + b, &["a", "b"]),
+            ("a repaired one first", a.replace("\"a\"", "\"a\",\"x\":NaN") + b, &["a", "b"]),
             ("text", "upstream timed out".to_owned(), &["unreadable"]),
             ("null", "null".to_owned(), &["nothing"]),
             ("a comment", ": ping".to_owned(), &["nothing"]),

@@ -75,7 +75,7 @@ impl<C: StreamedChunk> Reader<C> {
                 }
                 Ok(())
             }
-            Err(flaw) if flaw.is_mendable() => {
+            Err(flaw) if flaw.is_repairable() => {
                 *data = &text[self.read_repaired(text.as_bytes(), Some(flaw), correct)?..];
                 Ok(())
             }

@@ -160,7 +160,7 @@ fn find<C: StreamedChunk>(
     gaps: &mut Vec<Gap>,
 ) -> Option<()> {
     let mut scanner = Scanner::new(json.as_bytes());
-    // Where the open objects begin, and the names in each object: a repeated one is no template.
+    // Where the open objects begin, and the names in each object: a repeated one rules out a template.
     let mut objects = Vec::with_capacity(8);
     let mut names: Vec<(usize, &str)> = Vec::with_capacity(16);
     while let Some(token) = scanner.next() {
@@ -295,7 +295,7 @@ fn unescape(raw: &str, text: &mut String) -> Option<()> {
             b'b' => '\u{8}',
             b'f' => '\u{c}',
             escape @ (b'"' | b'\\' | b'/') => char::from(escape),
-            // A code unit, which may be half of a character: serde_json tells.
+            // A code unit, which may be half of a character, is read by serde_json.
             _ => {
                 *text = serde_json::from_str(&format!("\"{raw}\"")).ok()?;
                 return Some(());

@@ -1,7 +1,7 @@
 //! Types whose meaning depends on a member, such as `type`: they are read as a whole JSON value first.
 
-/// The functions of a [`super::Codec`] that read any value but `null` by way of a function, which gives back what means
-/// nothing.
+/// The functions of a [`super::Codec`] that read any value but `null` through a function that returns values without meaning
+/// as an error.
 macro_rules! by_value {
     ($ty:ty, $read:expr) => {
         fn scalar(value: $crate::wire::Scalar<'_>) -> $crate::wire::Read<$ty> {
@@ -23,7 +23,7 @@ macro_rules! by_value {
     };
 }
 
-/// Reads a type by way of its function `read_value`, and writes it as its function `piece` says.
+/// Reads a type through its function `read_value`, and writes it through its function `piece`.
 macro_rules! by_value_type {
     ($name:ident, $expected:literal) => {
         impl<'de> serde::Deserialize<'de> for $name {

@@ -6,7 +6,7 @@ use super::by_value::by_value;
 use super::{Codec, Elements, Members, Piece, Plain, Read, Scalar, Stopped};
 use crate::json::text_of;
 
-/// A member that tells an error.
+/// A member that reports an error.
 pub(crate) struct ErrorMember;
 
 /// A position: below zero counts as zero, beyond `u32` as the greatest.
@@ -73,7 +73,7 @@ where
     }
 }
 
-/// A string that holds JSON: any other value that stands in its place is put into text.
+/// A string that holds JSON: any other value in its place is written as text.
 pub(crate) struct JsonText;
 
 impl Codec<String> for JsonText {

@@ -35,7 +35,7 @@ pub(crate) use write::{List, Piece, Tagged};
 pub(crate) enum Read<T = ()> {
     /// A value whose meaning is plain.
     Known(T),
-    /// Nothing: `null`, or what stands for it.
+    /// `null`, or a value that means the same.
     Null,
     /// A value that means nothing here. Whoever handed it out keeps it.
     Unknown,
@@ -54,7 +54,7 @@ impl<T> Read<T> {
         }
     }
 
-    /// Puts a known value where it belongs. What says nothing erases nothing.
+    /// Stores the value, unless it is empty and the target already has one.
     pub(crate) fn put<C: Codec<T>>(self, target: &mut T) -> Read {
         self.map(|value| {
             if !C::is_absent(&value) || C::is_absent(target) {
@@ -67,7 +67,8 @@ impl<T> Read<T> {
 /// The usual way of reading and writing a type.
 pub(crate) struct Plain;
 
-/// How a `T` is read from any JSON value, and written. A kind of value that is not told of has no meaning.
+/// How a `T` is read from any JSON value, and written. JSON kinds that a codec does not override are rejected (and kept in
+/// `extra`).
 pub(crate) trait Codec<T> {
     /// Whether an absent value is left out when its object is written.
     const OMIT: bool = false;
@@ -135,7 +136,7 @@ impl<T, C: Codec<T>> Target for Field<'_, T, C> {
     }
 }
 
-/// Reads a value that stands alone, where there is no `extra` to keep what cannot be read.
+/// Reads a value that is not a member: there is no `extra` to keep it if it cannot be read.
 pub(crate) fn read_whole<'de, T, D>(deserializer: D, expected: &str) -> Result<T, D::Error>
 where
     Plain: Codec<T>,

@@ -173,7 +173,7 @@ pub(crate) use {object, wire_codec, wire_name, wire_omit};
 
 /// An object with fields and extra members. A field's place is its position among the members.
 ///
-/// Reading and writing are traits of their own, so that a program that only reads a model does not hold what writes it.
+/// Reading and writing are separate traits, so that a program that only reads a model does not contain the code that writes it.
 pub(crate) trait Object {
     /// The names of its fields on the wire, by their places.
     fn names(&self) -> &'static [&'static str];
@@ -201,7 +201,7 @@ pub(crate) trait ReadObject: Object {
 
 /// What is written member by member.
 pub(crate) trait WriteObject: Object {
-    /// Hands each field to `write` by its name on the wire, with whether it is set; all at once, since most are absent
+    /// Hands each field to `write` by its name on the wire, with whether it is set; in one call, since most are absent
     /// and left out.
     fn pieces(&self, write: &mut dyn FnMut(&'static str, bool, Piece<'_>));
 

@@ -14,7 +14,7 @@ pub(crate) struct Stopped;
 enum Name {
     /// A known one, by its place.
     Known(usize),
-    /// Any other, which is told apart.
+    /// Any other, which is kept separately.
     Other,
 }
 
@@ -42,7 +42,7 @@ pub(crate) trait Elements: Rest {
     fn next(&mut self, target: &mut dyn Target) -> Result<bool, Stopped>;
 }
 
-/// Reads a list or an object as a whole by way of a function, which gives back what means nothing.
+/// Reads a list or an object as a whole through a function that returns values without meaning as an error.
 pub(crate) fn whole<T>(
     source: &mut (impl Rest + ?Sized),
     read: fn(Value) -> Result<T, Value>,
@@ -56,7 +56,7 @@ pub(crate) fn whole<T>(
     })
 }
 
-/// Reads a value; what is unknown is passed over.
+/// Reads a value; an unknown one is skipped.
 pub(crate) fn read<'de, D: Deserializer<'de>>(
     deserializer: D,
     target: &mut dyn Target,
@@ -65,7 +65,7 @@ pub(crate) fn read<'de, D: Deserializer<'de>>(
     deserializer.deserialize_any(Any { target, unknown: &mut None, wide })
 }
 
-/// Tells a target what a value is, and keeps it if it is unknown.
+/// Passes a value to a target, and keeps it if it is unknown.
 struct Any<'a> {
     target: &'a mut dyn Target,
     unknown: &'a mut Option<Box<Value>>,

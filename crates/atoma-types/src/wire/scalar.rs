@@ -204,7 +204,7 @@ impl<T: Model> Codec<Option<Box<T>>> for Boxed {
     }
 }
 
-/// A list: elements that mean nothing are passed over, and one value alone is a list of one.
+/// A list. Elements without meaning are skipped, and a single value is a list of one.
 impl<T> Codec<Vec<T>> for Plain
 where
     Self: Codec<T>,

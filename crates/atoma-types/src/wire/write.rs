@@ -28,7 +28,7 @@ pub(crate) enum Piece<'a> {
     Unwritable,
 }
 
-/// An object that begins with its `type`, and has one member of its own.
+/// An object that begins with its `type`, and has one more member.
 pub(crate) struct Tagged<'a> {
     pub(crate) kind: &'static str,
     pub(crate) name: &'static str,

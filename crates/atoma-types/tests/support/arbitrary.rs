@@ -36,7 +36,7 @@ pub(crate) fn value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Unknown members: their names are no model's.
+/// Unknown members: no model has their names.
 pub(crate) fn extra() -> impl Strategy<Value = Extra> {
     let member = ("x_[a-z]{0,6}", value());
     prop_oneof![3 => Just(Extra::new()), 1 => vec(member, 0..3).prop_map(|members| members.into_iter().collect())]
