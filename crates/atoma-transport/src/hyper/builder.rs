@@ -1,9 +1,8 @@
-#[cfg(feature = "http2")]
-use super::Http2;
 use super::{
     Crypto, HyperTransport, Proxy, Resolver,
     config_error::ConfigError,
     connect::Connector,
+    core::{HyperCore, Multiplexer},
     keep_alive::Limits,
     pool::Pool,
     resolve::SystemResolver,
@@ -28,8 +27,7 @@ pub struct HyperTransportBuilder {
     max_head_size: usize,
     plain_http: PlainHttp,
     tcp_keepalive: Option<Duration>,
-    #[cfg(feature = "http2")]
-    http2: Option<Http2>,
+    pub(super) multiplexer: Option<Box<dyn Multiplexer>>,
 }
 
 impl HyperTransportBuilder {
@@ -47,8 +45,7 @@ impl HyperTransportBuilder {
             max_head_size: 64 * 1024,
             plain_http: PlainHttp::LoopbackOnly,
             tcp_keepalive: None,
-            #[cfg(feature = "http2")]
-            http2: None,
+            multiplexer: None,
         }
     }
 
@@ -153,30 +150,6 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// Speaks HTTP/2 where that is possible or certain. Default nowhere, which suits streams best:
-    /// over HTTP/1.1 none can be in the way of another.
-    ///
-    /// It pays where hundreds of streams from one server are open at a time. Up to 32 of them share
-    /// a connection, each may have 256 KiB unread, and a slow reader is not in the way of the others.
-    /// A connection has a task of its own, which ends with it; one whose server has been silent for
-    /// 30 s while streams were open is given up. Such a silence is its ping not being answered: a
-    /// server that only thinks long is not meant.
-    ///
-    /// ```
-    /// use atoma_transport::{Http2, HyperTransport};
-    ///
-    /// # fn main() -> Result<(), atoma_transport::ConfigError> {
-    /// let transport = HyperTransport::builder().http2(Http2::Auto).build()?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    #[cfg(feature = "http2")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "http2")))]
-    pub fn http2(mut self, http2: impl Into<Option<Http2>>) -> Self {
-        self.http2 = http2.into();
-        self
-    }
-
     /// The clock for the connect and the pool's time-outs, and for pings over HTTP/2. Default
     /// [`TokioTimer`].
     pub fn timer(mut self, timer: impl Timer) -> Self {
@@ -197,7 +170,7 @@ impl HyperTransportBuilder {
     /// environment that cannot be read fails the requests that need it:
     /// [`HyperTransport::check_proxy`] tells in advance.
     pub fn build(self) -> Result<HyperTransport, ConfigError> {
-        Ok(HyperTransport(Arc::new(super::Shared {
+        Ok(HyperTransport(Arc::new(HyperCore {
             proxies: self.proxy.build(&self.proxy_headers)?,
             connector: Connector {
                 resolver: self.resolver,
@@ -214,8 +187,7 @@ impl HyperTransportBuilder {
             timer: self.timer,
             connect_timeout: self.connect_timeout,
             max_head: self.max_head_size.max(8 * 1024),
-            #[cfg(feature = "http2")]
-            http2: self.http2.map(super::http2::Shared::new),
+            multiplexer: self.multiplexer,
         })))
     }
 }

@@ -96,7 +96,8 @@ pub(super) fn handshake(host: &str, error: io::Error, roots: Option<String>) -> 
     }
 }
 
-fn tls(host: &str, error: &rustls::Error) -> TransportError {
+/// A TLS handshake with `host` that failed with `error`.
+pub(super) fn tls(host: &str, error: &rustls::Error) -> TransportError {
     use rustls::Error as Tls;
     let detail = match error {
         Tls::InvalidCertificate(error) => {
@@ -187,14 +188,8 @@ fn broken_tls(error: &rustls::Error, sent: Delivery) -> TransportError {
     }
 }
 
-/// The same of an error of which only its text is left, as HTTP/2 has it.
-#[cfg(feature = "http2")]
-pub(super) fn refused_certificate(text: &str) -> Option<TransportError> {
-    let mut alerts = ABOUT_CERTIFICATES.into_iter().map(rustls::Error::AlertReceived);
-    alerts.find(|alert| alert.to_string() == text).map(|alert| tls("the server", &alert))
-}
-
-const ABOUT_CERTIFICATES: [AlertDescription; 8] = [
+/// The alerts of a server that does not accept who its client is.
+pub(super) const ABOUT_CERTIFICATES: [AlertDescription; 8] = [
     AlertDescription::CertificateRequired,
     AlertDescription::BadCertificate,
     AlertDescription::UnsupportedCertificate,

@@ -2,18 +2,19 @@
 
 use super::{
     classify,
-    connection::{Once, handshake},
+    connection::handshake,
     destination::Target,
     proxy::{Protocol, ProxyServer, Route},
     resolve::Resolver,
     socket, socks,
     stream::Stream,
-    tls::{Protocols, Tls},
+    tls::{HTTP1, Protocols, Tls},
     tracked_io::ExchangeProgress,
 };
 use crate::{Delivery, ErrorKind, PlainHttp, Timer, TransportError, loopback::is_loopback_address};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, header};
+use http_body_util::Full;
 use hyper::client::conn::TrySendError;
 use std::{
     future::{Future, poll_fn},
@@ -69,7 +70,7 @@ impl Connector {
     async fn proxy(&self, server: &ProxyServer) -> Result<Stream, TransportError> {
         let stream = self.tcp(ErrorKind::Proxy, &server.host, server.port, false).await?;
         if server.protocol == Protocol::Https {
-            self.tls.handshake(&server.host, stream, Protocols::Http1).await
+            self.tls.handshake(&server.host, stream, HTTP1).await
         } else {
             Ok(stream)
         }
@@ -194,9 +195,9 @@ fn connect_request(
     target: &Target,
     server: &ProxyServer,
     user_agent: Option<&HeaderValue>,
-) -> http::Result<Request<Once>> {
+) -> http::Result<Request<Full<Bytes>>> {
     let authority = target.host_and_port();
-    let mut request = Request::new(Once::new(Bytes::new()));
+    let mut request = Request::new(Full::default());
     *request.method_mut() = Method::CONNECT;
     *request.uri_mut() = authority.parse()?;
     let headers = request.headers_mut();

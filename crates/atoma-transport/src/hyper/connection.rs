@@ -10,14 +10,14 @@ use super::{
 use crate::TransportError;
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body::{Frame, SizeHint};
+use http_body::Frame;
+use http_body_util::Full;
 use hyper::{
     body::Incoming,
     client::conn::{TrySendError, http1},
 };
 use hyper_util::rt::TokioIo;
 use std::{
-    convert::Infallible,
     fmt,
     future::{Future, poll_fn},
     mem,
@@ -32,7 +32,7 @@ const TURNS: usize = 3;
 
 /// A connection that nobody else drives: no task runs behind it.
 pub(super) struct Connection {
-    sender: http1::SendRequest<Once>,
+    sender: http1::SendRequest<Full<Bytes>>,
     driver: Driver,
     max_head: usize,
     /// A response was received before.
@@ -87,7 +87,7 @@ impl Connection {
     /// If the future is dropped before it is ready, the connection must be dropped as well.
     pub(super) async fn send(
         &mut self,
-        request: &mut Request<Once>,
+        request: &mut Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, SendError> {
         let driver = &mut self.driver;
         driver.progress.begin(self.max_head, mem::replace(&mut self.was_used, true));
@@ -181,8 +181,8 @@ impl Driver {
     #[cold]
     fn failure(
         &self,
-        mut error: TrySendError<Request<Once>>,
-    ) -> (TransportError, Option<Request<Once>>) {
+        mut error: TrySendError<Request<Full<Bytes>>>,
+    ) -> (TransportError, Option<Request<Full<Bytes>>>) {
         let unsent = error.take_message();
         let error = classify::head(error.into_error(), &self.unread, self.progress.is_written());
         (error, unsent)
@@ -210,7 +210,7 @@ pub(super) fn handshake(
 type Handshake = Pin<Box<dyn Future<Output = hyper::Result<Halves>> + Send>>;
 
 /// The half that is given requests, and the one that reads and writes.
-type Halves = (http1::SendRequest<Once>, Box<dyn Driven>);
+type Halves = (http1::SendRequest<Full<Bytes>>, Box<dyn Driven>);
 
 /// hyper's half that reads and writes.
 pub(super) trait Driven: Send {
@@ -224,7 +224,7 @@ pub(super) trait Driven: Send {
     fn into_parts(self: Box<Self>) -> (Stream, Bytes);
 }
 
-impl Driven for http1::Connection<TokioIo<TrackedIo<Stream>>, Once> {
+impl Driven for http1::Connection<TokioIo<TrackedIo<Stream>>, Full<Bytes>> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         Future::poll(Pin::new(self), cx).map(drop)
     }
@@ -236,40 +236,5 @@ impl Driven for http1::Connection<TokioIo<TrackedIo<Stream>>, Once> {
     fn into_parts(self: Box<Self>) -> (Stream, Bytes) {
         let parts = (*self).into_parts();
         (parts.io.into_inner().into_inner(), parts.read_buf)
-    }
-}
-
-/// The body of a request: one piece, or nothing.
-#[derive(Default)]
-pub(super) struct Once(Option<Bytes>);
-
-impl Once {
-    #[cfg(feature = "http2")]
-    pub(super) fn bytes(&self) -> Bytes {
-        self.0.clone().unwrap_or_default()
-    }
-
-    pub(super) fn new(bytes: Bytes) -> Self {
-        Self(Some(bytes).filter(|bytes| !bytes.is_empty()))
-    }
-}
-
-impl http_body::Body for Once {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.0.take().map(|bytes| Ok(Frame::data(bytes))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_none()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.0.as_ref().map_or(0, |bytes| bytes.len() as u64))
     }
 }

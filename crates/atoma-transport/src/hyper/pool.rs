@@ -42,8 +42,8 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) struct Pool {
     idle: Mutex<Idle>,
     timer: Arc<dyn Timer>,
-    per_origin: usize,
-    limits: Limits,
+    pub(super) per_origin: usize,
+    pub(super) limits: Limits,
 }
 
 /// In the order in which they came.
@@ -65,16 +65,6 @@ struct Entry {
 impl Pool {
     pub(super) fn new(timer: Arc<dyn Timer>, per_origin: usize, limits: Limits) -> Arc<Self> {
         Arc::new(Self { idle: Mutex::default(), timer, per_origin, limits })
-    }
-
-    /// How long a connection may be idle and how old it may become. It may not be idle at all where
-    /// none is kept.
-    #[cfg(feature = "http2")]
-    pub(super) fn limits(&self) -> Limits {
-        match self.per_origin {
-            0 => Limits { idle: Some(Duration::ZERO), ..self.limits },
-            _ => self.limits,
-        }
     }
 
     /// The origin of `uri`, if a connection to it idles: then it was found out before.

@@ -17,10 +17,9 @@ pub(super) struct Stream {
 }
 
 trait Layer: AsyncRead + AsyncWrite + Send + Unpin {
-    /// Whether the server chose HTTP/2 in the TLS handshake.
-    #[cfg(feature = "http2")]
-    fn speaks_http2(&self) -> bool {
-        false
+    /// The protocol that the server chose in the TLS handshake.
+    fn alpn(&self) -> Option<&[u8]> {
+        None
     }
 }
 
@@ -40,10 +39,10 @@ impl Stream {
         self.direct_reads.clone()
     }
 
-    /// Whether the server chose HTTP/2 in the TLS handshake.
-    #[cfg(feature = "http2")]
-    pub(super) fn speaks_http2(&self) -> bool {
-        self.layer.speaks_http2()
+    /// The protocol that the server chose in the TLS handshake, if it chose one.
+    #[allow(dead_code, reason = "only a protocol that is optional asks")]
+    pub(super) fn alpn(&self) -> Option<&[u8]> {
+        self.layer.alpn()
     }
 }
 
@@ -97,9 +96,8 @@ struct TlsIo {
 }
 
 impl Layer for TlsIo {
-    #[cfg(feature = "http2")]
-    fn speaks_http2(&self) -> bool {
-        self.stream.get_ref().1.alpn_protocol() == Some(b"h2")
+    fn alpn(&self) -> Option<&[u8]> {
+        self.stream.get_ref().1.alpn_protocol()
     }
 }
 

@@ -38,28 +38,13 @@ impl Crypto {
     }
 }
 
-/// What may be spoken over TLS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Protocols {
-    Http1,
-    #[cfg(feature = "http2")]
-    Http2,
-    #[cfg(feature = "http2")]
-    Http2Or1,
-}
+/// The protocols that may be spoken over TLS, the preferred one first (ALPN, RFC 7301).
+pub(super) type Protocols = &'static [&'static str];
 
-impl Protocols {
-    /// Their names, the best first (RFC 7301).
-    fn names(self) -> Vec<Vec<u8>> {
-        let names: &[&str] = match self {
-            Self::Http1 => &["http/1.1"],
-            #[cfg(feature = "http2")]
-            Self::Http2 => &["h2"],
-            #[cfg(feature = "http2")]
-            Self::Http2Or1 => &["h2", "http/1.1"],
-        };
-        names.iter().map(|name| name.as_bytes().to_vec()).collect()
-    }
+pub(super) const HTTP1: Protocols = &["http/1.1"];
+
+fn alpn(protocols: Protocols) -> Vec<Vec<u8>> {
+    protocols.iter().map(|name| name.as_bytes().to_vec()).collect()
 }
 
 /// The first of the providers compiled in: ring, if both are.
@@ -149,7 +134,7 @@ impl Tls {
             Some(identity) => trusting.with_client_cert_resolver(identity.clone()),
             None => trusting.with_no_client_auth(),
         };
-        config.alpn_protocols = Protocols::Http1.names();
+        config.alpn_protocols = alpn(HTTP1);
         Ok(config)
     }
 
@@ -206,8 +191,8 @@ impl Tls {
         let mut config = self.config().map_err(|error| {
             TransportError::new(ErrorKind::Tls, Delivery::NotSent).with_source(error).permanent()
         })?;
-        if protocols != Protocols::Http1 {
-            Arc::make_mut(&mut config).alpn_protocols = protocols.names();
+        if protocols != HTTP1 {
+            Arc::make_mut(&mut config).alpn_protocols = alpn(protocols);
         }
         let name = ServerName::try_from(host.to_owned()).map_err(|error| {
             TransportError::new(ErrorKind::Request, Delivery::NotSent)

@@ -1,7 +1,7 @@
 //! What an error of HTTP/2 means.
 
 use super::{
-    super::classify::refused_certificate,
+    super::classify::{ABOUT_CERTIFICATES, tls},
     failure::{Failure, Resend},
 };
 use crate::{Delivery, ErrorKind, TransportError};
@@ -93,4 +93,11 @@ fn told(failed: TransportError, error: h2::Error) -> TransportError {
         (false, _) => format!("the server broke a rule of HTTP/2 ({reason:?})").into(),
     };
     failed.with_detail(detail).with_source(reason.description())
+}
+
+/// The error of a server that does not accept who its client is. `h2` keeps only the text of an I/O
+/// error.
+fn refused_certificate(text: &str) -> Option<TransportError> {
+    let mut alerts = ABOUT_CERTIFICATES.into_iter().map(rustls::Error::AlertReceived);
+    alerts.find(|alert| alert.to_string() == text).map(|alert| tls("the server", &alert))
 }

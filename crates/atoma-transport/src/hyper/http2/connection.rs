@@ -1,40 +1,23 @@
 //! One HTTP/2 connection, as those see it who put requests on it.
 
 use super::{
-    super::{keep_alive::Limits, stream::Stream},
+    super::keep_alive::Limits,
     classify,
-    driver::Driver,
-    exchange::{Exchange, ResponseBuffer, WINDOW},
+    driver_waker::DriverWaker,
+    exchange::{Exchange, ResponseBuffer},
     failure::{Failure, Resend},
-    read_budget::BudgetedIo,
 };
-use crate::{Timer, TransportError};
 use bytes::Bytes;
 use http::Request;
 use std::{
     collections::VecDeque,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::Waker,
     time::{Duration, Instant},
 };
 
 /// The most exchanges on one connection at a time.
 pub(super) const MAX_STREAMS: usize = 32;
-
-/// Never what bounds a stream.
-const CONNECTION_WINDOW: u32 = 1 << 30;
-
-/// Streams reset by us that are remembered, so that what still comes for them is no offence.
-const MAX_RESET_STREAMS: usize = 256;
-
-/// What the connections of one transport have in common.
-pub(super) struct Settings {
-    pub(super) timer: Arc<dyn Timer>,
-    pub(super) limits: Limits,
-    /// The driver holds heads to it; `h2` only bounds what it may have to look at.
-    pub(super) max_head: usize,
-}
 
 /// A connection, driven by a task of its own.
 ///
@@ -44,6 +27,7 @@ pub(super) struct Connection {
     state: Mutex<State>,
     opened: Instant,
     limits: Limits,
+    driver: Arc<DriverWaker>,
 }
 
 /// A request that is not yet sent, and where its response goes.
@@ -56,46 +40,14 @@ struct State {
     /// When the last exchange was over.
     idle_since: Instant,
     is_accepting: bool,
-    driver: Option<Waker>,
 }
 
 impl Connection {
-    /// Speaks HTTP/2 over `stream`, in a task on this runtime, and puts `request` on it.
-    pub(super) async fn open(
-        stream: Stream,
-        settings: Settings,
-        request: &Request<Bytes>,
-    ) -> Result<(Arc<Self>, Exchange), TransportError> {
-        let direct_reads = stream.direct_reads();
-        let (stream, budget) = BudgetedIo::new(stream);
-        let (sender, connection) = h2::client::Builder::new()
-            .initial_window_size(WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_header_list_size(u32::try_from(16 * settings.max_head).unwrap_or(u32::MAX))
-            .max_concurrent_reset_streams(MAX_RESET_STREAMS)
-            .enable_push(false)
-            .handshake(stream)
-            .await
-            .map_err(classify::opening)?;
-        let now = settings.timer.now();
-        let shared = Arc::new(Self::new(now, settings.limits));
-        let exchange = shared.queue(request).ok_or_else(classify::gone)?;
-        let driver =
-            Driver::new(shared.clone(), sender, connection, (budget, direct_reads), settings);
-        tokio::spawn(driver);
-        Ok((shared, exchange))
-    }
-
     /// A connection without anyone behind it yet.
     pub(super) fn new(opened: Instant, limits: Limits) -> Self {
-        let state = State {
-            queue: VecDeque::new(),
-            exchanges: 0,
-            idle_since: opened,
-            is_accepting: true,
-            driver: None,
-        };
-        Self { state: Mutex::new(state), opened, limits }
+        let state =
+            State { queue: VecDeque::new(), exchanges: 0, idle_since: opened, is_accepting: true };
+        Self { state: Mutex::new(state), opened, limits, driver: Arc::default() }
     }
 
     /// Puts `request` on the connection if there is room for it, and the connection is neither too
@@ -103,11 +55,7 @@ impl Connection {
     ///
     /// The driver closes a connection that was idle for too long, but only if someone drives the
     /// runtime.
-    pub(super) fn begin(
-        self: &Arc<Self>,
-        request: &Request<Bytes>,
-        now: Instant,
-    ) -> Option<Exchange> {
+    pub(super) fn begin(&self, request: &Request<Bytes>, now: Instant) -> Option<Exchange> {
         if self.is_outdated(now) {
             self.retire();
         }
@@ -123,7 +71,7 @@ impl Connection {
             || (state.exchanges == 0 && is_over(state.idle_since, self.limits.idle))
     }
 
-    fn queue(self: &Arc<Self>, request: &Request<Bytes>) -> Option<Exchange> {
+    pub(super) fn queue(&self, request: &Request<Bytes>) -> Option<Exchange> {
         let mut state = self.lock();
         if !state.is_accepting || state.exchanges >= MAX_STREAMS {
             return None;
@@ -132,32 +80,23 @@ impl Connection {
         state.exchanges += 1;
         state.queue.push_back((request.clone(), response.clone()));
         drop(state);
-        self.wake();
-        Some(Exchange::new(response, self.clone()))
+        self.driver.wake();
+        Some(Exchange::new(response, self.driver.clone()))
     }
 
     /// Takes no more exchanges, and closes when those under way are over.
     pub(super) fn retire(&self) {
         self.lock().is_accepting = false;
-        self.wake();
+        self.driver.wake();
     }
 
     pub(super) fn is_accepting(&self) -> bool {
         self.lock().is_accepting
     }
 
-    /// Lets the driver look at what has changed.
-    pub(super) fn wake(&self) {
-        let driver = self.lock().driver.take();
-        if let Some(driver) = driver {
-            driver.wake();
-        }
-    }
-
-    /// Has `driver` woken by the next change.
-    pub(super) fn register(&self, driver: &Waker) {
-        let former = self.lock().driver.replace(driver.clone());
-        drop(former);
+    /// The waker of the task that drives it.
+    pub(super) fn driver(&self) -> &DriverWaker {
+        &self.driver
     }
 
     pub(super) fn has_queued(&self) -> bool {

@@ -3,7 +3,7 @@
 use super::{
     super::{socket::DirectReads, stream::Stream},
     classify,
-    connection::{Connection, Settings},
+    connection::Connection,
     exchange::ResponseBuffer,
     failure::{Failure, Resend},
     keep_alive::KeepAlive,
@@ -73,10 +73,10 @@ impl Driver {
         sender: SendRequest<Bytes>,
         mut connection: h2::client::Connection<BudgetedIo<Stream>>,
         (budget, direct_reads): (ReadBudget, DirectReads),
-        settings: Settings,
+        timer: Arc<dyn Timer>,
+        (idle_timeout, max_head): (Option<Duration>, usize),
     ) -> Self {
         let keep_alive = KeepAlive::new(connection.ping_pong());
-        let Settings { timer, limits, max_head } = settings;
         Self {
             shared,
             sender: Some(sender),
@@ -86,7 +86,7 @@ impl Driver {
             open: Vec::new(),
             keep_alive,
             timer,
-            idle_timeout: limits.idle,
+            idle_timeout,
             max_head,
             news: 0,
             idle: None,
@@ -196,7 +196,7 @@ impl Future for Driver {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        this.shared.register(cx.waker());
+        this.shared.driver().register(cx.waker());
         this.budget.renew();
         let mut is_closed = this.catch_up(cx);
         if !is_closed {

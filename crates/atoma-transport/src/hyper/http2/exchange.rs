@@ -1,6 +1,6 @@
 //! One request and its response, between the caller and the task that drives the connection.
 
-use super::{classify, connection::Connection, failure::Failure};
+use super::{classify, driver_waker::DriverWaker, failure::Failure};
 use crate::{TransportError, body::PolledFrame};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header, response::Parts};
@@ -18,7 +18,7 @@ pub(super) const WINDOW: u32 = 256 * 1024;
 /// The caller's end. Dropping it resets the stream.
 pub(super) struct Exchange {
     response: Arc<ResponseBuffer>,
-    connection: Arc<Connection>,
+    driver: Arc<DriverWaker>,
 }
 
 /// What has come of the response and is not read yet: the driver's end writes it.
@@ -37,8 +37,8 @@ struct State {
 }
 
 impl Exchange {
-    pub(super) fn new(response: Arc<ResponseBuffer>, connection: Arc<Connection>) -> Self {
-        Self { response, connection }
+    pub(super) fn new(response: Arc<ResponseBuffer>, driver: Arc<DriverWaker>) -> Self {
+        Self { response, driver }
     }
 
     /// Waits for the head of the response.
@@ -73,7 +73,7 @@ impl Exchange {
             let is_due = state.end.is_none() && state.read >= WINDOW as usize / 2;
             drop(state);
             if is_due {
-                self.connection.wake();
+                self.driver.wake();
             }
             return Poll::Ready(Some(Ok(bytes)));
         }
@@ -98,7 +98,7 @@ impl Drop for Exchange {
         state.is_abandoned = true;
         drop(state);
         if !is_over {
-            self.connection.wake();
+            self.driver.wake();
         }
     }
 }
@@ -204,9 +204,7 @@ mod tests {
 
     fn begun() -> (Exchange, Arc<ResponseBuffer>) {
         let response = Arc::new(ResponseBuffer::default());
-        let limits = crate::hyper::keep_alive::Limits { idle: None, age: None };
-        let connection = Connection::new(std::time::Instant::now(), limits);
-        (Exchange::new(response.clone(), Arc::new(connection)), response)
+        (Exchange::new(response.clone(), Arc::default()), response)
     }
 
     /// What is there to read: data, the kind of an error, the end, or nothing yet.
@@ -266,9 +264,9 @@ mod tests {
         }
         let count = Arc::new(Count::default());
         let (exchange, response) = begun();
-        let connection = exchange.connection.clone();
+        let driver = exchange.driver.clone();
         let woken = || {
-            connection.register(&Waker::from(count.clone()));
+            driver.register(&Waker::from(count.clone()));
             count.0.load(std::sync::atomic::Ordering::SeqCst)
         };
         let mut body = ExchangeBody::new(exchange, &HeaderMap::new());

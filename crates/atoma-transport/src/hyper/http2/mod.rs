@@ -24,20 +24,28 @@
 mod classify;
 mod connection;
 mod driver;
+mod driver_waker;
 mod exchange;
 mod failure;
 mod keep_alive;
+mod open;
 mod pool;
 mod read_budget;
 mod request;
 
 use super::{
-    Connection as Http1Connection, Once, Shared as Transport, destination::Target, pool::Origin,
-    proxy::Route, response_head, tls::Protocols,
+    builder::HyperTransportBuilder,
+    connection::Connection as Http1Connection,
+    core::{HyperCore, Multiplexed, MultiplexedFuture, Multiplexer},
+    destination::Target,
+    keep_alive::Limits,
+    pool::Origin,
+    proxy::Route,
+    response_head,
+    tls::Protocols,
 };
-use crate::{Body, Response, TransportError};
+use crate::{Body, Request, Response, TransportError};
 use bytes::Bytes;
-use connection::Connection;
 use exchange::{Exchange, ExchangeBody};
 use failure::{Failure, Resend};
 use pool::{Opening, Place, Pool};
@@ -56,13 +64,6 @@ pub enum Http2 {
     PriorKnowledge,
 }
 
-/// What came of trying HTTP/2.
-pub(super) enum Outcome {
-    Answered(Response),
-    /// HTTP/1.1 it is, over this connection if there is one already.
-    Http1(Option<Box<Http1Connection>>),
-}
-
 /// Where an exchange takes place.
 enum Begun {
     /// On a connection that served others before, or on a new one.
@@ -76,8 +77,8 @@ enum Begun {
 impl Http2 {
     fn protocols(self) -> Protocols {
         match self {
-            Self::Auto => Protocols::Http2Or1,
-            Self::PriorKnowledge => Protocols::Http2,
+            Self::Auto => &[H2, "http/1.1"],
+            Self::PriorKnowledge => &[H2],
         }
     }
 
@@ -87,43 +88,82 @@ impl Http2 {
     }
 }
 
-/// What a transport that speaks HTTP/2 has besides.
-pub(super) struct Shared {
+/// The name of HTTP/2 in ALPN.
+const H2: &str = "h2";
+
+/// The connections of a transport that speaks HTTP/2.
+struct Http2Multiplexer {
     http2: Http2,
     pool: Pool,
 }
 
-impl Shared {
-    pub(super) fn new(http2: Http2) -> Self {
-        Self { http2, pool: Pool::default() }
+impl Multiplexer for Http2Multiplexer {
+    fn exchange<'a>(
+        &'a self,
+        core: &'a HyperCore,
+        request: &'a Request,
+        origin: &'a Origin,
+        route: &'a Route,
+        connect_timeout: Option<Duration>,
+    ) -> MultiplexedFuture<'a> {
+        Box::pin(self.exchange(core, request, origin, route, connect_timeout))
     }
+}
 
+/// HTTP/2 (feature `http2`).
+impl HyperTransportBuilder {
+    /// Speaks HTTP/2 where that is possible or certain. Default nowhere, which suits streams best:
+    /// over HTTP/1.1 none can be in the way of another.
+    ///
+    /// It pays where hundreds of streams from one server are open at a time. Up to 32 of them share
+    /// a connection, each may have 256 KiB unread, and a slow reader is not in the way of the others.
+    /// A connection has a task of its own, which ends with it; one whose server has been silent for
+    /// 30 s while streams were open is given up. Such a silence is its ping not being answered: a
+    /// server that only thinks long is not meant.
+    ///
+    /// ```
+    /// use atoma_transport::{Http2, HyperTransport};
+    ///
+    /// # fn main() -> Result<(), atoma_transport::ConfigError> {
+    /// let transport = HyperTransport::builder().http2(Http2::Auto).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn http2(mut self, http2: impl Into<Option<Http2>>) -> Self {
+        self.multiplexer = http2.into().map(|http2| {
+            Box::new(Http2Multiplexer { http2, pool: Pool::default() }) as Box<dyn Multiplexer>
+        });
+        self
+    }
+}
+
+impl Http2Multiplexer {
     /// Sends `request` over HTTP/2 where that is wanted and spoken.
     ///
     /// A request that its server certainly has not processed is sent once more over another
     /// connection (RFC 9113, section 8.7): it was refused, or the server was going away.
-    pub(super) async fn exchange(
+    async fn exchange(
         &self,
-        transport: &Transport,
-        request: &http::Request<Once>,
+        core: &HyperCore,
+        request: &Request,
         origin: &Origin,
         route: &Route,
         timeout: Option<Duration>,
-    ) -> Result<Outcome, TransportError> {
+    ) -> Result<Multiplexed, TransportError> {
         if !self.http2.is_for(&origin.target, route) {
-            return Ok(Outcome::Http1(None));
+            return Ok(Multiplexed::Http1(None));
         }
         let outgoing = request::outgoing(request, &origin.target)?;
         let mut may_go_again = true;
         loop {
             let is_fresh;
-            let begin = Box::pin(self.begin(transport, &outgoing, origin, route));
-            let mut exchange = match transport.in_time(timeout, begin).await? {
+            let begin = Box::pin(self.begin(core, &outgoing, origin, route));
+            let mut exchange = match core.in_time(timeout, begin).await? {
                 Begun::Http2 { exchange, is_fresh: fresh } => {
                     is_fresh = fresh;
                     exchange
                 }
-                Begun::Http1(connection) => return Ok(Outcome::Http1(connection)),
+                Begun::Http1(connection) => return Ok(Multiplexed::Http1(connection)),
             };
             match exchange.head().await {
                 Ok(parts) => {
@@ -133,7 +173,7 @@ impl Shared {
                     } else {
                         Body::streamed(ExchangeBody::new(exchange, &parts.headers))
                     };
-                    return Ok(Outcome::Answered(Response::from_parts(parts, body)));
+                    return Ok(Multiplexed::Response(Response::from_parts(parts, body)));
                 }
                 // A pooled connection had ended; it is not found again, so this comes to an end.
                 Err(Failure { resend: Resend::Unsent, .. }) if !is_fresh => {}
@@ -148,20 +188,20 @@ impl Shared {
     /// Begins the exchange on a connection with room for it, opening one if there is none.
     async fn begin(
         &self,
-        transport: &Transport,
+        core: &HyperCore,
         request: &http::Request<Bytes>,
         origin: &Origin,
         route: &Route,
     ) -> Result<Begun, TransportError> {
         loop {
-            match self.pool.place(origin, request, transport.timer.now()) {
+            match self.pool.place(origin, request, core.timer.now()) {
                 Place::Begun(exchange) => {
                     return Ok(Begun::Http2 { exchange, is_fresh: false });
                 }
                 Place::Http1 => return Ok(Begun::Http1(None)),
                 Place::Wait(opening) => opening.over().await,
                 Place::Open(opening) => {
-                    return self.open(transport, request, &opening, route).await;
+                    return self.open(core, request, &opening, route).await;
                 }
             }
         }
@@ -169,29 +209,27 @@ impl Shared {
 
     async fn open(
         &self,
-        transport: &Transport,
+        core: &HyperCore,
         request: &http::Request<Bytes>,
         opening: &Opening,
         route: &Route,
     ) -> Result<Begun, TransportError> {
         let origin = opening.origin();
         let protocols = self.http2.protocols();
-        let stream = transport
-            .connector
-            .connect(&origin.target, route, origin.plain_http, protocols)
-            .await?;
-        if self.http2 == Http2::Auto && !stream.speaks_http2() {
+        let stream =
+            core.connector.connect(&origin.target, route, origin.plain_http, protocols).await?;
+        if self.http2 == Http2::Auto && stream.alpn() != Some(H2.as_bytes()) {
             opening.found_http1();
-            let connection =
-                Http1Connection::open(stream, transport.max_head, transport.timer.now()).await?;
+            let connection = Http1Connection::open(stream, core.max_head, core.timer.now()).await?;
             return Ok(Begun::Http1(Some(Box::new(connection))));
         }
-        let settings = connection::Settings {
-            timer: Arc::clone(&transport.timer),
-            limits: transport.pool.limits(),
-            max_head: transport.max_head,
+        let limits = match core.pool.per_origin {
+            0 => Limits { idle: Some(Duration::ZERO), ..core.pool.limits },
+            _ => core.pool.limits,
         };
-        let (connection, exchange) = Connection::open(stream, settings, request).await?;
+        let settings =
+            open::Settings { timer: Arc::clone(&core.timer), limits, max_head: core.max_head };
+        let (connection, exchange) = open::open(stream, settings, request).await?;
         opening.opened(connection);
         Ok(Begun::Http2 { exchange, is_fresh: true })
     }

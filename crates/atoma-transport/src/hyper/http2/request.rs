@@ -1,10 +1,7 @@
 //! How a request is written on an HTTP/2 connection.
 
-use super::super::{
-    connection::Once,
-    destination::{self, Target},
-};
-use crate::TransportError;
+use super::super::destination::{self, Target};
+use crate::{Request, TransportError};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Uri, Version, header, uri};
 
@@ -22,10 +19,10 @@ const OF_HTTP_1: [HeaderName; 6] = [
 ///
 /// A `Host` of the caller's becomes the authority, as it would be believed in HTTP/1.1.
 pub(super) fn outgoing(
-    request: &http::Request<Once>,
+    request: &Request,
     target: &Target,
 ) -> Result<http::Request<Bytes>, TransportError> {
-    let mut plain = http::Request::new(request.body().bytes());
+    let mut plain = http::Request::new(request.body().clone());
     *plain.method_mut() = request.method().clone();
     *plain.uri_mut() = request.uri().clone();
     *plain.headers_mut() = request.headers().clone();
@@ -58,11 +55,9 @@ fn with_authority(uri: &Uri, host: Option<&HeaderValue>) -> Option<Uri> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Request;
 
     fn written(request: &Request) -> http::Request<Bytes> {
-        let request = request.clone().map(Once::new);
-        outgoing(&request, &Target::of(request.uri()).unwrap()).unwrap()
+        outgoing(request, &Target::of(request.uri()).unwrap()).unwrap()
     }
 
     #[test]

@@ -1,0 +1,226 @@
+//! One exchange: a connection is found or opened, the request is sent, the head is judged.
+
+use super::{
+    body::{PooledConnection, StreamedBody},
+    classify,
+    connect::Connector,
+    connection::{Connection, SendError},
+    destination::{self, Target},
+    pool::{Origin, Pool},
+    proxy::{Proxies, Route},
+    response_head,
+    tls::HTTP1,
+};
+use crate::{
+    Body, Delivery, ErrorKind, Phase, PlainHttp, Request, Response, ResponseFuture, Timeouts,
+    Timer, TransportError,
+};
+use bytes::Bytes;
+use http::{StatusCode, header, uri::Scheme};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use std::{
+    future::{Future, poll_fn},
+    mem,
+    pin::Pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+/// Everything that the clones of a transport share.
+pub(super) struct HyperCore {
+    pub(super) proxies: Proxies,
+    pub(super) connector: Connector,
+    pub(super) pool: Arc<Pool>,
+    pub(super) timer: Arc<dyn Timer>,
+    pub(super) connect_timeout: Option<Duration>,
+    pub(super) max_head: usize,
+    pub(super) plain_http: PlainHttp,
+    pub(super) multiplexer: Option<Box<dyn Multiplexer>>,
+}
+
+/// A protocol that carries many exchanges over one connection, tried before HTTP/1.1.
+pub(super) trait Multiplexer: Send + Sync {
+    /// Sends `request` where the protocol is wanted and spoken.
+    fn exchange<'a>(
+        &'a self,
+        core: &'a HyperCore,
+        request: &'a Request,
+        origin: &'a Origin,
+        route: &'a Route,
+        connect_timeout: Option<Duration>,
+    ) -> MultiplexedFuture<'a>;
+}
+
+pub(super) type MultiplexedFuture<'a> =
+    Pin<Box<dyn Future<Output = Result<Multiplexed, TransportError>> + Send + 'a>>;
+
+/// The outcome of trying a [`Multiplexer`].
+#[allow(dead_code, reason = "constructed by a protocol that is optional")]
+pub(super) enum Multiplexed {
+    Response(Response),
+    /// The server speaks HTTP/1.1, over this connection if one is open already.
+    Http1(Option<Box<Connection>>),
+}
+
+const NO_TIME_DRIVER: &str =
+    "the Tokio runtime has no time driver: build it with enable_time or enable_all";
+
+impl HyperCore {
+    /// A block and not an `async fn`, which would hold its arguments twice.
+    pub(super) fn exchange(self: Arc<Self>, request: Request) -> ResponseFuture {
+        Box::pin(async move {
+            let runtime = tokio::runtime::Handle::try_current().map_err(|error| {
+                TransportError::new(ErrorKind::Other, Delivery::NotSent)
+                    .with_detail("there is no Tokio runtime")
+                    .with_source(error)
+                    .permanent()
+            })?;
+            let plain_http = self.plain_http(&request);
+            let origin = match self.pool.known(request.uri(), runtime.id(), plain_http) {
+                Some(origin) => origin,
+                None => Arc::new(Origin {
+                    target: Target::of(request.uri())?,
+                    runtime: runtime.id(),
+                    plain_http,
+                }),
+            };
+            let route = match origin.is_plain_restricted() {
+                true => Route::Direct,
+                false => {
+                    let user_agent = request.headers().get(header::USER_AGENT);
+                    let route = self.proxies.route(&origin.target, user_agent);
+                    route.map_err(classify::proxy_setting)?
+                }
+            };
+            let timeouts = request.extensions().get::<Timeouts>();
+            let timeout = timeouts.map_or(self.connect_timeout, |timeouts| timeouts.connect);
+
+            let mut opened = None;
+            if let Some(multiplexer) = &self.multiplexer {
+                let exchange = multiplexer.exchange(&self, &request, &origin, &route, timeout);
+                match exchange.await? {
+                    Multiplexed::Response(response) => return Ok(response),
+                    Multiplexed::Http1(connection) => opened = connection,
+                }
+            }
+            let mut request = request.map(Full::new);
+            self.prepare(&mut request, &origin.target, &route)?;
+            // What layers above put into the response's finds its room here.
+            let mut extensions = mem::take(request.extensions_mut());
+            extensions.clear();
+            loop {
+                let idle = if opened.is_none() { self.pool.take(&origin) } else { None };
+                let is_fresh = idle.is_none();
+                let mut connection = match opened.take().or(idle) {
+                    Some(connection) => connection,
+                    // Boxed: it is large, and most exchanges never need it.
+                    None => {
+                        let connect = Box::pin(self.connect(&origin, &route));
+                        self.in_time(timeout, connect).await?
+                    }
+                };
+                match connection.send(&mut request).await {
+                    Ok(mut response) => {
+                        *response.extensions_mut() = extensions;
+                        return self.received(response, connection, origin, &route);
+                    }
+                    Err(SendError::Unsent(_)) if !is_fresh => {}
+                    Err(SendError::Unsent(error) | SendError::Failed(error)) => return Err(error),
+                }
+            }
+        })
+    }
+
+    /// The same for all `https` requests, so that they share their connections.
+    fn plain_http(&self, request: &Request) -> PlainHttp {
+        if request.uri().scheme() != Some(&Scheme::HTTP) {
+            return PlainHttp::LoopbackOnly;
+        }
+        request.extensions().get().copied().unwrap_or(self.plain_http)
+    }
+
+    fn prepare(
+        &self,
+        request: &mut http::Request<Full<Bytes>>,
+        target: &Target,
+        route: &Route,
+    ) -> Result<(), TransportError> {
+        let Route::Forward(server) = route else {
+            return destination::prepare(request, target, false);
+        };
+        destination::prepare(request, target, true)?;
+        if let Some(basic) = server.basic() {
+            request.headers_mut().insert(header::PROXY_AUTHORIZATION, basic);
+        }
+        Ok(())
+    }
+
+    async fn connect(
+        &self,
+        origin: &Origin,
+        route: &Route,
+    ) -> Result<Box<Connection>, TransportError> {
+        let (target, plain_http) = (&origin.target, origin.plain_http);
+        let stream = self.connector.connect(target, route, plain_http, HTTP1).await?;
+        Connection::open(stream, self.max_head, self.timer.now()).await.map(Box::new)
+    }
+
+    /// Gives `connect` no more time than `timeout`.
+    pub(super) async fn in_time<T>(
+        &self,
+        timeout: Option<Duration>,
+        mut connect: Pin<Box<dyn Future<Output = Result<T, TransportError>> + Send + '_>>,
+    ) -> Result<T, TransportError> {
+        let deadline = timeout.and_then(|timeout| self.timer.now().checked_add(timeout));
+        let mut late = deadline.map(|deadline| self.timer.sleep_until(deadline));
+        poll_fn(|cx| {
+            if let Poll::Ready(connected) = connect.as_mut().poll(cx) {
+                return Poll::Ready(connected);
+            }
+            let is_late = late.as_mut().is_some_and(|late| late.as_mut().poll(cx).is_ready());
+            if !is_late {
+                return Poll::Pending;
+            }
+            if deadline.is_some_and(|deadline| self.timer.now() < deadline) {
+                // `TokioTimer` cannot wait in this runtime.
+                return Poll::Ready(Err(classify::no_driver(NO_TIME_DRIVER)));
+            }
+            let late = TransportError::timeout(Phase::Connect, Delivery::NotSent);
+            Poll::Ready(Err(late.with_limit(timeout)))
+        })
+        .await
+    }
+
+    fn received(
+        &self,
+        response: http::Response<Incoming>,
+        mut connection: Box<Connection>,
+        origin: Arc<Origin>,
+        route: &Route,
+    ) -> Result<Response, TransportError> {
+        let (mut head, incoming) = response.into_parts();
+        let checked = response_head::check(&head)?;
+        connection.lifetime.heed(checked.keep_alive);
+        if let (Route::Forward(server), StatusCode::PROXY_AUTHENTICATION_REQUIRED) =
+            (route, head.status)
+        {
+            return Err(classify::tunnel(&server.place(), head.status));
+        }
+        let origin = checked.is_reusable.then_some(origin);
+        let pooled = PooledConnection { connection, pool: self.pool.clone(), origin };
+        let body = if http_body::Body::is_end_stream(&incoming) {
+            pooled.release();
+            Body::empty()
+        } else if checked.is_encoded {
+            Body::empty()
+        } else {
+            StreamedBody::of(incoming, pooled)
+        };
+        if !body.is_whole() {
+            response_head::detach(&mut head.headers);
+        }
+        Ok(Response::from_parts(head, body))
+    }
+}

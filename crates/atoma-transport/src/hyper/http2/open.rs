@@ -1,0 +1,57 @@
+//! How a connection is opened: its settings, and the task behind it.
+
+use super::{
+    super::{keep_alive::Limits, stream::Stream},
+    classify,
+    connection::Connection,
+    driver::Driver,
+    exchange::{Exchange, WINDOW},
+    read_budget::BudgetedIo,
+};
+use crate::{Timer, TransportError};
+use bytes::Bytes;
+use http::Request;
+use std::sync::Arc;
+
+/// Large enough that it never limits a stream.
+const CONNECTION_WINDOW: u32 = 1 << 30;
+
+/// Streams reset by us that are remembered, so that frames which still arrive for them are no
+/// breach of the protocol.
+const MAX_RESET_STREAMS: usize = 256;
+
+/// What the connections of one transport have in common.
+pub(super) struct Settings {
+    pub(super) timer: Arc<dyn Timer>,
+    pub(super) limits: Limits,
+    /// The driver holds heads to it; `h2` only bounds what it may have to look at.
+    pub(super) max_head: usize,
+}
+
+/// Speaks HTTP/2 over `stream`, in a task on this runtime, and puts `request` on it.
+pub(super) async fn open(
+    stream: Stream,
+    settings: Settings,
+    request: &Request<Bytes>,
+) -> Result<(Arc<Connection>, Exchange), TransportError> {
+    let direct_reads = stream.direct_reads();
+    let (stream, budget) = BudgetedIo::new(stream);
+    let (sender, connection) = h2::client::Builder::new()
+        .initial_window_size(WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_header_list_size(u32::try_from(16 * settings.max_head).unwrap_or(u32::MAX))
+        .max_concurrent_reset_streams(MAX_RESET_STREAMS)
+        .enable_push(false)
+        .handshake(stream)
+        .await
+        .map_err(classify::opening)?;
+    let now = settings.timer.now();
+    let shared = Arc::new(Connection::new(now, settings.limits));
+    let exchange = shared.queue(request).ok_or_else(classify::gone)?;
+    let Settings { timer, limits, max_head } = settings;
+    let limits = (limits.idle, max_head);
+    let driver =
+        Driver::new(shared.clone(), sender, connection, (budget, direct_reads), timer, limits);
+    tokio::spawn(driver);
+    Ok((shared, exchange))
+}
