@@ -1,6 +1,6 @@
 #[cfg(feature = "hyper")]
 use crate::Error;
-use crate::{Chat, ClientBuilder, Embeddings, Models, core::Core};
+use crate::{Chat, ClientBuilder, Embeddings, Inspect, Models, core::Core};
 use std::{fmt, sync::Arc};
 
 /// A client of Atoma, or of any server with an OpenAI-compatible API.
@@ -65,6 +65,17 @@ impl Client {
     /// Returns the list of models.
     pub fn models(&self) -> Models {
         Models::new(&self.core)
+    }
+
+    /// Returns a client whose responses this inspector sees as well, after those that the client
+    /// has. It shares connections and settings with this one.
+    ///
+    /// See [`ClientBuilder::inspect`].
+    #[must_use]
+    pub fn inspected(&self, inspector: impl Inspect) -> Self {
+        let mut core = Core::clone(&self.core);
+        core.inspectors.push(Arc::new(inspector));
+        Self::from_core(core)
     }
 
     /// Returns the base URL that calls are sent to by default, without its query and without a slash

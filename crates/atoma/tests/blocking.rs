@@ -2,7 +2,11 @@
 
 mod support;
 
-use atoma::{ChatCompletionChunk, Error, blocking::Client, transport::testing::ManualTimer};
+use atoma::{
+    ChatCompletionChunk, Error,
+    blocking::{Client, ResponseStream},
+    transport::testing::ManualTimer,
+};
 use std::{thread, time::Duration};
 use support::{
     chunk, completion, event, hello_stream, last_chunk, request,
@@ -195,7 +199,8 @@ fn it_works_wherever_blocking_is_allowed() {
         runtime.block_on(async move {
             let text = handle.spawn_blocking(move || {
                 let stream = client.chat().stream(request()).send();
-                stream.and_then(|stream| stream.into_response()).map(|r| r.text().into_owned())
+                let response = stream.and_then(ResponseStream::into_response);
+                response.map(|response| response.text().into_owned())
             });
             assert_eq!(text.await.unwrap().unwrap(), "hello", "{name}");
         });
