@@ -56,6 +56,7 @@ pub use stream::accumulator::ChatCompletionAccumulator;
 pub use stream::chat::ChatModel;
 pub use stream::chunk_reader::ChunkReader;
 pub use stream::completions::CompletionModel;
+pub use stream::events::{ChatEvent, ChatEvents};
 pub use stream::whole::WholeBody;
 pub use stream::{Progress, ResponseModel, Seen, StreamModel};
 pub use text_input::TextInput;

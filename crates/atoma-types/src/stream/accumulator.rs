@@ -3,6 +3,7 @@ use serde_json::Value;
 use super::arguments::Arguments;
 use super::tool_calls::ToolCalls;
 use super::{memory_size, merge};
+use crate::Usage;
 use crate::chat::chunk::{
     ChatCompletionChunk, ChatCompletionChunkChoice, ChatCompletionChunkDelta,
 };
@@ -121,6 +122,17 @@ impl ChatCompletionAccumulator {
     pub fn all_finished(&self) -> bool {
         !self.choices.is_empty()
             && self.choices.iter().all(|known| known.choice.finish_reason.is_some())
+    }
+
+    /// The usage so far.
+    pub(crate) fn usage(&self) -> Option<&Usage> {
+        self.response.usage.as_ref()
+    }
+
+    /// The tool calls of a choice so far.
+    pub(crate) fn calls(&self, choice: u32) -> Option<&ToolCalls> {
+        let place = self.choices.binary_search_by_key(&choice, |known| known.choice.index).ok()?;
+        Some(&self.choices[place].calls)
     }
 
     fn push_top_level(&mut self, chunk: &ChatCompletionChunk) {

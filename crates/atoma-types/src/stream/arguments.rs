@@ -9,6 +9,8 @@ pub(crate) struct Arguments {
     scan: Scan,
     /// The other reading, where a fragment may be either more text or the whole text again.
     other: Option<String>,
+    /// How much of the text both readings have in common, if there are two.
+    common: usize,
 }
 
 /// Where a pass over the text of a JSON value is. It judges brackets and strings only.
@@ -60,6 +62,9 @@ impl Arguments {
             if !self.scan.expects_value() {
                 return self.replace(fragment);
             }
+            if self.other.is_none() {
+                self.common = self.text.len();
+            }
             self.other = Some(fragment.to_owned());
         } else if let Some(other) = &mut self.other {
             if fragment.starts_with(other.as_str()) {
@@ -83,6 +88,21 @@ impl Arguments {
     fn append(&mut self, fragment: &str) {
         self.text.push_str(fragment);
         self.scan.run(fragment.as_bytes());
+    }
+
+    /// The part of the text that every later fragment leaves as it is.
+    ///
+    /// An empty object may give way to the actual arguments, of two readings one is chosen in the end, and a second value
+    /// after the first is dropped.
+    pub(crate) fn certain(&self) -> &str {
+        let end = match (&self.other, self.scan.end) {
+            (Some(_), _) => self.common,
+            (None, Some(end)) => end,
+            (None, None) => self.text.len(),
+        };
+        let certain = &self.text[..end];
+        let is_undecided = |byte: u8| matches!(byte, b'{' | b'}' | b' ' | b'\t' | b'\n' | b'\r');
+        if certain.bytes().all(is_undecided) { "" } else { certain }
     }
 
     /// The text, in the reading that is valid JSON if one is.

@@ -6,6 +6,7 @@ pub(crate) mod call_ids;
 pub(crate) mod chat;
 pub(crate) mod chunk_reader;
 pub(crate) mod completions;
+pub(crate) mod events;
 mod memory_size;
 mod merge;
 mod reader;

@@ -52,7 +52,16 @@ impl ToolCalls {
             match call.step(fragment) {
                 Step::Another => {}
                 Step::PerhapsAnother => is_tentative = true,
-                step => return call.apply(fragment, step),
+                step => {
+                    let made_up = call.call.id.clone();
+                    call.apply(fragment, step);
+                    // A late id that another call has: the result of a call is matched to it by its id.
+                    let is_new = self.calls[place].call.id != made_up;
+                    if is_new && self.is_known(place) {
+                        self.calls[place].call.id = made_up;
+                    }
+                    return;
+                }
             }
         }
         if self.calls.len() < MOST_CALLS {
@@ -79,6 +88,33 @@ impl ToolCalls {
         }
         call_ids::settle(&mut calls, is_finished);
         calls
+    }
+
+    /// Whether an earlier or later call has the id of the one at this place.
+    fn is_known(&self, place: usize) -> bool {
+        let id = &self.calls[place].call.id;
+        self.calls.iter().enumerate().any(|(other, known)| other != place && known.call.id == *id)
+    }
+
+    /// How many calls have begun, those included that may turn out to be none.
+    pub(crate) fn len(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// The call at this place and the part of its arguments that is certain; `None` while its name is not.
+    pub(crate) fn so_far(&self, place: usize) -> Option<(&ToolCall, &str)> {
+        let known = self.calls.get(place)?;
+        let is_named = !known.call.function.name.is_empty() && !known.arguments.is_blank();
+        is_named.then(|| (&known.call, known.arguments.certain()))
+    }
+
+    /// Whether the call at this place will be one of the message's calls.
+    pub(crate) fn is_kept(&self, place: usize) -> bool {
+        self.calls.get(place).is_some_and(|known| {
+            let mut call = known.call.clone();
+            call.extra.remove("index");
+            !(known.is_tentative && known.arguments.is_blank()) && !call_ids::is_unnamed(&call)
+        })
     }
 
     /// The call that a fragment can go on with: of the same index and id, or else the latest it can belong to.
