@@ -245,7 +245,8 @@ fn message_in(value: &Value) -> Option<String> {
 }
 
 fn dotted(path: &[Value]) -> String {
-    let step = |step: &Value| step.as_str().map_or_else(|| json::text_of(step), str::to_owned);
+    let step =
+        |step: &Value| step.as_str().map_or_else(|| crate::wire::text_of(step), str::to_owned);
     joined(&mut path.iter().map(step), ".")
 }
 

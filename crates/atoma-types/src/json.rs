@@ -15,7 +15,7 @@ use serde_json::error::Category;
 
 use self::repair::repair;
 use self::scan::Scanner;
-use crate::wire::{AnyValue, Read, ReadObject, WIDE, Whole, Wide, read};
+use crate::wire::{AnyValue, Read, ReadObject, WIDE, Whole, Wide, read, text_of};
 
 /// An error of reading JSON.
 ///
@@ -128,11 +128,6 @@ pub(crate) fn object_from_value<T: ReadObject + Default>(value: &Value) -> Optio
     let mut object = T::default();
     first_object(&text_of(value), &mut object, Wide::Round).ok()?;
     Some(object)
-}
-
-/// The JSON of a value. Its `to_string` would bring along what writes it in many lines.
-pub(crate) fn text_of(value: &Value) -> String {
-    serde_json::to_string(value).expect("the names in a value are text")
 }
 
 fn repaired<T>(

@@ -34,7 +34,6 @@ pub use chat::tool::{
 };
 pub use chat::undocumented::{ReasoningEffort, Verbosity};
 pub use chat::usage::{CompletionTokensDetails, PromptTokensDetails, Usage};
-pub use chat::validate::InvalidRequest;
 pub use completions::logprobs::CompletionLogprobs;
 pub use completions::request::CompletionRequest;
 pub use completions::response::{CompletionChoice, CompletionChunk, CompletionResponse};
@@ -60,3 +59,4 @@ pub use stream::events::{ChatEvent, ChatEvents};
 pub use stream::whole::WholeBody;
 pub use stream::{Progress, ResponseModel, Seen, StreamModel};
 pub use text_input::TextInput;
+pub use validate::InvalidRequest;

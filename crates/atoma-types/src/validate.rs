@@ -1,9 +1,44 @@
 //! Checks that requests of several endpoints share.
 
+use std::fmt;
+
 use serde::Serialize;
 
+use crate::Extra;
 use crate::wire::{Object, is_set};
-use crate::{Extra, InvalidRequest};
+
+/// A request that no server accepts: the field at fault, and a remedy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidRequest {
+    field: String,
+    remedy: String,
+}
+
+impl InvalidRequest {
+    /// Returns the name of the field at fault, as on the wire: `temperature`, `messages[2].tool_call_id`.
+    #[must_use]
+    pub fn field(&self) -> &str {
+        &self.field
+    }
+
+    /// The error of serializing a field.
+    pub(crate) fn unwritable(why: &str) -> Self {
+        let (field, fault) = why.split_once(' ').unwrap_or((why, ""));
+        Self::new(field, fault)
+    }
+
+    pub(crate) fn new(field: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { field: field.into(), remedy: remedy.into() }
+    }
+}
+
+impl fmt::Display for InvalidRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "invalid request: {} {}", self.field, self.remedy)
+    }
+}
+
+impl std::error::Error for InvalidRequest {}
 
 /// Checks that a request names a model.
 pub(crate) fn check_model(model: &str, extra: &Extra) -> Result<(), InvalidRequest> {

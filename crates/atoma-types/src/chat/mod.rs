@@ -1,5 +1,6 @@
 //! The models of chat completions.
 
+pub(crate) mod call_ids;
 pub(crate) mod chunk;
 pub(crate) mod content;
 pub(crate) mod logprobs;

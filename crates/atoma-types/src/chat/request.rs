@@ -5,8 +5,9 @@ use serde_json::Value;
 use super::message::{self, ChatCompletionMessage};
 use super::response_format::ResponseFormat;
 use super::tool::{ChatCompletionToolsParam, ToolChoice};
-use super::validate::{self, InvalidRequest};
+use super::validate;
 use crate::setters::{Number, Texts, setters};
+use crate::validate::InvalidRequest;
 use crate::validate::to_vec;
 use crate::wire::{
     Codec, Elements, List, Members, Piece, Plain, Read, Scalar, Sent, Stopped, object,

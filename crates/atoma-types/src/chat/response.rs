@@ -4,13 +4,13 @@ use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 use serde_json::Value;
 
+use super::call_ids;
 use super::logprobs::Logprobs;
 use super::message::ChatCompletionMessage;
 use super::tool::{ToolCall, ToolKind};
 use super::usage::{self, Usage};
 use crate::error::ErrorPlace;
 use crate::open_enum::open_enum;
-use crate::stream::call_ids;
 use crate::wire::{
     Codec, Finish, Members, Piece, Plain, Read, Scalar, Stopped, object, read_whole, whole,
 };

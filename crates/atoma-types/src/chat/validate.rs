@@ -1,45 +1,11 @@
 use std::collections::HashMap;
-use std::fmt;
 
 use super::content::{Content, ContentPart};
 use super::message::{ChatCompletionMessage, Role};
 use super::request::ChatCompletionRequest;
 use super::response_format::ResponseFormat;
 use super::tool::{ToolChoice, ToolKind};
-use crate::validate::{check_counts, check_extra, check_model, check_range};
-
-/// A request that no server accepts: the field at fault, and a remedy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InvalidRequest {
-    field: String,
-    remedy: String,
-}
-
-impl InvalidRequest {
-    /// Returns the name of the field at fault, as on the wire: `temperature`, `messages[2].tool_call_id`.
-    #[must_use]
-    pub fn field(&self) -> &str {
-        &self.field
-    }
-
-    /// The error of serializing a field.
-    pub(crate) fn unwritable(why: &str) -> Self {
-        let (field, fault) = why.split_once(' ').unwrap_or((why, ""));
-        Self::new(field, fault)
-    }
-
-    pub(crate) fn new(field: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { field: field.into(), remedy: remedy.into() }
-    }
-}
-
-impl fmt::Display for InvalidRequest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "invalid request: {} {}", self.field, self.remedy)
-    }
-}
-
-impl std::error::Error for InvalidRequest {}
+use crate::validate::{InvalidRequest, check_counts, check_extra, check_model, check_range};
 
 /// Finds the first fault of a request.
 pub(crate) fn validate(request: &ChatCompletionRequest) -> Result<(), InvalidRequest> {

@@ -2,7 +2,6 @@
 
 pub(crate) mod accumulator;
 mod arguments;
-pub(crate) mod call_ids;
 pub(crate) mod chat;
 pub(crate) mod chunk_reader;
 pub(crate) mod completions;

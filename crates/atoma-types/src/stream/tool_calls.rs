@@ -1,7 +1,8 @@
 //! Tool calls put together from their fragments, the way real servers need.
 
 use super::arguments::Arguments;
-use super::{call_ids, merge};
+use super::merge;
+use crate::chat::call_ids;
 use crate::chat::tool::{ToolCall, ToolCallDelta, ToolKind};
 
 /// How many calls of a choice are kept; further ones are skipped.

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::by_value::by_value;
+use super::write::text_of;
 use super::{Codec, Elements, Members, Piece, Plain, Read, Scalar, Stopped};
-use crate::json::text_of;
 
 /// A member that reports an error.
 pub(crate) struct ErrorMember;

@@ -29,7 +29,7 @@ pub(crate) use object::{
 pub(crate) use read::{Elements, Members, Stopped, read, whole};
 pub(crate) use scalar::{Boxed, Scalar};
 pub(crate) use value::{AnyValue, WIDE, Wide};
-pub(crate) use write::{List, Piece, Tagged};
+pub(crate) use write::{List, Piece, Tagged, text_of};
 
 /// What was found where a `T` was expected.
 pub(crate) enum Read<T = ()> {

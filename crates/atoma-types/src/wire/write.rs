@@ -78,6 +78,11 @@ impl Serialize for Piece<'_> {
     }
 }
 
+/// The JSON of a value. Its `to_string` would bring along what writes it in many lines.
+pub(crate) fn text_of(value: &Value) -> String {
+    serde_json::to_string(value).expect("the names in a value are text")
+}
+
 fn write_list<S: Serializer>(list: &dyn List, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq((0..list.length()).map(|place| list.element(place)))
 }

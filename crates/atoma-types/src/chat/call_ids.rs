@@ -6,7 +6,7 @@ use std::hash::BuildHasher;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::{ToolCall, ToolKind};
+use super::tool::{ToolCall, ToolKind};
 
 /// Mistral's servers take nothing but nine letters and digits; others take anything.
 const LENGTH: usize = 9;
