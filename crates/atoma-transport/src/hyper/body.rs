@@ -20,7 +20,7 @@ use std::{
 pub(super) struct StreamedBody {
     incoming: Incoming,
     pooled: Option<PooledConnection>,
-    /// What came with the head.
+    /// The frame that came with the head.
     early: Option<Polled>,
 }
 

@@ -49,7 +49,7 @@ impl HyperTransportBuilder {
         }
     }
 
-    /// How long name lookup, TCP, proxy and TLS may take together; `None` means for ever.
+    /// How long name lookup, TCP, proxy and TLS may take together; `None` means no limit.
     ///
     /// Default 10 s. A request with [`Timeouts`](crate::Timeouts) in its extensions brings its own.
     pub fn connect_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
@@ -79,8 +79,8 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// Trusts only what [`root_certificates_pem`](Self::root_certificates_pem) gives: neither the
-    /// operating system's roots nor those compiled in.
+    /// Trusts only the certificates given to [`root_certificates_pem`](Self::root_certificates_pem),
+    /// neither the operating system's roots nor those compiled in.
     pub fn only_custom_roots(mut self) -> Self {
         self.tls.only_custom_roots = true;
         self
@@ -124,7 +124,7 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// How long an idle connection is good for; `None` means for ever.
+    /// How long an idle connection is kept for the next request; `None` means no limit.
     ///
     /// Default 45 s, below the 60 s after which common servers close theirs.
     pub fn pool_idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
@@ -150,14 +150,14 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// The clock for the connect and the pool's time-outs, and for pings over HTTP/2. Default
+    /// The clock for the timeouts of connections and the pool, and for pings over HTTP/2. Default
     /// [`TokioTimer`].
     pub fn timer(mut self, timer: impl Timer) -> Self {
         self.timer = Arc::new(timer);
         self
     }
 
-    /// Who looks up names. Default the operating system.
+    /// The resolver that looks up names. Default that of the operating system.
     pub fn resolver(mut self, resolver: impl Resolver) -> Self {
         self.resolver = Arc::new(resolver);
         self
@@ -168,7 +168,7 @@ impl HyperTransportBuilder {
     ///
     /// Fails if a proxy, a certificate or a key that was given cannot be read. A variable of the
     /// environment that cannot be read fails the requests that need it:
-    /// [`HyperTransport::check_proxy`] tells in advance.
+    /// [`HyperTransport::check_proxy`] returns that error in advance.
     pub fn build(self) -> Result<HyperTransport, ConfigError> {
         Ok(HyperTransport(Arc::new(HyperCore {
             proxies: self.proxy.build(&self.proxy_headers)?,

@@ -1,4 +1,4 @@
-//! What an error from below means: a kind, whether to try again, and a phrase for the reader.
+//! Turns errors of hyper, rustls and the system into a kind, a phrase, and whether to try again.
 
 use super::{
     config_error::ConfigError,
@@ -10,7 +10,7 @@ use http::StatusCode;
 use rustls::{AlertDescription, CertificateError as Bad, InvalidMessage};
 use std::{borrow::Cow, error::Error, io, iter};
 
-/// No name, no route, nobody listening: `place` is `host:port`.
+/// The error of a connection that cannot be opened to `place`, a `host:port`.
 pub(super) fn connect(kind: ErrorKind, place: &str, error: impl Into<BoxError>) -> TransportError {
     let error = error.into();
     let failed = match exhausted(&*error) {
@@ -21,7 +21,7 @@ pub(super) fn connect(kind: ErrorKind, place: &str, error: impl Into<BoxError>) 
     failed.with_source(error)
 }
 
-/// The runtime cannot do what is needed.
+/// The error of a runtime that lacks a driver.
 pub(super) fn no_driver(detail: impl Into<Cow<'static, str>>) -> TransportError {
     TransportError::new(ErrorKind::Other, Delivery::NotSent).with_detail(detail).permanent()
 }
@@ -141,7 +141,8 @@ fn certificate(host: &str, error: &Bad) -> String {
     }
 }
 
-/// No head came: `unread` is what lay unread on the connection at its end.
+/// The error of an exchange without a response head. `unread` are the bytes that were left unread
+/// when the connection ended.
 pub(super) fn head(error: hyper::Error, unread: &[u8], written: bool) -> TransportError {
     let sent = if written { Delivery::Unknown } else { Delivery::NotSent };
     let failed = if is_head_too_large(&error) {
@@ -154,7 +155,7 @@ pub(super) fn head(error: hyper::Error, unread: &[u8], written: bool) -> Transpo
     } else if let Some(cause) = find::<rustls::Error>(&error) {
         broken_tls(cause, sent)
     } else if is_tls_record(unread) {
-        // A server that answers so has not understood what it was sent.
+        // The server cannot have understood the request.
         TransportError::new(ErrorKind::Tls, Delivery::NotSent)
             .with_detail("the server speaks TLS on this port: use https")
             .permanent()
@@ -255,11 +256,12 @@ pub(super) fn is_too_many_files(error: &io::Error) -> bool {
 }
 
 pub(super) fn is_head_too_large(error: &hyper::Error) -> bool {
-    // hyper offers the predicate to servers only.
+    // hyper 1.12 offers the predicate to servers only. Tests: `error_texts` of `hyper_transport`.
     find::<HeadTooLarge>(error).is_some() || error.to_string() == "message head is too large"
 }
 
 fn is_framing_over_limit(error: &(dyn Error + 'static)) -> bool {
+    // The texts of hyper 1.12, which has no type for them. Tests: `error_texts` of `hyper_transport`.
     const TEXTS: [&str; 3] = [
         "chunk extensions over limit",
         "chunk trailers bytes over limit",

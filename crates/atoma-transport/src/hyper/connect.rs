@@ -25,7 +25,7 @@ use std::{
     time::Duration,
 };
 
-/// The head of an answer to CONNECT may take this many bytes.
+/// The head of a response to CONNECT may take this many bytes.
 const MAX_TUNNEL_HEAD: usize = 8 * 1024;
 
 /// Opens connections.
@@ -37,7 +37,7 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    /// A stream over which `target` can be spoken to.
+    /// Opens a stream to `target`.
     ///
     /// `protocols` are offered where there is TLS. Without TLS, only loopback addresses are
     /// connected to, unless `plain_http` allows more.
@@ -160,29 +160,29 @@ async fn tunnel(
     let progress = ExchangeProgress::new(stream.direct_reads());
     let (mut sender, mut driver) = handshake(stream, progress, MAX_TUNNEL_HEAD)
         .await
-        .map_err(|error| failed("cannot be spoken to").with_source(error))?;
-    let mut answer = pin!(sender.try_send_request(request));
+        .map_err(|error| failed("cannot be connected to").with_source(error))?;
+    let mut response = pin!(sender.try_send_request(request));
     let mut ended = false;
-    let answer = poll_fn(|cx| {
+    let response = poll_fn(|cx| {
         ended = ended || driver.poll_without_shutdown(cx).is_ready();
-        match answer.as_mut().poll(cx) {
-            // A proxy that hangs up at once leaves the request in hyper's queue.
+        match response.as_mut().poll(cx) {
+            // A proxy that closes immediately leaves the request in hyper's queue.
             Poll::Pending if ended => Poll::Ready(None),
-            answer => answer.map_err(TrySendError::into_error).map(Some),
+            response => response.map_err(TrySendError::into_error).map(Some),
         }
     })
     .await;
-    match answer {
-        Some(Ok(answer)) if answer.status().is_success() => {}
-        Some(Ok(answer)) => return Err(classify::tunnel(&place, answer.status())),
+    match response {
+        Some(Ok(response)) if response.status().is_success() => {}
+        Some(Ok(response)) => return Err(classify::tunnel(&place, response.status())),
         Some(Err(error)) if classify::is_head_too_large(&error) => {
             return Err(failed("sent too large a head").with_source(error).permanent());
         }
         Some(Err(error)) if error.is_parse() => {
-            return Err(failed("does not answer in HTTP").with_source(error).permanent());
+            return Err(failed("does not speak HTTP").with_source(error).permanent());
         }
-        Some(Err(error)) => return Err(failed("gave no answer").with_source(error)),
-        None => return Err(failed("gave no answer")),
+        Some(Err(error)) => return Err(failed("sent no response").with_source(error)),
+        None => return Err(failed("sent no response")),
     }
     let (stream, unread) = driver.into_parts();
     if !unread.is_empty() {

@@ -1,4 +1,4 @@
-//! One HTTP/1.1 connection, driven by whoever waits for its answer.
+//! One HTTP/1.1 connection, driven by the task that waits for its response.
 
 use super::{
     classify,
@@ -27,10 +27,10 @@ use std::{
     time::Instant,
 };
 
-/// How often a connection that wakes itself is polled again at once, before its task is woken.
+/// How often a connection that wakes itself is polled again before its task is woken instead.
 const TURNS: usize = 3;
 
-/// A connection that nobody else drives: no task runs behind it.
+/// A connection without a task behind it: it makes progress only while it is polled.
 pub(super) struct Connection {
     sender: http1::SendRequest<Full<Bytes>>,
     driver: Driver,
@@ -48,7 +48,7 @@ struct Driver {
     shared_waker: Arc<ConnectionWaker>,
     /// The same as a [`Waker`].
     waker: Waker,
-    /// What lay unread on the connection when it ended.
+    /// The bytes that were left unread when the connection ended.
     unread: Bytes,
 }
 
@@ -118,7 +118,7 @@ impl Connection {
         body: &mut Incoming,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let mut cx = Context::from_waker(Waker::noop());
-        // The connection is told that there is room again, which is no news to the task.
+        // hyper wakes the connection because there is room again; the task knows that.
         self.driver
             .shared_waker
             .without_waking(|| http_body::Body::poll_frame(Pin::new(body), &mut cx))
@@ -150,6 +150,18 @@ impl fmt::Debug for Connection {
 
 impl Driver {
     /// Polls the connection, then `wanted`, until `wanted` is ready or both have to wait.
+    ///
+    /// The connection reads from the socket and hands frames to `wanted` through a channel with one
+    /// place. Taking a frame makes room, which wakes the connection, and it may have more:
+    ///
+    /// ```text
+    ///   socket ──► connection ──(one frame)──► wanted ──► caller
+    ///                   ▲                        │
+    ///                   └────── woken: room ─────┘
+    /// ```
+    ///
+    /// So both are polled again if either woke the other, [`TURNS`] times at most. Afterwards the
+    /// task is woken instead, so that a fast server cannot keep it from other work.
     fn poll<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -214,13 +226,13 @@ type Halves = (http1::SendRequest<Full<Bytes>>, Box<dyn Driven>);
 
 /// hyper's half that reads and writes.
 pub(super) trait Driven: Send {
-    /// Polls it until it has ended. Why it did is told to whoever waits for the response.
+    /// Polls it until it has ended. The reason is returned by the future of the response.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 
     /// The same, and leaves the stream open.
     fn poll_without_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 
-    /// The stream, and what lies unread.
+    /// Returns the stream, and the bytes that are unread.
     fn into_parts(self: Box<Self>) -> (Stream, Bytes);
 }
 

@@ -1,7 +1,7 @@
 //! The only waker that a connection ever sees.
 //!
 //! A connection is polled inside the task that reads from it, and consists of two halves: hyper's
-//! connection, which reads and writes, and the body or response, which waits for what was read. With
+//! connection, which reads and writes, and the body or response, which waits for the bytes that were read. With
 //! the task's own waker, each half would wake the task for the other half's sake, although both are
 //! polled in turn anyway, and a pooled connection would keep the waker, and with it the memory, of a
 //! task that is long gone. So both halves are polled with the waker below:
@@ -53,7 +53,7 @@ impl ConnectionWaker {
         self.state.swap(RESTING, Ordering::AcqRel) == WOKEN
     }
 
-    /// Does what wakes the connection without waking the task, which is about to poll it anyway.
+    /// Runs `act`, which wakes the connection, without waking the task: it polls anyway.
     pub(super) fn without_waking<T>(&self, act: impl FnOnce() -> T) -> T {
         self.state.store(POLLING, Ordering::Release);
         let result = act();
@@ -67,7 +67,7 @@ impl ConnectionWaker {
         drop(former);
     }
 
-    /// What is taken out of it is dropped after it is unlocked: that may drop a task.
+    /// A waker taken out must be dropped after the lock is released: that may drop a task.
     fn task(&self) -> MutexGuard<'_, Option<Waker>> {
         self.task.lock().unwrap_or_else(PoisonError::into_inner)
     }

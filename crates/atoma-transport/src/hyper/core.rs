@@ -68,7 +68,7 @@ const NO_TIME_DRIVER: &str =
     "the Tokio runtime has no time driver: build it with enable_time or enable_all";
 
 impl HyperCore {
-    /// A block and not an `async fn`, which would hold its arguments twice.
+    /// Sends `request`. A block instead of an `async fn`, which would hold its arguments twice.
     pub(super) fn exchange(self: Arc<Self>, request: Request) -> ResponseFuture {
         Box::pin(async move {
             let runtime = tokio::runtime::Handle::try_current().map_err(|error| {
@@ -107,7 +107,7 @@ impl HyperCore {
             }
             let mut request = request.map(Full::new);
             self.prepare(&mut request, &origin.target, &route)?;
-            // What layers above put into the response's finds its room here.
+            // The map is reused for the response, where the layers above put values of their own.
             let mut extensions = mem::take(request.extensions_mut());
             extensions.clear();
             loop {

@@ -82,8 +82,8 @@ impl Target {
     }
 }
 
-/// What `authority` implies is not compared. It is almost always spelled the same, which is known
-/// sooner than that it differs in case alone.
+/// Compares scheme and authority, which determine the rest. Equal spelling is the usual case and is
+/// checked first; a difference in case alone is looked for afterwards.
 impl PartialEq for Target {
     fn eq(&self, other: &Self) -> bool {
         let is_spelled_alike = self.authority.as_str() == other.authority.as_str();

@@ -1,4 +1,4 @@
-//! How long a connection may be used: what its server announced, and what the builder set.
+//! How long a connection may be used, by its server's announcement and the builder's settings.
 
 use http::HeaderValue;
 use std::time::{Duration, Instant};
@@ -37,7 +37,7 @@ impl KeepAlive {
     }
 }
 
-/// What one connection has left.
+/// The time and the number of requests that one connection has left.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lifetime {
     opened: Instant,

@@ -38,20 +38,28 @@ use std::{fmt, sync::Arc};
 
 /// HTTP/1.1 over TCP, TLS and proxies: the transport to use unless you have your own.
 ///
-/// Each exchange has a connection of its own while it lasts, and drives it itself: no task runs
+/// Each exchange has a separate connection while it lasts, and drives it itself: no task runs
 /// behind it, a reader that stops reading stops the server, and dropping the response's body, or
-/// the future before it, closes the connection at once. When a body was read to its end, or came
-/// whole with its head, its connection serves the next request to the same server. Clones share
-/// their connections. With the feature `http2`, and a builder that is told so, it speaks HTTP/2 as
-/// well: then up to 32 exchanges share a connection and the task behind it, and what is dropped
-/// early is reset.
+/// the future before it, closes the connection immediately. When a body was read to its end, or
+/// came whole with its head, its connection serves the next request to the same server, unless the
+/// server has closed it or written to it in the meantime. Clones share their connections. With the
+/// feature `http2` and the builder's `http2`, up to 32 exchanges share a connection and the task
+/// behind it, and a body that is dropped early resets its stream.
 ///
-/// It needs a Tokio runtime with I/O and time enabled; without one, sending is an error (in a program
-/// built with `panic = "abort"`, a runtime without I/O or time aborts it, as Tokio does). It may be
-/// used from several runtimes. After `fork`, a child process must not use a transport of its parent:
-/// both would write to the same sockets, and a Tokio runtime does not survive a fork. Build a new
-/// runtime and a new transport in the child. Only `http` and `https` URLs are sent to; redirects are not
-/// followed, nothing is decompressed, and heads that leave in doubt where a body ends are refused.
+/// Only `http` and `https` URLs are sent to, `http` only on this machine unless
+/// [`plain_http`](HyperTransportBuilder::plain_http) allows more. Redirects are not followed,
+/// nothing is decompressed, and a head that does not determine where its body ends is an error.
+///
+/// # Runtimes
+///
+/// It needs a Tokio runtime with I/O and time enabled; without one, sending is an error. In a
+/// program built with `panic = "abort"`, a runtime without I/O or time aborts it, as Tokio does. It
+/// may be used from several runtimes: each keeps its connections, and those of a runtime that has
+/// shut down are dropped.
+///
+/// After `fork`, a child process must not use its parent's transport: both would write to the same
+/// sockets, and a Tokio runtime does not survive a fork. Build a new runtime and a new transport in
+/// the child.
 ///
 /// ```no_run
 /// use atoma_transport::{HyperTransport, Transport};
@@ -68,21 +76,21 @@ use std::{fmt, sync::Arc};
 pub struct HyperTransport(Arc<HyperCore>);
 
 impl HyperTransport {
-    /// A transport with the defaults of its [builder](Self::builder).
+    /// Creates a transport with the defaults of its [builder](Self::builder).
     pub fn new() -> Result<Self, ConfigError> {
         Self::builder().build()
     }
 
-    /// Begins a transport with settings of its own.
+    /// Creates a builder.
     pub fn builder() -> HyperTransportBuilder {
         HyperTransportBuilder::new()
     }
 
-    /// Reads the roots of trust now and not with the first `https` request.
+    /// Reads the root certificates now instead of with the first `https` request.
     ///
-    /// Fails if there are none: then no `https` request can succeed, and each would say so. A
-    /// client that knows it will need TLS calls this when it is built. Reading takes some
-    /// milliseconds; calling it again costs nothing.
+    /// Fails if there are none: each `https` request would fail with the same error. A client that
+    /// needs TLS calls this when it is built. Reading takes some milliseconds; calling it again
+    /// costs nothing.
     pub fn load_root_certificates(&self) -> Result<(), ConfigError> {
         self.0.connector.tls.config().map(drop)
     }

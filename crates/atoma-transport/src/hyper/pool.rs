@@ -12,7 +12,7 @@ use std::{
 /// The most connections that idle in one pool, all servers taken together.
 const MAX_IDLE: usize = 512;
 
-/// What a connection must have in common with a request to serve it.
+/// The properties that a connection and a request must share.
 ///
 /// A socket is bound to the runtime it was opened on: another runtime could wait for it in vain.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -67,7 +67,7 @@ impl Pool {
         Arc::new(Self { idle: Mutex::default(), timer, per_origin, limits })
     }
 
-    /// The origin of `uri`, if a connection to it idles: then it was found out before.
+    /// The origin of `uri` if a connection to it is idle, so that it need not be parsed again.
     pub(super) fn known(
         &self,
         uri: &Uri,

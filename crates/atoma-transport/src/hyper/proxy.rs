@@ -1,4 +1,4 @@
-//! Which proxy a request goes through. Nothing that does not parse is ever stepped over.
+//! Which proxy a request goes through. A setting that cannot be parsed is an error, never ignored.
 
 mod no_proxy;
 mod server;
@@ -68,7 +68,7 @@ impl Proxy {
         Self(Choice::FromEnv)
     }
 
-    /// No proxy, whatever the environment says.
+    /// No proxy, even if the environment sets one.
     pub fn none() -> Self {
         Self(Choice::Given(Urls::default()))
     }
@@ -79,7 +79,7 @@ impl Proxy {
         Self(Choice::Given(Urls { all, ..Urls::default() }))
     }
 
-    /// The proxy for `http` servers. Replaces what the environment says.
+    /// The proxy for `http` servers. Replaces the setting of the environment.
     #[must_use]
     pub fn http(self, url: impl Into<String>) -> Self {
         let mut urls = self.given();
@@ -87,7 +87,7 @@ impl Proxy {
         Self(Choice::Given(urls))
     }
 
-    /// The proxy for `https` servers. Replaces what the environment says.
+    /// The proxy for `https` servers. Replaces the setting of the environment.
     #[must_use]
     pub fn https(self, url: impl Into<String>) -> Self {
         let mut urls = self.given();

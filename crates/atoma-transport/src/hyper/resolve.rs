@@ -12,7 +12,7 @@ use std::{
     thread,
 };
 
-/// What [`Resolver::resolve`] returns.
+/// The future that [`Resolver::resolve`] returns.
 pub type ResolveFuture = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
 
 /// Looks up the addresses of a host: a cache, a fixed table, a guard against inner networks.
@@ -48,8 +48,8 @@ pub trait Resolver: fmt::Debug + Send + Sync + 'static {
 
 /// The operating system's `getaddrinfo`.
 ///
-/// It blocks and cannot be cancelled. So it runs on a thread of its own, which a runtime that ends
-/// does not wait for, and those who ask for the same name meanwhile share its state.
+/// It blocks and cannot be cancelled. So each lookup runs on a separate thread, which a runtime that
+/// shuts down does not wait for, and concurrent lookups of one name share a thread.
 pub(super) struct SystemResolver {
     look_up: LookUp,
     running: Arc<Mutex<Vec<(Name, Arc<Lookup>)>>>,
@@ -149,7 +149,7 @@ fn out_of_files() -> Option<io::Error> {
     UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).err().filter(classify::is_too_many_files)
 }
 
-/// The same error for one more who waits.
+/// A copy of `error` for another waiting task.
 fn copied(error: &io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(code) => io::Error::from_raw_os_error(code),

@@ -1,26 +1,26 @@
-//! Which heads of a response are believed.
+//! Which response heads are accepted.
 
 use super::keep_alive::KeepAlive;
 use crate::{Delivery, ErrorKind, TransportError};
 use bytes::BytesMut;
 use http::{HeaderMap, HeaderValue, StatusCode, Version, header, response::Parts};
 
-/// What a head that is believed says of its body.
+/// The properties of an accepted head.
 pub(super) struct Checked {
-    /// It is encoded, which nobody asked for. The status of a refusal still counts.
+    /// The body is compressed although no coding was asked for. Only the status can be used.
     pub(super) is_encoded: bool,
     /// The connection may serve another exchange after it.
     ///
     /// Not after HTTP/1.0, whose keep-alive proxies get wrong, and not where two lengths contradict
-    /// each other (RFC 9112, section 6.1). What `Connection: close` demands is hyper's business.
+    /// each other (RFC 9112, section 6.1). hyper itself heeds `Connection: close`.
     pub(super) is_reusable: bool,
     pub(super) keep_alive: KeepAlive,
 }
 
-/// Refuses a head that leaves open where the body ends or what it is.
+/// Refuses a head that does not determine where its body ends, or whose body is compressed.
 pub(super) fn check(head: &Parts) -> Result<Checked, TransportError> {
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(refused(ErrorKind::Protocol, "an upgrade nobody asked for (101)"));
+        return Err(refused(ErrorKind::Protocol, "an upgrade that was not asked for (101)"));
     }
     // One walk: looking each of the three up costs more than all of a usual head.
     let (mut codings, mut is_encoded, mut has_length) = (0, false, false);

@@ -22,7 +22,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// An address that has not answered for this long is joined by the next one. RFC 8305, section 8,
+/// After this long without an answer, the next address is tried as well. RFC 8305, section 8,
 /// recommends 250 ms and allows up to 2 s.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(300);
 
@@ -144,7 +144,7 @@ impl Socket {
         self.direct_reads.clone()
     }
 
-    /// Reads what the operating system has, without waiting.
+    /// Reads the bytes that the operating system has received, without waiting.
     fn read_directly(&self, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let socket = SockRef::from(&self.stream);
         // Almost always nothing is there. A look costs less than preparing the buffer.

@@ -105,7 +105,7 @@ async fn exchange(
     if reply != 0 {
         return Err(refusal(reply));
     }
-    // The address that it connects from, which nobody wants to know, and a port.
+    // The address and port that it connects from, which are not needed.
     let left = match kind {
         IPV4 => 4,
         IPV6 => 16,
@@ -124,7 +124,7 @@ fn refusal(reply: u8) -> Failure {
         3 => ("it cannot reach the server's network", false),
         4 => ("it cannot reach the server", false),
         5 => ("the server refused the connection", false),
-        6 => ("the server did not answer it in time", false),
+        6 => ("the server did not respond to it in time", false),
         7 => ("it does not support connections", true),
         8 => ("it does not support this kind of address", true),
         _ => ("it failed for a reason that is not known here", false),

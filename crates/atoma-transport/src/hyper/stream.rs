@@ -9,8 +9,8 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::client::TlsStream;
 
-/// Whatever is inside is known to its constructor alone: a connection, and all that holds one, is
-/// compiled for this one type.
+/// The layers are hidden behind one type, so that a connection, and everything that holds one, is
+/// compiled once.
 pub(super) struct Stream {
     layer: Box<dyn Layer>,
     direct_reads: DirectReads,
@@ -91,7 +91,7 @@ impl AsyncWrite for Stream {
 /// A stream with TLS over it.
 struct TlsIo {
     stream: TlsStream<Stream>,
-    /// A record could not be taken. What came before it may still have to be read.
+    /// The error of a record that could not be decrypted; plaintext before it may still be unread.
     broken: Option<io::Error>,
 }
 

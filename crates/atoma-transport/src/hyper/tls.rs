@@ -1,4 +1,4 @@
-//! TLS: who is trusted, who we are, and which cryptography does it.
+//! TLS: the roots, the client's identity, and the cryptography.
 
 use super::{classify, config_error::ConfigError, stream::Stream};
 use crate::{Delivery, ErrorKind, TransportError};
@@ -57,7 +57,7 @@ fn default_crypto() -> Option<Crypto> {
     return None;
 }
 
-/// What a builder is told about TLS.
+/// The settings of a builder for TLS.
 #[derive(Default)]
 pub(super) struct TlsSettings {
     pub(super) crypto: Option<Crypto>,
@@ -68,8 +68,8 @@ pub(super) struct TlsSettings {
     pub(super) identity: Option<ReadIdentity>,
 }
 
-/// Reads who we are. Told to the builder and not known here, so that only programs that have an
-/// identity have the code that reads one.
+/// Reads the client's identity. A function from the builder, so that only programs that set an
+/// identity contain the code that reads one.
 type ReadIdentity =
     Box<dyn FnOnce(&CryptoProvider) -> Result<Arc<SingleCertAndKey>, ConfigError> + Send + Sync>;
 
@@ -78,8 +78,8 @@ pub(super) fn identity_pem(chain: Vec<u8>, key: Vec<u8>) -> ReadIdentity {
     Box::new(move |provider| identity(&chain, &key, provider))
 }
 
-/// Everything a handshake needs. What was given is checked; the roots of the machine are read
-/// when they are first wanted, since plain HTTP does without them.
+/// Everything a handshake needs. The settings are checked; the roots of the machine are read with
+/// the first handshake, since plain HTTP does without them.
 pub(super) struct Tls {
     provider: Option<Arc<CryptoProvider>>,
     roots: Vec<CertificateDer<'static>>,
@@ -89,7 +89,7 @@ pub(super) struct Tls {
 }
 
 impl TlsSettings {
-    /// Read at once, so that only programs that give roots have the code that reads them.
+    /// Reads `pem` immediately, so that only programs that set roots contain the code for it.
     pub(super) fn add_roots(&mut self, pem: &[u8]) {
         match load_root_certificates(pem) {
             Ok(roots) => self.roots.extend(roots),
@@ -276,7 +276,7 @@ fn identity(
     let chain = CertificateDer::pem_slice_iter(chain).collect::<Result<Vec<_>, _>>();
     let chain = chain.ok().filter(|chain| !chain.is_empty());
     let chain = chain.ok_or_else(|| ConfigError::tls("the client's certificate is not PEM"))?;
-    // The parser's errors may quote what they could not read: they are not kept.
+    // The parser's errors may quote the key: they are not kept.
     let key = PrivateKeyDer::from_pem_slice(key)
         .map_err(|_| ConfigError::tls("the client's private key is not PEM"))?;
     let certified = CertifiedKey::from_der(chain, key, provider).map_err(|error| {

@@ -94,8 +94,8 @@ impl<S> TrackedIo<S> {
     }
 
     /// Stops writing instead of failing when the peer no longer reads: a server that refuses a
-    /// large request early answers first and closes then, and its answer is still to be read. If
-    /// there is none, reading fails as well and says so.
+    /// large request early responds first and then closes, and its response is still to be read. If
+    /// there is none, reading fails as well.
     fn hold<T>(&mut self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
         let is_gone = |kind| matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset);

@@ -3,6 +3,7 @@
 mod answers;
 mod cancellation;
 mod connections;
+mod error_texts;
 mod idle;
 mod plain_http;
 mod proxies;

@@ -54,8 +54,8 @@ async fn a_proxys_refusal_carries_its_status() {
         ("HTTP/1.1 302 Found\r\nlocation: http://x/\r\n\r\n", false, "refused (302 Found)"),
         ("HTTP/1.1 502 Bad\r\n\r\n", true, "could not reach the server (502 Bad Gateway)"),
         ("HTTP/1.1 503 Busy\r\n\r\n", true, "could not reach the server (503 Service Unavailable)"),
-        ("SSH-2.0-OpenSSH\r\n", false, "does not answer in HTTP"),
-        ("", true, "gave no answer"),
+        ("SSH-2.0-OpenSSH\r\n", false, "does not speak HTTP"),
+        ("", true, "sent no response"),
         ("HTTP/1.1 200 OK\r\n\r\n\x16\x03\x03", false, "spoke before the server could"),
     ] {
         let proxy = Server::answering_once(answer).await;

@@ -1,4 +1,4 @@
-//! What an error of HTTP/2 means.
+//! Turns errors of `h2` into those of a transport.
 
 use super::{
     super::classify::{ABOUT_CERTIFICATES, tls},
@@ -27,7 +27,7 @@ pub(super) fn head(error: h2::Error) -> Failure {
         refused.unwrap_or_else(|| TransportError::new(ErrorKind::ConnectionLost, Unknown))
     };
     let resend = if unprocessed { Resend::Once } else { Resend::Never };
-    Failure { error: told(failed, error), resend }
+    Failure { error: with_cause(failed, error), resend }
 }
 
 /// The body ended in `error`.
@@ -37,7 +37,7 @@ pub(super) fn body(error: h2::Error) -> TransportError {
     } else {
         ErrorKind::BodyInterrupted
     };
-    told(TransportError::new(kind, Delivery::Unknown), error)
+    with_cause(TransportError::new(kind, Delivery::Unknown), error)
 }
 
 /// A head over its limit.
@@ -51,7 +51,7 @@ pub(super) fn unsent(error: h2::Error) -> Failure {
     let failed =
         if is_ours { TransportError::new(ErrorKind::Request, Delivery::NotSent) } else { gone() };
     let resend = if is_ours { Resend::Never } else { Resend::Unsent };
-    Failure { error: told(failed, error), resend }
+    Failure { error: with_cause(failed, error), resend }
 }
 
 /// The connection ended before it took the request.
@@ -61,7 +61,7 @@ pub(super) fn gone() -> TransportError {
 
 /// The connection's first bytes could not be written.
 pub(super) fn opening(error: h2::Error) -> TransportError {
-    told(gone(), error)
+    with_cause(gone(), error)
 }
 
 /// The task of the connection ended before the exchange, because `why`.
@@ -77,7 +77,7 @@ fn fault(reason: Option<Reason>, rule: ErrorKind) -> ErrorKind {
 
 /// Adds what happened and its cause. A GOAWAY's text is not kept: the server may write anything
 /// into it.
-fn told(failed: TransportError, error: h2::Error) -> TransportError {
+fn with_cause(failed: TransportError, error: h2::Error) -> TransportError {
     let Some(reason) = error.reason() else {
         return match error.into_io() {
             Some(error) => failed.with_source(error),

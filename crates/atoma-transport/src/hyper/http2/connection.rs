@@ -1,4 +1,4 @@
-//! One HTTP/2 connection, as those see it who put requests on it.
+//! One HTTP/2 connection, from the side of the requests.
 
 use super::{
     super::keep_alive::Limits,
@@ -19,7 +19,7 @@ use std::{
 /// The most exchanges on one connection at a time.
 pub(super) const MAX_STREAMS: usize = 32;
 
-/// A connection, driven by a task of its own.
+/// A connection, driven by a separate task.
 ///
 /// The task ends, and closes the connection, when it was [retired](Self::retire) and its last
 /// exchange is over, when it has idled too long, or when the connection fails.
@@ -124,7 +124,7 @@ impl Connection {
         state.exchanges == 0
     }
 
-    /// Retires the connection, and gives back what it has not sent.
+    /// Retires the connection, and gives back the requests that it has not sent.
     pub(super) fn refuse_queued(&self) {
         let queue = {
             let mut state = self.lock();

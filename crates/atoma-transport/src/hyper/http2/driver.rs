@@ -1,4 +1,4 @@
-//! The task behind a connection: it alone touches what belongs to `h2`.
+//! The task behind a connection, the only user of its `h2` types.
 
 use super::{
     super::{socket::DirectReads, stream::Stream},
@@ -26,7 +26,16 @@ use std::{
 /// A head may have this many lines.
 const MAX_HEADERS: usize = 100;
 
-/// Ready when the connection is closed.
+/// Ready when the connection is closed. Each poll runs these steps, the order of which matters:
+///
+/// 1. The waker is registered first, so that no change made meanwhile is missed.
+/// 2. If requests are queued, everything that has arrived is read, past Tokio's memory of the
+///    socket: a connection that has ended gives them back unsent.
+/// 3. Queued requests are handed to `h2`, and `h2` reads and writes.
+/// 4. What was received is moved to the buffers of the exchanges. This comes after reading, so that
+///    frames do not stay in `h2`, and before the end of the connection is reported, so that bytes
+///    before it are not lost.
+/// 5. Silence (ping) and idleness (close) are checked last: steps 3 and 4 may have ended either.
 pub(super) struct Driver {
     shared: Arc<Connection>,
     /// `None` once nothing more will be sent.
@@ -48,7 +57,7 @@ pub(super) struct Driver {
 /// An exchange under way. Dropping it resets its stream, unless that has ended.
 struct Open {
     buffer: Arc<ResponseBuffer>,
-    /// What [`Driver::news`] was when it began.
+    /// The value of [`Driver::news`] when it began.
     since: u64,
     stage: Stage,
 }
@@ -59,7 +68,7 @@ enum Stage {
     Body(RecvStream),
 }
 
-/// What a look at an exchange found.
+/// The result of polling an exchange.
 #[derive(PartialEq)]
 enum Found {
     Nothing,
@@ -108,7 +117,7 @@ impl Driver {
         is_closed
     }
 
-    /// Sends what is queued, as far as the server lets it.
+    /// Sends the queued requests, as far as the server allows.
     fn send_queued(&mut self, cx: &mut Context<'_>) {
         if self.budget.is_used_up() {
             // There is more to read first; the task is woken already.
@@ -139,14 +148,15 @@ impl Driver {
         }
     }
 
-    /// Takes what has come for each exchange. True if there was anything.
+    /// Takes the frames that have arrived for each exchange; true if there were any.
     fn receive(&mut self, cx: &mut Context<'_>) -> bool {
         let mut has_news = false;
         let (shared, news, max_head) = (&self.shared, self.news, self.max_head);
         let timer = &self.timer;
         self.open.retain_mut(|open| {
             if open.buffer.is_abandoned() {
-                // Nothing at all has come since it was sent: the next one had better not wait here.
+                // The connection has been silent since this request was sent; assume it is dead and
+                // retire it.
                 if open.since == news && matches!(open.stage, Stage::Head(..)) {
                     shared.retire();
                 }
@@ -214,7 +224,7 @@ impl Future for Driver {
             return Poll::Ready(());
         }
         if this.is_finished(cx) {
-            // Says goodbye, if that can be done at once.
+            // Sends GOAWAY, if that is possible without waiting.
             this.sender = None;
             let _ = Pin::new(&mut this.connection).poll(cx);
             return Poll::Ready(());

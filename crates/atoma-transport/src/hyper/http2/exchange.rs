@@ -21,7 +21,7 @@ pub(super) struct Exchange {
     driver: Arc<DriverWaker>,
 }
 
-/// What has come of the response and is not read yet: the driver's end writes it.
+/// The part of the response that has arrived and is not read yet. The driver writes it.
 #[derive(Default)]
 pub(super) struct ResponseBuffer(Mutex<State>);
 
@@ -64,7 +64,7 @@ impl Exchange {
         state.unread.is_empty() && matches!(state.end, Some(Ok(())))
     }
 
-    /// Reads what is there of the body.
+    /// Reads the bytes of the body that have arrived.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, TransportError>>> {
         let mut state = self.response.lock();
         if !state.unread.is_empty() {
@@ -108,7 +108,7 @@ impl ResponseBuffer {
         self.change(|state| state.head = Some(head));
     }
 
-    /// Joins `bytes` to what is unread, so that small frames cost no more than what is in them.
+    /// Joins `bytes` to the unread ones, so that small frames cost no more than their content.
     pub(super) fn append(&self, bytes: &[u8]) {
         self.change(|state| state.unread.extend_from_slice(bytes));
     }
@@ -124,7 +124,7 @@ impl ResponseBuffer {
         self.lock().is_abandoned
     }
 
-    /// What was read since this was asked last.
+    /// Takes the number of bytes read since the last call.
     pub(super) fn take_read(&self) -> usize {
         std::mem::take(&mut self.lock().read)
     }
@@ -155,7 +155,7 @@ impl State {
 pub(super) struct ExchangeBody {
     /// `None` after the end or an error.
     exchange: Option<Exchange>,
-    /// What is still to come, where the server has said how much that is. `h2` holds it to that.
+    /// The bytes that are still to come, if the server announced a length. `h2` enforces it.
     left: Option<u64>,
 }
 
@@ -207,7 +207,7 @@ mod tests {
         (Exchange::new(response.clone(), Arc::default()), response)
     }
 
-    /// What is there to read: data, the kind of an error, the end, or nothing yet.
+    /// The next item: data, the text of an error, the end, or nothing yet.
     fn read(body: &mut ExchangeBody) -> String {
         let mut cx = Context::from_waker(Waker::noop());
         match Pin::new(body).poll_frame(&mut cx) {

@@ -1,25 +1,35 @@
-//! HTTP/2 (RFC 9113), for those who ask for it: many streams over few connections.
+//! HTTP/2 (RFC 9113), opt-in: many streams over few connections.
 //!
-//! Over HTTP/1.1 each stream has a connection of its own, and TCP alone sees to it that a slow
-//! reader slows nobody else. HTTP/2 has to be set up for that, and its usual settings are not:
+//! Over HTTP/1.1 each stream has a separate connection, and TCP alone ensures that a slow reader
+//! does not slow the others. HTTP/2 needs other settings than the usual ones for that:
 //!
 //! | setting | value | why |
 //! | --- | --- | --- |
 //! | stream window | 256 KiB | the most that one stream may have unread |
 //! | connection window | 2³⁰ bytes | never the bound: with the usual 5 MiB three unread streams starve a fourth |
-//! | adaptive window | never | it makes the connection's window small again |
-//! | streams per connection | 32 | more of them go over another connection: the shared fate has an end |
+//! | adaptive window | never | it shrinks the connection's window |
+//! | streams per connection | 32 | more of them go over another connection, so that few share its failures |
 //! | ping | after 20 s of silence, 10 s for its response | a dead connection is noticed; idle ones are not pinged |
 //! | head | [`max_head_size`](super::HyperTransportBuilder::max_head_size), 100 lines | as over HTTP/1.1 |
 //! | read at a time | 64 KiB | `h2` keeps each frame apart until it is taken: a burst of small ones must not pile up |
-//! | push | refused | nobody asked |
+//! | push | refused | it is never asked for |
 //!
-//! It stands on `h2` itself. Between `h2` and its readers hyper leaves each frame where it arrived,
-//! and a token is a small frame: what an unread stream holds is then not its bytes but its frames,
-//! each with its place in a queue and a buffer it keeps alive. Since `h2` 0.4.16 a connection with
-//! too many of them is closed with all of its streams. Here one task for each connection takes every
-//! frame as it comes and joins it to what its stream has unread, so that an unread stream costs about
-//! its window, however small the frames. hyper also takes a stream that was reset without an error for one that ended.
+//! It is built on `h2` itself instead of hyper, for two reasons. hyper leaves each frame in `h2` until
+//! it is read, and a token is a small frame: an unread stream then holds frames instead of bytes, each
+//! with a place in a queue and a buffer that it keeps alive. Since `h2` 0.4.16, a connection with too
+//! many of them is closed with all of its streams. Here one task per connection takes every frame as
+//! it arrives and joins it to the unread bytes of its stream, so that an unread stream costs about its
+//! window, however small the frames are. And hyper reports a stream that was reset without an error as
+//! one that ended.
+//!
+//! ```text
+//!   callers                       the task of a connection               h2
+//!
+//!   Exchange ──► Connection ──queue──► Driver ──send──► SendRequest ───► socket
+//!      ▲             │                   │ ▲
+//!      │             └── DriverWaker ────┘ │ poll
+//!      └──── ResponseBuffer ◄──────────────┴────────── RecvStream ◄───── socket
+//! ```
 
 mod classify;
 mod connection;
@@ -51,7 +61,8 @@ use failure::{Failure, Resend};
 use pool::{Opening, Place, Pool};
 use std::{sync::Arc, time::Duration};
 
-/// Where [`HyperTransportBuilder::http2`](super::HyperTransportBuilder::http2) has HTTP/2 spoken.
+/// The servers that [`HyperTransportBuilder::http2`](super::HyperTransportBuilder::http2) speaks HTTP/2
+/// with.
 ///
 /// Through a forward proxy, which `http` URLs take, it is HTTP/1.1 in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,14 +123,14 @@ impl Multiplexer for Http2Multiplexer {
 
 /// HTTP/2 (feature `http2`).
 impl HyperTransportBuilder {
-    /// Speaks HTTP/2 where that is possible or certain. Default nowhere, which suits streams best:
-    /// over HTTP/1.1 none can be in the way of another.
+    /// Speaks HTTP/2 with the servers that `http2` says. Default with none, which suits streams
+    /// best: over HTTP/1.1 none can slow another.
     ///
-    /// It pays where hundreds of streams from one server are open at a time. Up to 32 of them share
-    /// a connection, each may have 256 KiB unread, and a slow reader is not in the way of the others.
-    /// A connection has a task of its own, which ends with it; one whose server has been silent for
-    /// 30 s while streams were open is given up. Such a silence is its ping not being answered: a
-    /// server that only thinks long is not meant.
+    /// HTTP/2 pays where hundreds of streams from one server are open at a time. Up to 32 of them
+    /// share a connection, each may have 256 KiB unread, and a slow reader does not slow the others.
+    /// A connection has a separate task, which ends with it. A connection whose server has sent
+    /// nothing for 20 s while streams were open, and then not answered a ping for 10 s, is given up;
+    /// a server that computes for longer but answers pings is not.
     ///
     /// ```
     /// use atoma_transport::{Http2, HyperTransport};

@@ -20,7 +20,7 @@ const CONNECTION_WINDOW: u32 = 1 << 30;
 /// breach of the protocol.
 const MAX_RESET_STREAMS: usize = 256;
 
-/// What the connections of one transport have in common.
+/// The settings that the connections of one transport share.
 pub(super) struct Settings {
     pub(super) timer: Arc<dyn Timer>,
     pub(super) limits: Limits,

@@ -32,7 +32,7 @@ struct Origins(Mutex<HashMap<Origin, Entry>>);
 struct Entry {
     connections: Vec<Arc<Connection>>,
     openings: Vec<Arc<Wait>>,
-    /// What the server chose when it was asked last.
+    /// Whether the server chose HTTP/1.1 last time.
     is_http1: bool,
 }
 
@@ -105,7 +105,7 @@ impl Opening {
         &self.origin
     }
 
-    /// Lets others use what was opened.
+    /// Lets others use `connection`.
     pub(super) fn opened(&self, connection: Arc<Connection>) {
         let mut origins = self.pool.lock();
         origins.retain(|_, entry| {

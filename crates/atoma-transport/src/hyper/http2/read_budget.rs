@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// How much is read at a time, and by one more read at the most.
 const BUDGET: usize = 64 * 1024;
 
-/// What may still be read before the driver has its turn.
+/// The bytes that may still be read before it is the driver's turn.
 #[derive(Clone, Debug)]
 pub(super) struct ReadBudget(Arc<AtomicUsize>);
 

@@ -5,7 +5,7 @@ use crate::{Request, TransportError};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Uri, Version, header, uri};
 
-/// What HTTP/2 forbids or has in another place (RFC 9113, section 8.2.2).
+/// Headers that HTTP/2 forbids or expresses differently (RFC 9113, section 8.2.2).
 const OF_HTTP_1: [HeaderName; 6] = [
     header::CONNECTION,
     header::HOST,

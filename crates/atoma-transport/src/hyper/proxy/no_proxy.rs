@@ -33,7 +33,7 @@ enum Hosts {
     },
 }
 
-/// What a list says of one server.
+/// Whether a list contains one server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Spared {
     Yes,

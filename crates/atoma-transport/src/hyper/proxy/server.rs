@@ -7,7 +7,7 @@ use super::super::{
 use http::{HeaderMap, HeaderValue, uri::Authority};
 use std::fmt;
 
-/// How a proxy is spoken to.
+/// The protocol of a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Protocol {
     Http,
@@ -108,7 +108,7 @@ impl fmt::Debug for ProxyServer {
     }
 }
 
-/// What was decoded is not UTF-8.
+/// The decoded text is not UTF-8.
 struct NotText;
 
 /// User and password; the first colon separates them.
