@@ -114,7 +114,8 @@ impl ToolCalls {
         self.calls.get(place).is_some_and(|known| {
             let mut call = known.call.clone();
             call.extra.remove("index");
-            !(known.is_tentative && known.arguments.is_blank()) && !call_ids::is_unnamed(&call)
+            let is_nothing = known.is_tentative && known.arguments.is_blank();
+            !is_nothing && !call_ids::is_unnamed(&call)
         })
     }
 
