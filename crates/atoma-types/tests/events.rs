@@ -30,13 +30,13 @@ fn check(chunks: &[ChatCompletionChunk]) -> Vec<ChatEvent> {
     for event in events.clone() {
         match event {
             ChatEvent::ContentDelta { choice, delta, .. } => {
-                texts.entry((choice, "content")).or_default().push_str(&delta)
+                texts.entry((choice, "content")).or_default().push_str(&delta);
             }
             ChatEvent::ReasoningDelta { choice, delta, .. } => {
-                texts.entry((choice, "reasoning")).or_default().push_str(&delta)
+                texts.entry((choice, "reasoning")).or_default().push_str(&delta);
             }
             ChatEvent::RefusalDelta { choice, delta, .. } => {
-                texts.entry((choice, "refusal")).or_default().push_str(&delta)
+                texts.entry((choice, "refusal")).or_default().push_str(&delta);
             }
             ChatEvent::ContentDone { choice, content, .. } => {
                 drop(done.insert((choice, "content"), content))

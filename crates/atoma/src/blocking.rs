@@ -19,10 +19,12 @@
 //! ```
 
 use crate::{
-    Call, ClientBuilder, Endpoint, Json, Reply, Result, Streamed, runtime::BlockingRuntime,
+    Call, ChatEventStream, ClientBuilder, Endpoint, Json, Reply, Result, Streamed, TextStream,
+    runtime::BlockingRuntime,
 };
 use atoma_types::{ChatModel, ResponseModel, StreamModel};
-use std::{fmt, iter::FusedIterator, ops::Deref};
+use futures_core::Stream;
+use std::{fmt, future::poll_fn, iter::FusedIterator, ops::Deref, pin::Pin};
 
 /// A chat completion as it is generated: an iterator over its chunks.
 pub type ChatCompletionStream = ResponseStream<ChatModel>;
@@ -177,6 +179,46 @@ impl<M: StreamModel> ResponseStream<M> {
     /// Returns the async stream, for its metadata, raw text and partial response.
     pub fn as_stream(&self) -> &crate::ResponseStream<M> {
         &self.stream
+    }
+}
+
+impl ResponseStream<ChatModel> {
+    /// Turns the chunks into typed events; see [`crate::ResponseStream::events`].
+    pub fn events(self) -> View<ChatEventStream> {
+        View { stream: self.stream.events(), runtime: self.runtime }
+    }
+
+    /// Reduces the chunks to their text; see [`crate::ResponseStream::text`].
+    pub fn text(self) -> View<TextStream<ChatModel>> {
+        View { stream: self.stream.text(), runtime: self.runtime }
+    }
+}
+
+/// An iterator over another view of a stream: its events, or its text.
+///
+/// It ends as [`ResponseStream`] does.
+#[derive(Debug)]
+pub struct View<S> {
+    stream: S,
+    runtime: BlockingRuntime,
+}
+
+impl<S> View<S> {
+    /// Returns the async view, for its metadata and partial response.
+    pub fn as_stream(&self) -> &S {
+        &self.stream
+    }
+}
+
+impl<T: Send, S: Stream<Item = Result<T>> + Send + Unpin> Iterator for View<S> {
+    type Item = Result<T>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let Self { stream, runtime } = self;
+        match runtime.block_on(poll_fn(|cx| Pin::new(&mut *stream).poll_next(cx))) {
+            Ok(item) => item,
+            Err(error) => Some(Err(error)),
+        }
     }
 }
 

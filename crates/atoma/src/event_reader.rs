@@ -64,6 +64,11 @@ impl<M: StreamModel> EventReader<M> {
         }
     }
 
+    /// The model that the events are read into.
+    pub(crate) fn model(&self) -> &M {
+        &self.model
+    }
+
     /// Reads the first value of an event.
     #[inline]
     pub(crate) fn read(&mut self, event: &Event<'_>) -> Result<EventKind> {

@@ -164,7 +164,6 @@ impl<M: StreamModel> ResponseStream<M> {
     }
 
     /// Returns the chunk that [`step`](Self::step) went on to.
-    #[cfg(feature = "blocking")]
     pub(crate) fn chunk(&self) -> &M::Chunk {
         self.reader.events.chunk()
     }
@@ -173,11 +172,21 @@ impl<M: StreamModel> ResponseStream<M> {
     pub(crate) async fn step(&mut self) -> Result<bool> {
         match poll_fn(|cx| self.poll_step(cx)).await {
             Some(step) => step.map(|()| true),
-            None => self.reader.events.failed().map_or(Ok(false), |error| Err(Error::clone(error))),
+            None => self.failed().map_or(Ok(false), |error| Err(Error::clone(error))),
         }
     }
 
-    fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<()>>> {
+    /// Returns the model that the chunks are read into.
+    pub(crate) fn model(&self) -> &M {
+        self.reader.events.model()
+    }
+
+    /// Returns the error that ended the stream.
+    pub(crate) fn failed(&self) -> Option<&Error> {
+        self.reader.events.failed()
+    }
+
+    pub(crate) fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<()>>> {
         if std::mem::take(&mut self.has_first) {
             return Poll::Ready(Some(Ok(())));
         }

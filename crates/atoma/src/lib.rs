@@ -35,6 +35,7 @@ mod response;
 mod runtime;
 mod server_url;
 mod stream_stats;
+mod stream_views;
 
 pub use api_key::{ApiKey, ApiKeyProvider};
 pub use builder::ClientBuilder;
@@ -52,16 +53,17 @@ pub use observe::{CallEnd, CallResult, Observer, StreamEvent};
 pub use rate_limits::{RateLimit, RateLimits};
 pub use reply::{Metadata, Reply};
 pub use stream_stats::StreamStats;
+pub use stream_views::{ChatEventStream, TextStream};
 
 /// The models of the API, from `atoma-types`.
 pub use atoma_types as types;
 #[doc(no_inline)]
 pub use atoma_types::{
     ApiError, ChatCompletionChunk, ChatCompletionMessage, ChatCompletionRequest,
-    ChatCompletionResponse, ChatCompletionToolsParam, CompletionRequest, CompletionResponse,
-    ContentPart, EmbeddingRequest, EmbeddingResponse, FinishReason, ImageRequest, ImageResponse,
-    ModelList, NodeCreateRequest, NodeLockRequest, ResponseFormat, Role, StreamOptions, TextInput,
-    ToolCall, ToolChoice, Usage,
+    ChatCompletionResponse, ChatCompletionToolsParam, ChatEvent, CompletionRequest,
+    CompletionResponse, ContentPart, EmbeddingRequest, EmbeddingResponse, FinishReason,
+    ImageRequest, ImageResponse, ModelList, NodeCreateRequest, NodeLockRequest, ResponseFormat,
+    Role, StreamOptions, TextInput, ToolCall, ToolChoice, Usage,
 };
 
 /// The transport layer, from `atoma-transport`: for another transport, timer or retry policy.

@@ -8,8 +8,9 @@ mod support;
 
 use atoma::ChatCompletionResponse;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use support::{
-    chain, client, read, request,
+    VIEWS, chain, client, read_view, request,
     server::{Script, Server, pieces_of, whole},
 };
 
@@ -17,6 +18,9 @@ use support::{
 const CORPUS: &str = include_str!("fixtures/tolerance.jsonl");
 /// Further cases of the same kinds.
 const MORE: &str = include_str!("fixtures/tolerance-more.jsonl");
+
+/// The ways in which each case is read: unary, and through each view of a stream.
+const METHODS: [&str; 5] = ["create", VIEWS[0], VIEWS[1], VIEWS[2], VIEWS[3]];
 
 /// A completion without a choice is an answer to `create`; a stream of nothing is no success.
 const ONLY_CREATE: [&str; 1] = ["B06"];
@@ -46,8 +50,19 @@ async fn score(name: &str, cases: &str) {
         right += usize::from(reasons.is_empty());
         wrong.extend(reasons.iter().map(|reason| format!("{}: {reason}", text_of(&case["id"]))));
     }
-    println!("{name}: {right}/{all}");
+    print_score(name, right, all, &wrong);
     assert!(wrong.is_empty(), "{right}/{all}\n{}", wrong.join("\n"));
+}
+
+/// Prints a row of the table: the cases that were right by every method, then by each one.
+fn print_score(name: &str, right: usize, all: usize, wrong: &[String]) {
+    let column = |method: &str| {
+        let is_of = |reason: &&String| reason.contains(&format!(" {method}, "));
+        let ids = wrong.iter().filter(is_of).filter_map(|reason| reason.split([':', ',']).next());
+        let failed: HashSet<&str> = ids.collect();
+        format!("{method} {}", all - failed.len())
+    };
+    println!("{name}: {right}/{all} ({})", METHODS.map(column).join(", "));
 }
 
 /// Serves a case in each way to each method that it concerns, and tells what went wrong.
@@ -62,12 +77,13 @@ async fn failures(case: &Value) -> Vec<String> {
     ];
     let mut wrong = Vec::new();
     for (serving, script) in servings {
-        for method in ["stream", "create"] {
+        for method in METHODS {
             let only = match ONLY_CREATE.contains(&text_of(&case["id"])) {
                 true => Some("create"),
                 false => case["only"].as_str(),
             };
-            if only.is_some_and(|only| only != method) {
+            let kind = if method == "create" { "create" } else { "stream" };
+            if only.is_some_and(|only| only != kind) {
                 continue;
             }
             let server = Server::start([script.clone()]).await;
@@ -95,7 +111,7 @@ async fn call(server: &Server, method: &str, n: Option<u64>) -> Outcome {
             Err(error) => Outcome { answer: error.partial().cloned(), error: Some(error) },
         };
     }
-    let read = read(chat.stream(request).await).await;
+    let read = read_view(method, chat.stream(request).await).await;
     let together = read.answer.as_ref().map_or("".into(), |answer| answer.text());
     assert_eq!(read.text, together, "the chunks and the answer put together");
     Outcome { answer: read.answer, error: read.error }

@@ -101,6 +101,12 @@ impl StreamModel for ChatModel {
 }
 
 impl ChatModel {
+    /// The chunks joined so far, for [`ChatEvents`](crate::ChatEvents).
+    #[must_use]
+    pub fn accumulator(&self) -> &ChatCompletionAccumulator {
+        &self.response
+    }
+
     fn read_object(&mut self, data: &mut &str) -> Result<Seen, ParseError> {
         self.reader.read_next(data)?;
         if !data.is_empty() {

@@ -6,8 +6,8 @@ pub(crate) mod scripted;
 pub(crate) mod server;
 
 use atoma::{
-    ChatCompletionMessage, ChatCompletionRequest, ChatCompletionResponse, Client, ClientBuilder,
-    RetryConfig,
+    ChatCompletionMessage, ChatCompletionRequest, ChatCompletionResponse, ChatEvent, Client,
+    ClientBuilder, RetryConfig,
     transport::{HyperTransport, Proxy},
 };
 use serde_json::{Value, json};
@@ -102,6 +102,64 @@ pub(crate) async fn read(opened: atoma::Result<atoma::ChatCompletionStream>) -> 
         Some(error) => error.partial().cloned(),
         None => stream.partial(),
     };
+    Read { text, chunks, answer, error }
+}
+
+/// The views of a stream that [`read_view`] reads.
+pub(crate) const VIEWS: [&str; 4] = ["stream", "events", "text", "into_response"];
+
+/// Reads a stream to its end through one of the [`VIEWS`].
+pub(crate) async fn read_view(
+    view: &str,
+    opened: atoma::Result<atoma::ChatCompletionStream>,
+) -> Read {
+    let stream = match (view, opened) {
+        ("stream", opened) | (_, opened @ Err(_)) => return read(opened).await,
+        (_, Ok(stream)) => stream,
+    };
+    let (mut text, mut chunks, mut error) = (String::new(), 0, None);
+    let answer = match view {
+        "events" => {
+            let (mut events, mut done) = (stream.events(), None);
+            while let Some(item) = events.next().await {
+                assert!(error.is_none(), "an event came after the error");
+                chunks += 1;
+                match item {
+                    Ok(ChatEvent::ContentDelta { choice: 0, delta, .. }) => text.push_str(&delta),
+                    Ok(ChatEvent::ContentDone { choice: 0, content, .. }) => done = Some(content),
+                    Ok(_) => {}
+                    Err(failed) => error = Some(failed),
+                }
+            }
+            let is_done = done.as_deref().unwrap_or_default() == text;
+            assert!(is_done || error.is_some(), "{done:?} is not {text:?}");
+            events.as_stream().partial()
+        }
+        "text" => {
+            let mut pieces = stream.text();
+            while let Some(item) = pieces.next().await {
+                assert!(error.is_none(), "text came after the error");
+                chunks += 1;
+                match item {
+                    Ok(piece) => text.push_str(&piece),
+                    Err(failed) => error = Some(failed),
+                }
+            }
+            pieces.as_stream().partial()
+        }
+        _ => match stream.into_response().await {
+            Ok(response) => {
+                text = response.text().into_owned();
+                Some(response)
+            }
+            Err(failed) => {
+                text = failed.partial().map_or("".into(), |partial| partial.text()).into_owned();
+                error = Some(failed);
+                None
+            }
+        },
+    };
+    let answer = error.as_ref().map_or(answer, |error| error.partial().cloned());
     Read { text, chunks, answer, error }
 }
 

@@ -1,8 +1,11 @@
 //! Reports from the field: what users of such clients saw go wrong. `README` rules: `null` in `expect` is not judged.
 
-use super::support::{
-    chain, client, read, request,
-    server::{Script, Server, answer, pieces_of},
+use super::{
+    METHODS, print_score,
+    support::{
+        chain, client, read, read_view, request,
+        server::{Script, Server, answer, pieces_of},
+    },
 };
 use atoma::{
     ChatCompletionMessage, ChatCompletionRequest, ChatCompletionResponse, Client,
@@ -26,7 +29,7 @@ async fn every_report_from_the_field() {
     for line in FIELD.lines() {
         let case: Value = serde_json::from_str(line).unwrap();
         let mut reasons = Vec::new();
-        for method in ["stream", "create"] {
+        for method in METHODS {
             for (serving, script) in servings(&case) {
                 if let Err(reason) = run(&case, method, script).await {
                     reasons.push(format!("{}, {method}, {serving}: {reason}", case["id"]));
@@ -37,7 +40,7 @@ async fn every_report_from_the_field() {
         right += usize::from(reasons.is_empty());
         wrong.extend(reasons);
     }
-    println!("field: {right}/{all}");
+    print_score("field", right, all, &wrong);
     assert!(wrong.is_empty(), "{right}/{all}\n{}", wrong.join("\n"));
 }
 
@@ -98,7 +101,7 @@ async fn run(case: &Value, method: &str, script: Script) -> Result<(), String> {
             },
         }
     } else {
-        let read = read(chat.stream(asked).await).await;
+        let read = read_view(method, chat.stream(asked).await).await;
         let response = read.answer.unwrap_or_default();
         same("chunks", &json!(read.text), &json!(response.text()))?;
         Outcome { response, error: read.error }
