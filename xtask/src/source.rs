@@ -40,7 +40,9 @@ pub(crate) fn paths(source: &str) -> Vec<Path> {
 /// The start of the next path: after `use`, or at one of the words for the own crate.
 fn next_path(text: &str) -> Option<usize> {
     let starts = ["crate::", "super::", "self::"].into_iter().filter_map(|word| {
-        let is_word = |at: usize| !text[..at].ends_with(|char: char| is_path_char(char));
+        // Not `$crate` either: a macro's paths count where they are used.
+        let is_inside = |char: char| is_path_char(char) || char == '$';
+        let is_word = |at: usize| !text[..at].ends_with(is_inside);
         text.match_indices(word).map(|(at, _)| at).find(|at| is_word(*at))
     });
     let uses = text.match_indices("use ").map(|(at, _)| at);
@@ -165,6 +167,7 @@ mod tests {
     #[test]
     fn paths_in_code_are_read_and_text_is_not() {
         let source = "fn f(a: crate::a::B) { super::g(\"crate::text\") } // crate::comment\n\
+                      $crate::of_a_macro();\
                       /// [`crate::doc`]\n#[cfg(test)]\nmod tests { use crate::c; }";
         assert_eq!(read(source), ["crate::a::B", "super::g"]);
     }
