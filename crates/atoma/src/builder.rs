@@ -122,8 +122,9 @@ impl ClientBuilder {
         self
     }
 
-    /// Allows `http://` to other machines, where anyone on the way can read the API key. Default
-    /// false.
+    /// Allows `http://` to other machines and through proxies, where anyone on the way can read the
+    /// API key. Default false: then `http://` goes only to loopback addresses, whatever a name in
+    /// the URL resolves to, and through no proxy.
     #[must_use]
     pub fn allow_http(mut self, allow: bool) -> Self {
         self.allow_http = allow;

@@ -5,6 +5,7 @@ mod cancellation;
 mod connections;
 mod error_texts;
 mod idle;
+mod lifetimes;
 mod plain_http;
 mod proxies;
 mod refusals;

@@ -175,15 +175,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
         while self.read().await.is_some() {}
         self.closed();
     }
+}
 
+impl<S> Peer<S> {
     /// Notes that the client has closed.
     pub(crate) fn closed(&self) {
         self.log.closed.fetch_add(1, Ordering::SeqCst);
         self.log.changed.notify_waiters();
     }
-}
 
-impl<S> Peer<S> {
     /// The same connection with another stream, such as TLS over it.
     pub(crate) fn over<T>(self, wrap: impl FnOnce(S) -> T) -> Peer<T> {
         let Self { stream, number, unread, log } = self;

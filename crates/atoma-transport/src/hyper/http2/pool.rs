@@ -23,7 +23,7 @@ const MAX_REMEMBERED: usize = 512;
 
 /// Connections by origin; clones are the same pool.
 #[derive(Clone, Default)]
-pub(in super::super) struct Pool(Arc<Origins>);
+pub(crate) struct Pool(Arc<Origins>);
 
 #[derive(Default)]
 struct Origins(Mutex<HashMap<Origin, Entry>>);

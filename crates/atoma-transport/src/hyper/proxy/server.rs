@@ -9,7 +9,7 @@ use std::fmt;
 
 /// The protocol of a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Protocol {
+pub(crate) enum Protocol {
     Http,
     Https,
     Socks {
@@ -19,15 +19,15 @@ pub(in super::super) enum Protocol {
 }
 
 /// Where a proxy listens and how it is asked.
-pub(in super::super) struct ProxyServer {
-    pub(in super::super) protocol: Protocol,
+pub(crate) struct ProxyServer {
+    pub(crate) protocol: Protocol,
     /// An IPv6 address without its brackets.
-    pub(in super::super) host: String,
-    pub(in super::super) port: u16,
+    pub(crate) host: String,
+    pub(crate) port: u16,
     /// User and password.
-    pub(in super::super) login: Option<(String, String)>,
+    pub(crate) login: Option<(String, String)>,
     /// Headers of the caller's choice, sent with CONNECT.
-    pub(in super::super) connect_headers: HeaderMap,
+    pub(crate) connect_headers: HeaderMap,
 }
 
 impl ProxyServer {
@@ -78,7 +78,7 @@ impl ProxyServer {
     }
 
     /// The value of `Proxy-Authorization` (RFC 7617), not shown in debug output.
-    pub(in super::super) fn basic(&self) -> Option<HeaderValue> {
+    pub(crate) fn basic(&self) -> Option<HeaderValue> {
         let (user, password) = self.login.as_ref()?;
         let encoded = base64(format!("{user}:{password}").as_bytes());
         let mut value = HeaderValue::from_str(&format!("Basic {encoded}")).ok()?;
@@ -87,7 +87,7 @@ impl ProxyServer {
     }
 
     /// Host and port, for error texts.
-    pub(in super::super) fn place(&self) -> String {
+    pub(crate) fn place(&self) -> String {
         format!("{}:{}", self.host, self.port)
     }
 }
