@@ -21,6 +21,7 @@ mod wire;
 
 pub use chat::chunk::{ChatCompletionChunk, ChatCompletionChunkChoice, ChatCompletionChunkDelta};
 pub use chat::content::{Content, ContentPart, ImageDetail, ImageUrl, ImageUrlPart, TextPart};
+pub use chat::continuation::{Continuation, UsageReport};
 pub use chat::logprobs::{Logprobs, TokenLogprob, TopLogprob};
 pub use chat::message::{ChatCompletionMessage, Role};
 pub use chat::request::{ChatCompletionRequest, StreamOptions};

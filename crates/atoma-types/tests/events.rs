@@ -39,13 +39,13 @@ fn check(chunks: &[ChatCompletionChunk]) -> Vec<ChatEvent> {
                 texts.entry((choice, "refusal")).or_default().push_str(&delta);
             }
             ChatEvent::ContentDone { choice, content, .. } => {
-                drop(done.insert((choice, "content"), content))
+                drop(done.insert((choice, "content"), content));
             }
             ChatEvent::ReasoningDone { choice, reasoning, .. } => {
-                drop(done.insert((choice, "reasoning"), reasoning))
+                drop(done.insert((choice, "reasoning"), reasoning));
             }
             ChatEvent::RefusalDone { choice, refusal, .. } => {
-                drop(done.insert((choice, "refusal"), refusal))
+                drop(done.insert((choice, "refusal"), refusal));
             }
             ChatEvent::ToolCallStarted { choice, call, name, .. } => {
                 assert!(

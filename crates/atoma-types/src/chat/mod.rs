@@ -3,6 +3,7 @@
 pub(crate) mod call_ids;
 pub(crate) mod chunk;
 pub(crate) mod content;
+pub(crate) mod continuation;
 pub(crate) mod logprobs;
 pub(crate) mod media;
 pub(crate) mod message;

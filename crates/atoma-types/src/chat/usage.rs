@@ -68,6 +68,18 @@ impl Usage {
         self.prompt_tokens.saturating_add(self.completion_tokens)
     }
 
+    /// Adds up the usage of two calls. Details are those of the first.
+    pub(crate) fn plus(mut self, other: &Self) -> Self {
+        for (known, more) in [
+            (&mut self.prompt_tokens, other.prompt_tokens),
+            (&mut self.completion_tokens, other.completion_tokens),
+            (&mut self.total_tokens, other.total_tokens),
+        ] {
+            *known = known.saturating_add(more);
+        }
+        self
+    }
+
     /// Whether no count is above zero.
     fn is_zero(&self) -> bool {
         (self.prompt_tokens, self.completion_tokens, self.total_tokens) == (0, 0, 0)
