@@ -300,7 +300,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn what_the_machine_lacks_is_told_from_what_the_network_does() {
+    fn a_lack_of_resources_is_not_a_network_error() {
         use ErrorKind::{Connect, ResourceExhausted};
         for (name, code, kind, transient) in [
             ("EMFILE", 24, ResourceExhausted, false),

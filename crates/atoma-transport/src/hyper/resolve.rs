@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn those_who_ask_at_the_same_time_share_an_answer() {
+    fn concurrent_lookups_share_a_result() {
         let (go, gate) = mpsc::channel::<()>();
         let (gate, asked) = (Mutex::new(gate), Arc::new(AtomicUsize::new(0)));
         let count = asked.clone();

@@ -83,7 +83,7 @@ async fn dropping_after_any_number_of_polls_leaves_the_transport_usable() {
 }
 
 #[tokio::test]
-async fn a_thousand_cancels_never_deliver_another_requests_answer() {
+async fn a_thousand_cancels_never_deliver_another_requests_response() {
     let server = Server::start(|mut peer| async move {
         while let Some(request) = peer.request().await {
             let path = request.split(' ').nth(1).unwrap().to_owned();

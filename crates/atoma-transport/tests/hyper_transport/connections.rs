@@ -17,12 +17,12 @@ const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
 
 #[tokio::test]
 async fn a_hundred_and_one_exchanges_take_one_connection() {
-    for (name, answer) in [
+    for (name, response) in [
         ("content-length", OK.to_owned()),
         ("chunked", format!("{CHUNKED}2\r\nok\r\n0\r\n\r\n")),
         ("trailers", format!("{CHUNKED}2\r\nok\r\n0\r\nx-sum: 1\r\n\r\n")),
     ] {
-        let server = Server::answering(answer).await;
+        let server = Server::answering(response).await;
         let transport = transport();
         for _ in 0..101 {
             let response = within(transport.send(post(server.url("/"), "{}"))).await.unwrap();
@@ -33,13 +33,13 @@ async fn a_hundred_and_one_exchanges_take_one_connection() {
 }
 
 #[tokio::test]
-async fn an_empty_answer_frees_its_connection_at_once() {
-    for answer in [
+async fn an_empty_response_frees_its_connection() {
+    for response in [
         "HTTP/1.1 204 No Content\r\n\r\n",
         "HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\n",
         "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
     ] {
-        let server = Server::answering(answer).await;
+        let server = Server::answering(response).await;
         let transport = transport();
         let mut held = Vec::new();
         for _ in 0..3 {
@@ -47,7 +47,7 @@ async fn an_empty_answer_frees_its_connection_at_once() {
             assert!(http_body::Body::is_end_stream(response.body()));
             held.push(response);
         }
-        assert_eq!(server.accepted(), 1, "{answer:?}");
+        assert_eq!(server.accepted(), 1, "{response:?}");
     }
 }
 
@@ -77,7 +77,7 @@ async fn the_last_byte_of_a_known_length_frees_the_connection() {
 }
 
 #[tokio::test]
-async fn an_answer_that_came_whole_frees_its_connection_at_once() {
+async fn a_response_that_came_whole_frees_its_connection() {
     let server = Server::answering(OK).await;
     let transport = transport();
     let mut held = Vec::new();
@@ -102,7 +102,7 @@ impl Wake for Counting {
 }
 
 #[tokio::test]
-async fn an_answer_that_came_whole_wakes_nobody() {
+async fn a_response_that_came_whole_wakes_no_task() {
     let server = Server::answering(OK).await;
     let transport = transport();
     for _ in 0..3 {
@@ -171,8 +171,8 @@ async fn a_last_chunk_that_comes_late_frees_the_connection() {
 }
 
 #[tokio::test]
-async fn some_answers_end_their_connection() {
-    for (name, answer) in [
+async fn some_responses_end_their_connection() {
+    for (name, response) in [
         ("close", "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok"),
         ("HTTP/1.0", "HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\nok"),
         (
@@ -181,7 +181,7 @@ async fn some_answers_end_their_connection() {
         ),
         ("bytes past the end", "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n"),
     ] {
-        let server = Server::answering(answer).await;
+        let server = Server::answering(response).await;
         let transport = transport();
         for _ in 0..2 {
             let response = within(transport.send(get(server.url("/")))).await.unwrap();
@@ -204,7 +204,7 @@ async fn a_connection_the_server_has_closed_is_replaced_unseen() {
 }
 
 #[tokio::test]
-async fn an_answer_to_nothing_is_not_given_to_the_next_request() {
+async fn a_stray_response_is_not_given_to_the_next_request() {
     let stray = Arc::new(Notify::new());
     let (gate, sent) = (stray.clone(), Arc::new(Notify::new()));
     let done = sent.clone();
@@ -252,7 +252,7 @@ async fn a_connection_closed_under_a_written_request_is_an_error_that_says_so() 
 }
 
 #[tokio::test]
-async fn a_request_answered_before_it_was_read_ends_its_connection() {
+async fn a_response_before_the_request_was_read_ends_its_connection() {
     let server = Server::start(|mut peer| async move {
         peer.read().await;
         peer.write("HTTP/1.1 413 Too Large\r\ncontent-length: 3\r\n\r\nbig").await;

@@ -1,6 +1,5 @@
 //! `HyperTransport` against scripted servers on loopback.
 
-mod answers;
 mod cancellation;
 mod connections;
 mod error_texts;
@@ -9,6 +8,7 @@ mod lifetimes;
 mod plain_http;
 mod proxies;
 mod refusals;
+mod responses;
 mod runtimes;
 #[path = "../support/mod.rs"]
 mod support;

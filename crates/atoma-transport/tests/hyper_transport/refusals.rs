@@ -93,7 +93,7 @@ impl Resolver for Found {
 }
 
 #[tokio::test]
-async fn the_first_address_that_answers_serves() {
+async fn the_first_address_that_accepts_serves() {
     let server = Server::answering(OK).await;
     let url = format!("http://many.test:{}/", server.address.port());
     let addresses = Found(&[[127, 0, 0, 77], [127, 0, 0, 78], [127, 0, 0, 1]]);
@@ -138,7 +138,7 @@ async fn an_address_that_swallows_everything_does_not_use_up_the_time() {
 }
 
 #[tokio::test]
-async fn a_connection_that_ends_before_the_request_is_written_or_after_is_told_apart() {
+async fn a_connection_that_ends_before_the_request_is_written_is_not_one_that_ends_after() {
     let server = Server::start(|peer| async move { peer.reset() }).await;
     let transport = transport();
     for _ in 0..20 {

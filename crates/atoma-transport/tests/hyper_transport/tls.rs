@@ -165,7 +165,7 @@ async fn a_bad_certificate_says_which_and_is_never_tried_again() {
 }
 
 #[tokio::test]
-async fn a_port_without_tls_is_told_from_a_lost_handshake() {
+async fn a_port_without_tls_is_not_a_lost_handshake() {
     let authority = authority("ours");
     let transport = trusting(&authority).build().unwrap();
     let plain = Server::start(|mut peer| async move {
@@ -200,7 +200,7 @@ async fn a_port_without_tls_is_told_from_a_lost_handshake() {
 }
 
 #[tokio::test]
-async fn a_plain_request_to_a_tls_port_is_told() {
+async fn a_plain_request_to_a_tls_port_is_recognized() {
     let authority = authority("ours");
     let server = serve(config(&issue(&authority, "api.test", |_| {}), None), answer).await;
     let error = exchange(&trusting(&authority).build().unwrap(), &server.url("/")).await;
@@ -253,7 +253,7 @@ async fn a_client_shows_its_certificate_where_it_is_asked_for() {
 }
 
 #[test]
-fn what_is_given_is_checked_when_the_transport_is_built() {
+fn certificates_and_keys_are_checked_when_the_transport_is_built() {
     let authority = authority("ours");
     let [certificate, _] = issue(&authority, "client.test", |_| {});
     let [_, other_key] = issue(&authority, "client.test", |_| {});

@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unread_is_joined_and_comes_before_the_end() {
+    fn unread_bytes_are_joined_and_come_before_the_end() {
         let (exchange, response) = begun();
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_LENGTH, 5.into());

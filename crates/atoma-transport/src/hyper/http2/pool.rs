@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_opened_is_used_until_it_is_retired() {
+    async fn an_open_connection_is_used_until_it_is_retired() {
         let pool = Pool::default();
         let Place::Open(opening) = place(&pool) else { panic!("nobody opens") };
         let connection = connection();

@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_to_wait_is_woken_at_once() {
+    fn a_reader_that_has_to_wait_is_woken_immediately() {
         let (mut stream, _pace) = BudgetedIo::new(tokio::io::repeat(7));
         assert!(stream.read(&mut vec![0; BUDGET][..]).now_or_never().is_some());
         let woken = Arc::new(Counting::default());

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use std::sync::Arc;
 use tokio::sync::Notify;
 
-async fn exchange(answer: impl Into<Vec<u8>>) -> Result<(u16, String), TransportError> {
-    let server = Server::answering_once(answer).await;
+async fn exchange(response: impl Into<Vec<u8>>) -> Result<(u16, String), TransportError> {
+    let server = Server::answering_once(response).await;
     let response = within(transport().send(get(server.url("/v1?x=1")))).await?;
     let status = response.status().as_u16();
     Ok((status, within(read(response.into_body())).await?))
@@ -36,9 +36,9 @@ async fn the_request_is_written_as_it_is_meant() {
 }
 
 #[tokio::test]
-async fn good_answers_are_read() {
+async fn good_responses_are_read() {
     let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
-    for (name, answer, status, body) in [
+    for (name, response, status, body) in [
         ("a length", OK.to_owned(), 200, "ok"),
         ("chunks", format!("{chunked}2\r\nab\r\n3;x=y\r\ncde\r\n0\r\n\r\n"), 200, "abcde"),
         ("until it closes", "HTTP/1.1 200 OK\r\n\r\nto the end".into(), 200, "to the end"),
@@ -62,7 +62,8 @@ async fn good_answers_are_read() {
             "",
         ),
     ] {
-        let (got, text) = exchange(answer).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let (got, text) =
+            exchange(response).await.unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!((got, text.as_str()), (status, body), "{name}");
     }
 }
@@ -70,20 +71,20 @@ async fn good_answers_are_read() {
 #[tokio::test]
 async fn header_junk_that_changes_no_bytes_is_ignored() {
     for coding in ["none", "utf-8", "chunked", "aws-chunked", "identity, none", "", "x-anything"] {
-        let answer =
+        let response =
             format!("HTTP/1.1 200 OK\r\ncontent-encoding: {coding}\r\ncontent-length: 2\r\n\r\nok");
-        assert_eq!(exchange(answer).await.unwrap(), (200, "ok".to_owned()), "{coding:?}");
+        assert_eq!(exchange(response).await.unwrap(), (200, "ok".to_owned()), "{coding:?}");
     }
     for status in [600, 799, 999] {
-        let answer = format!("HTTP/1.1 {status} Odd\r\ncontent-length: 2\r\n\r\nok");
-        assert_eq!(exchange(answer).await.unwrap(), (status, "ok".to_owned()));
+        let response = format!("HTTP/1.1 {status} Odd\r\ncontent-length: 2\r\n\r\nok");
+        assert_eq!(exchange(response).await.unwrap(), (status, "ok".to_owned()));
     }
 }
 
 #[tokio::test]
 async fn odd_header_bytes_are_handed_on() {
-    let answer = b"HTTP/1.1 200 OK\r\nx-latin: caf\xe9\r\ncontent-length: 0\r\n\r\n";
-    let server = Server::answering_once(*answer).await;
+    let response = b"HTTP/1.1 200 OK\r\nx-latin: caf\xe9\r\ncontent-length: 0\r\n\r\n";
+    let server = Server::answering_once(*response).await;
     let response = within(transport().send(get(server.url("/")))).await.unwrap();
     assert_eq!(response.headers()["x-latin"].as_bytes(), b"caf\xe9");
 }
@@ -93,7 +94,7 @@ async fn bad_heads_are_errors_of_their_kind() {
     use ErrorKind::{ConnectionLost, Encoding, Protocol, Tls, TooLarge};
     let many = "x: y\r\n".repeat(101);
     let interim = "HTTP/1.1 102 Processing\r\n\r\n".repeat(10_000);
-    for (name, answer, kind) in [
+    for (name, response, kind) in [
         ("nothing", String::new(), ConnectionLost),
         ("half a head", "HTTP/1.1 200 OK\r\ncontent-le".into(), ConnectionLost),
         ("garbage", "garbage\r\n\r\n".into(), Protocol),
@@ -131,7 +132,7 @@ async fn bad_heads_are_errors_of_their_kind() {
         ("a flood of interim responses", interim, TooLarge),
         ("TLS", "\u{15}\u{3}\u{3}\0\u{2}\u{2}F".into(), Tls),
     ] {
-        let error = exchange(answer).await.expect_err(name);
+        let error = exchange(response).await.expect_err(name);
         assert_eq!(error.kind(), kind, "{name}: {error}");
         // A server that speaks TLS has not understood the request.
         let sent = if kind == Tls { Delivery::NotSent } else { Delivery::Unknown };
@@ -164,7 +165,7 @@ async fn a_server_that_speaks_first_is_not_believed() {
     let (transport, mut kinds) = (builder().pool_max_idle(0).build().unwrap(), Vec::new());
     for _ in 0..20 {
         match within(transport.send(get(server.url("/")))).await {
-            // Read together with what follows the request, it cannot be told from an answer.
+            // Read together with what follows the request, it cannot be told from an response.
             Ok(response) => assert_eq!(response.status(), 200),
             Err(error) => kinds.push((error.kind(), error.delivery())),
         }
@@ -181,7 +182,7 @@ async fn broken_bodies_yield_what_came_and_one_error() {
     let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n";
     let extension = "x".repeat(40_000);
     let trailers = "x: y\r\n".repeat(20_000);
-    for (name, answer, kind) in [
+    for (name, response, kind) in [
         (
             "short of its length",
             "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok".into(),
@@ -200,7 +201,7 @@ async fn broken_bodies_yield_what_came_and_one_error() {
         ("long extensions", format!("{chunked}2;{extension}\r\nok\r\n"), TooLarge),
         ("many trailers", format!("{chunked}0\r\n{trailers}\r\n"), TooLarge),
     ] {
-        let server = Server::answering_once(answer).await;
+        let server = Server::answering_once(response).await;
         let response = within(transport().send(get(server.url("/")))).await.expect(name);
         let mut body = response.into_body();
         assert_eq!(within(next(&mut body)).await.unwrap().unwrap(), "ok", "{name}");
@@ -256,7 +257,7 @@ async fn an_early_refusal_is_read_while_the_request_is_still_being_written() {
 }
 
 #[test]
-fn any_bytes_end_in_an_answer_or_an_error() {
+fn any_bytes_end_in_a_response_or_an_error() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let pieces = prop::sample::select(vec![
         "HTTP/1.1 200 OK\r\n",
@@ -275,16 +276,16 @@ fn any_bytes_end_in_an_answer_or_an_error() {
         "\0",
         ":",
     ]);
-    let answer = prop_oneof![
+    let response = prop_oneof![
         prop::collection::vec(pieces, 0..12).prop_map(|pieces| pieces.concat().into_bytes()),
         prop::collection::vec(any::<u8>(), 0..200),
     ];
-    proptest!(ProptestConfig::with_cases(300), |(answer in answer, cut in any::<prop::sample::Index>())| {
-        let cut = cut.index(answer.len() + 1);
-        let whole = answer.clone();
+    proptest!(ProptestConfig::with_cases(300), |(response in response, cut in any::<prop::sample::Index>())| {
+        let cut = cut.index(response.len() + 1);
+        let whole = response.clone();
         runtime.block_on(within(async move {
             let server = Server::start(move |mut peer| {
-                let (first, rest) = answer.split_at(cut);
+                let (first, rest) = response.split_at(cut);
                 let (first, rest) = (first.to_vec(), rest.to_vec());
                 async move {
                     peer.request().await;
