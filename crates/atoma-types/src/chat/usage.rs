@@ -51,15 +51,19 @@ object! {
 impl Usage {
     /// Fills in counts that are missing, after reading.
     fn complete(&mut self, _has: &dyn Fn(&str) -> bool) {
-        let other =
-            |extra: &Extra, name| extra.get(name).and_then(Value::as_u64).unwrap_or_default();
-        if self.prompt_tokens == 0 && !self.extra.is_empty() {
-            self.prompt_tokens = other(&self.extra, "input_tokens");
+        if !self.extra.is_empty() {
+            let other = |name| self.extra.get(name).and_then(Value::as_u64).unwrap_or_default();
+            let (input, output) = (other("input_tokens"), other("output_tokens"));
+            // A member that could not be read is kept as it is.
+            let is_absent = |count, name| count == 0 && !self.extra.contains(name);
+            if is_absent(self.prompt_tokens, "prompt_tokens") {
+                self.prompt_tokens = input;
+            }
+            if is_absent(self.completion_tokens, "completion_tokens") {
+                self.completion_tokens = output;
+            }
         }
-        if self.completion_tokens == 0 && !self.extra.is_empty() {
-            self.completion_tokens = other(&self.extra, "output_tokens");
-        }
-        if self.total_tokens == 0 {
+        if self.total_tokens == 0 && !self.extra.contains("total_tokens") {
             self.total_tokens = self.sum();
         }
     }
@@ -168,6 +172,14 @@ mod tests {
         let wire = json!({"prompt_tokens": -1, "completion_tokens": 0, "total_tokens": {"a": 1}});
         let usage: Usage = from_value(wire.clone()).unwrap();
         assert_eq!(usage.prompt_tokens, 0);
+        assert_eq!(to_value(&usage).unwrap(), wire);
+    }
+
+    #[test]
+    fn a_total_that_cannot_be_read_is_kept_and_not_replaced_by_the_sum() {
+        let wire = json!({"prompt_tokens": 1, "completion_tokens": 0, "total_tokens": -1.0});
+        let usage: Usage = from_value(wire.clone()).unwrap();
+        assert_eq!(usage.total_tokens, 0);
         assert_eq!(to_value(&usage).unwrap(), wire);
     }
 }

@@ -248,6 +248,10 @@ impl<'de, A: MapAccess<'de>> Members for Source<A, A::Error> {
             settle(object.as_object());
         }
         object.after_reading(seen);
+        // A field may have been set now whose member could not be read.
+        if !object.extra().is_empty() {
+            settle(object.as_object());
+        }
         Ok(())
     }
 
