@@ -168,6 +168,18 @@ impl ImageData {
     }
 }
 
+impl ImageData {
+    /// Decodes the image and writes it to a file.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written, or there are no [`bytes`](Self::bytes): the server sent a URL to fetch.
+    pub fn save(&self, path: impl AsRef<std::path::Path>) -> std::io::Result<()> {
+        let missing = || std::io::Error::other("the image has no base64 data, fetch its URL");
+        std::fs::write(path, self.bytes().ok_or_else(missing)?)
+    }
+}
+
 fn is_size(size: &str) -> bool {
     let is_length = |text: &str| {
         text.bytes().all(|byte| byte.is_ascii_digit())

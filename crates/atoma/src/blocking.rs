@@ -19,10 +19,11 @@
 //! ```
 
 use crate::{
-    Call, ChatEventStream, ClientBuilder, Endpoint, Json, Reply, Result, Streamed, TextStream,
-    runtime::BlockingRuntime,
+    Call, ChatEventStream, ClientBuilder, Download, Endpoint, Json, Reply, Result, Selected,
+    Streamed, TextStream, runtime::BlockingRuntime,
 };
 use atoma_types::{ChatModel, ResponseModel, StreamModel};
+use bytes::Bytes;
 use futures_core::Stream;
 use std::{fmt, future::poll_fn, iter::FusedIterator, ops::Deref, pin::Pin};
 
@@ -124,6 +125,22 @@ impl<T: ResponseModel> BlockingEndpoint for Json<T> {
     type Blocking = Reply<T>;
 
     fn blocking(reply: Reply<T>, _: BlockingRuntime) -> Reply<T> {
+        reply
+    }
+}
+
+impl<T: ResponseModel, U: Send + 'static> BlockingEndpoint for Selected<T, U> {
+    type Blocking = Reply<U>;
+
+    fn blocking(reply: Reply<U>, _: BlockingRuntime) -> Reply<U> {
+        reply
+    }
+}
+
+impl BlockingEndpoint for Download {
+    type Blocking = Reply<Bytes>;
+
+    fn blocking(reply: Reply<Bytes>, _: BlockingRuntime) -> Reply<Bytes> {
         reply
     }
 }

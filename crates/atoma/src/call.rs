@@ -2,7 +2,7 @@ use crate::{
     ApiKey, CallInfo, Endpoint, Error, Result, Streamed,
     api_key::Credentials,
     core::Core,
-    headers::{parse_header, set},
+    headers::{WithoutClientHeaders, parse_header, set},
     inspect::Inspection,
     key_source::KeySource,
     observe::Observation,
@@ -60,11 +60,24 @@ struct Draft {
     core: Arc<Core>,
     method: Method,
     path: &'static str,
+    place: Place,
+    /// Why Atoma's own server refuses the request; other servers accept it.
+    atoma_refuses: Option<&'static str>,
     body: Result<Vec<u8>>,
     /// Whether to ask for the usage of a stream; `None` leaves that to the request.
     asks_usage: Option<bool>,
     /// Boxed: they are large, and most calls have none.
     options: Option<Box<Options>>,
+}
+
+/// The place that the path of a call belongs to.
+enum Place {
+    /// Below the base URL.
+    Api,
+    /// At the root of the server, where the base URL has a `/v1`.
+    Root,
+    /// This URL, on any server: it gets neither the client's headers nor its key.
+    Foreign(Uri),
 }
 
 #[derive(Default)]
@@ -93,6 +106,30 @@ impl<E: Endpoint> Call<E> {
         Self::new(core, Method::GET, path, Ok(Vec::new()), endpoint)
     }
 
+    /// Reads the endpoint at `path` outside the API, which begins with a slash.
+    pub(crate) fn get_root(core: &Arc<Core>, path: &'static str, endpoint: E) -> Self {
+        let mut call = Self::get(core, path, endpoint);
+        call.draft.place = Place::Root;
+        call
+    }
+
+    /// Reads a URL of any server, without the client's headers and key.
+    pub(crate) fn get_foreign(core: &Arc<Core>, url: Result<Uri>, endpoint: E) -> Self {
+        let (url, body) = match url {
+            Ok(url) => (url, Ok(Vec::new())),
+            Err(error) => (Uri::default(), Err(error)),
+        };
+        let mut call = Self::new(core, Method::GET, "", body, endpoint);
+        call.draft.place = Place::Foreign(url);
+        call
+    }
+
+    /// Fails before sending, with this reason, if the call goes to Atoma's own server.
+    pub(crate) fn refused_by_atoma(mut self, why: Option<&'static str>) -> Self {
+        self.draft.atoma_refuses = why;
+        self
+    }
+
     fn new(
         core: &Arc<Core>,
         method: Method,
@@ -101,7 +138,16 @@ impl<E: Endpoint> Call<E> {
         endpoint: E,
     ) -> Self {
         let core = Arc::clone(core);
-        let draft = Draft { core, method, path, body, asks_usage: None, options: None };
+        let draft = Draft {
+            core,
+            method,
+            path,
+            place: Place::Api,
+            atoma_refuses: None,
+            body,
+            asks_usage: None,
+            options: None,
+        };
         Self { draft, endpoint: Some(endpoint), future: None }
     }
 
@@ -231,7 +277,13 @@ impl Draft {
             options.apply(&mut request)?;
         }
         let (inspection, observation) = self.watch(&mut request, is_stream);
-        let (response, key) = core.send(request);
+        let (response, key) = match self.place {
+            Place::Foreign(_) => {
+                request.extensions_mut().insert(WithoutClientHeaders);
+                (core.transport.send(request), SentKey::Fixed(None))
+            }
+            Place::Api | Place::Root => core.send(request),
+        };
         let core = Arc::clone(&self.core);
         Ok(PendingResponse { core, response, timeouts, key, inspection, observation })
     }
@@ -272,12 +324,22 @@ impl Draft {
 
     fn uri(&self) -> Result<Uri> {
         let core = &*self.core;
-        let Some(options) = &self.options else { return core.server_url.join(self.path, &[]) };
-        match &options.server_url {
-            Some(url) => ServerUrl::parse(url, core.allow_http)?
-                .with_query(&core.default_query)
-                .join(self.path, &options.query),
-            None => core.server_url.join(self.path, &options.query),
+        let other = self.options.as_ref().and_then(|options| options.server_url.as_deref());
+        let other = match other {
+            Some(url) => {
+                Some(ServerUrl::parse(url, core.allow_http)?.with_query(&core.default_query))
+            }
+            None => None,
+        };
+        let server = other.as_ref().unwrap_or(&core.server_url);
+        if let Some(why) = self.atoma_refuses.filter(|_| server.is_atoma()) {
+            return Err(Error::misuse(why));
+        }
+        let query = self.options.as_ref().map_or(&[][..], |options| &options.query);
+        match &self.place {
+            Place::Api => server.join(self.path, query),
+            Place::Root => server.join_root(self.path, query),
+            Place::Foreign(url) => Ok(url.clone()),
         }
     }
 

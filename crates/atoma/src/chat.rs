@@ -71,10 +71,6 @@ impl Chat {
 }
 
 fn encode(request: &mut ChatCompletionRequest, stream: bool) -> Result<Vec<u8>, Error> {
-    if request.stream.replace(stream) == Some(!stream) {
-        let method = if stream { "create" } else { "stream" };
-        let why = format!("the request has stream: {}: call chat().{method}(request)", !stream);
-        return Err(Error::misuse(why));
-    }
+    Error::check_stream("chat", &mut request.stream, stream)?;
     Ok(request.to_vec()?)
 }

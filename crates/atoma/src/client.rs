@@ -1,6 +1,9 @@
 #[cfg(feature = "hyper")]
 use crate::Error;
-use crate::{Chat, ClientBuilder, Embeddings, Inspect, Models, core::Core};
+use crate::{
+    Chat, ClientBuilder, Completions, Embeddings, Health, Images, Inspect, Models, Nodes,
+    OpenRouter, core::Core,
+};
 use std::{fmt, sync::Arc};
 
 /// A client of Atoma, or of any server with an OpenAI-compatible API.
@@ -55,6 +58,31 @@ impl Client {
     /// Returns the chat completions.
     pub fn chat(&self) -> Chat {
         Chat::new(&self.core)
+    }
+
+    /// Returns the completions of plain text.
+    pub fn completions(&self) -> Completions {
+        Completions::new(&self.core)
+    }
+
+    /// Returns the generation of images.
+    pub fn images(&self) -> Images {
+        Images::new(&self.core)
+    }
+
+    /// Returns the nodes of the network.
+    pub fn nodes(&self) -> Nodes {
+        Nodes::new(&self.core)
+    }
+
+    /// Returns the state of the server.
+    pub fn health(&self) -> Health {
+        Health::new(&self.core)
+    }
+
+    /// Returns the list of models for OpenRouter.
+    pub fn open_router(&self) -> OpenRouter {
+        OpenRouter::new(&self.core)
     }
 
     /// Returns the embeddings.

@@ -11,7 +11,7 @@ use atoma_types::{ApiError, ResponseModel, StreamModel};
 use bytes::Bytes;
 use std::{fmt, future::Future, marker::PhantomData};
 
-/// The kind of a call: [`Json`] or [`Streamed`]. No other type implements it.
+/// The kind of a call: [`Json`], [`Streamed`], [`Selected`] or [`Download`]. No other type implements it.
 pub trait Endpoint: Sized + Send + 'static {
     /// The value that the call resolves to.
     type Output: Send + 'static;
@@ -41,6 +41,29 @@ pub struct Json<T> {
 pub struct Streamed<M> {
     choices: u32,
     model: PhantomData<fn() -> M>,
+}
+
+/// A call of which a part of the response is returned: it resolves to a [`Reply<U>`].
+pub struct Selected<T, U> {
+    json: Json<T>,
+    select: Box<dyn FnOnce(T) -> U + Send>,
+}
+
+/// A call whose response is a file: it resolves to a [`Reply<Bytes>`](Bytes).
+#[derive(Debug)]
+pub struct Download(());
+
+impl<T, U> Selected<T, U> {
+    /// Returns `select` of the response.
+    pub(crate) fn new(select: impl FnOnce(T) -> U + Send + 'static) -> Self {
+        Self { json: Json::new(1), select: Box::new(select) }
+    }
+}
+
+impl Download {
+    pub(crate) fn new() -> Self {
+        Self(())
+    }
 }
 
 impl<T> Json<T> {
@@ -113,6 +136,32 @@ async fn open(pending: &mut Result<PendingResponse>) -> Result<OpenResponse> {
     match pending {
         Ok(pending) => pending.open().await,
         Err(error) => Err(error.clone()),
+    }
+}
+
+impl<T: ResponseModel, U: Send + 'static> Endpoint for Selected<T, U> {
+    type Output = Reply<U>;
+    const IS_STREAM: bool = false;
+
+    async fn read(self, pending: Result<PendingResponse>) -> Result<Reply<U>> {
+        Ok(self.json.read(pending).await?.map(self.select))
+    }
+}
+
+impl Endpoint for Download {
+    type Output = Reply<Bytes>;
+    const IS_STREAM: bool = false;
+
+    async fn read(self, pending: Result<PendingResponse>) -> Result<Reply<Bytes>> {
+        let mut response = pending?.open().await?;
+        let start = response.body_start();
+        match response.read_body().await {
+            Ok(raw) => {
+                response.observation.end(CallResult::Complete, None, None);
+                Ok(Reply::new(raw.clone(), response.metadata, raw))
+            }
+            Err(error) => Err(response.fail(error, start)),
+        }
     }
 }
 
@@ -199,6 +248,12 @@ fn parse_json<T: ResponseModel>(json: &[u8], redact: impl Fn(&[u8]) -> Vec<u8>) 
     match ApiError::from_body(&json) {
         Some(api) => Err(Error::in_body(api)),
         None => Err(Error::unexpected("the response has no content", &json)),
+    }
+}
+
+impl<T, U> fmt::Debug for Selected<T, U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Selected")
     }
 }
 

@@ -18,6 +18,10 @@ pub(crate) struct Headers<T> {
     defaults: HeaderMap,
 }
 
+/// Marks a request to another server, as an extension: it gets no header of the client.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WithoutClientHeaders;
+
 /// Room for the host and the length, which are added later.
 const FURTHER_HEADERS: usize = 2;
 
@@ -44,6 +48,9 @@ impl<T: Transport> Headers<T> {
 
 impl<T: Transport> Transport for Headers<T> {
     fn send(&self, mut request: Request) -> ResponseFuture {
+        if request.extensions().get::<WithoutClientHeaders>().is_some() {
+            return self.inner.send(request);
+        }
         let own_key = request.headers().get(AUTHORIZATION).map(ApiKey::inside);
         *request.headers_mut() = self.all(request.headers());
         match own_key {

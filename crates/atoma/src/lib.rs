@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// The signature of a call does not depend on what encoding its request needs today.
+#![allow(clippy::needless_pass_by_value)]
 
 #[cfg(feature = "blocking")]
 #[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
@@ -7,12 +9,14 @@ pub mod blocking;
 
 mod allow_http;
 mod api_key;
+mod batch;
 mod body_format;
 mod body_reader;
 mod builder;
 mod call;
 mod chat;
 mod client;
+mod completions;
 mod conversation;
 mod core;
 mod embeddings;
@@ -21,11 +25,15 @@ mod error;
 mod event_reader;
 mod event_stream;
 mod headers;
+mod health;
 mod idle_timeout;
+mod images;
 mod inspect;
 mod key_source;
 mod models;
+mod nodes;
 mod observe;
+mod open_router;
 mod rate_limits;
 mod raw_event;
 mod redact;
@@ -38,18 +46,24 @@ mod stream_stats;
 mod stream_views;
 
 pub use api_key::{ApiKey, ApiKeyProvider};
+pub use batch::{Batch, batch};
 pub use builder::ClientBuilder;
 pub use call::Call;
 pub use chat::Chat;
 pub use client::Client;
+pub use completions::Completions;
 pub use conversation::{Conversation, ConversationError};
 pub use embeddings::Embeddings;
-pub use endpoint::{Endpoint, Json, Streamed};
+pub use endpoint::{Download, Endpoint, Json, Selected, Streamed};
 pub use error::{Error, ErrorKind};
 pub use event_stream::{ChatCompletionStream, ResponseStream};
+pub use health::Health;
+pub use images::Images;
 pub use inspect::{CallInfo, Inspect, InspectCall};
 pub use models::Models;
+pub use nodes::Nodes;
 pub use observe::{CallEnd, CallResult, Observer, StreamEvent};
+pub use open_router::OpenRouter;
 pub use rate_limits::{RateLimit, RateLimits};
 pub use reply::{Metadata, Reply};
 pub use stream_stats::StreamStats;

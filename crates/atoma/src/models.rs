@@ -1,5 +1,5 @@
-use crate::{Call, Json, core::Core};
-use atoma_types::ModelList;
+use crate::{Call, Json, Selected, core::Core};
+use atoma_types::{ModelInfo, ModelList};
 use std::sync::Arc;
 
 /// The models of the server; [`Client::models`](crate::Client::models) returns it.
@@ -29,5 +29,27 @@ impl Models {
     /// Every [`Error`](crate::Error).
     pub fn list(&self) -> Call<Json<ModelList>> {
         Call::get(&self.core, "/models", Json::new(1))
+    }
+
+    /// Looks up a model by its id, in the case in which the server writes it; `None` if the server
+    /// does not offer it.
+    ///
+    /// It lists the models and picks one, because Atoma has no endpoint for a single model.
+    ///
+    /// ```
+    /// # async fn run(client: atoma::Client) -> atoma::Result<()> {
+    /// let reply = client.models().retrieve("meta-llama/Llama-3.3-70B-Instruct").await?;
+    /// println!("offered: {}", reply.is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`list`](Self::list).
+    pub fn retrieve(&self, id: impl Into<String>) -> Call<Selected<ModelList, Option<ModelInfo>>> {
+        let id = id.into();
+        let find = move |list: ModelList| list.data.into_iter().find(|model| model.id == id);
+        Call::get(&self.core, "/models", Selected::new(find))
     }
 }

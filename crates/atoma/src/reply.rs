@@ -28,6 +28,11 @@ impl<T> Reply<T> {
         self.value
     }
 
+    /// Replaces the response, and keeps its metadata and raw body.
+    pub fn map<U>(self, map: impl FnOnce(T) -> U) -> Reply<U> {
+        Reply { value: map(self.value), metadata: self.metadata, raw: self.raw }
+    }
+
     /// Returns the status, headers and attempts of the response.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata

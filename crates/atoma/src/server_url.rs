@@ -71,6 +71,11 @@ impl ServerUrl {
         self.scheme == Scheme::HTTPS
     }
 
+    /// Returns whether this is Atoma's own server.
+    pub(crate) fn is_atoma(&self) -> bool {
+        self.authority.host().eq_ignore_ascii_case("api.atoma.network")
+    }
+
     /// Returns the URL of an endpoint of the API, such as `/chat/completions`.
     ///
     /// `parameters` are those of the call and replace others of the same name.
@@ -89,7 +94,6 @@ impl ServerUrl {
 
     /// Returns the URL of a path outside the API, such as `/health`: below the base URL without a
     /// `/v1` at its end.
-    #[allow(dead_code, reason = "for endpoints that are not below the API's path")]
     pub(crate) fn join_root(&self, path: &'static str, parameters: &Query) -> Result<Uri, Error> {
         let base = self.api_path();
         let root = base.strip_suffix(DEFAULT_PATH).unwrap_or(base);

@@ -19,6 +19,22 @@ impl Error {
         Self::from_kind(Kind::Misuse(why.into()))
     }
 
+    /// Sets the `stream` member of a request, which must not ask for the opposite of the method.
+    pub(crate) fn check_stream(
+        resource: &str,
+        member: &mut Option<bool>,
+        stream: bool,
+    ) -> Result<(), Self> {
+        if member.replace(stream) == Some(!stream) {
+            let method = if stream { "create" } else { "stream" };
+            let asked = !stream;
+            let why =
+                format!("the request has stream: {asked}: call {resource}().{method}(request)");
+            return Err(Self::misuse(why));
+        }
+        Ok(())
+    }
+
     pub(crate) fn error_status(api: Option<ApiError>) -> Self {
         Self::from_kind(Kind::ErrorStatus(api))
     }

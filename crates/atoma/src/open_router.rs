@@ -1,0 +1,33 @@
+use crate::{Call, Json, core::Core};
+use atoma_types::AnyResponse;
+use std::sync::Arc;
+
+/// The list of models for OpenRouter; [`Client::open_router`](crate::Client::open_router) returns it.
+#[derive(Clone, Debug)]
+pub struct OpenRouter {
+    core: Arc<Core>,
+}
+
+impl OpenRouter {
+    pub(crate) fn new(core: &Arc<Core>) -> Self {
+        Self { core: Arc::clone(core) }
+    }
+
+    /// Returns the models in the form that OpenRouter asks for: any JSON, a file that the server
+    /// hands out unchanged.
+    ///
+    /// ```
+    /// # async fn run(client: atoma::Client) -> atoma::Result<()> {
+    /// println!("{}", client.open_router().models().await?.value());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Every [`Error`](crate::Error).
+    #[doc(alias = "open_router_models_list")]
+    pub fn models(&self) -> Call<Json<AnyResponse>> {
+        Call::get(&self.core, "/open_router/models", Json::new(1))
+    }
+}

@@ -1,0 +1,266 @@
+//! Every resource over loopback: where its calls go, what they send, and what all of them share.
+
+use atoma::transport::{Body, Request};
+use atoma::{
+    Client, CompletionRequest, EmbeddingRequest, ImageRequest, Inspect, InspectCall,
+    NodeLockRequest, batch,
+    transport::transport_fn,
+    types::{ImageData, NodeAddress, NodeCreateRequest, TextInput},
+};
+use futures::FutureExt;
+use serde_json::{Value, json};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+use std::time::Duration;
+
+/// The requests that a client sent.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<Request>>>);
+
+impl Log {
+    fn last(&self) -> Request {
+        self.0.lock().unwrap().last().unwrap().clone()
+    }
+}
+
+/// A client of a server that responds with this JSON, whatever it is asked.
+fn client_at(url: &str, response: Value) -> (Client, Log) {
+    let log = Log::default();
+    let seen = log.clone();
+    let transport = transport_fn(move |request: Request| {
+        seen.0.lock().unwrap().push(request);
+        let body = Body::from(response.to_string());
+        let head = http::Response::builder()
+            .header("content-type", "application/json")
+            .header("x-request-id", "req-1");
+        async move { Ok(head.body(body).unwrap()) }
+    });
+    let client = Client::builder().api_key("sk-test").server_url(url).transport(transport).build();
+    (client.unwrap(), log)
+}
+
+fn client(response: Value) -> (Client, Log) {
+    client_at("http://localhost:1", response)
+}
+
+fn now<T>(call: impl Future<Output = T>) -> T {
+    call.now_or_never().expect("the response is there")
+}
+
+fn completion() -> Value {
+    json!({"id": "c", "object": "text_completion", "model": "m",
+        "choices": [{"index": 0, "text": "hello", "finish_reason": "stop"}]})
+}
+
+fn vectors(count: usize) -> Value {
+    let data: Vec<Value> =
+        (0..count).map(|index| json!({"index": index, "embedding": [index, 0.5]})).collect();
+    json!({"object": "list", "data": data, "model": "m"})
+}
+
+#[test]
+fn every_call_goes_to_its_path_with_the_key_and_keeps_the_metadata() {
+    macro_rules! check {
+        ($name:literal, $method:literal, $path:literal, $response:expr, |$client:ident| $call:expr) => {{
+            let ($client, log) = client($response);
+            let reply = now($call.header("x-trace", "7").query("v", "1")).expect($name);
+            assert_eq!(reply.request_id(), Some("req-1"), $name);
+            assert_eq!(reply.attempts().count, 1, $name);
+            assert!(!reply.raw().is_empty(), $name);
+            let sent = log.last();
+            assert_eq!((sent.method().as_str(), sent.uri().path()), ($method, $path), $name);
+            assert_eq!(sent.uri().query(), Some("v=1"), $name);
+            assert_eq!(sent.headers()["x-trace"], "7", $name);
+            assert_eq!(sent.headers()["authorization"], "Bearer sk-test", $name);
+        }};
+    }
+    let address = NodeAddress::new(1, "http://node", "DE");
+    check!("completions", "POST", "/v1/completions", completion(), |client| client
+        .completions()
+        .create(CompletionRequest::new("m", "Once")));
+    check!("embeddings", "POST", "/v1/embeddings", vectors(1), |client| client
+        .embeddings()
+        .create(EmbeddingRequest::new("m", "text")));
+    check!(
+        "images",
+        "POST",
+        "/v1/images/generations",
+        json!({"data": [{"url": "https://x.test/a.png"}]}),
+        |client| client.images().generate(ImageRequest::new("m", "a cat").n(1).size("64x64"))
+    );
+    check!("models", "GET", "/v1/models", json!({"object": "list", "data": []}), |client| client
+        .models()
+        .list());
+    check!("open router", "GET", "/v1/open_router/models", json!([{"any": 1}]), |client| client
+        .open_router()
+        .models());
+    check!("health", "GET", "/health", json!({"message": "ok"}), |client| client.health().check());
+    check!("node", "POST", "/v1/nodes", json!({"message": "Success"}), |client| client
+        .nodes()
+        .create(NodeCreateRequest::new(address.clone(), "sig")));
+    check!(
+        "lock",
+        "POST",
+        "/v1/nodes/lock",
+        json!({"public_key": "k", "node_small_id": 1, "stack_small_id": 2}),
+        |client| client.nodes().lock(NodeLockRequest::new("m"))
+    );
+}
+
+#[test]
+fn a_model_is_found_in_the_list_by_its_exact_id() {
+    let list = json!({"object": "list", "data": [{"id": "a"}, {"id": "B", "max_model_len": 5}]});
+    for (id, is_found) in [("B", true), ("b", false), ("c", false)] {
+        let (client, _) = client(list.clone());
+        let model = now(client.models().retrieve(id)).unwrap().into_inner();
+        assert_eq!(model.is_some(), is_found, "{id}");
+    }
+}
+
+#[test]
+fn a_list_of_texts_is_refused_for_atoma_alone() {
+    let list = || EmbeddingRequest::new("m", ["a", "b"]);
+    let (atoma, log) = client_at("https://api.atoma.network", vectors(2));
+    let error = now(atoma.embeddings().create(list())).unwrap_err();
+    assert!(error.is_invalid_request() && error.to_string().contains("create_all"), "{error}");
+    assert!(log.0.lock().unwrap().is_empty(), "nothing is sent");
+
+    let elsewhere = atoma.embeddings().create(list()).server_url("http://localhost:2");
+    assert_eq!(now(elsewhere).unwrap().data.len(), 2);
+    let (other, _) = client(vectors(2));
+    assert_eq!(now(other.embeddings().create(list())).unwrap().data.len(), 2);
+}
+
+#[test]
+fn many_texts_give_their_vectors_in_order() {
+    for (per_call, concurrency) in [(1, 1), (1, 3), (2, 2), (10, 4), (0, 0)] {
+        let transport = transport_fn(|request: Request| async move {
+            let body: Value = serde_json::from_slice(request.body()).unwrap();
+            let texts = match &body["input"] {
+                Value::Array(texts) => texts.clone(),
+                text => vec![text.clone()],
+            };
+            // Later texts are done first.
+            let number: u64 = texts[0].as_str().unwrap().parse().unwrap();
+            for _ in number..5 {
+                tokio::task::yield_now().await;
+            }
+            let data: Vec<Value> = texts
+                .iter()
+                .enumerate()
+                .map(|(index, text)| json!({"index": index, "embedding": [text.as_str().unwrap().parse::<f32>().unwrap()]}))
+                .collect();
+            Ok(http::Response::new(Body::from(json!({"data": data}).to_string())))
+        });
+        let client = Client::builder()
+            .api_key("k")
+            .server_url("http://localhost:1")
+            .transport(transport)
+            .build()
+            .unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let request = EmbeddingRequest::new("m", TextInput::from(""));
+        let texts = (0..5).map(|number| number.to_string());
+        let vectors = runtime
+            .block_on(client.embeddings().create_all(request, texts, per_call, concurrency))
+            .unwrap();
+        assert_eq!(vectors, [[0.0], [1.0], [2.0], [3.0], [4.0]], "{per_call} {concurrency}");
+    }
+}
+
+#[test]
+fn a_missing_vector_is_an_error() {
+    let (client, _) = client(vectors(1));
+    let request = EmbeddingRequest::new("m", TextInput::from(""));
+    let error = now(client.embeddings().create_all(request, ["a", "b"], 2, 1)).unwrap_err();
+    assert!(error.is_unexpected_response(), "{error}");
+}
+
+#[test]
+fn an_image_is_fetched_without_the_key_or_any_header_of_the_client() {
+    let (client, log) = client(json!("bytes"));
+    let image: ImageData =
+        serde_json::from_value(json!({"url": "https://images.test/a.png"})).unwrap();
+    let reply = now(client.images().fetch(&image)).unwrap();
+    assert_eq!(&reply[..], b"\"bytes\"");
+    let sent = log.last();
+    assert_eq!(sent.uri(), "https://images.test/a.png");
+    assert!(sent.headers().is_empty(), "{:?}", sent.headers());
+
+    let inline: ImageData = serde_json::from_value(json!({"b64_json": "aGk="})).unwrap();
+    let error = now(client.images().fetch(&inline)).unwrap_err();
+    assert!(error.is_invalid_request(), "{error}");
+}
+
+#[test]
+fn what_the_server_would_refuse_fails_before_it_is_sent() {
+    let (client, log) = client(completion());
+    let without_size =
+        now(client.images().generate(ImageRequest::new("m", "a cat").n(1))).unwrap_err();
+    assert!(without_size.to_string().contains("size is missing"), "{without_size}");
+    let misused = now(client.completions().create(CompletionRequest::new("m", "a").stream(true)))
+        .unwrap_err();
+    assert!(misused.to_string().contains("call completions().stream(request)"), "{misused}");
+    let misused = now(client.completions().stream(CompletionRequest::new("m", "a").stream(false)))
+        .unwrap_err();
+    assert!(misused.to_string().contains("call completions().create(request)"), "{misused}");
+    assert!(log.0.lock().unwrap().is_empty());
+}
+
+#[test]
+fn inspectors_see_every_resource() {
+    struct Count(Arc<AtomicUsize>);
+    impl Inspect for Count {
+        fn begin(&self, _: &atoma::CallInfo<'_>) -> Option<Box<dyn InspectCall>> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            None
+        }
+    }
+    let count = Arc::new(AtomicUsize::new(0));
+    let (client, _) = client(json!({"data": [], "message": "ok"}));
+    let client = client.inspected(Count(Arc::clone(&count)));
+    let _ = now(client.health().check());
+    let _ = now(client.models().list());
+    let _ = now(client.open_router().models());
+    assert_eq!(count.load(Ordering::Relaxed), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_keeps_the_order_and_the_limit() {
+    let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let done = Arc::new(Mutex::new(Vec::new()));
+    let calls = (0..20_u64).map(|number| {
+        let (running, most) = (Arc::clone(&running), Arc::clone(&most));
+        async move {
+            let now = running.fetch_add(1, Ordering::SeqCst) + 1;
+            most.fetch_max(now, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(100 - number)).await;
+            running.fetch_sub(1, Ordering::SeqCst);
+            number
+        }
+    });
+    let seen = Arc::clone(&done);
+    let results =
+        batch(calls, 4).on_done(move |index, _| seen.lock().unwrap().push(index)).into_vec().await;
+    assert_eq!(results, (0..20).collect::<Vec<_>>());
+    assert_eq!(most.load(Ordering::SeqCst), 4);
+    let mut seen = done.lock().unwrap().clone();
+    assert_ne!(seen, (0..20).collect::<Vec<_>>(), "results are shown as they come");
+    seen.sort_unstable();
+    assert_eq!(seen, (0..20).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_dropped_batch_starts_nothing_more() {
+    let started = Arc::new(AtomicUsize::new(0));
+    let calls = (0..10).map(|_| {
+        started.fetch_add(1, Ordering::SeqCst);
+        std::future::pending::<()>()
+    });
+    let mut batch = batch(calls, 3);
+    assert!(batch.next().now_or_never().is_none());
+    drop(batch);
+    assert_eq!(started.load(Ordering::SeqCst), 3);
+}
