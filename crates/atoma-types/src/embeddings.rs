@@ -1,3 +1,5 @@
+use serde_json::json;
+
 use crate::chat::usage::Usage;
 use crate::open_enum::open_enum;
 use crate::setters::{request, setters};
@@ -141,7 +143,12 @@ impl ResponseModel for EmbeddingResponse {
 
     /// Reads a body. A list without the object around it, as llama.cpp and TEI send it on some paths, is the `data`.
     fn from_slice(body: &[u8]) -> Result<Self, ParseError> {
-        json::object_or_list(body, "data")
+        let response: Self = json::object_or_list(body, "data")?;
+        let is_list = body.trim_ascii_start().first() == Some(&b'[');
+        match Some(body).filter(|_| is_list && response.data.is_empty()).and_then(from_vectors) {
+            Some(data) => Ok(Self { data, ..response }),
+            None => Ok(response),
+        }
     }
 
     fn error(&self) -> Option<&ApiError> {
@@ -155,4 +162,14 @@ impl ResponseModel for EmbeddingResponse {
     fn usage(&self) -> Option<Usage> {
         self.usage.clone()
     }
+}
+
+/// Reads a list of vectors alone.
+#[cold]
+fn from_vectors(body: &[u8]) -> Option<Vec<Embedding>> {
+    let list = json::from_slice(body).ok()?;
+    let embeddings = list.as_array()?.iter().zip(0_u32..).map(|(vector, index)| {
+        json::object_from_value(&json!({"embedding": vector, "index": index}))
+    });
+    embeddings.collect()
 }

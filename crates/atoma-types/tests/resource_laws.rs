@@ -1,0 +1,209 @@
+//! Laws of the models other than those of the chat: a stream gives what a whole response gives, what is written is read again,
+//! and floats are exact.
+
+#[path = "support/arbitrary.rs"]
+#[allow(dead_code)]
+mod arbitrary;
+
+use std::fmt::Debug;
+
+use atoma_types::*;
+use proptest::collection::{btree_map, vec};
+use proptest::option::of;
+use proptest::prelude::*;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use arbitrary::{extra, finish_reason, float, number, plausible, text, usage};
+
+/// Reads any JSON as a model; if that succeeds, writing and reading again changes nothing.
+fn settles<T: Serialize + DeserializeOwned + PartialEq + Debug>(json: &Value) {
+    let Ok(value) = serde_json::from_value::<T>(json.clone()) else { return };
+    let written = serde_json::to_string(&value).unwrap();
+    assert_eq!(serde_json::from_str::<T>(&written).unwrap(), value, "{json}");
+}
+
+fn prompt() -> impl Strategy<Value = TextInput> {
+    prop_oneof![
+        text().prop_map(TextInput::Text),
+        vec(text(), 0..3).prop_map(TextInput::Texts),
+        vec(any::<u32>(), 1..4).prop_map(TextInput::Tokens),
+        vec(vec(any::<u32>(), 0..3), 1..3).prop_map(TextInput::TokenLists),
+    ]
+}
+
+fn logprobs() -> impl Strategy<Value = CompletionLogprobs> {
+    let likeliest = btree_map("[a-z]{1,3}", number(), 0..3);
+    vec((text(), of(number()), of(likeliest), any::<u32>()), 1..5).prop_map(|entries| {
+        let mut logprobs = CompletionLogprobs::default();
+        for (token, logprob, likeliest, offset) in entries {
+            logprobs.tokens.push(token);
+            logprobs.token_logprobs.push(logprob);
+            logprobs.top_logprobs.push(likeliest);
+            logprobs.text_offset.push(offset);
+        }
+        logprobs
+    })
+}
+
+fn completion() -> impl Strategy<Value = CompletionResponse> {
+    let choice = (text(), of(logprobs()), finish_reason());
+    ("[a-z]{1,6}", vec(choice, 1..4), of(usage()), of(text()), extra()).prop_map(
+        |(id, choices, usage, fingerprint, extra)| {
+            let mut response = CompletionResponse::default();
+            (response.id, response.object) = (id, "text_completion".to_owned());
+            (response.usage, response.system_fingerprint) = (usage, fingerprint);
+            response.extra = extra;
+            for ((text, logprobs, finish), index) in choices.into_iter().zip(0..) {
+                let mut choice = CompletionChoice::default();
+                (choice.text, choice.index) = (text, index);
+                choice.logprobs = logprobs.map(Box::new);
+                choice.finish_reason = Some(finish);
+                response.choices.push(choice);
+            }
+            response
+        },
+    )
+}
+
+/// The events of a stream that gives a response: every text cut into UTF-16 code units, as servers in JavaScript cut them.
+fn events(response: &CompletionResponse, piece: usize) -> Vec<String> {
+    let mut events = Vec::new();
+    let event = |choice: String| format!(r#"{{"object":"text_completion","choices":[{choice}]}}"#);
+    for choice in &response.choices {
+        let units: Vec<u16> = choice.text.encode_utf16().collect();
+        for piece in units.chunks(piece) {
+            let escaped: String = piece.iter().map(|unit| format!("\\u{unit:04x}")).collect();
+            let index = choice.index;
+            events.push(event(format!(r#"{{"index":{index},"text":"{escaped}"}}"#)));
+        }
+        let mut last = serde_json::to_value(choice).unwrap();
+        last["text"] = json!("");
+        events.push(event(last.to_string()));
+    }
+    let mut end = response.clone();
+    end.choices.clear();
+    events.push(serde_json::to_string(&end).unwrap());
+    events
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_stream_of_a_completion_gives_the_whole_response(response in completion(), piece in 1..5_usize) {
+        let whole = CompletionResponse::from_slice(&serde_json::to_vec(&response).unwrap()).unwrap();
+        let mut model = CompletionModel::default();
+        model.expect_choices(u32::try_from(response.choices.len()).unwrap());
+        let mut read = String::new();
+        for event in events(&response, piece) {
+            let mut data = event.as_str();
+            model.read("", &mut data).unwrap();
+            read.extend(model.chunk().choices.iter().map(|choice| choice.text.as_str()));
+        }
+        let texts: String = whole.choices.iter().map(|choice| choice.text.as_str()).collect();
+        prop_assert_eq!(read, texts, "the chunks joined");
+        prop_assert!(model.progress().is_complete(false));
+        let mut streamed = model.into_response();
+        if whole.usage.as_ref().is_none_or(|usage| usage.total_tokens == 0) {
+            streamed.usage.clone_from(&whole.usage);
+        }
+        prop_assert_eq!(streamed, whole);
+    }
+
+    #[test]
+    fn requests_are_the_same_when_read_again(
+        prompt in prompt(), floats in [of(float()), of(float())], stop in of(vec(text(), 1..3)), count in of(any::<u32>()), extra in extra(),
+    ) {
+        let mut completion = CompletionRequest::new("m", prompt.clone());
+        [completion.temperature, completion.top_p] = floats;
+        (completion.stop, completion.logprobs, completion.extra) = (stop, count, extra.clone());
+        settles::<CompletionRequest>(&serde_json::to_value(&completion).unwrap());
+        let written = serde_json::to_string(&completion).unwrap();
+        prop_assert_eq!(serde_json::from_str::<CompletionRequest>(&written).unwrap(), completion);
+        let mut embedding = EmbeddingRequest::new("m", prompt);
+        (embedding.dimensions, embedding.extra) = (count, extra);
+        let written = serde_json::to_string(&embedding).unwrap();
+        prop_assert_eq!(serde_json::from_str::<EmbeddingRequest>(&written).unwrap(), embedding);
+    }
+
+    #[test]
+    fn any_json_settles_at_once(json in plausible()) {
+        settles::<CompletionRequest>(&json);
+        settles::<CompletionResponse>(&json);
+        settles::<CompletionLogprobs>(&json);
+        settles::<EmbeddingRequest>(&json);
+        settles::<EmbeddingResponse>(&json);
+        settles::<ImageRequest>(&json);
+        settles::<ImageResponse>(&json);
+        settles::<ModelList>(&json);
+        settles::<NodeLockRequest>(&json);
+        settles::<NodeLockResponse>(&json);
+        settles::<HealthResponse>(&json);
+        settles::<TextInput>(&json);
+    }
+
+    #[test]
+    fn vectors_are_exact_in_either_form(vector in vec(float(), 0..50)) {
+        let bits = |vector: &[f32]| vector.iter().map(|number| number.to_bits()).collect::<Vec<_>>();
+        let list = serde_json::to_string(&vector).unwrap();
+        let embedding: Embedding = serde_json::from_str(&format!(r#"{{"embedding":{list}}}"#)).unwrap();
+        prop_assert_eq!(bits(&embedding.embedding), bits(&vector));
+        let again: Embedding = serde_json::from_value(serde_json::to_value(&embedding).unwrap()).unwrap();
+        prop_assert_eq!(bits(&again.embedding), bits(&vector), "written and read");
+        let bytes: Vec<u8> = vector.iter().flat_map(|number| number.to_le_bytes()).collect();
+        let part = ContentPart::image_bytes("x/y", &bytes);
+        let base64 = serde_json::to_value(&part).unwrap()["image_url"]["url"].as_str().unwrap().replace("data:x/y;base64,", "");
+        let embedding: Embedding = serde_json::from_value(json!({"embedding": base64})).unwrap();
+        prop_assert_eq!(bits(&embedding.embedding), bits(&vector), "base64");
+    }
+}
+
+#[test]
+fn each_mistake_in_a_request_is_reported_with_its_field() {
+    let completion = || CompletionRequest::new("m", "p");
+    let image = || ImageRequest::new("m", "p").n(1).size("1024x1024");
+    for (found, expected) in [
+        (CompletionRequest::new("", "p").validate(), "model is empty: name a model of the server"),
+        (
+            CompletionRequest::new("m", Vec::<String>::new()).validate(),
+            "prompt is empty: add at least one text",
+        ),
+        (completion().temperature(3).validate(), "temperature must be from 0 to 2"),
+        (completion().top_p(f32::NAN).validate(), "top_p is not a finite number"),
+        (completion().max_tokens(0).validate(), "max_tokens must be at least 1"),
+        (completion().logprobs(21).validate(), "logprobs must be from 0 to 20"),
+        (completion().stop(["a"; 5]).validate(), "stop must have at most 4 texts"),
+        (completion().n(3).best_of(2).validate(), "best_of must be at least n"),
+        (
+            completion().n(1).extra("n", 2).validate(),
+            "n is set twice: as a field and as an extra member",
+        ),
+        (EmbeddingRequest::new("m", "").validate(), "input is empty: give a text"),
+        (EmbeddingRequest::new("m", "a").dimensions(0).validate(), "dimensions must be at least 1"),
+        (ImageRequest::new("m", " ").validate(), "prompt is empty: describe the image"),
+        (
+            ImageRequest::new("m", "p").validate(),
+            "n is missing: Atoma's server requires the number of images, such as 1",
+        ),
+        (
+            ImageRequest::new("m", "p").n(1).validate(),
+            "size is missing: Atoma's server requires it, such as 1024x1024",
+        ),
+        (
+            image().size("large").validate(),
+            "size must be WIDTHxHEIGHT in pixels, such as 1024x1024",
+        ),
+        (image().size("0x5").validate(), "size must be WIDTHxHEIGHT in pixels, such as 1024x1024"),
+        (NodeLockRequest::new("").validate(), "model is empty: name a model of the server"),
+        (
+            NodeCreateRequest::new(NodeAddress::new(1, "", "PT"), "s").validate(),
+            "data.public_address is empty",
+        ),
+    ] {
+        assert_eq!(found.unwrap_err().to_string(), format!("invalid request: {expected}"));
+    }
+    let sized_by_the_server = ImageRequest::new("m", "p").n(1).extra("size", "auto");
+    assert!(image().validate().is_ok() && sized_by_the_server.validate().is_ok());
+}

@@ -1,0 +1,140 @@
+//! Responses of real servers for completions, embeddings, images and models: each row of `tolerance/*.jsonl` is read as expected.
+//!
+//! Run with `--nocapture` to see the score.
+
+use std::collections::HashMap;
+
+use atoma_types::{
+    ApiError, CompletionModel, CompletionResponse, EmbeddingResponse, FinishReason, ImageResponse,
+    ModelList, ResponseModel, Seen, StreamModel, Usage,
+};
+use serde_json::{Value, json};
+
+/// Reads the text of a row into the members that its expectation has.
+type Read = fn(&str) -> Value;
+
+#[test]
+fn every_row_is_read_as_expected() {
+    let files: [(&str, &str, Read); 4] = [
+        ("completions", include_str!("tolerance/completions.jsonl"), completions),
+        ("embeddings", include_str!("tolerance/embeddings.jsonl"), embeddings),
+        ("images", include_str!("tolerance/images.jsonl"), images),
+        ("models", include_str!("tolerance/models.jsonl"), models),
+    ];
+    let mut wrong = Vec::new();
+    for (name, rows, read) in files {
+        let failed = wrong.len();
+        for row in rows.lines() {
+            let row: Value = serde_json::from_str(row).unwrap();
+            let found = read(row["raw"].as_str().unwrap());
+            for (member, expected) in row["expect"].as_object().unwrap() {
+                if !holds(&found[member], expected) {
+                    let (id, found) = (&row["id"], &found[member]);
+                    wrong.push(format!("{name} {id}: {member} is {found}, not {expected}"));
+                }
+            }
+        }
+        println!("{name}: {} rows, {} wrong", rows.lines().count(), wrong.len() - failed);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Whether a value is the expected one; an object may have more members.
+fn holds(found: &Value, expected: &Value) -> bool {
+    match expected {
+        Value::Object(members) => {
+            members.iter().all(|(name, value)| found.get(name) == Some(value))
+        }
+        expected => found == expected,
+    }
+}
+
+/// A body as a client reads it: an error that it reports, or that it consists of.
+fn body<T: ResponseModel + Default>(raw: &str) -> (T, Option<String>) {
+    let Ok(response) = T::from_slice(raw.as_bytes()) else { return (T::default(), None) };
+    let reported = response.error().cloned();
+    let alone = || ApiError::from_body(raw.as_bytes()).filter(|_| !response.has_content());
+    let error = reported.or_else(alone).map(|error| error.message);
+    (response, error)
+}
+
+fn completions(raw: &str) -> Value {
+    let mut model = CompletionModel::default();
+    let (mut done, mut error) = (false, None);
+    let is_stream = !raw.starts_with('{');
+    if is_stream {
+        for event in raw.replace("\r\n", "\n").split("\n\n") {
+            let Some(mut data) = event.strip_prefix("data: ") else { continue };
+            done |= data == "[DONE]";
+            while !done && !data.is_empty() && error.is_none() {
+                if let Seen::Error(reported) = model.read("", &mut data).unwrap() {
+                    error = Some(reported.message);
+                }
+            }
+        }
+    }
+    let truncated = is_stream && error.is_none() && !model.progress().is_complete(done);
+    let (response, error) =
+        if is_stream { (model.into_response(), error) } else { body::<CompletionResponse>(raw) };
+    let logprobs = response.choices.first().and_then(|choice| choice.logprobs.as_deref());
+    let texts: Vec<_> = response.choices.iter().map(|choice| &choice.text).collect();
+    let counts =
+        |usage: &Usage| json!([usage.prompt_tokens, usage.completion_tokens, usage.total_tokens]);
+    json!({
+        "texts": texts,
+        "finish": response.finish_reason().map(FinishReason::as_str),
+        "usage": response.usage().map(|usage| counts(&usage)),
+        "error": error,
+        "truncated": truncated,
+        "tokens": logprobs.map(|logprobs| &logprobs.tokens),
+        "token_logprobs": logprobs.map(|logprobs| &logprobs.token_logprobs),
+        "content_tokens": logprobs
+            .map(|logprobs| logprobs.content.iter().map(|token| &token.token).collect::<Vec<_>>()),
+    })
+}
+
+fn embeddings(raw: &str) -> Value {
+    let (response, error) = body::<EmbeddingResponse>(raw);
+    let number = |number: &f32| serde_json::from_str::<Value>(&json_of(*number)).unwrap();
+    let vectors: Vec<Vec<Value>> =
+        response.vectors().map(|vector| vector.iter().map(number).collect()).collect();
+    json!({
+        "vectors": vectors,
+        "prompt_tokens": response.usage.as_ref().map(|usage| usage.prompt_tokens),
+        "error": error,
+        "kept": response.data.first().and_then(|first| first.extra.get("embedding")),
+    })
+}
+
+/// The shortest decimal of a number, as a float; `null` for NaN.
+fn json_of(number: f32) -> String {
+    if number.is_nan() { "null".to_owned() } else { format!("{number:?}") }
+}
+
+fn images(raw: &str) -> Value {
+    let (response, error) = body::<ImageResponse>(raw);
+    let urls: Vec<_> = response.data.iter().filter_map(|image| image.url.as_ref()).collect();
+    let images = response.data.iter().filter_map(|image| image.bytes());
+    json!({
+        "urls": urls,
+        "images": images.filter(|bytes| bytes.starts_with(b"\x89PNG")).count(),
+        "total_tokens": response.usage.as_ref().and_then(|usage| usage.total_tokens),
+        "error": error,
+        "created": response.created,
+        "revised": response.data.first().and_then(|image| image.revised_prompt.as_ref()),
+    })
+}
+
+fn models(raw: &str) -> Value {
+    let (response, error) = body::<ModelList>(raw);
+    let first = response.data.first();
+    let ids: Vec<_> = response.data.iter().map(|model| &model.id).collect();
+    let extra = first.map(|model| model.extra.iter().collect::<HashMap<_, _>>());
+    json!({
+        "ids": ids,
+        "created": first.map(|model| model.created),
+        "owned_by": first.map(|model| model.owned_by.clone()).unwrap_or_default(),
+        "error": error,
+        "extra": extra,
+    })
+}
