@@ -114,7 +114,7 @@ fn json_of(number: f32) -> String {
 fn images(raw: &str) -> Value {
     let (response, error) = body::<ImageResponse>(raw);
     let urls: Vec<_> = response.data.iter().filter_map(|image| image.url.as_ref()).collect();
-    let images = response.data.iter().filter_map(|image| image.bytes());
+    let images = response.data.iter().filter_map(atoma_types::ImageData::bytes);
     json!({
         "urls": urls,
         "images": images.filter(|bytes| bytes.starts_with(b"\x89PNG")).count(),
