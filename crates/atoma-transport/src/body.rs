@@ -7,10 +7,10 @@ use std::{
     task::{Context, Poll},
 };
 
-/// The body of a response, of whatever transport it comes from.
+/// The body of a response from any transport.
 ///
 /// It is an [`http_body::Body`]: poll it for frames until `None`. Dropping it early ends the
-/// exchange. After an error it yields nothing more.
+/// exchange. After an error it yields `None`.
 pub struct Body(Inner);
 
 enum Inner {
@@ -19,10 +19,10 @@ enum Inner {
 }
 
 impl Body {
-    /// Wraps a foreign body.
+    /// Wraps a body of any error type.
     ///
-    /// Its errors become [`ErrorKind::BodyInterrupted`] ones, unless they are a [`TransportError`] already,
-    /// which passes as it is.
+    /// A [`TransportError`] is passed on unchanged; other errors become
+    /// [`ErrorKind::BodyInterrupted`].
     pub fn new<B>(body: B) -> Self
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
@@ -31,7 +31,7 @@ impl Body {
         Self(Inner::Streamed(Box::pin(Foreign(Box::pin(body)))))
     }
 
-    /// Wraps a body whose errors are this crate's own, at the cost of one allocation.
+    /// Wraps a body whose errors are a [`TransportError`], at the cost of one allocation.
     pub fn streamed<B>(body: B) -> Self
     where
         B: http_body::Body<Data = Bytes, Error = TransportError> + Send + 'static,
@@ -39,12 +39,12 @@ impl Body {
         Self(Inner::Streamed(Box::pin(body)))
     }
 
-    /// A body with nothing in it.
+    /// Creates an empty body.
     pub fn empty() -> Self {
         Self(Inner::Whole(None))
     }
 
-    /// Whether all of it is here, so that reading it never waits.
+    /// Whether the whole body is in memory, so that reading it never waits.
     pub fn is_whole(&self) -> bool {
         matches!(self.0, Inner::Whole(_))
     }
@@ -117,7 +117,7 @@ impl fmt::Debug for Body {
     }
 }
 
-/// What polling a body of this crate's own gives.
+/// The result of polling a body whose errors are a [`TransportError`].
 pub(crate) type PolledFrame = Poll<Option<Result<Frame<Bytes>, TransportError>>>;
 
 struct Foreign<B>(Pin<Box<B>>);

@@ -2,7 +2,7 @@ use crate::{Request, Response, ResponseFuture, Transport, TransportError};
 use std::{fmt, future::Future, sync::Arc};
 
 /// Wraps a transport in a closure, which decides about each request: to wait, to change it, to
-/// answer it itself, or to send it with [`Next::send`].
+/// respond itself, or to send it with [`Next::send`].
 ///
 /// Around the client's own transport it sees each attempt; around a [`Retry`](crate::Retry), each
 /// call.

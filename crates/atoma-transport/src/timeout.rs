@@ -13,18 +13,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Puts time-outs around any transport: the head, the body's silences, the whole.
+/// Adds timeouts to any transport: for the head, for silence in the body, and in total.
 ///
-/// The [`Timeouts`] in a request's extensions replace the defaults given here. The ones in force
-/// are left in the extensions for the transport below: `connect` is its business. A total given only
-/// as a default here bounds each attempt of a [`Retry`](crate::Retry) layer above; in a request's
-/// extensions, all of them together. A [`Deadline`] there goes before the total.
+/// The [`Timeouts`] in a request's extensions replace the defaults given here. The effective ones
+/// are left in the extensions for the transport below, which enforces `connect`. A total that is
+/// only a default here bounds each attempt of a [`Retry`](crate::Retry) layer above; in a request's
+/// extensions it bounds all attempts together. A [`Deadline`] there takes precedence over the total.
 ///
-/// An error is [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) with the phase; the
-/// request may then have been sent, unless the deadline had passed before it was handed down.
+/// An error is [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) with the phase. The request may
+/// have been sent, unless the deadline had passed before it was passed on.
 ///
-/// The body costs one sleep in all, not one per frame. With neither an idle nor a total time-out it
-/// passes through untouched.
+/// The body costs one sleep in total, not one per frame. With neither an idle nor a total timeout it
+/// passes through unchanged.
 ///
 /// ```
 /// use atoma_transport::{Body, Timeout, Timeouts, transport_fn};
@@ -46,8 +46,8 @@ pub struct Timeout<T> {
 }
 
 impl<T: Transport> Timeout<T> {
-    /// Times the exchanges of `transport` by `timer`, within `defaults` where a request brings no
-    /// [`Timeouts`] of its own.
+    /// Limits the exchanges of `transport`, measured by `timer`. `defaults` apply to requests without
+    /// [`Timeouts`].
     pub fn new(transport: T, timer: impl Timer, defaults: Timeouts) -> Self {
         Self { transport, timer: Arc::new(timer), defaults }
     }
@@ -91,7 +91,7 @@ struct Limits {
 
 struct TimedExchange {
     exchange: ResponseFuture,
-    /// `None` once the head is in.
+    /// `None` once the head has arrived.
     limits: Option<Limits>,
     sleep: Option<Sleep>,
 }
@@ -140,8 +140,8 @@ impl Limits {
     }
 }
 
-/// A server that always has a frame ready never lets the reader wait; the deadline is looked at
-/// after so many frames all the same.
+/// A server that always has a frame ready never lets the reader wait, so the deadline is checked
+/// after this many frames.
 const FRAMES_PER_LOOK_AT_THE_CLOCK: u8 = 64;
 
 struct TimedBody {
@@ -154,13 +154,13 @@ struct TimedBody {
     /// When the reader first found nothing after the last frame.
     silent_since: Option<Instant>,
     unclocked_frames: u8,
-    /// With the instant it is armed for. That may be the end of an earlier silence, since it is
-    /// replaced only when it fires.
+    /// With the instant it is armed for, which may be the end of an earlier silence: a sleep is
+    /// replaced only when it fires, so that a frame costs none.
     sleep: Option<(Instant, Sleep)>,
 }
 
 impl TimedBody {
-    /// The end of the present silence, and the phase that ends with it.
+    /// When the current silence becomes a timeout, and of which phase.
     fn end(&self, silent_since: Instant) -> Option<(Instant, Phase)> {
         let idle = self.idle.and_then(|idle| silent_since.checked_add(idle));
         let end = earlier(idle, self.deadline)?;

@@ -1,14 +1,14 @@
 use std::time::{Duration, Instant};
 
-/// How long each phase of a call may take; `None` means for ever.
+/// The time limits of the phases of a call; `None` removes a limit.
 ///
-/// The default is for a unary call: 10 s to connect, no time-out of its own for the head, 120 s
-/// between two pieces of the body, 600 s in all. A stream that may run for hours wants
+/// The default is for a unary call: 10 s to connect, no separate limit for the head, 120 s between
+/// two chunks of the body, 600 s in total. For a stream that may run for hours, use
 /// `Timeouts::default().total(None)`.
 ///
-/// [`Timeout`](crate::Timeout) enforces all of them but `connect`, which the transport itself does.
-/// In the extensions of a request they hold for that call alone, whole: they are not merged with
-/// the defaults. [`Retry::timeouts`](crate::Retry::timeouts) puts them there for calls without.
+/// [`Timeout`](crate::Timeout) enforces all of them except `connect`, which the transport enforces.
+/// In the extensions of a request they apply to that call and replace the defaults as a whole.
+/// [`Retry::timeouts`](crate::Retry::timeouts) adds them to calls without their own.
 ///
 /// ```
 /// use atoma_transport::Timeouts;
@@ -26,26 +26,28 @@ use std::time::{Duration, Instant};
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 #[non_exhaustive]
 pub struct Timeouts {
-    /// Name lookup, TCP, proxy and TLS together, for each connection. Default 10 s.
+    /// The time for name lookup, TCP, proxy and TLS together, for each connection. Default 10 s.
     #[cfg_attr(feature = "serde", serde(with = "crate::seconds::optional"))]
     pub connect: Option<Duration>,
-    /// From the start of an attempt until the head of its answer. Default none: the total bounds it.
+    /// The time from the start of an attempt until the head of its response. Default none: the total
+    /// bounds it.
     ///
-    /// Interim (1xx) answers and bytes that trickle in do not restart it.
+    /// Interim (1xx) responses and single bytes do not restart it.
     #[cfg_attr(feature = "serde", serde(with = "crate::seconds::optional"))]
     pub head: Option<Duration>,
-    /// Between two pieces of the body, whatever they hold. Default 120 s.
+    /// The time between two chunks of the body. Default 120 s.
     ///
-    /// Only time spent waiting for the server counts; a reader may take as long as it likes.
+    /// Only time spent waiting for the server counts, not the time that the reader takes.
     #[cfg_attr(feature = "serde", serde(with = "crate::seconds::optional"))]
     pub idle: Option<Duration>,
-    /// The whole call: all attempts, the waits between them, and the body. Default 600 s.
+    /// The time for the whole call: all attempts, the waits between them, and the body. Default
+    /// 600 s.
     #[cfg_attr(feature = "serde", serde(with = "crate::seconds::optional"))]
     pub total: Option<Duration>,
 }
 
 impl Timeouts {
-    /// No time-outs at all: a silent server is waited for without end.
+    /// Returns no limits: a silent server is waited for indefinitely.
     pub const fn none() -> Self {
         Self { connect: None, head: None, idle: None, total: None }
     }
@@ -90,8 +92,8 @@ impl Default for Timeouts {
     }
 }
 
-/// The instant by which a call has to be over, as a request extension: for callers whose own time is
-/// bounded. [`Timeouts::total`] is then not looked at.
+/// The instant by which a call must be over, as a request extension. It takes precedence over
+/// [`Timeouts::total`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline(pub Instant);
 
@@ -101,8 +103,8 @@ pub struct Deadline(pub Instant);
 pub(crate) struct WholeTotal(pub(crate) Duration);
 
 impl Deadline {
-    /// When a request has to be over: its deadline, or else `timeouts.total` from `now` on. A total
-    /// that no clock can reach is none.
+    /// When a request must be over: its deadline, or else `now` plus `timeouts.total`. A total beyond
+    /// the range of the clock is ignored.
     pub(crate) fn of(
         extensions: &http::Extensions,
         timeouts: &Timeouts,

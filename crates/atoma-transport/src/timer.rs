@@ -2,14 +2,13 @@ use std::{fmt, future::Future, pin::Pin, time::Instant};
 #[cfg(feature = "tokio")]
 use std::{future::poll_fn, panic::catch_unwind, pin::pin, task::Poll};
 
-/// A wait, as [`Timer::sleep_until`] returns it.
+/// The future that [`Timer::sleep_until`] returns.
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send + Sync + 'static>>;
 
-/// The clock, passed in: what the time is, and how to wait.
+/// A monotonic clock and its sleeps.
 ///
 /// `TokioTimer` (feature `tokio`) is the usual one; the manual timer of `atoma_transport::testing`
-/// moves only when told to. Only the difference between two instants is ever used, never the time of day, so a
-/// change of the system's clock has no effect.
+/// advances only on request. Changing the system's time of day has no effect.
 ///
 /// ```
 /// use atoma_transport::{Sleep, Timer};
@@ -35,10 +34,11 @@ pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send + Sync + 'static>>;
 /// }
 /// ```
 pub trait Timer: fmt::Debug + Send + Sync + 'static {
-    /// The present instant; it never goes back.
+    /// Returns the current instant, which never decreases.
     fn now(&self) -> Instant;
 
-    /// A future that is ready once [`now`](Timer::now) has reached `deadline`, at once if it has.
+    /// Returns a future that is ready once [`now`](Timer::now) has reached `deadline`, immediately if
+    /// it already has.
     fn sleep_until(&self, deadline: Instant) -> Sleep;
 }
 
@@ -92,7 +92,7 @@ async fn sleep_here(deadline: Instant) -> Slept {
     let sleep = catch_unwind(|| tokio::time::sleep_until(deadline.into())).ok();
     let Some(sleep) = sleep else { return Slept::ToItsEnd };
     let mut sleep = pin!(sleep);
-    // The first poll follows at once, and asking costs as much as polling the sleep.
+    // The first poll follows immediately, and asking costs as much as polling the sleep.
     let mut just_asked = here;
     poll_fn(|cx| match just_asked.take().or_else(runtime) {
         None => Poll::Ready(Slept::ToItsEnd),

@@ -2,45 +2,44 @@ use crate::{Body, TransportError};
 use bytes::Bytes;
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
-/// A request with its whole body in hand, so that it can be sent again as it is.
+/// A request with its whole body in memory, so that it can be sent again unchanged.
 ///
-/// Options of a single call travel in its extensions: [`Timeouts`](crate::Timeouts),
+/// Options of a single call are in its extensions: [`Timeouts`](crate::Timeouts),
 /// [`Deadline`](crate::Deadline), [`RetryConfig`](crate::RetryConfig).
 pub type Request = http::Request<Bytes>;
 
-/// A response whose head has arrived and whose body is still to be read.
+/// A response whose head has arrived and whose body has not been read yet.
 pub type Response = http::Response<Body>;
 
-/// What [`Transport::send`] returns: the head of the answer, or why there is none.
+/// The future that [`Transport::send`] returns: the head of the response, or an error.
 pub type ResponseFuture =
     Pin<Box<dyn Future<Output = Result<Response, TransportError>> + Send + 'static>>;
 
-/// Carries one request to a server and brings back one response.
+/// Sends one request to a server and returns one response.
 ///
-/// # What an implementation promises
+/// # Contract
 ///
-/// 1. **One exchange.** The request is sent at most once. No retries, no redirects, no caching.
+/// 1. **One exchange.** The request is sent at most once: no retries, no redirects, no caching.
 ///    A request that certainly never reached a server may be written again.
-/// 2. **Any status is `Ok`.** A 500 is an answer; `Err` means that there was none.
-/// 3. **Head first.** The future is ready as soon as the head is in; the body streams after it.
-///    Nothing is decompressed, buffered whole, or waited for.
-/// 4. **Dropping cancels.** Dropping the future or the body ends the exchange at once: the
-///    connection is closed (HTTP/1) or the stream reset (HTTP/2), and no task goes on behind it.
-/// 5. **Errors tell the truth.** They keep their cause as `source()`, and
-///    [`TransportError::delivery`] says [`Delivery::NotSent`](crate::Delivery::NotSent) only when
-///    the server cannot have seen the request. Whether a paid answer may be asked for twice is
-///    decided on it.
+/// 2. **Any status is `Ok`.** A 500 is a response; `Err` means that there was none.
+/// 3. **Head first.** The future is ready as soon as the head has arrived; the body streams after
+///    it. Nothing is decompressed or buffered.
+/// 4. **Dropping cancels.** Dropping the future or the body ends the exchange immediately: the
+///    connection is closed (HTTP/1) or the stream reset (HTTP/2), and no task continues behind it.
+/// 5. **Errors are exact.** They keep their cause as `source()`, and [`TransportError::delivery`]
+///    is [`Delivery::NotSent`](crate::Delivery::NotSent) only if the server cannot have seen the
+///    request. The decision to send a paid request again depends on it.
 ///
-/// Time-outs and retries are not an implementation's business: [`Timeout`](crate::Timeout) and
+/// An implementation needs neither timeouts nor retries: [`Timeout`](crate::Timeout) and
 /// [`Retry`](crate::Retry) wrap any transport. The suite in `atoma_transport::testing` (feature
-/// `test-util`) checks these promises against an implementation.
+/// `test-util`) checks an implementation against this contract.
 ///
 /// # A second implementation
 ///
 /// ```
 /// use atoma_transport::{Body, Request, ResponseFuture, Transport};
 ///
-/// /// Answers each request with its own body.
+/// /// Responds to each request with its own body.
 /// #[derive(Debug)]
 /// struct Echo;
 ///
@@ -67,7 +66,7 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
     }
 }
 
-/// Makes a [`Transport`] of a closure.
+/// Wraps a closure as a [`Transport`].
 ///
 /// ```
 /// use atoma_transport::{Body, transport_fn};

@@ -24,13 +24,13 @@ fn broken<T: Transport>(wrap: impl FnOnce(ScriptedTransport) -> T) -> String {
 }
 
 #[test]
-fn the_scripted_transport_keeps_it() {
+fn the_scripted_transport_keeps_the_contract() {
     assert_eq!(broken(|server| server), "none");
 }
 
 #[cfg(feature = "hyper")]
 #[tokio::test]
-async fn the_hyper_transport_keeps_it_over_loopback() {
+async fn the_hyper_transport_keeps_the_contract() {
     use atoma_transport::{HyperTransport, Proxy, TokioTimer};
     let server = LoopbackServer::start().unwrap();
     let transport = HyperTransport::builder().proxy(Proxy::none()).build().unwrap();
@@ -38,28 +38,28 @@ async fn the_hyper_transport_keeps_it_over_loopback() {
 }
 
 #[test]
-fn time_outs_leave_it_whole() {
+fn timeouts_keep_the_contract() {
     let timed = |server| Timeout::new(server, ManualTimer::new(), Timeouts::default());
     assert_eq!(broken(timed), "none");
 }
 
 #[test]
-fn a_retry_layer_that_is_switched_off_leaves_it_whole() {
+fn a_retry_layer_without_retries_keeps_the_contract() {
     let off = |server| Retry::new(server, ManualTimer::new()).config(RetryConfig::none());
     assert_eq!(broken(off), "none");
 }
 
 #[test]
-fn retrying_breaks_it() {
+fn retries_break_the_contract() {
     let (server, timer) = scripted();
-    // Each retry is refused by the empty script, so the first status that is retried breaks it.
+    // The script has no exchange for a retry, so the first status that is retried breaks it.
     let retry = Retry::new(server.clone(), timer.clone()).budget(RetryBudget::default());
     let broken = timer.run(contract::check(&retry, &server, &timer)).unwrap_err();
     assert!(broken.to_string().contains("exactly one exchange"), "{broken}");
 }
 
 #[test]
-fn an_error_for_a_status_breaks_it() {
+fn an_error_for_a_status_breaks_the_contract() {
     let said = broken(|server| {
         through(server, |response| async move {
             if response.status().is_server_error() {
@@ -72,7 +72,7 @@ fn an_error_for_a_status_breaks_it() {
 }
 
 #[test]
-fn reading_the_body_first_breaks_it() {
+fn reading_the_body_first_breaks_the_contract() {
     let said = broken(|server| {
         through(server, |response| async move {
             let (head, mut body) = response.into_parts();
@@ -83,11 +83,11 @@ fn reading_the_body_first_breaks_it() {
             Ok(Response::from_parts(head, Body::from(all)))
         })
     });
-    assert!(said.contains("the head is handed on before the body"), "{said}");
+    assert!(said.contains("the head is returned before the body"), "{said}");
 }
 
 #[test]
-fn keeping_the_exchange_alive_breaks_it() {
+fn keeping_the_exchange_alive_breaks_the_contract() {
     let said = broken(|server| {
         through(server, |response| async move {
             if response.body().is_end_stream() {
@@ -102,7 +102,7 @@ fn keeping_the_exchange_alive_breaks_it() {
 }
 
 #[test]
-fn taking_a_cut_for_an_end_breaks_it() {
+fn ending_an_interrupted_body_cleanly_breaks_the_contract() {
     struct Deaf(Body);
 
     impl http_body::Body for Deaf {
@@ -123,11 +123,11 @@ fn taking_a_cut_for_an_end_breaks_it() {
             |response| async move { Ok(response.map(|body| Body::streamed(Deaf(body)))) },
         )
     });
-    assert!(said.contains("a body that breaks off ends in an error"), "{said}");
+    assert!(said.contains("an interrupted body ends in one error"), "{said}");
 }
 
 #[test]
-fn a_careless_error_breaks_it() {
+fn an_inexact_error_breaks_the_contract() {
     let careless = |sent| {
         broken(move |server: ScriptedTransport| {
             transport_fn(move |request| {
@@ -141,12 +141,12 @@ fn a_careless_error_breaks_it() {
         })
     };
     let said = careless(Delivery::NotSent);
-    assert!(said.contains("says that the request may have been sent"), "{said}");
+    assert!(said.contains("an error without a response has Delivery::Unknown"), "{said}");
     let said = careless(Delivery::Unknown);
-    assert!(said.contains("says that nothing was sent"), "{said}");
+    assert!(said.contains("an error without a connection has Delivery::NotSent"), "{said}");
 }
 
-/// Sends through `server` and hands on what `change` makes of the response.
+/// Sends with `server` and returns the response that `change` makes.
 fn through<F, R>(server: ScriptedTransport, change: F) -> impl Transport
 where
     F: Fn(Response) -> R + Clone + Send + Sync + 'static,
@@ -159,18 +159,18 @@ where
 }
 
 #[test]
-fn the_loopback_server_answers_plain_sockets() {
+fn the_loopback_server_responds_to_plain_sockets() {
     use std::io::{Read, Write};
     let server = LoopbackServer::start().unwrap();
-    let uri = server.play(Scene::Answer(429, vec![Bytes::from_static(b"slow down")]));
+    let uri = server.play(Scene::Respond(429, vec![Bytes::from_static(b"slow down")]));
     let authority = uri.authority().unwrap().as_str();
     let mut socket = std::net::TcpStream::connect(authority).unwrap();
     let request = format!("POST {} HTTP/1.1\r\ncontent-length: 2\r\n\r\n{{}}", uri.path());
     socket.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 429 "), "{answer}");
-    assert!(answer.ends_with("content-length: 9\r\n\r\nslow down"), "{answer}");
+    let mut response = String::new();
+    socket.read_to_string(&mut response).unwrap();
+    assert!(response.starts_with("HTTP/1.1 429 "), "{response}");
+    assert!(response.ends_with("content-length: 9\r\n\r\nslow down"), "{response}");
     let [received] = &server.received()[..] else { panic!() };
     assert_eq!((received.uri().path(), &received.body()[..]), (uri.path(), &b"{}"[..]));
 }

@@ -20,7 +20,7 @@ use tokio::{
 };
 
 #[tokio::test]
-async fn the_hyper_transport_keeps_it() {
+async fn the_hyper_transport_keeps_the_contract() {
     let server = H2Server::start().await;
     let builder = HyperTransport::builder().proxy(Proxy::none()).http2(Http2::PriorKnowledge);
     let transport = builder.build().unwrap();
@@ -162,20 +162,20 @@ async fn play(scene: &Scene, mut respond: SendResponse<Bytes>, hang_up: &Notify)
         head.header("location", "/elsewhere").header("retry-after", "0").body(()).unwrap()
     };
     match scene {
-        Scene::Answer(204, _) => drop(respond.send_response(head(204), true)),
-        Scene::Answer(status, pieces) => {
+        Scene::Respond(204, _) => drop(respond.send_response(head(204), true)),
+        Scene::Respond(status, pieces) => {
             let Ok(mut body) = respond.send_response(head(*status), false) else { return };
             for piece in pieces {
                 let _ = body.send_data(piece.clone(), false);
             }
             let _ = body.send_data(Bytes::new(), true);
         }
-        Scene::PieceThenSilence(piece) => {
+        Scene::ChunkThenSilence(piece) => {
             let Ok(mut body) = respond.send_response(head(200), false) else { return };
             let _ = body.send_data(piece.clone(), false);
             let _ = poll_fn(|cx| body.poll_reset(cx)).await;
         }
-        Scene::PieceThenCut(piece) => {
+        Scene::ChunkThenInterruption(piece) => {
             let Ok(mut body) = respond.send_response(head(200), false) else { return };
             let _ = body.send_data(piece.clone(), false);
             // The connection has its turn to send that, and ends before the stream does.

@@ -32,7 +32,7 @@ const NS: fn(u64) -> Duration = Duration::from_nanos;
 
 /// Row 107 of the fault catalogue.
 #[test]
-fn retry_after_reads_what_makes_sense_and_passes_over_the_rest() {
+fn retry_after_reads_valid_values_and_ignores_the_rest() {
     let table: &[(&str, Headers, Option<Duration>)] = &[
         ("absent", &[], None),
         ("seconds", &[("retry-after", "5")], Some(MS(5000))),
@@ -96,13 +96,13 @@ fn the_status_the_headers_and_the_body_decide_in_this_order() {
     let backoff = RetryAfter(MS(500));
     let table: &[(&str, u16, Headers, bool, RetryDecision)] = &[
         ("ok", 200, &[], false, Stop),
-        ("ok, told to retry", 200, &[("x-should-retry", "true")], false, Stop),
+        ("a 2xx with x-should-retry", 200, &[("x-should-retry", "true")], false, Stop),
         ("a redirect", 307, &[], false, Stop),
         ("bad request", 400, &[], false, Stop),
         ("no key", 401, &[], false, Stop),
         ("forbidden", 403, &[], false, Stop),
         ("not found", 404, &[], false, Stop),
-        ("request time-out", 408, &[], false, backoff),
+        ("request timeout", 408, &[], false, backoff),
         ("conflict", 409, &[], false, Stop),
         ("unprocessable", 422, &[], false, Stop),
         ("too early", 425, &[], false, backoff),
@@ -112,20 +112,26 @@ fn the_status_the_headers_and_the_body_decide_in_this_order() {
         ("not implemented", 501, &[], false, Stop),
         ("bad gateway", 502, &[], false, backoff),
         ("unavailable", 503, &[], false, backoff),
-        ("gateway time-out", 504, &[], false, backoff),
+        ("gateway timeout", 504, &[], false, backoff),
         ("HTTP version", 505, &[], false, Stop),
         ("beyond 599", 600, &[], false, backoff),
         ("beyond 599", 999, &[], false, backoff),
-        ("told not to", 503, &[("x-should-retry", "false")], false, Stop),
-        ("told to", 409, &[("x-should-retry", "true")], false, backoff),
-        ("told to, but final", 429, &[("x-should-retry", "true")], true, Stop),
-        ("told nonsense", 503, &[("x-should-retry", "maybe")], false, backoff),
+        ("x-should-retry: false", 503, &[("x-should-retry", "false")], false, Stop),
+        ("x-should-retry: true", 409, &[("x-should-retry", "true")], false, backoff),
+        ("x-should-retry: true, but final", 429, &[("x-should-retry", "true")], true, Stop),
+        ("an unknown x-should-retry", 503, &[("x-should-retry", "maybe")], false, backoff),
         ("asked for 10 s", 503, &[("retry-after", "10")], false, RetryAfter(MS(11_000))),
         ("asked for none", 503, &[("retry-after", "0")], false, RetryAfter(MS(50))),
         ("asked for the limit", 503, &[("retry-after", "60")], false, RetryAfter(MS(66_000))),
         ("asked for more", 503, &[("retry-after", "60.001")], false, Stop),
         ("asked for an hour", 503, &[("retry-after", "3600")], false, Stop),
-        ("asked for ever", 503, &[("retry-after", "99999999999999999999999")], false, Stop),
+        (
+            "asked for a huge number",
+            503,
+            &[("retry-after", "99999999999999999999999")],
+            false,
+            Stop,
+        ),
         ("asked for nonsense", 503, &[("retry-after", "nan")], false, backoff),
     ];
     for (name, status, given, is_final, expected) in table {
@@ -145,10 +151,10 @@ fn an_error_is_retried_if_it_cannot_be_billed_twice() {
     // (name, error, never, if not sent, always)
     let table = [
         ("refused", new(ErrorKind::Connect, Delivery::NotSent), false, true, true),
-        ("connect time-out", timeout(Phase::Connect, Delivery::NotSent), false, true, true),
+        ("connect timeout", timeout(Phase::Connect, Delivery::NotSent), false, true, true),
         ("proxy", new(ErrorKind::Proxy, Delivery::NotSent), false, true, true),
         (
-            "refused for good",
+            "refused permanently",
             new(ErrorKind::Connect, Delivery::NotSent).permanent(),
             false,
             false,
@@ -179,7 +185,7 @@ fn timeout(phase: Phase, sent: Delivery) -> TransportError {
 }
 
 #[test]
-fn where_the_call_stands_decides_too() {
+fn the_state_of_the_call_decides_too() {
     let at = first();
     let left = |ms| RetryContext { time_left: Some(MS(ms)), ..at };
     let table = [
@@ -194,7 +200,7 @@ fn where_the_call_stands_decides_too() {
         ("no chance: the shortest wait", RetryContext { random: 0.0, ..at }, Some(50)),
         ("chance above one", RetryContext { random: 7.0, ..at }, Some(500)),
         ("chance below zero", RetryContext { random: -7.0, ..at }, Some(50)),
-        ("chance is no number", RetryContext { random: f64::NAN, ..at }, Some(50)),
+        ("random is not a number", RetryContext { random: f64::NAN, ..at }, Some(50)),
         ("too late to begin", RetryContext { elapsed: MS(9501), ..at }, None),
         ("just in time", RetryContext { elapsed: MS(9500), ..at }, Some(500)),
         ("ages", RetryContext { elapsed: Duration::MAX, ..at }, None),
@@ -269,7 +275,7 @@ fn settings_at_their_extremes_neither_panic_nor_overflow() {
 }
 
 #[test]
-fn settings_that_make_no_sense_are_named() {
+fn invalid_settings_are_named_in_the_error() {
     let exponent =
         |exponent| RetryConfig::default().backoff(BackoffStrategy::default().exponent(exponent));
     let table = [

@@ -38,7 +38,7 @@ impl Deed {
 fn deeds(most: usize) -> impl Strategy<Value = Vec<Deed>> {
     let status = prop::sample::select(vec![200, 301, 400, 401, 408, 429, 500, 501, 503, 504]);
     let retry_after = prop::option::of("[0-9]{1,3}(\\.[0-9]{1,3})?|[ -~]{0,12}");
-    let answer = (status, 0..5000u64, retry_after)
+    let response = (status, 0..5000u64, retry_after)
         .prop_map(|(status, after, retry_after)| Deed::Answer { status, after, retry_after });
     let kind = prop::sample::select(vec![
         ErrorKind::Connect,
@@ -49,7 +49,7 @@ fn deeds(most: usize) -> impl Strategy<Value = Vec<Deed>> {
     ]);
     let sent = prop::sample::select(vec![Delivery::NotSent, Delivery::Unknown]);
     let fail = (kind, sent).prop_map(|(kind, sent)| Deed::Fail { kind, sent });
-    vec(prop_oneof![4 => answer, 2 => fail, 1 => Just(Deed::Silence)], most)
+    vec(prop_oneof![4 => response, 2 => fail, 1 => Just(Deed::Silence)], most)
 }
 
 fn connection_errors() -> impl Strategy<Value = RetryConnectionErrors> {
@@ -65,7 +65,7 @@ fn request() -> Request {
 
 proptest! {
     #[test]
-    fn a_call_ends_in_time_after_no_more_attempts_than_allowed_and_tells_the_truth(
+    fn a_call_ends_in_time_within_its_attempts_and_reports_them(
         deeds in deeds(6),
         max_attempts in 1..6u32,
         retry in connection_errors(),
@@ -81,29 +81,29 @@ proptest! {
         request.extensions_mut().insert(Timeouts::none().head(4 * SECOND).total(total * SECOND));
         let outcome = timer.run(client.send(request));
 
-        let told = match &outcome {
+        let attempts = match &outcome {
             Ok(response) => response.extensions().get::<Attempts>().unwrap(),
             Err(error) => error.attempts(),
         };
-        prop_assert!(told.count <= max_attempts);
-        prop_assert_eq!(told.count as usize, server.requests().len());
+        prop_assert!(attempts.count <= max_attempts);
+        prop_assert_eq!(attempts.count as usize, server.requests().len());
         prop_assert!(timer.elapsed() <= total * SECOND);
-        prop_assert_eq!(told.elapsed, timer.elapsed());
+        prop_assert_eq!(attempts.elapsed, timer.elapsed());
 
-        let answered = outcome.as_ref().is_ok_and(|response| response.status().is_success());
-        prop_assert_eq!(told.failed.len(), told.count as usize - usize::from(answered));
-        let waits = told.failed.iter().filter_map(|failed| failed.wait);
-        prop_assert_eq!(waits.clone().count(), told.count as usize - 1);
+        let has_succeeded = outcome.as_ref().is_ok_and(|response| response.status().is_success());
+        prop_assert_eq!(attempts.failed.len(), attempts.count as usize - usize::from(has_succeeded));
+        let waits = attempts.failed.iter().filter_map(|failed| failed.wait);
+        prop_assert_eq!(waits.clone().count(), attempts.count as usize - 1);
         prop_assert!(waits.clone().all(|wait| wait >= Duration::from_millis(50)));
         prop_assert!(waits.clone().all(|wait| wait <= 66 * SECOND));
-        let tried: Duration = told.failed.iter().map(|failed| failed.elapsed).sum();
-        prop_assert!(tried + waits.sum::<Duration>() <= told.elapsed);
+        let tried: Duration = attempts.failed.iter().map(|failed| failed.elapsed).sum();
+        prop_assert!(tried + waits.sum::<Duration>() <= attempts.elapsed);
 
         if retry != RetryConnectionErrors::Always {
             let ambiguous = |deed: &&Deed| {
                 matches!(deed, Deed::Silence | Deed::Fail { sent: Delivery::Unknown, .. })
             };
-            let earlier = &deeds[..told.count as usize - 1];
+            let earlier = &deeds[..attempts.count as usize - 1];
             prop_assert_eq!(earlier.iter().find(ambiguous).map(|deed| format!("{deed:?}")), None);
         }
         drop(outcome);
@@ -112,10 +112,10 @@ proptest! {
 
     /// Row 117.
     #[test]
-    fn a_budget_bounds_what_a_server_meets(answers in vec(any::<bool>(), 400)) {
+    fn a_budget_bounds_the_attempts_that_a_server_receives(outcomes in vec(any::<bool>(), 400)) {
         let timer = ManualTimer::new();
         let status = |ok: &bool| Exchange::respond(if *ok { 200 } else { 503 });
-        let server = ScriptedTransport::new(answers.iter().map(status));
+        let server = ScriptedTransport::new(outcomes.iter().map(status));
         let budget = RetryBudget::default();
         let client = Retry::new(server.clone(), timer.clone()).budget(budget.clone());
         let (mut calls, mut successes) = (0, 0);
@@ -123,14 +123,14 @@ proptest! {
             calls += 1;
             let response = timer.run(client.send(request())).unwrap();
             successes += usize::from(response.status().is_success());
-            let met = answers.len() - server.exchanges_left();
-            prop_assert!(met <= calls + 20 + successes / 5);
+            let received = outcomes.len() - server.exchanges_left();
+            prop_assert!(received <= calls + 20 + successes / 5);
             prop_assert!(budget.tokens(request().uri()) <= 100);
         }
     }
 
     #[test]
-    fn no_header_of_a_server_s_is_too_strange_to_read(
+    fn any_response_header_can_be_read(
         after in vec(any::<u8>(), 0..40),
         milliseconds in vec(any::<u8>(), 0..40),
         date in "(Sun|Mon), [0-9]{1,2} [A-Z][a-z]{2} [0-9]{2,6} [0-9:]{5,8} GMT|.{0,40}",
@@ -158,7 +158,7 @@ proptest! {
     }
 
     #[test]
-    fn a_date_is_its_distance_from_the_server_s_own(at in 0..4_000_000_000u64, wait in 0..100_000u64) {
+    fn a_date_is_measured_from_the_server_s_date(at in 0..4_000_000_000u64, wait in 0..100_000u64) {
         let date = |seconds| {
             httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
         };
@@ -173,7 +173,7 @@ proptest! {
 }
 
 #[test]
-fn many_origins_in_trouble_cost_a_bounded_memory() {
+fn many_failing_origins_use_bounded_memory() {
     let timer = ManualTimer::new();
     let server = ScriptedTransport::default();
     let client =

@@ -284,7 +284,7 @@ fn every_call_that_starts_ends_once() {
             .await;
         });
     };
-    // (name, exchange, what is done with it, the last event)
+    // (name, exchange, drive, the last event)
     let table: [(&str, Exchange, Drive, &str); 7] = [
         ("no response", lost(), send, "connection"),
         ("a body that fails", cut(), read_all, "response body"),
@@ -307,7 +307,7 @@ fn every_call_that_starts_ends_once() {
 }
 
 #[test]
-fn a_layer_can_answer_wait_and_send_again() {
+fn a_layer_can_respond_wait_and_send_again() {
     let server = ScriptedTransport::new((0..4).map(|_| Exchange::respond(200)));
     let timer = ManualTimer::new();
     let (clock, sent) = (timer.clone(), Arc::new(AtomicUsize::new(0)));

@@ -31,7 +31,7 @@ fn by_stop_watch(
 
 proptest! {
     #[test]
-    fn a_body_ends_where_a_stop_watch_says(
+    fn a_body_ends_when_a_stopwatch_does(
         silences in vec(0..12u32, 0..40),
         idle in option::of(1..15u32),
         total in option::of(1..150u32),

@@ -1,4 +1,4 @@
-//! `Timeout` over a scripted transport and a clock that stands still.
+//! `Timeout` over a scripted transport and a manual clock.
 
 use atoma_transport::testing::{Exchange, ManualTimer, ScriptedTransport};
 use atoma_transport::{
@@ -25,7 +25,7 @@ fn timed(
     (Timeout::new(server.clone(), timer.clone(), timeouts), server, timer)
 }
 
-/// Reads the body to its end: what came, and the error it ended in.
+/// Reads the body to its end. Returns the chunks and the error it ended in.
 async fn read(body: &mut Body) -> (String, Option<TransportError>) {
     let mut all = Vec::new();
     while let Some(frame) = next(body).await {
@@ -50,14 +50,14 @@ fn call(
 }
 
 #[test]
-fn the_first_time_out_to_pass_is_the_one_named() {
+fn the_first_timeout_to_pass_is_named() {
     let none = Timeouts::none;
     let table = [
         ("head", none().head(2 * SECOND), Phase::Head, 2),
         ("total", none().total(3 * SECOND), Phase::Total, 3),
         ("head before total", none().head(2 * SECOND).total(3 * SECOND), Phase::Head, 2),
         ("total before head", none().head(4 * SECOND).total(3 * SECOND), Phase::Total, 3),
-        ("both at once", none().head(3 * SECOND).total(3 * SECOND), Phase::Total, 3),
+        ("both at the same time", none().head(3 * SECOND).total(3 * SECOND), Phase::Total, 3),
         ("an endless head", none().head(Duration::MAX).total(3 * SECOND), Phase::Total, 3),
     ];
     for (name, timeouts, phase, after) in table {
@@ -117,7 +117,7 @@ fn debug_is_one_line_and_the_causes_and_the_fields_when_alternate() {
 }
 
 #[test]
-fn a_head_in_time_stops_its_clock() {
+fn the_head_timeout_ends_with_the_head() {
     let exchange = Exchange::respond(200).head_after(SECOND).pause(60 * SECOND).body("late");
     let (outcome, _, timer) = call(Timeouts::none().head(2 * SECOND), exchange);
     let mut response = outcome.unwrap();
@@ -127,7 +127,7 @@ fn a_head_in_time_stops_its_clock() {
 }
 
 #[test]
-fn silence_in_the_body_is_bounded_and_what_came_before_is_kept() {
+fn silence_in_the_body_is_bounded_and_earlier_chunks_are_kept() {
     let exchange = Exchange::respond(200).body("a").pause(9 * SECOND).body("b").stall();
     let (outcome, server, timer) = call(Timeouts::none().idle(10 * SECOND), exchange);
     let mut response = outcome.unwrap();
@@ -136,13 +136,13 @@ fn silence_in_the_body_is_bounded_and_what_came_before_is_kept() {
     let error = error.unwrap();
     assert_eq!(error.timeout_phase(), Some(Phase::Idle));
     assert_eq!(error.to_string(), "timeout: no response data within 10s");
-    assert_eq!((server.live_bodies(), timer.waiters()), (0, 0), "the exchange is over at once");
+    assert_eq!((server.live_bodies(), timer.waiters()), (0, 0), "the exchange is over immediately");
     assert!(timer.run(next(response.body_mut())).is_none(), "fused");
     assert!(response.body().is_end_stream());
     assert_eq!(response.body().size_hint().exact(), Some(0));
 }
 
-/// Row 80: a byte now and then keeps the idle clock quiet for ever, but not the total one.
+/// Row 80: single bytes keep resetting the idle timeout, but not the total one.
 #[test]
 fn the_total_bounds_a_body_that_trickles() {
     let exchange = (0..100).fold(Exchange::respond(200), |e, _| e.pause(9 * SECOND).body("x"));
@@ -154,7 +154,7 @@ fn the_total_bounds_a_body_that_trickles() {
 }
 
 #[test]
-fn the_total_bounds_a_body_that_never_lets_its_reader_wait() {
+fn the_total_bounds_a_body_that_is_always_ready() {
     #[derive(Debug)]
     struct Flood(ManualTimer);
 
@@ -208,7 +208,7 @@ fn a_long_body_does_not_cost_a_timer_per_frame() {
 }
 
 #[test]
-fn without_time_outs_a_body_passes_through_and_no_timer_is_used() {
+fn without_timeouts_a_body_passes_through_and_no_timer_is_used() {
     for timeouts in [Timeouts::none(), Timeouts::none().connect(SECOND).head(SECOND)] {
         let (outcome, _, timer) = call(timeouts, Exchange::respond(200).body("a").stall());
         let mut response = outcome.unwrap();
@@ -220,7 +220,7 @@ fn without_time_outs_a_body_passes_through_and_no_timer_is_used() {
 }
 
 #[test]
-fn the_body_ends_as_the_one_below_does() {
+fn the_body_ends_like_the_one_below() {
     let exchange = Exchange::respond(200).body("a").break_off("connection reset");
     let (outcome, server, timer) = call(Timeouts::default(), exchange);
     let mut response = outcome.unwrap();
@@ -251,7 +251,7 @@ fn dropping_a_timed_exchange_drops_the_one_below() {
 }
 
 #[test]
-fn a_call_may_bring_its_own_and_the_transport_below_sees_what_is_in_force() {
+fn a_call_can_have_its_own_timeouts_and_the_transport_below_sees_them() {
     let own = Timeouts::none().connect(SECOND).total(5 * SECOND);
     for (given, in_force) in [(None, Timeouts::default()), (Some(own), own)] {
         let (transport, server, timer) = timed(Timeouts::default(), Exchange::respond(200));
@@ -266,7 +266,7 @@ fn a_call_may_bring_its_own_and_the_transport_below_sees_what_is_in_force() {
 }
 
 #[test]
-fn a_deadline_that_is_there_goes_before_the_total() {
+fn a_deadline_takes_precedence_over_the_total() {
     let (transport, _, timer) = timed(Timeouts::none().total(SECOND), Exchange::never());
     let mut request = Request::default();
     request.extensions_mut().insert(Deadline(timer.now() + 8 * SECOND));
@@ -275,7 +275,7 @@ fn a_deadline_that_is_there_goes_before_the_total() {
 }
 
 #[test]
-fn a_wait_between_the_retries_and_the_time_outs_counts() {
+fn a_wait_between_the_retry_layer_and_the_timeouts_counts() {
     let (transport, server, timer) = timed(Timeouts::none().total(5 * SECOND), Exchange::never());
     let late_by = |seconds| {
         let mut request = Request::default();
@@ -293,7 +293,7 @@ fn a_wait_between_the_retries_and_the_time_outs_counts() {
 
 /// Row 118.
 #[test]
-fn times_beyond_every_clock_do_not_overflow() {
+fn times_beyond_the_range_of_the_clock_do_not_overflow() {
     let max = Duration::MAX;
     let timeouts = Timeouts::none().connect(max).head(max).idle(max).total(max);
     let exchange = Exchange::respond(200).head_after(SECOND).pause(SECOND).body("a");

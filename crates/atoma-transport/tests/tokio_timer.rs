@@ -1,4 +1,4 @@
-//! `TokioTimer` where there is no runtime, another one, or the same one.
+//! `TokioTimer` without a runtime, in another one, and in the same one.
 #![cfg(feature = "tokio")]
 
 use atoma_transport::{Timer, TokioTimer};
@@ -16,7 +16,7 @@ fn runtime() -> Runtime {
 }
 
 #[test]
-fn it_waits_by_the_clock_of_its_runtime() {
+fn a_sleep_follows_the_clock_of_its_runtime() {
     runtime().block_on(async {
         let began = TokioTimer.now();
         TokioTimer.sleep_until(began + SECOND).await;
@@ -28,14 +28,14 @@ fn it_waits_by_the_clock_of_its_runtime() {
 
 /// Row 116.
 #[test]
-fn without_a_runtime_it_does_not_wait_and_does_not_panic() {
+fn without_a_runtime_a_sleep_neither_waits_nor_panics() {
     let mut sleep = TokioTimer.sleep_until(TokioTimer.now() + 3600 * SECOND);
     assert!(sleep.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
 }
 
 /// Row 116.
 #[test]
-fn a_wait_begun_in_a_runtime_that_is_gone_ends_in_another() {
+fn a_sleep_that_started_in_a_dead_runtime_ends_in_another() {
     let first = runtime();
     let mut sleep = TokioTimer.sleep_until(TokioTimer.now() + SECOND);
     let polled = first.block_on(poll_fn(|cx| Poll::Ready(sleep.as_mut().poll(cx))));

@@ -8,16 +8,16 @@ const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 const SECOND: Duration = Duration::from_secs(1);
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// How long the server asks to wait before the next attempt, if it does.
+/// Returns the wait that a response asks for before the next attempt.
 ///
-/// Read are `retry-after-ms` (milliseconds; what some model servers send beside the standard one,
-/// and preferred), and `Retry-After` of [RFC 9110 §10.2.3]: seconds, with or without a fraction, or
-/// a date in any of the three forms of §5.6.7. A date is measured against the response's own `Date`
-/// header, so that the two clocks need not agree; `now`, the local time of day, is used only if
-/// there is none. A date in the past is zero.
+/// Reads `retry-after-ms` (milliseconds, sent by some model servers, takes precedence) and
+/// `Retry-After` of [RFC 9110 §10.2.3]: seconds, with or without a fraction, or a date in any of the
+/// three forms of §5.6.7. A date is measured against the response's `Date` header, so that the two
+/// clocks need not agree; without one it is measured against `now`, the local time of day. A date in
+/// the past is zero.
 ///
-/// Of several values the longest counts. What cannot be read is passed over; a number too large for
-/// a [`Duration`] becomes [`Duration::MAX`].
+/// Of several values the longest counts. Values that cannot be read are ignored; a number too large
+/// for a [`Duration`] becomes [`Duration::MAX`].
 ///
 /// ```
 /// use atoma_transport::retry_after;
@@ -50,8 +50,8 @@ fn longest(
     texts.filter_map(|text| read(text.trim_ascii())).max()
 }
 
-/// Digits with at most one point among them: no sign, no exponent, no `nan`. Parts of a nanosecond
-/// are cut off.
+/// Reads digits with at most one point among them: no sign, no exponent, no `nan`. Parts of a
+/// nanosecond are dropped.
 fn decimal(text: &str, unit: Duration) -> Option<Duration> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let is_digit = |byte: u8| byte.is_ascii_digit();
@@ -70,7 +70,7 @@ fn decimal(text: &str, unit: Duration) -> Option<Duration> {
     Some(sum)
 }
 
-/// A date, as the time since 1970: HTTP knows none before.
+/// Reads a date as the time since 1970. HTTP has no earlier dates.
 fn date(text: &str) -> Option<Duration> {
     httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()
 }

@@ -1,10 +1,10 @@
 use http::StatusCode;
 use std::{error::Error, fmt, time::Duration};
 
-/// What is retried, how often, and after which wait.
+/// The settings of retries: which failures, how often, and after which wait.
 ///
-/// In the extensions of a request it holds for that call alone, whole: it is not merged with the
-/// one of the [`Retry`](crate::Retry) layer.
+/// In the extensions of a request it applies to that call and replaces the settings of the
+/// [`Retry`](crate::Retry) layer as a whole.
 ///
 /// ```
 /// use atoma_transport::{BackoffStrategy, RetryConfig, RetryConnectionErrors};
@@ -27,28 +27,29 @@ use std::{error::Error, fmt, time::Duration};
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 #[non_exhaustive]
 pub struct RetryConfig {
-    /// How often the request is sent at most, the first time included. Default 3, at least 1.
+    /// The maximum number of attempts, including the first. Default 3, at least 1.
     pub max_attempts: u32,
-    /// The waits between attempts where the server asks for none.
+    /// The waits between attempts, unless the server asks for a wait.
     pub backoff: BackoffStrategy,
-    /// Whether an attempt without an answer is followed by another. Default
+    /// Whether an attempt without a response is retried. Default
     /// [`IfNotSent`](RetryConnectionErrors::IfNotSent).
     pub retry_connection_errors: RetryConnectionErrors,
-    /// The refusals worth another attempt. Default 408, 425, 429, 500, 502, 503, 504.
+    /// The statuses that are retried. Default 408, 425, 429, 500, 502, 503, 504.
     ///
-    /// A server's `x-should-retry: true` or `false` goes before this list. A 2xx in it is invalid.
+    /// The response header `x-should-retry: true` or `false` takes precedence. A 2xx is invalid here.
+    /// A status from 600 to 999 is retried if 500 is.
     #[cfg_attr(feature = "serde", serde(with = "statuses"))]
     pub statuses: Vec<StatusCode>,
     /// The longest wait a server may ask for. Default 60 s.
     ///
-    /// If it asks for a longer one, the call ends at once and
-    /// [`retry_after`](crate::retry_after) reads the value from the response.
+    /// If it asks for a longer one, the call ends immediately with that response, from which
+    /// [`retry_after`](crate::retry_after) reads the value.
     #[cfg_attr(feature = "serde", serde(with = "crate::seconds"))]
     pub max_retry_after: Duration,
 }
 
 impl RetryConfig {
-    /// One attempt, no retries: the off switch.
+    /// Returns settings with one attempt: no retries.
     pub fn none() -> Self {
         Self { max_attempts: 1, ..Self::default() }
     }
@@ -74,7 +75,7 @@ impl RetryConfig {
         self
     }
 
-    /// Sets [`statuses`](Self::statuses), in place of the default ones.
+    /// Sets [`statuses`](Self::statuses), replacing the default ones.
     #[must_use]
     pub fn statuses(mut self, statuses: impl IntoIterator<Item = StatusCode>) -> Self {
         self.statuses = statuses.into_iter().collect();
@@ -88,10 +89,15 @@ impl RetryConfig {
         self
     }
 
-    /// Says what is wrong with these settings, if anything is.
+    /// Checks the settings.
     ///
-    /// [`Retry`](crate::Retry) asks before each call, and fails it with
+    /// [`Retry`](crate::Retry) does so before each call, which fails with
     /// [`ErrorKind::Request`](crate::ErrorKind::Request) before anything is sent.
+    ///
+    /// # Errors
+    ///
+    /// `max_attempts` is 0, `exponent` is not a finite number of at least 1, or `statuses` holds a
+    /// 2xx.
     pub fn validate(&self) -> Result<(), InvalidRetryConfig> {
         let exponent = self.backoff.exponent;
         if self.max_attempts == 0 {
@@ -127,11 +133,11 @@ impl Default for RetryConfig {
     }
 }
 
-/// Exponential back-off with full jitter.
+/// Exponential backoff with full jitter.
 ///
-/// The wait after attempt *n* (counted from 0) is a random part of
-/// `min(initial_interval × exponentⁿ, max_interval)`, and at least 50 ms. The names are those of
-/// the API reference, which gives times in milliseconds; here they are [`Duration`]s.
+/// The wait after attempt *n* (counted from 0) is random, between 50 ms and
+/// `min(initial_interval × exponentⁿ, max_interval)`. The names are those of the API reference,
+/// which has times in milliseconds; here they are [`Duration`]s.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
@@ -140,13 +146,13 @@ pub struct BackoffStrategy {
     /// The longest wait after the first attempt. Default 500 ms.
     #[cfg_attr(feature = "serde", serde(with = "crate::seconds"))]
     pub initial_interval: Duration,
-    /// The longest wait of all. Default 8 s. Below 50 ms, it is the shortest one too.
+    /// The upper bound of all waits. Default 8 s. A value below 50 ms is the lower bound as well.
     #[cfg_attr(feature = "serde", serde(with = "crate::seconds"))]
     pub max_interval: Duration,
-    /// By how much the longest wait grows from one attempt to the next. Default 2, at least 1.
+    /// The factor by which the longest wait grows after each attempt. Default 2, at least 1.
     pub exponent: f64,
-    /// No retry begins later than this after the call began. Default none: the number of attempts
-    /// and the total time-out bound the call.
+    /// The time after the start of the call in which retries may begin. Default none: the number of
+    /// attempts and the total timeout bound the call.
     #[cfg_attr(feature = "serde", serde(with = "crate::seconds::optional"))]
     pub max_elapsed_time: Option<Duration>,
 }
@@ -180,7 +186,7 @@ impl BackoffStrategy {
         self
     }
 
-    /// The wait after attempt `attempt`, counted from 1, for a `random` factor between 0 and 1.
+    /// Returns the wait after attempt `attempt`, counted from 1, for a `random` factor from 0 to 1.
     pub(crate) fn wait(&self, attempt: u32, random: f64) -> Duration {
         let floor = SHORTEST_WAIT.min(self.max_interval);
         let doublings = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
@@ -203,10 +209,10 @@ impl Default for BackoffStrategy {
     }
 }
 
-/// Whether a request that got no answer is sent again.
+/// Whether a request without a response is sent again.
 ///
-/// A completion costs money. An attempt that broke off after the request was sent may have been
-/// carried out and billed, although the answer never came.
+/// A completion costs money. An attempt that failed after the request was sent may have been
+/// processed and billed, although the response never arrived.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
@@ -214,16 +220,15 @@ impl Default for BackoffStrategy {
 pub enum RetryConnectionErrors {
     /// Never.
     Never,
-    /// Only if the server certainly never saw it: a refused connection, a failed look-up.
+    /// Only if the server certainly never saw it: a refused connection, a failed name lookup.
     #[default]
     IfNotSent,
-    /// Also if it may have been processed, and be billed twice then: a lost connection, no answer
-    /// in time.
+    /// Also if it may have been processed, and would be billed twice: a lost connection, a timeout.
     Always,
 }
 
 impl From<bool> for RetryConnectionErrors {
-    /// The API reference's two states: `true` is `Always`, `false` is `Never`.
+    /// Converts the two states of the API reference: `true` is `Always`, `false` is `Never`.
     fn from(retry: bool) -> Self {
         if retry { Self::Always } else { Self::Never }
     }
@@ -232,7 +237,7 @@ impl From<bool> for RetryConnectionErrors {
 /// The shortest wait, also if the server asks for none.
 pub(super) const SHORTEST_WAIT: Duration = Duration::from_millis(50);
 
-/// A [`RetryConfig`] that makes no sense; Display says which setting, and what it may be.
+/// The error for an invalid [`RetryConfig`]. Display names the setting and its valid values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidRetryConfig(&'static str);
 

@@ -6,11 +6,11 @@ use crate::{Delivery, ErrorKind, Phase, TransportError};
 use http::{HeaderMap, HeaderName, StatusCode};
 use std::time::{Duration, SystemTime};
 
-/// What an attempt brought, as the retry decision sees it.
+/// The outcome of an attempt, as input of the retry decision.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum AttemptOutcome<'a> {
-    /// An answer, whatever its status.
+    /// A response with any status.
     Response {
         /// Its status.
         status: StatusCode,
@@ -21,11 +21,11 @@ pub enum AttemptOutcome<'a> {
         /// headers. `None` if there is none.
         retry: Option<bool>,
     },
-    /// No answer.
+    /// No response.
     Error(&'a TransportError),
 }
 
-/// Where a call stands when an attempt has ended.
+/// The state of a call when an attempt has ended, as input of the retry decision.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RetryContext {
     /// The number of the attempt that has ended, counted from 1.
@@ -34,23 +34,24 @@ pub struct RetryContext {
     pub elapsed: Duration,
     /// The time until its deadline; `None` if it has none.
     pub time_left: Option<Duration>,
-    /// The time of day, for a `Retry-After` date in an answer without a `Date`.
+    /// The time of day, for a `Retry-After` date in a response without a `Date`.
     pub now: SystemTime,
-    /// Chance: a number between 0 and 1.
+    /// A random number between 0 and 1.
     pub random: f64,
 }
 
-/// What to do after an attempt.
+/// The decision after an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryDecision {
-    /// Hand its outcome to the caller.
+    /// Return its outcome to the caller.
     Stop,
     /// Send the request again after this wait.
     RetryAfter(Duration),
 }
 
 impl RetryConfig {
-    /// Decides what follows an attempt: a pure function, which asks neither a clock nor chance.
+    /// Decides whether another attempt follows. A pure function: it reads neither a clock nor a
+    /// random number generator.
     ///
     /// In this order:
     ///
@@ -58,20 +59,20 @@ impl RetryConfig {
     /// 2. Another response is retried if [`retry`](AttemptOutcome::Response::retry) or else
     ///    `x-should-retry` is `true`, is not retried if it is `false`, and otherwise is if its status
     ///    is one of [`statuses`](Self::statuses). A status from 600 to 999 counts as 500.
-    /// 3. No answer is retried if the error is transient and
-    ///    [`retry_connection_errors`](Self::retry_connection_errors) allows it. A certificate that
-    ///    is not to be trusted and the end of the total time never are.
-    /// 4. The wait is what [`retry_after`] reads plus up to 10 % chance, or else the back-off's; 50 ms
-    ///    at least.
-    /// 5. If the server asks for more than [`max_retry_after`](Self::max_retry_after), or the wait
+    /// 3. An error is retried if it is transient and
+    ///    [`retry_connection_errors`](Self::retry_connection_errors) allows it. An invalid
+    ///    certificate and an exceeded total timeout are never retried.
+    /// 4. The wait is that of [`retry_after`] plus a random part of up to 10 %, or else that of
+    ///    [`backoff`](Self::backoff); at least 50 ms.
+    /// 5. If the server asks for more than [`max_retry_after`](Self::max_retry_after), or if the wait
     ///    would end after the deadline or after
-    ///    [`max_elapsed_time`](crate::BackoffStrategy::max_elapsed_time): return now, not later.
+    ///    [`max_elapsed_time`](crate::BackoffStrategy::max_elapsed_time), the call stops now.
     ///
     /// ```
     /// use atoma_transport::{AttemptOutcome, RetryConfig, RetryDecision, RetryContext};
     /// use std::time::{Duration, SystemTime};
     ///
-    /// let refusal = AttemptOutcome::Response {
+    /// let unavailable = AttemptOutcome::Response {
     ///     status: http::StatusCode::SERVICE_UNAVAILABLE,
     ///     headers: &http::HeaderMap::new(),
     ///     retry: None,
@@ -83,7 +84,7 @@ impl RetryConfig {
     ///     now: SystemTime::UNIX_EPOCH,
     ///     random: 0.5,
     /// };
-    /// let decision = RetryConfig::default().decide(&refusal, &first);
+    /// let decision = RetryConfig::default().decide(&unavailable, &first);
     /// assert_eq!(decision, RetryDecision::RetryAfter(Duration::from_millis(250)));
     /// ```
     pub fn decide(&self, outcome: &AttemptOutcome<'_>, at: &RetryContext) -> RetryDecision {
@@ -149,7 +150,7 @@ impl RetryConfig {
     }
 }
 
-/// A status without a class of its own (600 to 999) is a server error like 500.
+/// A status outside the defined classes (600 to 999) counts as a server error like 500.
 fn class(status: StatusCode) -> StatusCode {
     if status.as_u16() >= 600 { StatusCode::INTERNAL_SERVER_ERROR } else { status }
 }

@@ -1,4 +1,4 @@
-//! Checks an implementation of [`Transport`] against what the trait promises, on any executor.
+//! Checks an implementation of [`Transport`] against the contract of the trait, on any executor.
 //!
 //! ```
 //! use atoma_transport::testing::{ManualTimer, ScriptedTransport, contract};
@@ -39,9 +39,13 @@ use std::{
     time::Duration,
 };
 
-/// Checks every promise in turn; the first that is broken is the error.
+/// Checks every clause of the contract in turn.
 ///
-/// `server` answers what `transport` sends. No wait lasts longer than 10 s by `timer`.
+/// `server` responds to the requests of `transport`. No wait takes longer than 10 s of `timer`.
+///
+/// # Errors
+///
+/// The first promise that the transport breaks.
 pub async fn check(
     transport: &dyn Transport,
     server: &dyn ContractServer,
@@ -55,50 +59,50 @@ pub async fn check(
     contract.the_head_comes_first().await?;
     contract.dropping_the_body_cancels().await?;
     contract.dropping_the_future_cancels().await?;
-    contract.a_cut_body_is_an_error().await?;
+    contract.an_interrupted_body_is_an_error().await?;
     contract.a_lost_connection_may_have_sent().await?;
     contract.a_refused_connection_has_not_sent().await
 }
 
-/// The other side of the exchanges: one scene at a time.
+/// The server of the contract suite: it plays one scene at a time.
 ///
 /// [`LoopbackServer`](super::LoopbackServer) plays over TCP,
 /// [`ScriptedTransport`](super::ScriptedTransport) in memory.
 pub trait ContractServer: Send + Sync {
-    /// Gets ready to play `scene` for the next requests, forgets those before, and says where to
-    /// send them: an `http` address with a path and a query of the server's choosing.
+    /// Prepares `scene` for the next requests, forgets the earlier ones, and returns their URL: an
+    /// `http` address with any path and query.
     fn play(&self, scene: Scene) -> Uri;
 
-    /// The requests of this scene, whole.
+    /// Returns the complete requests of this scene.
     fn received(&self) -> Vec<http::Request<Bytes>>;
 
-    /// Resolves once a request of this scene is in.
+    /// Resolves once a request of this scene has arrived.
     fn request_arrived(&self) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
-    /// Resolves once no exchange of this scene is held open by the client.
+    /// Resolves once the client has closed all exchanges of this scene.
     fn client_hung_up(&self) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 }
 
-/// What a [`ContractServer`] does with the requests it gets.
+/// The behavior of a [`ContractServer`] towards the requests it receives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Scene {
-    /// Answers with this status, the headers `x-contract: kept`, `location: /elsewhere` and
-    /// `retry-after: 0`, and a body in these pieces.
-    Answer(u16, Vec<Bytes>),
-    /// Answers 200 with one piece of a body, and then says nothing more.
-    PieceThenSilence(Bytes),
-    /// Reads the request and never answers.
+    /// Responds with this status, the headers `x-contract: kept`, `location: /elsewhere` and
+    /// `retry-after: 0`, and a body of these chunks.
+    Respond(u16, Vec<Bytes>),
+    /// Responds with a 200 and one chunk of the body, and then sends nothing.
+    ChunkThenSilence(Bytes),
+    /// Reads the request and never responds.
     Silence,
-    /// Answers 200 with one piece of a body, and then breaks off before its announced end.
-    PieceThenCut(Bytes),
+    /// Responds with a 200 and one chunk of the body, and closes before its announced end.
+    ChunkThenInterruption(Bytes),
     /// Reads the request and closes the connection.
     HangUp,
-    /// Takes no connection.
+    /// Accepts no connection.
     Refuse,
 }
 
-/// A promise of [`Transport`] that was not kept, and what happened instead.
+/// The error for a transport that breaks a clause of the contract of [`Transport`].
 #[derive(Debug)]
 pub struct BrokenPromise {
     promise: &'static str,
@@ -124,42 +128,41 @@ struct Contract<'a> {
     timer: &'a dyn Timer,
 }
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Contract<'_> {
     async fn requests_and_bodies_are_whole(&self) -> Result<(), BrokenPromise> {
-        let promise = Promise("requests and bodies are carried whole and unchanged");
-        let pieces: Vec<Bytes> = (1..=20u8).map(|n| vec![n; usize::from(n) * 997].into()).collect();
-        let uri = self.server.play(Scene::Answer(200, pieces.clone()));
+        let promise = Promise("requests and bodies arrive complete and unchanged");
+        let chunks: Vec<Bytes> = (1..=20u8).map(|n| vec![n; usize::from(n) * 997].into()).collect();
+        let uri = self.server.play(Scene::Respond(200, chunks.clone()));
         let request = request(&uri);
-        let response = promise.answered(self.within(self.transport.send(request.clone())).await)?;
+        let response = promise.response(self.within(self.transport.send(request.clone())).await)?;
         promise.holds(
             response.headers().get("x-contract").is_some_and(|value| value == "kept"),
-            "a header of the answer is missing",
+            "a response header is missing",
         )?;
         let body = self.read(response.into_body()).await;
         let (body, end) = body.ok_or_else(|| promise.broken("the body never ended"))?;
-        promise.holds(end.is_none(), "a whole body ended in an error")?;
-        promise.holds(body == pieces.concat(), "the body is another one")?;
+        promise.holds(end.is_none(), "a complete body ended in an error")?;
+        promise.holds(body == chunks.concat(), "the body differs")?;
 
         let received = self.server.received();
         let [received] = &received[..] else {
             return Err(promise.broken(format!("the server saw {} requests", received.len())));
         };
-        promise.holds(received.method() == request.method(), "the method is another one")?;
+        promise.holds(received.method() == request.method(), "the method differs")?;
         let paths = [received.uri().path_and_query(), request.uri().path_and_query()];
-        promise.holds(paths[0] == paths[1], "path and query are others")?;
+        promise.holds(paths[0] == paths[1], "path and query differ")?;
         let header = received.headers().get("idempotency-key");
-        promise
-            .holds(header.is_some_and(|key| key == "one"), "a header of the request is missing")?;
-        promise.holds(received.body() == request.body(), "the request's body is another one")
+        promise.holds(header.is_some_and(|key| key == "one"), "a request header is missing")?;
+        promise.holds(received.body() == request.body(), "the request body differs")
     }
 
     async fn any_status_is_ok_and_one_exchange(&self, status: u16) -> Result<(), BrokenPromise> {
         let promise = Promise("any status is Ok, after exactly one exchange");
-        let body = if status == 204 { vec![] } else { vec![Bytes::from_static(b"as it is")] };
-        let uri = self.server.play(Scene::Answer(status, body.clone()));
-        let response = promise.answered(self.within(self.transport.send(request(&uri))).await)?;
+        let body = if status == 204 { vec![] } else { vec![Bytes::from_static(b"unchanged")] };
+        let uri = self.server.play(Scene::Respond(status, body.clone()));
+        let response = promise.response(self.within(self.transport.send(request(&uri))).await)?;
         let got = response.status();
         promise.holds(got == status, format!("{status} became {got}"))?;
         let read = self.read(response.into_body()).await;
@@ -170,26 +173,26 @@ impl Contract<'_> {
     }
 
     async fn the_head_comes_first(&self) -> Result<(), BrokenPromise> {
-        let promise = Promise("the head is handed on before the body, and its pieces as they come");
-        let piece = Bytes::from_static(b"first");
-        let uri = self.server.play(Scene::PieceThenSilence(piece.clone()));
-        let response = promise.answered(self.within(self.transport.send(request(&uri))).await)?;
+        let promise = Promise("the head is returned before the body, and each chunk as it arrives");
+        let chunk = Bytes::from_static(b"first");
+        let uri = self.server.play(Scene::ChunkThenSilence(chunk.clone()));
+        let response = promise.response(self.within(self.transport.send(request(&uri))).await)?;
         let mut body = response.into_body();
         let mut read = BytesMut::new();
-        while read.len() < piece.len() {
+        while read.len() < chunk.len() {
             match self.within(next(&mut body)).await {
                 Some(Some(Ok(data))) => read.extend_from_slice(&data),
                 Some(_) => return Err(promise.broken("the body ended")),
-                None => return Err(promise.broken("a piece that had come was held back")),
+                None => return Err(promise.broken("a chunk that had arrived was held back")),
             }
         }
-        promise.holds(read == piece, "the first piece is another one")
+        promise.holds(read == chunk, "the first chunk differs")
     }
 
     async fn dropping_the_body_cancels(&self) -> Result<(), BrokenPromise> {
         let promise = Promise("dropping the body ends the exchange");
-        let uri = self.server.play(Scene::PieceThenSilence(Bytes::from_static(b"first")));
-        let response = promise.answered(self.within(self.transport.send(request(&uri))).await)?;
+        let uri = self.server.play(Scene::ChunkThenSilence(Bytes::from_static(b"first")));
+        let response = promise.response(self.within(self.transport.send(request(&uri))).await)?;
         drop(response);
         let hung_up = self.within(self.server.client_hung_up()).await;
         promise.holds(hung_up.is_some(), "the exchange is still open")
@@ -208,48 +211,47 @@ impl Contract<'_> {
         });
         let arrived = self.within(both).await;
         promise.holds(arrived.is_some(), "the request never arrived")?;
-        promise.holds(arrived == Some(true), "there was an outcome although no answer had come")?;
+        promise.holds(arrived == Some(true), "the future was ready before a response")?;
         drop(exchange);
         let hung_up = self.within(self.server.client_hung_up()).await;
         promise.holds(hung_up.is_some(), "the exchange is still open")
     }
 
-    async fn a_cut_body_is_an_error(&self) -> Result<(), BrokenPromise> {
-        let promise = Promise("a body that breaks off ends in an error with its cause, once");
-        let piece = Bytes::from_static(b"first");
-        let uri = self.server.play(Scene::PieceThenCut(piece.clone()));
-        let response = promise.answered(self.within(self.transport.send(request(&uri))).await)?;
+    async fn an_interrupted_body_is_an_error(&self) -> Result<(), BrokenPromise> {
+        let promise = Promise("an interrupted body ends in one error with its cause");
+        let chunk = Bytes::from_static(b"first");
+        let uri = self.server.play(Scene::ChunkThenInterruption(chunk.clone()));
+        let response = promise.response(self.within(self.transport.send(request(&uri))).await)?;
         let mut body = response.into_body();
         let read = self.read(&mut body).await;
         let (read, end) = read.ok_or_else(|| promise.broken("the body never ended"))?;
-        promise.holds(read == piece, "what came before the cut was lost")?;
-        let error = end.ok_or_else(|| promise.broken("the cut looks like a clean end"))?;
+        promise.holds(read == chunk, "the chunks before the interruption were lost")?;
+        let error = end.ok_or_else(|| promise.broken("the interruption looks like a clean end"))?;
         promise.has_source(error)?;
         let after = self.within(next(&mut body)).await;
         promise.holds(matches!(after, Some(None)), "the body went on after its error")
     }
 
     async fn a_lost_connection_may_have_sent(&self) -> Result<(), BrokenPromise> {
-        let promise =
-            Promise("without an answer, an error says that the request may have been sent");
+        let promise = Promise("an error without a response has Delivery::Unknown");
         let uri = self.server.play(Scene::HangUp);
         let error = promise.failed(self.within(self.transport.send(request(&uri))).await)?;
         let count = self.server.received().len();
         promise.holds(count == 1, format!("the server saw {count} requests"))?;
-        promise.holds(error.delivery() == Delivery::Unknown, "it says that it was not")?;
+        promise.holds(error.delivery() == Delivery::Unknown, "it has Delivery::NotSent")?;
         promise.has_source(error)
     }
 
     async fn a_refused_connection_has_not_sent(&self) -> Result<(), BrokenPromise> {
-        let promise = Promise("without a connection, an error says that nothing was sent");
+        let promise = Promise("an error without a connection has Delivery::NotSent");
         let uri = self.server.play(Scene::Refuse);
         let error = promise.failed(self.within(self.transport.send(request(&uri))).await)?;
-        promise.holds(error.delivery() == Delivery::NotSent, "it says that it may have been")?;
+        promise.holds(error.delivery() == Delivery::NotSent, "it has Delivery::Unknown")?;
         promise.holds(error.is_connect(), format!("the error is of kind {:?}", error.kind()))?;
         promise.has_source(error)
     }
 
-    /// The body, and the error it ended in; `None` if it did not end in time.
+    /// Returns the body and the error it ended in; `None` if it did not end in time.
     async fn read(
         &self,
         body: impl http_body::Body<Data = Bytes, Error = TransportError>,
@@ -267,10 +269,10 @@ impl Contract<'_> {
 
     async fn within<F: Future>(&self, future: F) -> Option<F::Output> {
         let mut future = pin!(future);
-        let mut patience = self.timer.sleep_until(self.timer.now() + PATIENCE);
+        let mut timeout = self.timer.sleep_until(self.timer.now() + TIMEOUT);
         poll_fn(|cx| match future.as_mut().poll(cx) {
             Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending => patience.as_mut().poll(cx).map(|()| None),
+            Poll::Pending => timeout.as_mut().poll(cx).map(|()| None),
         })
         .await
     }
@@ -297,7 +299,7 @@ where
         .map(|frame| frame.map(|frame| frame.into_data().unwrap_or_default()))
 }
 
-type Sent = Option<Result<Response, TransportError>>;
+type Outcome = Option<Result<Response, TransportError>>;
 
 #[derive(Clone, Copy)]
 struct Promise(&'static str);
@@ -311,20 +313,20 @@ impl Promise {
         if kept { Ok(()) } else { Err(self.broken(instead)) }
     }
 
-    fn answered(self, sent: Sent) -> Result<Response, BrokenPromise> {
-        match sent {
+    fn response(self, outcome: Outcome) -> Result<Response, BrokenPromise> {
+        match outcome {
             Some(Ok(response)) => Ok(response),
             Some(Err(error)) => {
-                Err(BrokenPromise { source: Some(error), ..self.broken("there was no answer") })
+                Err(BrokenPromise { source: Some(error), ..self.broken("there was no response") })
             }
-            None => Err(self.broken("there was no answer in time")),
+            None => Err(self.broken("there was no response in time")),
         }
     }
 
-    fn failed(self, sent: Sent) -> Result<TransportError, BrokenPromise> {
-        match sent {
+    fn failed(self, outcome: Outcome) -> Result<TransportError, BrokenPromise> {
+        match outcome {
             Some(Err(error)) => Ok(error),
-            Some(Ok(response)) => Err(self.broken(format!("an answer: {}", response.status()))),
+            Some(Ok(response)) => Err(self.broken(format!("a response: {}", response.status()))),
             None => Err(self.broken("there was no outcome in time")),
         }
     }

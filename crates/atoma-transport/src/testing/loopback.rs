@@ -14,8 +14,8 @@ use std::{
 
 /// A small HTTP/1.1 server on loopback that plays the scenes of the contract suite.
 ///
-/// It runs on threads of its own and needs no runtime. Request bodies must have a
-/// `Content-Length`. Dropping it closes all of its connections.
+/// It runs on its own threads and needs no runtime. Request bodies must have a `Content-Length`.
+/// Dropping it closes all of its connections.
 pub struct LoopbackServer {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -39,6 +39,10 @@ struct State {
 
 impl LoopbackServer {
     /// Starts the server on a free port.
+    ///
+    /// # Errors
+    ///
+    /// No port or thread is available.
     pub fn start() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
@@ -92,7 +96,7 @@ impl Drop for LoopbackServer {
             let _ = connection.shutdown(Shutdown::Both);
         }
         drop(state);
-        // Wakes the listener, which then sees that it is to stop.
+        // Wakes the listener, which then stops.
         let _ = TcpStream::connect(self.address);
     }
 }
@@ -118,7 +122,7 @@ impl Shared {
         state.wake();
         drop(state);
 
-        let holds_open = answer(connection, &scene).unwrap_or(false);
+        let holds_open = respond(connection, &scene).unwrap_or(false);
         if holds_open {
             let _ = io::copy(&mut reader, &mut io::sink());
         }
@@ -157,27 +161,27 @@ impl State {
     }
 }
 
-/// Plays `scene`; `true` if the connection stays open until the client closes it.
-fn answer(mut connection: &TcpStream, scene: &Scene) -> io::Result<bool> {
+/// Plays `scene`. Returns `true` if the connection stays open until the client closes it.
+fn respond(mut connection: &TcpStream, scene: &Scene) -> io::Result<bool> {
     match scene {
-        Scene::Answer(status, pieces) => {
-            let length: usize = pieces.iter().map(Bytes::len).sum();
+        Scene::Respond(status, chunks) => {
+            let length: usize = chunks.iter().map(Bytes::len).sum();
             let length = if *status == 204 { None } else { Some(length) };
             write_head(connection, *status, length)?;
-            for piece in pieces {
-                connection.write_all(piece)?;
+            for chunk in chunks {
+                connection.write_all(chunk)?;
             }
             connection.shutdown(Shutdown::Write)?;
             Ok(true)
         }
-        Scene::PieceThenSilence(piece) => {
-            write_head(connection, 200, Some(piece.len() + 1))?;
-            connection.write_all(piece)?;
+        Scene::ChunkThenSilence(chunk) => {
+            write_head(connection, 200, Some(chunk.len() + 1))?;
+            connection.write_all(chunk)?;
             Ok(true)
         }
-        Scene::PieceThenCut(piece) => {
-            write_head(connection, 200, Some(piece.len() + 1))?;
-            connection.write_all(piece)?;
+        Scene::ChunkThenInterruption(chunk) => {
+            write_head(connection, 200, Some(chunk.len() + 1))?;
+            connection.write_all(chunk)?;
             Ok(false)
         }
         Scene::Silence => Ok(true),
@@ -187,7 +191,7 @@ fn answer(mut connection: &TcpStream, scene: &Scene) -> io::Result<bool> {
 
 fn write_head(mut connection: &TcpStream, status: u16, length: Option<usize>) -> io::Result<()> {
     let mut head = format!(
-        "HTTP/1.1 {status} As Told\r\nconnection: close\r\nx-contract: kept\r\n\
+        "HTTP/1.1 {status} Scripted\r\nconnection: close\r\nx-contract: kept\r\n\
          location: /elsewhere\r\nretry-after: 0\r\n"
     );
     if let Some(length) = length {
@@ -197,7 +201,7 @@ fn write_head(mut connection: &TcpStream, status: u16, length: Option<usize>) ->
     connection.write_all(head.as_bytes())
 }
 
-/// `None` if the client closes before a request begins, or sends something else than HTTP.
+/// Returns `None` if the client closes before a request begins, or sends something other than HTTP.
 fn read_request(reader: &mut impl BufRead) -> io::Result<Option<http::Request<Bytes>>> {
     let mut line = String::new();
     reader.read_line(&mut line)?;

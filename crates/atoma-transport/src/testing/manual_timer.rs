@@ -13,9 +13,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A clock that stands still until it is moved; clones are the same clock.
+/// A clock that advances only on request. Clones are the same clock.
 ///
-/// [`run`](Self::run) is an executor that moves it by itself, so that hours pass in no time.
+/// [`run`](Self::run) is an executor that advances it whenever nothing else is left to do, so that
+/// hours pass immediately.
 ///
 /// ```
 /// use atoma_transport::{Timer, testing::ManualTimer};
@@ -39,37 +40,37 @@ struct Clock {
 }
 
 impl ManualTimer {
-    /// A clock that nobody waits for yet.
+    /// Creates a clock without sleeps.
     pub fn new() -> Self {
         let began = Instant::now();
         let clock = Clock { now: began, sleeps: 0, waiting: BTreeMap::new() };
         Self { clock: Arc::new(Mutex::new(clock)), began }
     }
 
-    /// Moves the clock on and wakes whoever waited for it to get there.
+    /// Advances the clock and wakes the sleeps that are over.
     ///
     /// # Panics
     ///
-    /// If an [`Instant`] cannot be as late as that.
+    /// If the time is beyond the range of [`Instant`].
     pub fn advance(&self, by: Duration) {
         let now = self.lock().now + by;
         self.move_to(now);
     }
 
-    /// Moves the clock to the next instant that someone waits for; `false` if nobody does.
+    /// Advances the clock to the end of the next sleep. Returns `false` if there is none.
     pub fn advance_to_next(&self) -> bool {
         let Some(next) = self.next_due() else { return false };
         self.move_to(next);
         true
     }
 
-    /// Polls `future` until it is ready, and moves the clock to the next instant waited for
-    /// whenever nothing else is left to do.
+    /// Polls `future` until it is ready, and advances the clock to the end of the next sleep whenever
+    /// nothing else is left to do.
     ///
     /// # Panics
     ///
-    /// If the future neither is ready, nor has been woken, nor waits for this clock: it would wait
-    /// for ever.
+    /// If the future is pending, has not been woken, and does not wait for this clock: it would wait
+    /// forever.
     pub fn run<F: Future>(&self, future: F) -> F::Output {
         let woken = Arc::new(Woken(AtomicBool::new(true)));
         let waker = Waker::from(Arc::clone(&woken));
@@ -81,26 +82,26 @@ impl ManualTimer {
                     return output;
                 }
             }
-            assert!(self.advance_to_next(), "the future waits for something that will never come");
+            assert!(self.advance_to_next(), "the future waits for something other than this clock");
         }
     }
 
-    /// How far the clock has been moved since it was made.
+    /// Returns how far the clock has advanced since it was created.
     pub fn elapsed(&self) -> Duration {
         self.now() - self.began
     }
 
-    /// The next instant that someone waits for.
+    /// Returns the end of the next sleep.
     pub fn next_due(&self) -> Option<Instant> {
         self.lock().waiting.keys().next().map(|(instant, _)| *instant)
     }
 
-    /// How many sleeps have been begun and neither ended nor dropped.
+    /// Returns the number of sleeps that have started and have neither ended nor been dropped.
     pub fn waiters(&self) -> usize {
         self.lock().waiting.len()
     }
 
-    /// How many sleeps this clock was ever asked for.
+    /// Returns the number of sleeps that have ever started.
     pub fn sleeps(&self) -> u64 {
         self.lock().sleeps
     }

@@ -1,15 +1,13 @@
-//! Fakes for tests, yours included: no network, no clock, no runtime (feature `test-util`).
+//! Fakes for tests without a network, a clock or a runtime (feature `test-util`).
 //!
-//! Which one do I need?
-//!
-//! | I want to test … | take |
+//! | to test … | use |
 //! | --- | --- |
-//! | code that sends requests, against answers and failures of my choosing | [`ScriptedTransport`] |
-//! | one odd answer, computed from the request | [`transport_fn`](crate::transport_fn) |
-//! | waits, time-outs and retries, without waiting | [`ManualTimer`], and its [`run`](ManualTimer::run) as the executor |
+//! | code that sends requests, against scripted responses and failures | [`ScriptedTransport`] |
+//! | one special response, computed from the request | [`transport_fn`](crate::transport_fn) |
+//! | waits, timeouts and retries, without waiting | [`ManualTimer`], with [`run`](ManualTimer::run) as the executor |
 //! | against exchanges of a real server, recorded once | `record::ReplayTransport` (feature `record`) |
-//! | a [`Transport`](crate::Transport) of my own | [`contract::check`] against a [`LoopbackServer`] |
-//! | that nothing is left behind by a dropped call | [`ScriptedTransport::in_flight`], [`live_bodies`](ScriptedTransport::live_bodies), [`ManualTimer::waiters`] |
+//! | an implementation of [`Transport`](crate::Transport) | [`contract::check`] against a [`LoopbackServer`] |
+//! | that a dropped call leaves nothing behind | [`ScriptedTransport::in_flight`], [`live_bodies`](ScriptedTransport::live_bodies), [`ManualTimer::waiters`] |
 //!
 //! ```
 //! use atoma_transport::testing::{Exchange, ManualTimer, ScriptedTransport};

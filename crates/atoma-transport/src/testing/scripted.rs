@@ -17,10 +17,10 @@ use std::{
     time::Duration,
 };
 
-/// Plays prepared exchanges from memory, in order, whatever is asked; clones are the same transport.
+/// Plays prepared exchanges from memory, in order, for any requests. Clones are the same transport.
 ///
 /// It keeps every request, and counts the exchanges and bodies that are still alive, so that a test
-/// can see that a drop was passed on. When the script is over, requests fail for good with
+/// can check that a drop was passed on. After the last exchange, requests fail with a permanent
 /// [`ErrorKind::Other`].
 ///
 /// ```
@@ -49,7 +49,7 @@ struct State {
 }
 
 impl ScriptedTransport {
-    /// Plays `exchanges`, one for each request.
+    /// Creates a transport that plays `exchanges`, one for each request.
     pub fn new(exchanges: impl IntoIterator<Item = Exchange>) -> Self {
         let transport = Self::default();
         transport.lock().script.extend(exchanges);
@@ -68,22 +68,22 @@ impl ScriptedTransport {
         self.lock().script.push_back(exchange);
     }
 
-    /// The requests so far, extensions included.
+    /// Returns the requests so far, with their extensions.
     pub fn requests(&self) -> Vec<Request> {
         self.lock().requests.clone()
     }
 
-    /// The exchanges not played yet.
+    /// Returns the number of exchanges that have not been played.
     pub fn exchanges_left(&self) -> usize {
         self.lock().script.len()
     }
 
-    /// The exchanges whose head somebody still waits for.
+    /// Returns the number of exchanges whose head has not arrived and that have not been dropped.
     pub fn in_flight(&self) -> usize {
         self.lock().in_flight
     }
 
-    /// The bodies that have been handed out and not dropped.
+    /// Returns the number of bodies that have not been dropped.
     pub fn live_bodies(&self) -> usize {
         self.lock().live_bodies
     }
@@ -117,7 +117,7 @@ impl Transport for ScriptedTransport {
 
         let Some(exchange) = exchange else {
             let over = TransportError::new(ErrorKind::Other, Delivery::NotSent).permanent();
-            return Box::pin(ready(Err(over.with_detail("the script is over"))));
+            return Box::pin(ready(Err(over.with_detail("no exchange left in the script"))));
         };
         let in_flight = self.count(|state| &mut state.in_flight);
         let delay = exchange.head_after.map(|delay| self.wait(delay));
@@ -155,15 +155,15 @@ impl fmt::Debug for ScriptedTransport {
     }
 }
 
-/// What [`ScriptedTransport`] does with one request.
+/// One exchange of a [`ScriptedTransport`].
 ///
-/// The body is played in the order it is written down:
+/// The body is played in the order of the calls:
 ///
 /// ```
 /// use atoma_transport::testing::Exchange;
 /// use std::time::Duration;
 ///
-/// let slow_and_cut = Exchange::respond(200)
+/// let slow_and_interrupted = Exchange::respond(200)
 ///     .header("content-type", "text/event-stream")
 ///     .head_after(Duration::from_secs(2))
 ///     .body("data: 1\n\n")
@@ -194,7 +194,7 @@ enum Step {
 }
 
 impl Exchange {
-    /// Answers with this status and an empty body.
+    /// Creates a response with this status and an empty body.
     ///
     /// # Panics
     ///
@@ -205,21 +205,21 @@ impl Exchange {
         Self::new(Head::Respond(Box::new(response)))
     }
 
-    /// Fails without an answer.
+    /// Creates a failure without a response.
     pub fn fail(error: TransportError) -> Self {
         Self::new(Head::Fail(error))
     }
 
-    /// Takes the request and never answers.
+    /// Creates an exchange that never gets a response.
     pub fn never() -> Self {
         Self::new(Head::Never)
     }
 
-    /// Adds a header to the answer. Without an answer it has no effect.
+    /// Adds a header to the response. Without a response it has no effect.
     ///
     /// # Panics
     ///
-    /// If `name` or `value` is not a header's.
+    /// If `name` or `value` is not valid.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.append(
@@ -235,26 +235,26 @@ impl Exchange {
         }
     }
 
-    /// Holds the head, or the failure, back for so long.
+    /// Delays the head, or the failure.
     #[must_use]
     pub fn head_after(mut self, delay: Duration) -> Self {
         self.head_after = Some(delay);
         self
     }
 
-    /// Adds a piece of the body, delivered as one frame.
+    /// Adds a chunk of the body, delivered as one frame.
     #[must_use]
-    pub fn body(self, piece: impl Into<Bytes>) -> Self {
-        self.step(Step::Frame(piece.into()))
+    pub fn body(self, chunk: impl Into<Bytes>) -> Self {
+        self.step(Step::Frame(chunk.into()))
     }
 
-    /// Says nothing for so long before what follows in the body.
+    /// Adds a pause before the next step of the body.
     #[must_use]
     pub fn pause(self, duration: Duration) -> Self {
         self.step(Step::Pause(duration))
     }
 
-    /// Says nothing more, and does not end the body either.
+    /// Stops the body without ending it.
     #[must_use]
     pub fn stall(self) -> Self {
         self.step(Step::Stall)
@@ -312,7 +312,7 @@ impl http_body::Body for ScriptedBody {
                 self.pause = None;
             }
             match self.steps.pop_front() {
-                Some(Step::Frame(piece)) => return Poll::Ready(Some(Ok(Frame::data(piece)))),
+                Some(Step::Frame(chunk)) => return Poll::Ready(Some(Ok(Frame::data(chunk)))),
                 Some(Step::Pause(duration)) => self.pause = Some(self.transport.wait(duration)),
                 Some(Step::Stall) => self.pause = Some(Box::pin(pending())),
                 Some(Step::Fail(error)) => {
@@ -329,7 +329,7 @@ impl http_body::Body for ScriptedBody {
     }
 }
 
-/// Counts down again when it goes out of life.
+/// Decrements the counter when dropped.
 struct Counted {
     transport: ScriptedTransport,
     counter: fn(&mut State) -> &mut usize,
@@ -349,13 +349,13 @@ impl ContractServer for ScriptedTransport {
         };
         let cause = |kind: io::ErrorKind| io::Error::from(kind);
         self.push(match scene {
-            Scene::Answer(status, pieces) => {
-                pieces.into_iter().fold(contract(Exchange::respond(status)), Exchange::body)
+            Scene::Respond(status, chunks) => {
+                chunks.into_iter().fold(contract(Exchange::respond(status)), Exchange::body)
             }
-            Scene::PieceThenSilence(piece) => contract(Exchange::respond(200)).body(piece).stall(),
+            Scene::ChunkThenSilence(chunk) => contract(Exchange::respond(200)).body(chunk).stall(),
             Scene::Silence => Exchange::never(),
-            Scene::PieceThenCut(piece) => contract(Exchange::respond(200))
-                .body(piece)
+            Scene::ChunkThenInterruption(chunk) => contract(Exchange::respond(200))
+                .body(chunk)
                 .break_off(cause(io::ErrorKind::UnexpectedEof)),
             Scene::HangUp => Exchange::fail(
                 TransportError::new(ErrorKind::ConnectionLost, Delivery::Unknown)

@@ -1,5 +1,5 @@
 // The first line of the input is a proxy, the second the servers that need none. They are
-// understood or refused when the transport is built, and neither way shows a password.
+// used or an error when the transport is built, and neither shows a password.
 
 use super::{SECRET, check_error};
 use atoma_transport::{HyperTransport, Proxy};

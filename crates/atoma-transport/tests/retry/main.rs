@@ -1,8 +1,8 @@
-//! The retry layer over a scripted transport and a clock that stands still.
+//! The retry layer over a scripted transport and a manual clock.
 
 mod cancellation;
+mod error_responses;
 mod outage;
-mod refusals;
 
 use atoma_transport::testing::{Exchange, ManualTimer, ScriptedTransport};
 use atoma_transport::{
@@ -60,7 +60,7 @@ async fn text(body: &mut Body) -> Result<String, TransportError> {
 }
 
 #[test]
-fn a_refused_call_is_tried_again_until_it_is_answered() {
+fn a_failed_call_is_retried_until_it_succeeds() {
     let server = ScriptedTransport::new([
         Exchange::respond(503).header("x-request-id", "first").body("busy"),
         Exchange::fail(refused()),
@@ -70,17 +70,23 @@ fn a_refused_call_is_tried_again_until_it_is_answered() {
     let mut response = timer.run(retry(&server, &timer).send(request())).unwrap();
 
     assert_eq!(timer.run(text(response.body_mut())).unwrap(), "hello");
-    let told = attempts(&response);
-    assert_eq!((told.count, told.failed.len(), told.budget_exhausted), (3, 2, false));
-    assert_eq!(told.failed[0].cause, FailureCause::Status(StatusCode::SERVICE_UNAVAILABLE));
-    assert_eq!(told.failed[0].request_id.as_deref(), Some("first"));
-    assert_eq!(told.failed[1].cause, FailureCause::Transport(ErrorKind::Connect));
-    let waited: Duration = told.failed.iter().map(|failed| failed.wait.unwrap()).sum();
-    assert_eq!((told.elapsed, timer.elapsed()), (waited, waited));
+    let attempts_made = attempts(&response);
+    assert_eq!(
+        (attempts_made.count, attempts_made.failed.len(), attempts_made.budget_exhausted),
+        (3, 2, false)
+    );
+    assert_eq!(
+        attempts_made.failed[0].cause,
+        FailureCause::Status(StatusCode::SERVICE_UNAVAILABLE)
+    );
+    assert_eq!(attempts_made.failed[0].request_id.as_deref(), Some("first"));
+    assert_eq!(attempts_made.failed[1].cause, FailureCause::Transport(ErrorKind::Connect));
+    let waited: Duration = attempts_made.failed.iter().map(|failed| failed.wait.unwrap()).sum();
+    assert_eq!((attempts_made.elapsed, timer.elapsed()), (waited, waited));
 }
 
 #[test]
-fn the_last_error_keeps_its_cause_and_tells_of_all_attempts() {
+fn the_last_error_keeps_its_cause_and_all_attempts() {
     let server = ScriptedTransport::new((0..3).map(|_| Exchange::fail(refused())));
     let timer = ManualTimer::new();
     let error = timer.run(retry(&server, &timer).send(request())).unwrap_err();
@@ -91,7 +97,7 @@ fn the_last_error_keeps_its_cause_and_tells_of_all_attempts() {
 }
 
 #[test]
-fn a_call_was_sent_if_any_of_its_attempts_was() {
+fn a_call_may_have_been_sent_if_any_of_its_attempts_was() {
     let server = ScriptedTransport::new([
         Exchange::respond(500),
         Exchange::fail(refused()),
@@ -105,7 +111,7 @@ fn a_call_was_sent_if_any_of_its_attempts_was() {
 }
 
 #[test]
-fn what_may_have_been_billed_is_not_sent_again_unless_asked_for() {
+fn a_request_that_may_have_been_billed_is_not_sent_again_by_default() {
     for (states, sent) in [
         (RetryConnectionErrors::Never, 1),
         (RetryConnectionErrors::IfNotSent, 1),
@@ -121,7 +127,7 @@ fn what_may_have_been_billed_is_not_sent_again_unless_asked_for() {
 }
 
 #[test]
-fn each_response_is_shown_before_anything_is_made_of_it() {
+fn the_response_hook_runs_before_the_retry_decision() {
     let server = ScriptedTransport::new([
         Exchange::respond(503).header("x-request-id", "secret"),
         Exchange::fail(reset()),
@@ -139,7 +145,7 @@ fn each_response_is_shown_before_anything_is_made_of_it() {
 }
 
 #[test]
-fn nothing_is_sent_again_once_a_2xx_head_is_in() {
+fn nothing_is_sent_again_after_a_2xx_head() {
     let server = ScriptedTransport::new([
         Exchange::respond(200).body("par").break_off("connection reset"),
         Exchange::respond(200).body("whole"),
@@ -152,7 +158,7 @@ fn nothing_is_sent_again_once_a_2xx_head_is_in() {
 }
 
 #[test]
-fn a_certificate_is_tried_once() {
+fn an_invalid_certificate_is_not_retried() {
     let expired = TransportError::new(ErrorKind::Certificate, Delivery::NotSent);
     let server = ScriptedTransport::new([Exchange::fail(expired)]);
     let timer = ManualTimer::new();
@@ -193,7 +199,7 @@ fn every_attempt_sends_the_same_request_and_knows_its_number() {
 }
 
 #[test]
-fn a_call_without_time_outs_has_those_of_the_layer_in_all_attempts() {
+fn a_call_without_timeouts_has_those_of_the_layer_in_all_attempts() {
     let (usual, own) = (Timeouts::none().total(9 * SECOND), Timeouts::none().head(SECOND));
     for (brought, expected) in [(None, usual), (Some(own), own)] {
         let server = ScriptedTransport::new([Exchange::respond(500), Exchange::respond(200)]);
@@ -212,7 +218,7 @@ fn a_call_without_time_outs_has_those_of_the_layer_in_all_attempts() {
 }
 
 #[test]
-fn a_call_may_bring_its_own_settings() {
+fn a_call_can_have_its_own_settings() {
     let server = ScriptedTransport::new([Exchange::respond(500)]);
     let timer = ManualTimer::new();
     let mut once = request();
@@ -223,7 +229,7 @@ fn a_call_may_bring_its_own_settings() {
 
 /// Row 118.
 #[test]
-fn settings_that_make_no_sense_fail_the_call_before_anything_is_sent() {
+fn invalid_settings_fail_the_call_before_anything_is_sent() {
     let server = ScriptedTransport::new([Exchange::respond(200)]);
     let timer = ManualTimer::new();
     let client = retry(&server, &timer).config(RetryConfig::default().max_attempts(0));
@@ -253,7 +259,7 @@ fn a_deadline_is_shared_by_all_attempts_and_no_wait_crosses_it() {
 }
 
 #[test]
-fn a_deadline_in_the_past_is_noticed_before_anything_is_sent() {
+fn a_deadline_in_the_past_fails_before_anything_is_sent() {
     let timer = ManualTimer::new();
     let server = ScriptedTransport::new([Exchange::respond(200)]);
     let client =
@@ -282,7 +288,7 @@ fn the_same_seed_waits_the_same() {
 }
 
 #[test]
-fn clones_and_futures_are_free_to_move_between_threads() {
+fn clones_and_futures_can_move_between_threads() {
     fn check<T: Send + Sync + Clone>(_: &T) {}
     let timer = ManualTimer::new();
     let client = retry(&ScriptedTransport::new([]), &timer);

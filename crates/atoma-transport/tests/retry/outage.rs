@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn the_hook_hears_of_each_retry_before_its_wait() {
+fn observers_see_each_retry_before_its_wait() {
     let server = ScriptedTransport::new([
         Exchange::respond(429).header("x-request-id", "a").header("retry-after-ms", "2000"),
         Exchange::fail(TransportError::timeout(Phase::Connect, Delivery::NotSent)),
@@ -29,7 +29,7 @@ fn the_hook_hears_of_each_retry_before_its_wait() {
 }
 
 #[test]
-fn an_outage_uses_up_the_budget_and_then_meets_each_call_once() {
+fn an_outage_uses_up_the_budget_and_then_receives_each_call_once() {
     let server = ScriptedTransport::new((0..2000).map(|_| Exchange::respond(503)));
     let timer = ManualTimer::new();
     let client = retry(&server, &timer);
@@ -64,7 +64,7 @@ fn a_storm_of_calls_is_not_made_worse() {
 }
 
 #[test]
-fn an_origin_in_trouble_does_not_cost_another_its_retries() {
+fn a_failing_origin_does_not_use_up_the_budget_of_another() {
     let server = ScriptedTransport::new((0..200).map(|_| Exchange::respond(503)));
     let timer = ManualTimer::new();
     let client = retry(&server, &timer);
@@ -188,7 +188,7 @@ fn a_pause_is_part_of_the_total_timeout() {
 }
 
 #[test]
-fn a_budget_holds_what_it_is_given() {
+fn a_budget_has_the_given_size() {
     let server = ScriptedTransport::new((0..20).map(|_| Exchange::respond(500)));
     let timer = ManualTimer::new();
     let client = retry(&server, &timer).budget(RetryBudget::new(7));

@@ -93,7 +93,7 @@ impl Content {
         }
     }
 
-    /// A piece of a response, byte for byte.
+    /// A chunk of a response, byte for byte.
     pub(super) fn bytes(bytes: &[u8]) -> Self {
         match std::str::from_utf8(bytes) {
             Ok(text) => Self { text: Some(text.to_owned()), ..Self::default() },
@@ -107,7 +107,7 @@ impl Content {
         }
     }
 
-    /// Returns the bytes of a piece of a response.
+    /// Returns the bytes of a chunk of a response.
     pub(super) fn to_bytes(&self) -> Result<Vec<u8>, String> {
         match self {
             Self { text: Some(text), json: None, hex: None } => Ok(text.clone().into_bytes()),

@@ -1,9 +1,9 @@
-//! What becomes of a refusal: passed through, read within bounds, or called final.
+//! Error responses: passed through, read within limits, or final.
 
 use super::*;
 
 #[test]
-fn the_last_refusal_is_handed_on_with_its_body_unread_and_its_story() {
+fn the_last_error_response_is_returned_with_its_body_unread_and_all_attempts() {
     let server = ScriptedTransport::new([
         Exchange::respond(500).body("one"),
         Exchange::respond(502).body("two"),
@@ -14,10 +14,10 @@ fn the_last_refusal_is_handed_on_with_its_body_unread_and_its_story() {
 
     assert_eq!(response.status(), 503);
     assert_eq!(server.live_bodies(), 1, "the earlier bodies are gone");
-    let told = attempts(&response);
-    assert_eq!((told.count, told.failed.len()), (3, 3));
-    assert_eq!(told.failed[2].wait, None);
-    let line = told.to_string();
+    let attempts_made = attempts(&response);
+    assert_eq!((attempts_made.count, attempts_made.failed.len()), (3, 3));
+    assert_eq!(attempts_made.failed[2].wait, None);
+    let line = attempts_made.to_string();
     assert!(line.starts_with("3 attempts in "), "{line}");
     let causes = ": 500 Internal Server Error, 502 Bad Gateway, 503 Service Unavailable";
     assert!(line.ends_with(causes), "{line}");
@@ -25,7 +25,7 @@ fn the_last_refusal_is_handed_on_with_its_body_unread_and_its_story() {
 
 /// Row 109.
 #[test]
-fn a_wait_too_long_ends_the_call_at_once_and_can_be_read() {
+fn a_wait_that_is_too_long_ends_the_call_immediately_and_can_be_read() {
     let server = ScriptedTransport::new([Exchange::respond(503).header("retry-after", "3600")]);
     let timer = ManualTimer::new();
     let response = timer.run(retry(&server, &timer).send(request())).unwrap();
@@ -39,7 +39,7 @@ fn a_wait_too_long_ends_the_call_at_once_and_can_be_read() {
 
 /// Row 111.
 #[test]
-fn a_refusal_that_is_not_worth_a_retry_passes_through_untouched() {
+fn an_error_response_that_is_not_retried_passes_through_unread() {
     for status in [301, 400, 401, 403, 404, 409, 422, 501, 505] {
         let server = ScriptedTransport::new([Exchange::respond(status).body("why").stall()]);
         let timer = ManualTimer::new();
@@ -52,7 +52,7 @@ fn a_refusal_that_is_not_worth_a_retry_passes_through_untouched() {
 
 /// Row 108.
 #[test]
-fn a_refusal_the_check_calls_final_is_handed_on_whole() {
+fn a_final_error_response_is_returned_with_its_body() {
     let server = ScriptedTransport::new([Exchange::respond(429)
         .header("x-should-retry", "true")
         .body("insufficient")
@@ -72,7 +72,7 @@ fn a_refusal_the_check_calls_final_is_handed_on_whole() {
 
 /// Row 110: the body is too large, stalls, or breaks off; the status is never lost to that.
 #[test]
-fn a_refusal_is_read_within_bounds_and_its_status_never_masked() {
+fn an_error_body_is_read_within_limits_and_never_hides_the_status() {
     let endless = (0..200).fold(Exchange::respond(500), |e, _| e.body(vec![b'x'; 1024]));
     let table = [
         ("more than is read, and no end", endless.stall(), 64 * 1024, Duration::ZERO),
@@ -99,7 +99,7 @@ fn a_refusal_is_read_within_bounds_and_its_status_never_masked() {
 }
 
 #[test]
-fn a_refusal_is_not_read_past_the_deadline() {
+fn an_error_body_is_not_read_past_the_deadline() {
     let server = ScriptedTransport::new([Exchange::respond(500).body("so far").stall()]);
     let timer = ManualTimer::new();
     let mut request = request();
