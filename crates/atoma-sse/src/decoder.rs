@@ -34,6 +34,7 @@ pub struct Decoder {
     position: Position,
     limits: Limits,
     accepts_error_field: bool,
+    accepts_bare_json: bool,
     builder: EventBuilder,
     partial_line: PartialLine,
     retry: Option<u64>,
@@ -57,6 +58,17 @@ impl Decoder {
     #[must_use]
     pub fn accept_error_field(mut self, accept: bool) -> Self {
         self.accepts_error_field = accept;
+        self
+    }
+
+    /// Sets whether a line that begins with `{` or `[` is read as data.
+    ///
+    /// Some gateways lose the `data:` in front of JSON. To the standard such a line is an unknown
+    /// field, which is ignored, and its content would be lost; the default is `false`. No field name
+    /// begins with either character.
+    #[must_use]
+    pub fn accept_bare_json(mut self, accept: bool) -> Self {
+        self.accepts_bare_json = accept;
         self
     }
 
@@ -257,13 +269,23 @@ impl Decoder {
                     self.builder.append_data(value, self.limits.event)?;
                 }
             } else if line[0] != b':' && !self.builder.is_skipped() {
-                let (name, value) = line::split(line);
-                if let Some(field) = self.begin_field(FieldName::named(name))? {
-                    self.apply(field, value)?;
+                if self.is_bare_json(line) {
+                    self.builder.begin_data(self.limits.event)?;
+                    self.builder.append_data(line, self.limits.event)?;
+                } else {
+                    let (name, value) = line::split(line);
+                    if let Some(field) = self.begin_field(FieldName::named(name))? {
+                        self.apply(field, value)?;
+                    }
                 }
             }
             *input = rest;
         }
+    }
+
+    /// Returns whether a line is data although it has no field name.
+    fn is_bare_json(&self, line: &[u8]) -> bool {
+        self.accepts_bare_json && matches!(line.first(), Some(b'{' | b'['))
     }
 
     /// Takes the line end at the front: CR LF, LF or CR.

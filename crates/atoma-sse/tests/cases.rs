@@ -141,6 +141,28 @@ fn an_error_field_is_read_only_if_accepted() {
 }
 
 #[test]
+fn json_without_a_field_name_is_read_only_if_accepted() {
+    let stream = b"{\"a\": 1}\n\ndata: 2\n[3]\n\n{\nid: 7\n}\n\n {\"b\": 4}\n\ndata: 5\n\n";
+    check(
+        &Decoder::new().accept_bare_json(true),
+        &[(
+            "on",
+            stream,
+            &["message/: {\"a\": 1}", "message/: 2\n[3]", "message/7: {", "message/7: 5"],
+        )],
+    );
+    check(&Decoder::new(), &[("off", stream, &["message/: 2", "message/7: 5"])]);
+    let limited = Decoder::with_limits(Limits::new().line(8).event(5)).accept_bare_json(true);
+    check(
+        &limited,
+        &[
+            ("within both limits", b"{\"a\"}\n\n", &["message/: {\"a\"}"]),
+            ("larger than an event", b"{\"ab\"}\n\ndata: 1\n\n", &["event!", "message/: 1"]),
+        ],
+    );
+}
+
+#[test]
 fn a_line_larger_than_its_limit() {
     check(
         &Decoder::with_limits(Limits::new().line(8)),

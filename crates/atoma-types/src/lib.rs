@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod any_response;
 mod base64;
 mod chat;
 mod completions;
@@ -20,7 +19,6 @@ mod text_input;
 mod validate;
 mod wire;
 
-pub use any_response::AnyResponse;
 pub use chat::chunk::{ChatCompletionChunk, ChatCompletionChunkChoice, ChatCompletionChunkDelta};
 pub use chat::content::{Content, ContentPart, ImageDetail, ImageUrl, ImageUrlPart, TextPart};
 pub use chat::continuation::{Continuation, UsageReport};

@@ -40,7 +40,7 @@ impl BodyFormat {
 /// A decoder for the event streams of model servers: some write `error: {…}` as a field.
 pub(crate) fn event_decoder(event_limit: usize) -> Decoder {
     let limits = Limits::new().line(event_limit).event(event_limit);
-    Decoder::with_limits(limits).accept_error_field(true)
+    Decoder::with_limits(limits).accept_error_field(true).accept_bare_json(true)
 }
 
 /// Returns `body` without a byte-order mark and leading white space.

@@ -1,5 +1,5 @@
 use crate::{Call, Json, core::Core};
-use atoma_types::AnyResponse;
+use serde_json::Value;
 use std::sync::Arc;
 
 /// The list of models for OpenRouter; [`Client::open_router`](crate::Client::open_router) returns it.
@@ -18,7 +18,7 @@ impl OpenRouter {
     ///
     /// ```
     /// # async fn run(client: atoma::Client) -> atoma::Result<()> {
-    /// println!("{}", client.open_router().models().await?.value());
+    /// println!("{}", client.open_router().models().await?.into_inner());
     /// # Ok(())
     /// # }
     /// ```
@@ -27,7 +27,7 @@ impl OpenRouter {
     ///
     /// Every [`Error`](crate::Error).
     #[doc(alias = "open_router_models_list")]
-    pub fn models(&self) -> Call<Json<AnyResponse>> {
+    pub fn models(&self) -> Call<Json<Value>> {
         Call::get(&self.core, "/open_router/models", Json::new(1))
     }
 }

@@ -53,7 +53,7 @@ impl Decoder {
             return ends;
         }
         if self.position == Position::LineStart {
-            if self.builder.is_skipped() {
+            if self.builder.is_skipped() || self.is_bare_json(&[byte]) {
                 return false;
             }
             self.builder.release();
@@ -97,6 +97,12 @@ impl Decoder {
                 self.builder.begin_data(self.limits.event)?;
                 self.position = Position::Data;
                 self.continue_data(value)
+            }
+            _ if self.is_bare_json(part) => {
+                // The line is its own value: it is at the place after a colon and a space.
+                self.builder.begin_data(self.limits.event)?;
+                self.position = Position::Data;
+                self.continue_line(part)
             }
             _ => {
                 self.position = Position::Name;
