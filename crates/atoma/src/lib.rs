@@ -44,6 +44,8 @@ mod runtime;
 mod server_url;
 mod stream_stats;
 mod stream_views;
+#[cfg(feature = "verify")]
+mod verification;
 
 pub use api_key::{ApiKey, ApiKeyProvider};
 pub use batch::{Batch, batch};
@@ -68,6 +70,15 @@ pub use rate_limits::{RateLimit, RateLimits};
 pub use reply::{Metadata, Reply};
 pub use stream_stats::StreamStats;
 pub use stream_views::{ChatEventStream, TextStream};
+
+#[cfg(feature = "verify")]
+#[cfg_attr(docsrs, doc(cfg(feature = "verify")))]
+pub use verification::Verification;
+
+/// Verification of signed text, from `atoma-verify`.
+#[cfg(feature = "verify")]
+#[cfg_attr(docsrs, doc(cfg(feature = "verify")))]
+pub use atoma_verify as verify;
 
 /// The models of the API, from `atoma-types`.
 pub use atoma_types as types;

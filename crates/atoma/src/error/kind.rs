@@ -65,6 +65,9 @@ pub enum ErrorKind {
     UnexpectedResponse,
     /// An [inspector](crate::Inspect) of the client rejected the response.
     Rejected,
+    /// The response is not signed as required: see
+    /// [`Error::is_untrusted`](crate::Error::is_untrusted).
+    Untrusted,
     /// Any other failure: a local resource is used up, or a custom transport failed.
     Other,
 }
@@ -109,6 +112,7 @@ impl fmt::Display for ErrorKind {
             Self::TooLarge => "too large",
             Self::UnexpectedResponse => "unexpected response",
             Self::Rejected => "rejected",
+            Self::Untrusted => "untrusted",
             Self::Other => "other",
         })
     }

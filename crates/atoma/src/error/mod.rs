@@ -100,6 +100,7 @@ impl Error {
             Kind::Stalled { first: true, .. } => ErrorKind::Timeout(Phase::Head),
             Kind::Stalled { first: false, .. } => ErrorKind::Timeout(Phase::Idle),
             Kind::TooLarge(..) => ErrorKind::TooLarge,
+            Kind::Rejected(_) if self.is_untrusted() => ErrorKind::Untrusted,
             Kind::Rejected(_) => ErrorKind::Rejected,
         }
     }
@@ -114,6 +115,24 @@ impl Error {
     /// or the method to call instead.
     pub fn is_invalid_request(&self) -> bool {
         matches!(self.0.kind, Kind::InvalidRequest(_) | Kind::Misuse(_))
+    }
+
+    /// Returns true if the response was not trusted: its signature is missing, wrong, or by a signer
+    /// that was not expected. Never retried. Needs the feature `verify`; false without it.
+    pub fn is_untrusted(&self) -> bool {
+        #[cfg(feature = "verify")]
+        return self.rejection().is_some_and(|source| source.is::<atoma_verify::VerifyError>());
+        #[cfg(not(feature = "verify"))]
+        false
+    }
+
+    /// Returns the error of the inspector that rejected the response.
+    #[cfg_attr(not(feature = "verify"), allow(dead_code, reason = "only verification asks"))]
+    pub(crate) fn rejection(&self) -> Option<&(dyn std::error::Error + Send + Sync + 'static)> {
+        match &self.0.kind {
+            Kind::Rejected(source) => Some(&**source),
+            _ => None,
+        }
     }
 
     /// Returns true if the server reported an error: by a status that is not a 2xx, or inside a 200.

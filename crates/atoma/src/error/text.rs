@@ -37,6 +37,7 @@ impl fmt::Display for Error {
             Kind::TooLarge(Limit::Event, limit) => {
                 write!(f, "event too large: more than {limit} bytes (max_event_size)")
             }
+            Kind::Rejected(_) if self.is_untrusted() => f.write_str("response not trusted"),
             Kind::Rejected(_) => f.write_str("response rejected by an inspector"),
         }?;
         self.write_attempts(f)

@@ -1,0 +1,170 @@
+//! Checks who signed the exact text of each response.
+
+use crate::{CallInfo, Client, ClientBuilder, Error, Inspect, InspectCall, Reply, ResponseStream};
+use atoma_transport::BoxError;
+use atoma_types::StreamModel;
+use atoma_verify::{Receipt, StreamVerifier, Verified, Verifier, VerifyError};
+use http::Extensions;
+use std::{
+    borrow::Cow,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// The paths whose responses the nodes sign.
+const SIGNED: [&str; 4] =
+    ["/chat/completions", "/completions", "/embeddings", "/images/generations"];
+
+/// The verification of a client's responses: a [`Verifier`], and whether to keep receipts.
+///
+/// ```
+/// use atoma::{Client, Verification, verify::Verifier};
+///
+/// # fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let node: atoma::verify::SuiAddress =
+///     "0x29dfbf688abce7ab43bb8e70cae158ae961196e721440f515482f8ba1684390f".parse()?;
+/// let client = Client::builder()
+///     .api_key("sk-secret")
+///     .verify(Verification::new(Verifier::pinned([node])?).keep_receipts(true))
+///     .build()?;
+/// # Ok(())
+/// # }
+/// # run().unwrap();
+/// ```
+#[derive(Clone, Debug)]
+pub struct Verification {
+    verifier: Verifier,
+    keep_receipts: bool,
+}
+
+impl Verification {
+    /// Checks responses with this verifier.
+    pub fn new(verifier: Verifier) -> Self {
+        Self { verifier, keep_receipts: false }
+    }
+
+    /// Sets whether the exact text of each response is kept as a [`Receipt`]. Default false.
+    #[must_use]
+    pub fn keep_receipts(mut self, keep: bool) -> Self {
+        self.keep_receipts = keep;
+        self
+    }
+}
+
+impl From<Verifier> for Verification {
+    fn from(verifier: Verifier) -> Self {
+        Self::new(verifier)
+    }
+}
+
+impl ClientBuilder {
+    /// Checks the signature of every response of chat, completions, embeddings and images; one that
+    /// is missing, wrong or by another signer is an error for which [`Error::is_untrusted`] is true.
+    ///
+    /// A chunk of a stream is checked before it is returned, unless the verifier has another
+    /// [mode](atoma_verify::Mode). What a passed check proves, and what it does not, is written in
+    /// the documentation of [`atoma_verify`]. Default: nothing is checked.
+    #[must_use]
+    pub fn verify(self, verification: impl Into<Verification>) -> Self {
+        self.inspect(verification.into())
+    }
+}
+
+impl Client {
+    /// Returns a client that checks every response, as [`ClientBuilder::verify`] describes. It shares
+    /// connections and settings with this one.
+    ///
+    /// ```
+    /// # async fn run(client: atoma::Client, request: atoma::ChatCompletionRequest) -> atoma::Result<()> {
+    /// use atoma::verify::Verifier;
+    ///
+    /// let verified = client.verified(Verifier::trust_on_first_use());
+    /// let reply = verified.chat().create(request).await?;
+    /// println!("{}", reply.verified().expect("the client checks every response"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn verified(&self, verification: impl Into<Verification>) -> Self {
+        self.inspected(verification.into())
+    }
+}
+
+impl<T> Reply<T> {
+    /// Returns who signed the response; `None` if the client does not verify.
+    pub fn verified(&self) -> Option<&Verified> {
+        self.metadata().extensions().get()
+    }
+
+    /// Returns the receipt: the exact text with its signature, to be checked again offline. `None`
+    /// unless the client [keeps receipts](Verification::keep_receipts).
+    pub fn receipt(&self) -> Option<&Receipt> {
+        self.metadata().extensions().get()
+    }
+}
+
+impl<M: StreamModel> ResponseStream<M> {
+    /// Returns who signed the stream; `None` before its end, and if the client does not verify.
+    pub fn verified(&self) -> Option<&Verified> {
+        self.metadata().extensions().get()
+    }
+
+    /// Returns the receipt of the stream; `None` before its end, and unless the client
+    /// [keeps receipts](Verification::keep_receipts).
+    pub fn receipt(&self) -> Option<&Receipt> {
+        self.metadata().extensions().get()
+    }
+}
+
+impl Error {
+    /// Returns why the signature of the response was not accepted, if that is the error.
+    ///
+    /// The [partial](Self::partial) response of such an error, and of every other, is unverified as
+    /// a whole: with the default [mode](atoma_verify::Mode) each chunk in it was checked alone.
+    pub fn trust_failure(&self) -> Option<&VerifyError> {
+        self.rejection()?.downcast_ref()
+    }
+}
+
+impl Inspect for Verification {
+    fn begin(&self, call: &CallInfo<'_>) -> Option<Box<dyn InspectCall>> {
+        if !SIGNED.contains(&call.path) {
+            return None;
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let receipt = self.keep_receipts.then(|| Receipt::new(call.body, now));
+        Some(Box::new(VerifyCall { stream: self.verifier.stream(), receipt }))
+    }
+}
+
+/// The verification of one call. A body that is not streamed is a stream of one chunk.
+struct VerifyCall {
+    stream: StreamVerifier,
+    receipt: Option<Receipt>,
+}
+
+impl VerifyCall {
+    fn check(&mut self, text: &str) -> Result<(), VerifyError> {
+        self.stream.check(text)?;
+        self.receipt.as_mut().map_or(Ok(()), |receipt| receipt.add_text(text))
+    }
+}
+
+impl InspectCall for VerifyCall {
+    fn body<'a>(&mut self, body: &'a [u8]) -> Result<Cow<'a, [u8]>, BoxError> {
+        self.check(std::str::from_utf8(body)?)?;
+        Ok(Cow::Borrowed(body))
+    }
+
+    fn event<'a>(&mut self, data: &'a str) -> Result<Cow<'a, str>, BoxError> {
+        self.check(data)?;
+        Ok(Cow::Borrowed(data))
+    }
+
+    fn finish(&mut self, extensions: &mut Extensions) -> Result<(), BoxError> {
+        extensions.insert(self.stream.finish()?);
+        if let Some(receipt) = self.receipt.take() {
+            extensions.insert(receipt);
+        }
+        Ok(())
+    }
+}

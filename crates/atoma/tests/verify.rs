@@ -1,0 +1,219 @@
+//! A client that verifies returns nothing that was not signed as required.
+
+mod support;
+
+use atoma::{
+    Client, CompletionRequest, EmbeddingRequest, ErrorKind, ImageRequest, Verification,
+    transport::{Body, Request, transport_fn},
+    verify::{Mode, Receipt, SigningKey, SuiAddress, Verifier, VerifyErrorKind},
+};
+use futures::FutureExt;
+use serde_json::json;
+use support::{chunk, last_chunk, request};
+
+fn client(content_type: &'static str, body: impl Into<String>) -> Client {
+    let body = body.into();
+    let transport = transport_fn(move |_: Request| {
+        let response = http::Response::builder().header("content-type", content_type);
+        let response = response.body(Body::from(body.clone())).unwrap();
+        async move { Ok(response) }
+    });
+    let builder = Client::builder().api_key("sk-test").server_url("http://localhost:1");
+    builder.transport(transport).build().unwrap()
+}
+
+fn json(body: impl Into<String>) -> Client {
+    client("application/json", body)
+}
+
+fn stream(chunks: &[String]) -> Client {
+    let events: String = chunks.iter().map(|chunk| format!("data: {chunk}\n\n")).collect();
+    client("text/event-stream", events)
+}
+
+fn now<T>(call: impl Future<Output = T>) -> T {
+    call.now_or_never().expect("the response is there")
+}
+
+fn node() -> SigningKey {
+    SigningKey::test()
+}
+
+fn other() -> SigningKey {
+    SigningKey::ed25519([9; 32])
+}
+
+fn pinned() -> Verifier {
+    Verifier::pinned([node().address()]).unwrap()
+}
+
+fn completion() -> String {
+    json!({"id": "c", "object": "chat.completion", "model": "m",
+        "choices": [{"index": 0, "message": {"content": "hello"}, "finish_reason": "stop"}]})
+    .to_string()
+}
+
+fn chunks(key: &SigningKey) -> Vec<String> {
+    let texts = [chunk("he"), chunk("llo"), last_chunk()];
+    texts.map(|text| key.sign_json(&text.to_string()).unwrap()).into()
+}
+
+#[test]
+fn a_signed_response_carries_its_signer() {
+    let signed = node().sign_json(&completion()).unwrap();
+    for (name, verifier, is_pinned) in [
+        ("pinned", pinned(), true),
+        ("any signer", Verifier::any_signer(), false),
+        ("first signer", Verifier::trust_on_first_use(), false),
+    ] {
+        let reply =
+            now(json(signed.clone()).verified(verifier).chat().create(request())).expect(name);
+        let verified = reply.verified().expect(name);
+        assert_eq!(
+            (verified.signer(), verified.is_pinned()),
+            (node().address(), is_pinned),
+            "{name}"
+        );
+        assert!(reply.receipt().is_none(), "{name}");
+    }
+    let plain = now(json(signed).chat().create(request())).unwrap();
+    assert!(plain.verified().is_none());
+}
+
+#[test]
+fn every_signed_resource_is_verified() {
+    let embedding =
+        json!({"object": "list", "data": [{"index": 0, "embedding": [1.0]}], "model": "m"});
+    let image = json!({"created": 1, "data": [{"b64_json": "aGk="}]});
+    let text = json!({"id": "c", "choices": [{"index": 0, "text": "a", "finish_reason": "stop"}]});
+    for is_signed in [true, false] {
+        let sign = |value: &serde_json::Value| match is_signed {
+            true => node().sign_json(&value.to_string()).unwrap(),
+            false => value.to_string(),
+        };
+        let client = |value| json(sign(value)).verified(pinned());
+        let embeddings =
+            now(client(&embedding).embeddings().create(EmbeddingRequest::new("m", "a")));
+        let images = client(&image).images().generate(ImageRequest::new("m", "a").n(1).size("8x8"));
+        let completions = client(&text).completions().create(CompletionRequest::new("m", "a"));
+        let outcomes = [
+            embeddings.map(|reply| reply.verified().is_some()),
+            now(images).map(|reply| reply.verified().is_some()),
+            now(completions).map(|reply| reply.verified().is_some()),
+        ];
+        for outcome in outcomes {
+            assert_eq!(outcome.is_ok_and(|is_verified| is_verified), is_signed);
+        }
+    }
+    // Nodes do not sign these.
+    let models = json(r#"{"object": "list", "data": []}"#).verified(pinned());
+    assert!(now(models.models().list()).is_ok());
+}
+
+#[test]
+fn what_is_not_signed_as_required_is_untrusted() {
+    let signed = node().sign_json(&completion()).unwrap();
+    let by_other = other().sign_json(&completion()).unwrap();
+    for (name, body, kind) in [
+        ("unsigned", completion(), VerifyErrorKind::MissingSignature),
+        ("altered", signed.replace("hello", "hallo"), VerifyErrorKind::HashMismatch),
+        ("another signer", by_other, VerifyErrorKind::UnknownSigner),
+    ] {
+        let error = now(json(body).verified(pinned()).chat().create(request())).expect_err(name);
+        assert!(error.is_untrusted() && !error.is_retryable(), "{name}");
+        assert_eq!(error.kind(), ErrorKind::Untrusted, "{name}");
+        assert_eq!(error.trust_failure().unwrap().kind(), kind, "{name}");
+        assert!(error.to_string().starts_with("response not trusted"), "{name}: {error}");
+        assert!(!format!("{error:?}").contains("hallo"), "{name}");
+    }
+}
+
+#[test]
+fn each_chunk_is_checked_before_it_is_returned() {
+    let good = chunks(&node());
+    let mut bad = good.clone();
+    bad[1] = bad[1].replace("llo", "lla");
+    let mut mixed = good.clone();
+    mixed[1] = chunks(&other())[1].clone();
+
+    let mut whole = now(stream(&good).verified(pinned()).chat().stream(request())).unwrap();
+    let mut text = String::new();
+    while let Some(chunk) = now(whole.try_next()).unwrap() {
+        assert!(whole.verified().is_none(), "verified at the end only");
+        text.push_str(&chunk.text());
+    }
+    assert_eq!((text.as_str(), whole.verified().unwrap().signer()), ("hello", node().address()));
+
+    for (name, chunks, verifier) in
+        [("altered", &bad, pinned()), ("another signer", &mixed, Verifier::any_signer())]
+    {
+        let mut stream = now(stream(chunks).verified(verifier).chat().stream(request())).unwrap();
+        assert_eq!(now(stream.try_next()).unwrap().unwrap().text(), "he", "{name}");
+        let error = now(stream.try_next()).unwrap_err();
+        assert!(error.is_untrusted(), "{name}: {error}");
+        assert_eq!(error.partial().unwrap().text(), "he", "{name}: checked chunks only");
+        assert!(now(stream.into_response()).unwrap_err().is_untrusted(), "{name}");
+    }
+}
+
+#[test]
+fn cheaper_modes_find_a_forged_chunk_at_the_end() {
+    let mut forged = chunks(&node());
+    // The hash fits, the signature is of another text.
+    let signature = |text: &str| {
+        let value: serde_json::Value = serde_json::from_str(text).unwrap();
+        value["signature"].as_str().unwrap().to_owned()
+    };
+    forged[2] = forged[2].replace(&signature(&forged[2]), &signature(&forged[0]));
+    for mode in [Mode::EveryChunk, Mode::Sample { every: 100 }, Mode::AtEnd] {
+        let verifier = pinned().mode(mode);
+        let stream = now(stream(&forged).verified(verifier).chat().stream(request())).unwrap();
+        let error = now(stream.into_response()).unwrap_err();
+        assert!(error.is_untrusted(), "{mode:?}: {error}");
+    }
+}
+
+#[test]
+fn one_conversation_has_one_signer() {
+    let verifier = Verifier::trust_on_first_use();
+    let by = |key: SigningKey| json(key.sign_json(&completion()).unwrap());
+    let first = now(by(node()).verified(verifier.clone()).chat().create(request()));
+    assert!(first.is_ok());
+    let second = now(by(other()).verified(verifier).chat().create(request())).unwrap_err();
+    assert_eq!(second.trust_failure().unwrap().kind(), VerifyErrorKind::SignerChanged);
+}
+
+#[test]
+fn a_receipt_is_checked_again_without_a_client() {
+    let keep = || Verification::new(pinned()).keep_receipts(true);
+    let reply = now(json(node().sign_json(&completion()).unwrap())
+        .verified(keep())
+        .chat()
+        .create(request()))
+    .unwrap();
+    let saved = reply.receipt().unwrap().to_json();
+
+    let receipt = Receipt::from_json(&saved).unwrap();
+    assert_eq!(receipt.check(&pinned()).unwrap().signer(), node().address());
+    let stranger = Verifier::pinned([other().address()]).unwrap();
+    assert_eq!(receipt.check(&stranger).unwrap_err().kind(), VerifyErrorKind::UnknownSigner);
+    assert!(
+        Receipt::from_json(&saved.replace("hello", "hallo"))
+            .and_then(|receipt| receipt.check(&pinned()))
+            .is_err()
+    );
+
+    let mut stream =
+        now(stream(&chunks(&node())).verified(keep()).chat().stream(request())).unwrap();
+    while now(stream.try_next()).unwrap().is_some() {}
+    assert_eq!(stream.receipt().unwrap().len(), 3);
+    assert!(stream.receipt().unwrap().check(&pinned()).is_ok());
+}
+
+#[test]
+fn an_address_is_a_pin() {
+    let address: SuiAddress = node().address().to_string().parse().unwrap();
+    let client = json(node().sign_json(&completion()).unwrap());
+    let verified = client.verified(Verifier::pinned([address]).unwrap());
+    assert!(now(verified.chat().create(request())).is_ok());
+}
