@@ -121,7 +121,7 @@ impl Error {
     /// that was not expected. Never retried. Needs the feature `verify`; false without it.
     pub fn is_untrusted(&self) -> bool {
         #[cfg(feature = "verify")]
-        return self.rejection().is_some_and(|source| source.is::<atoma_verify::VerifyError>());
+        return self.trust_failure().is_some();
         #[cfg(not(feature = "verify"))]
         false
     }
