@@ -3,22 +3,48 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 use serde_json::Value;
 
-/// How an answer departs from the proxy's usual manner.
+use crate::tampering::Tampering;
+
+/// How a response differs from the proxy's normal one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Behavior {
+    pub(crate) path: PathFilter,
     pub(crate) fault: Option<Fault>,
     pub(crate) hold_after: Option<usize>,
     pub(crate) done: bool,
     pub(crate) unsigned: bool,
+    /// From which event on, and how.
+    pub(crate) tampering: Option<(usize, Tampering)>,
     pub(crate) without_finish_reason: bool,
     pub(crate) usage: UsagePlace,
-    pub(crate) silence_is_silent: bool,
-    pub(crate) pace: Option<Duration>,
+    pub(crate) no_keep_alive: bool,
+    pub(crate) event_interval: Option<Duration>,
     pub(crate) delay_first_event: Duration,
-    pub(crate) pieces_of: Option<usize>,
+    pub(crate) chunk_size: Option<usize>,
     pub(crate) per_event_write: bool,
     pub(crate) head: HeadTiming,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// The paths whose requests get the response.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum PathFilter {
+    #[default]
+    Any,
+    /// Paths that end with this.
+    Suffix(String),
+    /// The confidential endpoints.
+    Confidential,
+}
+
+impl PathFilter {
+    pub(crate) fn accepts(&self, path: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Suffix(suffix) => path.ends_with(suffix.as_str()),
+            Self::Confidential => path.contains("/confidential/"),
+        }
+    }
 }
 
 /// Where a stream reports its usage.
@@ -31,16 +57,16 @@ pub(crate) enum UsagePlace {
     Nowhere,
 }
 
-/// When the head of the response is sent.
+/// When the response's head is sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum HeadTiming {
     #[default]
-    AtOnce,
+    Immediate,
     After(Duration),
     Never,
 }
 
-/// What goes wrong in the body, and when.
+/// A failure in the body: when it happens, and what happens then.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Fault {
     pub(crate) after: After,
@@ -55,7 +81,7 @@ pub(crate) enum After {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Then {
-    /// The body ends as if it were whole.
+    /// The body ends as if it were complete.
     End,
     /// The connection is closed without the end of the body.
     Close,
@@ -63,8 +89,8 @@ pub(crate) enum Then {
     Reset,
     /// An error object as an event, then the end.
     Error(Value),
-    /// Keep-alive comments for ever.
-    Silence,
-    /// Nothing for ever.
+    /// Keep-alive comments forever.
+    KeepAlive,
+    /// Nothing forever.
     Stall,
 }

@@ -9,10 +9,10 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::body_script::{Flow, Step};
-use crate::connection::{HangUp, Line};
+use crate::hang_up::{HangUp, HangUpRequest};
 use crate::state::Exchange;
 
-/// The thin skin around a flow: waits, comments and hangs up as its steps say.
+/// The body of a response: waits, sends comments and hangs up as the steps of its flow say.
 pub(crate) struct ScriptedBody {
     flow: Flow,
     length: Option<u64>,
@@ -21,11 +21,11 @@ pub(crate) struct ScriptedBody {
     pause: Option<Pause>,
     sleep: Option<Pin<Box<Sleep>>>,
     held: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    line: Arc<Line>,
+    hang_up_request: Arc<HangUpRequest>,
     exchange: Exchange,
 }
 
-/// A silence: how long it lasts (`None`: for ever), and whether comments fill it.
+/// A pause: how long it lasts (`None`: forever), and how often a comment interrupts it (`None`: never).
 #[derive(Clone, Copy)]
 struct Pause {
     until: Option<Instant>,
@@ -37,7 +37,7 @@ impl ScriptedBody {
         flow: Flow,
         length: Option<u64>,
         keep_alive: Option<Duration>,
-        line: Arc<Line>,
+        hang_up_request: Arc<HangUpRequest>,
         exchange: Exchange,
     ) -> Self {
         Self {
@@ -48,7 +48,7 @@ impl ScriptedBody {
             pause: None,
             sleep: None,
             held: None,
-            line,
+            hang_up_request,
             exchange,
         }
     }
@@ -79,7 +79,7 @@ impl ScriptedBody {
 
     fn hang_up<T>(&mut self, how: HangUp, context: &Context<'_>) -> Poll<T> {
         self.exchange.finish();
-        self.line.hang_up(how);
+        self.hang_up_request.set(how);
         context.waker().wake_by_ref();
         Poll::Pending
     }
@@ -119,7 +119,7 @@ impl Body for ScriptedBody {
                     self.held = Some(Box::pin(self.exchange.released()));
                     self.pause = Some(Pause { until: None, comments });
                 }
-                Step::Silence => self.pause = Some(Pause { until: None, comments }),
+                Step::KeepAlive => self.pause = Some(Pause { until: None, comments }),
                 Step::Stall => self.pause = Some(Pause { until: None, comments: None }),
                 Step::End => {
                     self.exchange.finish();

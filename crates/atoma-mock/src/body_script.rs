@@ -1,28 +1,28 @@
 use std::collections::VecDeque;
-use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::json;
 
 use crate::behavior::{After, Behavior, Fault, Then};
-use crate::render::Chunks;
+use crate::event::event;
+use crate::node::NodeOutput;
 
-/// What to do next with a connection: the course of one body, decided without touching it.
+/// One step in sending a body, decided without touching the connection.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Step {
     Send(Bytes),
-    /// Let what was sent reach the socket before the next step.
+    /// Write everything to the socket before the next step.
     Flush,
-    /// Send nothing but keep-alive comments for so long.
+    /// Send nothing but keep-alive comments for this long.
     Pause(Duration),
-    /// Send nothing but keep-alive comments until the server is told to go on.
+    /// Send nothing but keep-alive comments until the server is released.
     Hold,
-    /// Send nothing but keep-alive comments for ever.
-    Silence,
-    /// Send nothing for ever.
+    /// Send nothing but keep-alive comments forever.
+    KeepAlive,
+    /// Send nothing forever.
     Stall,
-    /// End the body in good order.
+    /// End the body normally.
     End,
     /// Close the connection without the end of the body.
     Close,
@@ -33,12 +33,12 @@ pub(crate) enum Step {
 /// Where the events of a body come from.
 #[derive(Debug)]
 pub(crate) enum Source {
-    Chunks(Box<Chunks>),
+    Node(Box<NodeOutput>),
     Pieces(VecDeque<Bytes>),
 }
 
 impl Source {
-    /// A body that is sent as it is, in one piece.
+    /// A body that is sent unchanged, in one piece.
     pub(crate) fn whole(body: impl Into<Bytes>) -> Self {
         Self::Pieces(VecDeque::from([body.into()]))
     }
@@ -59,19 +59,19 @@ impl Source {
 
     fn next(&mut self) -> Option<Bytes> {
         match self {
-            Self::Chunks(chunks) => chunks.next().map(|chunk| event(&chunk).into()),
+            Self::Node(output) => output.next().map(|chunk| event(&chunk).into()),
             Self::Pieces(pieces) => pieces.pop_front(),
         }
     }
 }
 
-/// Turns events into steps: paced, cut into pieces, and broken off where the script says so.
+/// Turns events into steps: spaced in time, split into pieces, and interrupted where the script says so.
 #[derive(Debug)]
 pub(crate) struct Flow {
     source: Source,
-    pace: Duration,
+    event_interval: Duration,
     delay_first_event: Duration,
-    pieces_of: Option<usize>,
+    chunk_size: Option<usize>,
     per_event_write: bool,
     fault: Option<Fault>,
     hold_after: Option<usize>,
@@ -82,13 +82,18 @@ pub(crate) struct Flow {
 }
 
 impl Flow {
-    /// `pace` is the server's own, for an answer that has none.
-    pub(crate) fn new(source: Source, behavior: &Behavior, pace: Duration, stream: bool) -> Self {
+    /// `event_interval` is the server's, for a response that sets none.
+    pub(crate) fn new(
+        source: Source,
+        behavior: &Behavior,
+        event_interval: Duration,
+        stream: bool,
+    ) -> Self {
         Self {
             source,
-            pace: behavior.pace.unwrap_or(pace),
+            event_interval: behavior.event_interval.unwrap_or(event_interval),
             delay_first_event: behavior.delay_first_event,
-            pieces_of: behavior.pieces_of,
+            chunk_size: behavior.chunk_size,
             per_event_write: behavior.per_event_write,
             fault: behavior.fault.clone(),
             hold_after: behavior.hold_after,
@@ -99,21 +104,21 @@ impl Flow {
         }
     }
 
-    /// The next step. The last one is `Silence`, `Stall`, `End`, `Close` or `Reset`; it is repeated
-    /// for ever.
+    /// The next step. The last one is `KeepAlive`, `Stall`, `End`, `Close` or `Reset`; it is repeated
+    /// forever.
     pub(crate) fn next(&mut self) -> Step {
         while self.steps.is_empty() {
             self.plan();
         }
         match self.steps.front() {
-            Some(last @ (Step::Silence | Step::Stall | Step::End | Step::Close | Step::Reset)) => {
-                last.clone()
-            }
+            Some(
+                last @ (Step::KeepAlive | Step::Stall | Step::End | Step::Close | Step::Reset),
+            ) => last.clone(),
             _ => self.steps.pop_front().unwrap_or(Step::End),
         }
     }
 
-    /// Whether the body is cut off before its end, so that no length can be promised for it.
+    /// Whether the body ends early, so that its length cannot be announced.
     pub(crate) fn ends_early(&self) -> bool {
         matches!(&self.fault, Some(Fault { then: Then::End | Then::Error(_), .. }))
     }
@@ -134,12 +139,12 @@ impl Flow {
         let Some(event) = next else {
             return self.steps.push_back(Step::End);
         };
-        let pause = if self.events == 0 { self.delay_first_event } else { self.pace };
+        let pause = if self.events == 0 { self.delay_first_event } else { self.event_interval };
         if !pause.is_zero() {
             self.steps.push_back(Step::Pause(pause));
         }
         self.events += 1;
-        match self.pieces_of {
+        match self.chunk_size {
             None => self.piece(event, self.per_event_write),
             Some(size) => {
                 let mut rest = event;
@@ -179,7 +184,7 @@ impl Flow {
             }
             Then::Close => self.steps.push_back(Step::Close),
             Then::Reset => self.steps.push_back(Step::Reset),
-            Then::Silence => self.steps.push_back(Step::Silence),
+            Then::KeepAlive => self.steps.push_back(Step::KeepAlive),
             Then::Stall => self.steps.push_back(Step::Stall),
             Then::Error(error) => {
                 let error = event(&json!({ "error": error }));
@@ -189,12 +194,7 @@ impl Flow {
     }
 }
 
-/// One server-sent event.
-pub(crate) fn event(data: &impl fmt::Display) -> String {
-    format!("data: {data}\n\n")
-}
-
-/// The places after each blank line, however its lines end.
+/// The places after each blank line, whatever ends the lines.
 fn ends_of_events(body: &[u8]) -> Vec<usize> {
     let mut ends = Vec::new();
     let mut line_is_empty = false;
@@ -220,10 +220,10 @@ mod tests {
     use crate::response::Response;
     use proptest::prelude::*;
 
-    /// The course of the events `a`, `b`, `c` under an answer's behavior, in short.
-    fn course(answer: &Response) -> String {
+    /// The steps of the events `aa`, `bb`, `cc` under a response's behavior, in short.
+    fn course(response: &Response) -> String {
         let source = Source::Pieces(["aa", "bb", "cc"].map(Bytes::from).into());
-        run(Flow::new(source, &answer.behavior, Duration::ZERO, true))
+        run(Flow::new(source, &response.behavior, Duration::ZERO, true))
     }
 
     fn run(mut flow: Flow) -> String {
@@ -245,60 +245,68 @@ mod tests {
     }
 
     #[test]
-    fn each_quirk_takes_its_course() {
-        let usual = Response::default;
+    fn each_behavior_has_its_steps() {
+        let normal = Response::default;
         let ms = Duration::from_millis;
-        for (name, answer, wanted) in [
-            ("plain", usual(), "aa bb cc End"),
-            ("done", usual().done(), "aa bb cc data: [DONE] End"),
-            ("cut", usual().truncate_after_events(2), "aa bb End"),
-            ("cut, done", usual().done().truncate_after_events(2), "aa bb End"),
-            ("cut at once", usual().truncate_after_events(0), "End"),
-            ("cut at the end", usual().truncate_after_events(3), "aa bb cc End"),
-            ("cut too late", usual().done().truncate_after_events(9), "aa bb cc data: [DONE] End"),
-            ("cut in bytes", usual().truncate_after_bytes(3), "aa b Close"),
-            ("cut between bytes", usual().truncate_after_bytes(4), "aa bb Close"),
-            ("cut before bytes", usual().truncate_after_bytes(0), "Close"),
-            ("reset", usual().reset_after_events(1), "aa Reset"),
-            ("reset in bytes", usual().reset_after_bytes(1), "a Reset"),
-            ("silent", usual().only_keep_alive_after(1), "aa Silence"),
-            ("stall", usual().stall_after_events(1), "aa Stall"),
-            ("stall in bytes", usual().stall_after_bytes(5), "aa bb c Stall"),
-            ("error", usual().error_after_events(1, "no"), r#"aa data: {"error":"no"} End"#),
+        for (name, response, wanted) in [
+            ("plain", normal(), "aa bb cc End"),
+            ("done", normal().done(), "aa bb cc data: [DONE] End"),
+            ("truncate", normal().truncate_after_events(2), "aa bb End"),
+            ("truncate, done", normal().done().truncate_after_events(2), "aa bb End"),
+            ("truncate immediately", normal().truncate_after_events(0), "End"),
+            ("truncate at the end", normal().truncate_after_events(3), "aa bb cc End"),
+            (
+                "truncate too late",
+                normal().done().truncate_after_events(9),
+                "aa bb cc data: [DONE] End",
+            ),
+            ("truncate in bytes", normal().truncate_after_bytes(3), "aa b Close"),
+            ("truncate between bytes", normal().truncate_after_bytes(4), "aa bb Close"),
+            ("truncate before bytes", normal().truncate_after_bytes(0), "Close"),
+            ("reset", normal().reset_after_events(1), "aa Reset"),
+            ("reset in bytes", normal().reset_after_bytes(1), "a Reset"),
+            ("keep-alive", normal().only_keep_alive_after(1), "aa KeepAlive"),
+            ("stall", normal().stall_after_events(1), "aa Stall"),
+            ("stall in bytes", normal().stall_after_bytes(5), "aa bb c Stall"),
+            ("error", normal().error_after_events(1, "no"), r#"aa data: {"error":"no"} End"#),
             (
                 "error, done",
-                usual().done().error_after_events(0, 7),
+                normal().done().error_after_events(0, 7),
                 r#"data: {"error":7} data: [DONE] End"#,
             ),
             (
                 "last fault counts",
-                usual().truncate_after_events(0).reset_after_events(1),
+                normal().truncate_after_events(0).reset_after_events(1),
                 "aa Reset",
             ),
-            ("hold", usual().hold_after_events(1), "aa Hold bb cc End"),
-            ("hold, cut", usual().hold_after_events(1).truncate_after_events(1), "aa Hold End"),
-            ("pace", usual().event_interval(ms(5)), "aa 5ms bb 5ms cc End"),
-            ("thinks", usual().delay_first_event(ms(9)), "9ms aa bb cc End"),
-            ("pieces", usual().chunk_size(1), "a | a | b | b | c | c | End"),
-            ("writes", usual().per_event_write(), "aa | bb | cc | End"),
-            ("pieces, cut", usual().chunk_size(1).truncate_after_bytes(3), "a | a | b Close"),
+            ("hold", normal().hold_after_events(1), "aa Hold bb cc End"),
+            (
+                "hold, truncate",
+                normal().hold_after_events(1).truncate_after_events(1),
+                "aa Hold End",
+            ),
+            ("interval", normal().event_interval(ms(5)), "aa 5ms bb 5ms cc End"),
+            ("first event", normal().delay_first_event(ms(9)), "9ms aa bb cc End"),
+            ("pieces", normal().chunk_size(1), "a | a | b | b | c | c | End"),
+            ("writes", normal().per_event_write(), "aa | bb | cc | End"),
+            ("pieces, truncate", normal().chunk_size(1).truncate_after_bytes(3), "a | a | b Close"),
         ] {
-            assert_eq!(course(&answer), wanted, "{name}");
+            assert_eq!(course(&response), wanted, "{name}");
         }
     }
 
     #[test]
-    fn the_pace_of_the_answer_beats_that_of_the_server() {
+    fn the_interval_of_the_response_overrides_that_of_the_server() {
         let pieces = || Source::Pieces(["a", "b"].map(Bytes::from).into());
-        let flow = |answer: &Response| {
-            run(Flow::new(pieces(), &answer.behavior, Duration::from_millis(30), true))
+        let flow = |response: &Response| {
+            run(Flow::new(pieces(), &response.behavior, Duration::from_millis(30), true))
         };
         assert_eq!(flow(&Response::default()), "a 30ms b End");
         assert_eq!(flow(&Response::default().event_interval(Duration::ZERO)), "a b End");
     }
 
     #[test]
-    fn a_recording_is_cut_after_blank_lines() {
+    fn a_recording_is_split_after_blank_lines() {
         for (body, wanted) in [
             ("data: a\n\ndata: b\n\n", vec!["data: a\n\n", "data: b\n\n"]),
             ("data: a\r\n\r\ndata: b", vec!["data: a\r\n\r\n", "data: b"]),
@@ -313,7 +321,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn however_it_is_cut_the_bytes_are_the_same(
+        fn the_bytes_are_the_same_in_chunks_of_any_size(
             body in proptest::collection::vec(prop_oneof![Just(b'\n'), Just(b'\r'), any::<u8>()], 0..200),
             size in 1_usize..20,
         ) {

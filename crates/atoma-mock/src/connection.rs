@@ -2,8 +2,9 @@ use std::convert::Infallible;
 use std::future::{pending, poll_fn};
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use http::{Request, Response};
@@ -13,28 +14,53 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::behavior::HeadTiming;
 use crate::body::ScriptedBody;
 use crate::body_script::{Flow, Step};
+use crate::hang_up::{HangUp, HangUpRequest};
 use crate::request::ReceivedRequest;
 use crate::state::{Exchange, State};
 
+/// Accepts connections until the server is dropped; its connections end with it.
+pub(crate) async fn accept(
+    listener: TcpListener,
+    state: Arc<State>,
+    mut stopped: oneshot::Receiver<()>,
+) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(serve(stream, Arc::clone(&state)));
+                }
+                // Out of file descriptors, most likely: let some connections end first.
+                Err(_) => sleep(Duration::from_millis(5)).await,
+            },
+            Some(_) = connections.join_next() => {}
+            _ = &mut stopped => return,
+        }
+    }
+}
+
 /// Serves one connection until either side ends it.
-pub(crate) async fn serve(stream: TcpStream, state: Arc<State>) {
+async fn serve(stream: TcpStream, state: Arc<State>) {
     let _open = state.opened();
     let _ = stream.set_nodelay(true);
-    let line = Arc::new(Line::default());
-    let wire = TokioIo::new(Wire { stream, line: Arc::clone(&line) });
+    let hang_up = Arc::new(HangUpRequest::default());
+    let io = TokioIo::new(FaultyIo { stream, hang_up: Arc::clone(&hang_up) });
     let service =
-        service_fn(|request| Box::pin(answer(Arc::clone(&state), Arc::clone(&line), request)));
-    let mut connection = http1::Builder::new().serve_connection(wire, service);
+        service_fn(|request| Box::pin(respond(Arc::clone(&state), Arc::clone(&hang_up), request)));
+    let mut connection = http1::Builder::new().serve_connection(io, service);
     let served = poll_fn(|context| connection.poll_without_shutdown(context)).await;
     let mut stream = connection.into_parts().io.into_inner().stream;
-    match line.take() {
-        Some(HangUp::Instead(takeover)) => speak(stream, takeover.0, takeover.1).await,
+    match hang_up.take() {
+        Some(HangUp::WriteRaw(raw)) => write_raw(stream, raw.0, raw.1).await,
         Some(HangUp::Reset) => reset(stream),
         Some(HangUp::Close) => {}
         None => {
@@ -45,43 +71,15 @@ pub(crate) async fn serve(stream: TcpStream, state: Arc<State>) {
     }
 }
 
-/// How a script ends a connection over the head of the HTTP machinery.
-#[derive(Debug)]
-pub(crate) enum HangUp {
-    Close,
-    Reset,
-    /// Speaks by itself, then closes.
-    Instead(Box<(Flow, Exchange)>),
-}
-
-/// By which an answer asks for the end of its connection. It comes about as soon as everything
-/// before it is written.
-#[derive(Debug, Default)]
-pub(crate) struct Line(Mutex<Option<HangUp>>);
-
-impl Line {
-    pub(crate) fn hang_up(&self, how: HangUp) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(how);
-    }
-
-    fn is_over(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some()
-    }
-
-    fn take(&self) -> Option<HangUp> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
-async fn answer(
+async fn respond(
     state: Arc<State>,
-    line: Arc<Line>,
+    hang_up: Arc<HangUpRequest>,
     request: Request<Incoming>,
 ) -> Result<Response<ScriptedBody>, Infallible> {
     let Some(request) = receive(request).await else { return pending().await };
     let (outgoing, exchange) = state.decide(request);
     match outgoing.timing {
-        HeadTiming::AtOnce => {}
+        HeadTiming::Immediate => {}
         HeadTiming::After(delay) => sleep(delay).await,
         HeadTiming::Never => {
             let _kept_open = exchange;
@@ -89,17 +87,18 @@ async fn answer(
         }
     }
     let Some(head) = outgoing.head else {
-        line.hang_up(HangUp::Instead(Box::new((outgoing.flow, exchange))));
+        hang_up.set(HangUp::WriteRaw(Box::new((outgoing.flow, exchange))));
         return pending().await;
     };
-    let body = ScriptedBody::new(outgoing.flow, head.length, outgoing.keep_alive, line, exchange);
+    let body =
+        ScriptedBody::new(outgoing.flow, head.length, outgoing.keep_alive, hang_up, exchange);
     let mut response = Response::new(body);
     *response.status_mut() = head.status;
     *response.headers_mut() = head.headers;
     Ok(response)
 }
 
-/// The request with its whole body; `None` if the client left before.
+/// Reads the whole request; `None` if the client leaves before its end.
 async fn receive(request: Request<Incoming>) -> Option<ReceivedRequest> {
     let (head, mut incoming) = request.into_parts();
     let mut body = BytesMut::new();
@@ -109,11 +108,17 @@ async fn receive(request: Request<Incoming>) -> Option<ReceivedRequest> {
         }
     }
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-    Some(ReceivedRequest { method: head.method, path, headers: head.headers, body: body.freeze() })
+    Some(ReceivedRequest {
+        method: head.method,
+        path,
+        headers: head.headers,
+        body: body.freeze(),
+        plaintext: None,
+    })
 }
 
 /// Writes a flow to the bare connection, until its end or until the client leaves.
-async fn speak(mut stream: TcpStream, mut flow: Flow, mut exchange: Exchange) {
+async fn write_raw(mut stream: TcpStream, mut flow: Flow, mut exchange: Exchange) {
     let (mut reader, mut writer) = stream.split();
     let end = tokio::select! {
         end = write(&mut writer, &mut flow, &exchange) => end,
@@ -137,7 +142,7 @@ async fn write(
             Step::Flush => tokio::task::yield_now().await,
             Step::Pause(pause) => sleep(pause).await,
             Step::Hold => exchange.released().await,
-            Step::Silence | Step::Stall => pending().await,
+            Step::KeepAlive | Step::Stall => pending().await,
             end @ (Step::End | Step::Close | Step::Reset) => return Ok(end),
         }
     }
@@ -153,13 +158,13 @@ fn reset(stream: TcpStream) {
     drop(stream);
 }
 
-/// A socket that fails on purpose, once everything is written and the line is to be hung up.
-struct Wire {
+/// A socket that fails on purpose: when everything is written and a response has requested the hang-up.
+struct FaultyIo {
     stream: TcpStream,
-    line: Arc<Line>,
+    hang_up: Arc<HangUpRequest>,
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for FaultyIo {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -169,7 +174,7 @@ impl AsyncRead for Wire {
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for FaultyIo {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -192,7 +197,7 @@ impl AsyncWrite for Wire {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_flush(context))?;
-        if self.line.is_over() {
+        if self.hang_up.is_set() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         Poll::Ready(Ok(()))

@@ -2,35 +2,41 @@ use serde_json::{Value, json};
 
 use crate::schema;
 
-/// What an answer says, before it is cut into tokens.
+/// A model's output, before it is split into tokens.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Said {
+pub(crate) struct Output {
     pub(crate) reasoning: Option<String>,
     pub(crate) text: String,
-    pub(crate) tool_calls: Vec<ToolCall>,
-    /// In place of the reason that follows from the rest.
+    pub(crate) tool_calls: Vec<FunctionCall>,
+    /// Replaces the reason that follows from the rest.
     pub(crate) finish_reason: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct ToolCall {
+pub(crate) struct FunctionCall {
     pub(crate) name: String,
     /// Normally JSON.
     pub(crate) arguments: String,
 }
 
-/// What the server says to a chat request that has no script.
-pub(crate) fn usual(request: &Value) -> Said {
+/// Returns the output for a chat request without a script.
+pub(crate) fn chat(request: &Value) -> Output {
     let question = last_user_text(request);
     let reasoning = request["reasoning_effort"]
         .is_string()
-        .then(|| format!("The user says: {}. I answer that.", excerpt(&question)));
+        .then(|| format!("The user says: {}. I respond to that.", excerpt(&question)));
     let tool_calls = tool_calls(request, &question);
-    let text = if tool_calls.is_empty() { spoken(request, &question) } else { String::new() };
-    Said { reasoning, text, tool_calls, finish_reason: None }
+    let text = if tool_calls.is_empty() { text(request, &question) } else { String::new() };
+    Output { reasoning, text, tool_calls, finish_reason: None }
 }
 
-/// The text of a message, its text parts put together.
+/// Returns the output for one prompt of a completions request without a script.
+pub(crate) fn completion(prompt: &str) -> Output {
+    let request = json!({"messages": [{"role": "user", "content": prompt}]});
+    Output { text: text(&request, prompt), ..Output::default() }
+}
+
+/// Returns the text of a message: its text parts, joined.
 pub(crate) fn text_of(message: &Value) -> String {
     match &message["content"] {
         Value::String(text) => text.clone(),
@@ -39,7 +45,7 @@ pub(crate) fn text_of(message: &Value) -> String {
     }
 }
 
-fn spoken(request: &Value, question: &str) -> String {
+fn text(request: &Value, question: &str) -> String {
     let last = messages(request).last().unwrap_or(&Value::Null);
     let format = &request["response_format"];
     match format["type"].as_str() {
@@ -50,7 +56,7 @@ fn spoken(request: &Value, question: &str) -> String {
         _ => {}
     }
     if last["role"] == "tool" {
-        return format!("The tool answered: {}", text_of(last));
+        return format!("The tool returned: {}", text_of(last));
     }
     if let Some(image) = image_url(request) {
         return format!("I see {}. You said: {}", describe(image), excerpt(question));
@@ -69,7 +75,7 @@ fn spoken(request: &Value, question: &str) -> String {
     }
 }
 
-/// What the user said in the turn before.
+/// Quotes the user's message of the turn before.
 fn before(request: &Value) -> String {
     let mut turns = messages(request).iter().rev().filter(|message| message["role"] == "user");
     turns
@@ -77,21 +83,22 @@ fn before(request: &Value) -> String {
         .map_or_else(String::new, |turn| format!(" (Before that: {})", excerpt(&text_of(turn))))
 }
 
-/// The calls a request asks for: the tool it names, or those its user speaks of.
-fn tool_calls(request: &Value, question: &str) -> Vec<ToolCall> {
+/// Returns the calls that a request asks for: the tool it names, or those that its user mentions.
+fn tool_calls(request: &Value, question: &str) -> Vec<FunctionCall> {
     let choice = &request["tool_choice"];
-    let answered = messages(request).last().is_some_and(|last| last["role"] == "tool");
+    let has_result = messages(request).last().is_some_and(|last| last["role"] == "tool");
     let functions = request["tools"].as_array().into_iter().flatten().map(|tool| &tool["function"]);
     let mut functions: Vec<&Value> = functions.filter(|tool| tool["name"].is_string()).collect();
-    let spoken_of = |function: &Value| mentions(question, function["name"].as_str().unwrap_or(""));
+    let is_mentioned =
+        |function: &Value| mentions(question, function["name"].as_str().unwrap_or(""));
     if let Some(name) = choice["function"]["name"].as_str() {
         functions.retain(|function| function["name"] == name);
-    } else if choice == "none" || (answered && choice != "required") {
+    } else if choice == "none" || (has_result && choice != "required") {
         functions.clear();
-    } else if choice == "required" && !functions.iter().any(|function| spoken_of(function)) {
+    } else if choice == "required" && !functions.iter().any(|function| is_mentioned(function)) {
         functions.truncate(1);
     } else {
-        functions.retain(|function| spoken_of(function));
+        functions.retain(|function| is_mentioned(function));
     }
     if request["parallel_tool_calls"] == false {
         functions.truncate(1);
@@ -99,16 +106,16 @@ fn tool_calls(request: &Value, question: &str) -> Vec<ToolCall> {
     functions.into_iter().map(|function| call(function, question)).collect()
 }
 
-fn call(function: &Value, question: &str) -> ToolCall {
+fn call(function: &Value, question: &str) -> FunctionCall {
     let arguments = match function.get("parameters") {
         Some(schema) if schema.is_object() => schema::instance(schema, question).to_string(),
         _ => "{}".to_owned(),
     };
-    ToolCall { name: function["name"].as_str().unwrap_or("").to_owned(), arguments }
+    FunctionCall { name: function["name"].as_str().unwrap_or("").to_owned(), arguments }
 }
 
-/// Whether a text speaks of a tool: by its name, or by a telling word of it ("weather" for
-/// `get_weather`).
+/// Whether a text mentions a tool: by its name, or by a word of the name that is longer than three letters
+/// ("weather" for `get_weather`).
 fn mentions(text: &str, name: &str) -> bool {
     let text = text.to_lowercase();
     let name = name.to_lowercase();
@@ -160,7 +167,7 @@ pub(crate) fn messages(request: &Value) -> &[Value] {
     request["messages"].as_array().map_or(&[], Vec::as_slice)
 }
 
-/// The first words of a text.
+/// Returns the first 40 words of a text.
 fn excerpt(text: &str) -> String {
     const WORDS: usize = 40;
     let mut words: Vec<&str> = text.split_whitespace().collect();
@@ -199,7 +206,7 @@ mod tests {
             ("please count up to three!", "1, 2, 3."),
             ("count to 0", "1."),
         ] {
-            assert_eq!(usual(&asked(text)).text, wanted);
+            assert_eq!(chat(&asked(text)).text, wanted);
         }
         assert_eq!(count_to("count to 99999"), Some(1000));
         assert_eq!(count_to("count the stars"), None);
@@ -212,14 +219,14 @@ mod tests {
             json!({"role": "assistant", "content": "x"}),
             json!({"role": "user", "content": [{"type": "text", "text": "second"}]}),
         ]);
-        assert!(usual(&request).text.starts_with("Hello! You said: second (Before that: first) I"));
-        assert_eq!(usual(&asked("")).text, "Hello! You did not say anything.");
+        assert!(chat(&request).text.starts_with("Hello! You said: second (Before that: first) I"));
+        assert_eq!(chat(&asked("")).text, "Hello! You did not say anything.");
     }
 
     #[test]
-    fn it_calls_the_tool_that_is_asked_for() {
+    fn it_calls_the_requested_tool() {
         let names = |text: &str, more: Value| -> Vec<String> {
-            usual(&with_tools(text, &more)).tool_calls.into_iter().map(|call| call.name).collect()
+            chat(&with_tools(text, &more)).tool_calls.into_iter().map(|call| call.name).collect()
         };
         let none: [&str; 0] = [];
         assert_eq!(names("What is the weather in Rome?", json!({})), ["get_weather"]);
@@ -236,9 +243,9 @@ mod tests {
 
     #[test]
     fn arguments_follow_the_schema() {
-        let said = usual(&with_tools("What is the weather in Rome?", &json!({})));
-        assert_eq!(said.tool_calls[0].arguments, r#"{"city":"Rome"}"#);
-        assert_eq!(said.text, "");
+        let output = chat(&with_tools("What is the weather in Rome?", &json!({})));
+        assert_eq!(output.tool_calls[0].arguments, r#"{"city":"Rome"}"#);
+        assert_eq!(output.text, "");
     }
 
     #[test]
@@ -248,7 +255,7 @@ mod tests {
             .as_array_mut()
             .unwrap()
             .push(json!({"role": "tool", "content": "18 degrees", "tool_call_id": "1"}));
-        assert_eq!(usual(&request).text, "The tool answered: 18 degrees");
+        assert_eq!(chat(&request).text, "The tool returned: 18 degrees");
     }
 
     #[test]
@@ -256,28 +263,28 @@ mod tests {
         let mut request = asked("Tell me about Ada");
         request["response_format"] = json!({"type": "json_schema", "json_schema": {"name": "person",
             "schema": {"type": "object", "properties": {"name": {"type": "string"}}}}});
-        assert_eq!(usual(&request).text, r#"{"name":"Ada"}"#);
+        assert_eq!(chat(&request).text, r#"{"name":"Ada"}"#);
         request["response_format"] = json!({"type": "json_object"});
-        assert_eq!(usual(&request).text, r#"{"answer":"Tell me about Ada"}"#);
+        assert_eq!(chat(&request).text, r#"{"answer":"Tell me about Ada"}"#);
     }
 
     #[test]
-    fn it_says_that_it_saw_an_image() {
+    fn it_describes_an_image() {
         let request = json!({"messages": [{"role": "user", "content": [
             {"type": "text", "text": "What is this?"},
             {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
         ]}]});
         assert_eq!(
-            usual(&request).text,
+            chat(&request).text,
             "I see an image (image/png, 3 bytes). You said: What is this?"
         );
     }
 
     #[test]
-    fn it_reasons_when_asked_to() {
+    fn it_reasons_on_request() {
         let mut request = asked("hi");
-        assert_eq!(usual(&request).reasoning, None);
+        assert_eq!(chat(&request).reasoning, None);
         request["reasoning_effort"] = json!("low");
-        assert!(usual(&request).reasoning.unwrap().contains("hi"));
+        assert!(chat(&request).reasoning.unwrap().contains("hi"));
     }
 }

@@ -1,22 +1,41 @@
 #![doc = include_str!("../README.md")]
 
+// The public types: a server, what it received, and what it sends.
+mod builder;
+mod request;
+mod response;
+mod server;
+mod stats;
+
+// The proxy's rules: which requests pass, and the errors of the others.
+mod endpoint;
+mod gateway;
+mod locks;
+
+// The node: what its model writes, as JSON, signed and encrypted.
+mod fake_model;
+mod generation;
+mod node;
+mod png;
+mod render;
+mod schema;
+mod tampering;
+mod tokens;
+
+// From a response to bytes on the connection.
 mod behavior;
 mod body;
 mod body_script;
 mod connection;
-mod fake_model;
-mod gateway;
+mod event;
+mod hang_up;
 mod outgoing;
-mod render;
-mod reply;
-mod request;
-mod response;
-mod schema;
-mod server;
-mod signature;
 mod state;
-mod tokens;
 
+pub use atoma_verify::{PublicKey, Scheme, SigningKey, SuiAddress};
+pub use builder::MockServerBuilder;
 pub use request::ReceivedRequest;
 pub use response::Response;
-pub use server::{MockServer, MockServerBuilder, ServerStats};
+pub use server::MockServer;
+pub use stats::ServerStats;
+pub use tampering::Tampering;

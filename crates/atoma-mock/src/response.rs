@@ -5,34 +5,39 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::behavior::{After, Behavior, Fault, HeadTiming, Then, UsagePlace};
-use crate::body_script::event;
-use crate::fake_model::{Said, ToolCall};
+use crate::behavior::{After, Behavior, Fault, HeadTiming, PathFilter, Then, UsagePlace};
+use crate::event::event;
+use crate::fake_model::{FunctionCall, Output};
+use crate::tampering::Tampering;
 
-/// A scripted answer: what the server says, and how it departs from the proxy's usual manner.
+/// A scripted response: its content, and how it differs from the proxy's normal one.
 ///
 /// There are two kinds.
 ///
-/// - What a *model* says: [`default`](Self::default), [`text`](Self::text),
-///   [`reasoning`](Self::reasoning) and [`tool_call`](Self::tool_call). It is rendered as a stream
-///   or as one JSON document, as the request asks, and is given only to a request that the proxy
-///   would let through. A request it would refuse gets the refusal, and the answer stays queued.
-/// - What a *server* says: [`error`](Self::error), [`json`](Self::json), [`raw`](Self::raw),
-///   [`events`](Self::events) and [`bytes`](Self::bytes). It is given to the next request, whatever it is.
+/// - A *model's* output: [`default`](Self::default), [`text`](Self::text), [`reasoning`](Self::reasoning),
+///   [`tool_call`](Self::tool_call), [`node_json`](Self::node_json) and [`node_events`](Self::node_events). It is
+///   rendered as the endpoint and the request require: as a stream or as one JSON document, signed, and encrypted
+///   on confidential endpoints. Only a request that passes the proxy's checks gets it. A request that does not pass
+///   gets the proxy's error, and the response stays queued.
+/// - A *server's* response: [`error`](Self::error), [`json`](Self::json), [`raw`](Self::raw),
+///   [`events`](Self::events) and [`bytes`](Self::bytes). The next request gets it, whatever it is.
 ///
-/// Faults (`cut_…`, `reset_…`, `error_…`, `silent_…`, `stall_…`) exclude one another: the last one
-/// set counts. One that is to come after more events or bytes than the answer has never comes. A JSON
-/// document counts as one event; keep-alive comments are not counted.
+/// [`on`](Self::on) restricts a response to one path. Chat has texts, reasoning and tool calls, completions have
+/// texts; embeddings and images have their own content whatever the output is, but the same behavior.
+///
+/// Faults (`truncate_…`, `reset_…`, `error_…`, `only_keep_alive_…`, `stall_…`) exclude one another: the last one
+/// set counts. A fault after more events or bytes than the response has never happens. A JSON document counts as
+/// one event; keep-alive comments are not counted.
 ///
 /// ```
 /// use atoma_mock::Response;
 ///
-/// let cut = Response::text("one two three").truncate_after_events(2);
+/// let truncated = Response::text("one two three").truncate_after_events(2);
 /// let busy = Response::error(429, "TOO_MANY_REQUESTS", "Too many requests").header("retry-after", "1");
-/// # let _ = (cut, busy);
+/// # let _ = (truncated, busy);
 /// ```
 #[derive(Clone, Debug)]
-#[must_use = "an answer is given to a server with `answer` or `always`"]
+#[must_use = "a response is given to a server with `respond` or `always`"]
 pub struct Response {
     pub(crate) content: Content,
     pub(crate) behavior: Behavior,
@@ -40,39 +45,50 @@ pub struct Response {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Content {
-    Usual,
-    Said(Said),
-    Raw { status: StatusCode, content_type: HeaderValue, body: Bytes },
+    /// The output that the fake model has for the request.
+    Default,
+    Output(Output),
+    /// The backend's documents, before the node signs them.
+    Documents(Vec<String>),
+    Raw {
+        status: StatusCode,
+        content_type: HeaderValue,
+        body: Bytes,
+    },
     Bytes(Bytes),
 }
 
-/// The response that the server gives without a script, to be changed by the methods below.
+/// The response that the server sends without a script, to be changed by the methods below.
 impl Default for Response {
     fn default() -> Self {
-        Self::new(Content::Usual)
+        Self::new(Content::Default)
     }
 }
 
 impl Response {
-    /// A normal answer with this text.
+    /// A normal response with this text.
     pub fn text(text: impl Into<String>) -> Self {
-        Self::said(Said { text: text.into(), ..Said::default() })
+        Self::output(Output { text: text.into(), ..Output::default() })
     }
 
-    /// A normal answer: first this reasoning (`reasoning_content`), then this text.
+    /// A normal response: first this reasoning (`reasoning_content`), then this text.
     pub fn reasoning(reasoning: impl Into<String>, text: impl Into<String>) -> Self {
-        Self::said(Said { reasoning: Some(reasoning.into()), text: text.into(), ..Said::default() })
+        Self::output(Output {
+            reasoning: Some(reasoning.into()),
+            text: text.into(),
+            ..Output::default()
+        })
     }
 
     /// A call of one tool, without text, finished by `tool_calls`.
     ///
-    /// The arguments are written as compact JSON. A `Value::String` is taken as it is, so that
-    /// arguments which are not JSON can be sent too. More calls: [`and_tool_call`](Self::and_tool_call).
+    /// The arguments are written as compact JSON. A `Value::String` is used unchanged, so that arguments that are
+    /// not JSON can be sent too. More calls: [`and_tool_call`](Self::and_tool_call).
     pub fn tool_call(name: impl Into<String>, arguments: impl Into<Value>) -> Self {
-        Self::said(Said::default()).and_tool_call(name, arguments)
+        Self::output(Output::default()).and_tool_call(name, arguments)
     }
 
-    /// The proxy's own refusal: `{"error":{"code":…,"message":…}}` with this status.
+    /// The proxy's error: `{"error":{"code":…,"message":…}}` with this status.
     ///
     /// The proxy sends no `Retry-After`; add one with [`header`](Self::header).
     ///
@@ -83,15 +99,32 @@ impl Response {
         Self::json(status, json!({"error": {"code": code.into(), "message": message.into()}}))
     }
 
-    /// This JSON document with this status.
+    /// The 423 of a locked stack, for confidential requests; the requests for locks do not get it.
+    pub fn stack_locked() -> Self {
+        Self::error(423, "LOCKED", "Locked").on_confidential()
+    }
+
+    /// The 425 of a lock that has expired or was used, for confidential requests.
+    pub fn stack_unavailable() -> Self {
+        Self::error(425, "UNAVAILABLE_STACK", "Stack unavailable").on_confidential()
+    }
+
+    /// The 500 that hides a locked stack from the client, for confidential requests: today's proxy sends it in place
+    /// of the 423.
+    pub fn hidden_stack_locked() -> Self {
+        let message = "Internal server error occurred";
+        Self::error(500, "INTERNAL_ERROR", message).on_confidential()
+    }
+
+    /// This JSON document with this status, not signed.
     pub fn json(status: u16, body: impl Into<Value>) -> Self {
         Self::raw(status, "application/json", body.into().to_string())
     }
 
     /// This body, byte for byte, with this status and content type.
     ///
-    /// A body of type `text/event-stream` is sent event by event (cut after each blank line) in
-    /// chunks; any other is one piece with a `Content-Length`.
+    /// A body of type `text/event-stream` is sent event by event (split after each blank
+    /// line) in chunks; any other is one piece with a `Content-Length`.
     ///
     /// # Panics
     ///
@@ -105,8 +138,8 @@ impl Response {
         })
     }
 
-    /// A stream of these events, each sent as `data: …`: chunks as JSON values, or any text of one
-    /// line such as `[DONE]`. Nothing is added.
+    /// A stream of these events, each sent as `data: …`: chunks as JSON values, or any text of one line such as
+    /// `[DONE]`. Nothing is added, not even a signature; see [`node_events`](Self::node_events).
     ///
     /// ```
     /// # use atoma_mock::Response;
@@ -119,31 +152,68 @@ impl Response {
         Self::raw(200, "text/event-stream", body)
     }
 
+    /// This JSON document from the backend: the node signs it, and encrypts it on confidential endpoints.
+    pub fn node_json(body: impl Into<Value>) -> Self {
+        Self::node_events([body.into()])
+    }
+
+    /// These chunks from the backend: the node signs each, and encrypts it on confidential endpoints.
+    ///
+    /// A request that does not stream gets the first of them as its response.
+    ///
+    /// ```
+    /// # use atoma_mock::Response;
+    /// # use serde_json::json;
+    /// let chunk = json!({"choices": [{"index": 0, "delta": {"content": "Hi"}}]});
+    /// let without_end = Response::node_events([chunk]);
+    /// # let _ = without_end;
+    /// ```
+    pub fn node_events(events: impl IntoIterator<Item = impl fmt::Display>) -> Self {
+        Self::new(Content::Documents(events.into_iter().map(|data| data.to_string()).collect()))
+    }
+
     /// A whole HTTP/1 response, head included, byte for byte; then the connection is closed.
     ///
-    /// Nothing is checked, so it may be half a response, or none. Here the faults that count events
+    /// Nothing is checked, so it may be half a response, or empty. Faults that count events
     /// see one event; `…_after_bytes` counts from the first byte of the head.
     pub fn bytes(response: impl Into<Bytes>) -> Self {
         Self::new(Content::Bytes(response.into()))
     }
 
-    /// A further tool call in the same answer. Changes only what a model says.
+    /// Adds a tool call to the same response. Changes only a model's output.
     pub fn and_tool_call(self, name: impl Into<String>, arguments: impl Into<Value>) -> Self {
         let arguments = match arguments.into() {
             Value::String(text) => text,
             value => value.to_string(),
         };
         let name = name.into();
-        self.saying(|said| said.tool_calls.push(ToolCall { name, arguments }))
+        self.change_output(|output| output.tool_calls.push(FunctionCall { name, arguments }))
     }
 
-    /// Finishes with this reason in place of the usual one. Changes only what a model says.
+    /// Finishes with this reason instead of the normal one. Changes only a model's output.
     pub fn finish_reason(self, reason: impl Into<String>) -> Self {
         let reason = reason.into();
-        self.saying(|said| said.finish_reason = Some(reason))
+        self.change_output(|output| output.finish_reason = Some(reason))
     }
 
-    /// Ends the body in good order after `events` events, as the proxy does when a node fails.
+    /// Sends the response only to a request whose path ends with `path`, such as `/nodes/lock`, and keeps it queued
+    /// until then. Other requests get the responses queued behind it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # use atoma_mock::{MockServer, Response};
+    /// let server = MockServer::start().await;
+    /// let no_node = Response::error(503, "SERVICE_UNAVAILABLE", "Service unavailable");
+    /// server.respond(no_node.on("/nodes/lock"));
+    /// # }
+    /// ```
+    pub fn on(mut self, path: impl Into<String>) -> Self {
+        self.behavior.path = PathFilter::Suffix(path.into());
+        self
+    }
+
+    /// Ends the body normally after `events` events, as the proxy does when a node fails.
     pub fn truncate_after_events(self, events: usize) -> Self {
         self.fault(After::Events(events), Then::End)
     }
@@ -163,17 +233,17 @@ impl Response {
         self.fault(After::Bytes(bytes), Then::Reset)
     }
 
-    /// Sends `{"error": error}` as an event after `events` events; then the body ends in good order.
+    /// Sends `{"error": error}` as an event after `events` events; then the body ends normally.
     pub fn error_after_events(self, events: usize, error: impl Into<Value>) -> Self {
         self.fault(After::Events(events), Then::Error(error.into()))
     }
 
-    /// Falls silent after `events` events: nothing but keep-alive comments, for ever.
+    /// Sends nothing but keep-alive comments after `events` events, forever.
     pub fn only_keep_alive_after(self, events: usize) -> Self {
-        self.fault(After::Events(events), Then::Silence)
+        self.fault(After::Events(events), Then::KeepAlive)
     }
 
-    /// Stalls after `events` events: not one byte more, for ever, and the connection stays open.
+    /// Stalls after `events` events: sends nothing more, forever, and keeps the connection open.
     pub fn stall_after_events(self, events: usize) -> Self {
         self.fault(After::Events(events), Then::Stall)
     }
@@ -183,11 +253,11 @@ impl Response {
         self.fault(After::Bytes(bytes), Then::Stall)
     }
 
-    /// Holds the answer back after `events` events, with keep-alive comments meanwhile, until the
-    /// server is told to go on by [`MockServer::release`](crate::MockServer::release).
+    /// Holds the response after `events` events, with keep-alive comments meanwhile, until
+    /// [`MockServer::release`](crate::MockServer::release).
     ///
-    /// So a test can look at what a client does with half an answer, without a sleep. A fault set for
-    /// the same place comes after the release.
+    /// A test can then check how a client handles half a response, without a sleep. A fault at the same place
+    /// happens after the release.
     pub fn hold_after_events(mut self, events: usize) -> Self {
         self.behavior.hold_after = Some(events);
         self
@@ -233,46 +303,45 @@ impl Response {
         self
     }
 
-    /// Waits this long between the head and the first event, with keep-alive comments meanwhile.
-    /// Default: not at all.
+    /// Waits this long between the head and the first event, with keep-alive comments meanwhile. Default: zero.
     pub fn delay_first_event(mut self, pause: Duration) -> Self {
         self.behavior.delay_first_event = pause;
         self
     }
 
-    /// The pause between two events; the server's own if not set.
+    /// Sets the pause between two events. Default: the server's.
     pub fn event_interval(mut self, pause: Duration) -> Self {
-        self.behavior.pace = Some(pause);
+        self.behavior.event_interval = Some(pause);
         self
     }
 
     /// Sends no keep-alive comments.
     pub fn no_keep_alive(mut self) -> Self {
-        self.behavior.silence_is_silent = true;
+        self.behavior.no_keep_alive = true;
         self
     }
 
-    /// Cuts what is sent into pieces of at most this many bytes, each its own HTTP chunk and, as long
-    /// as the client keeps up, its own write. 0 counts as 1.
+    /// Splits the body into pieces of at most this many bytes, each a separate HTTP chunk and, as long as the client
+    /// keeps up, a separate write. 0 counts as 1.
     pub fn chunk_size(mut self, bytes: usize) -> Self {
-        self.behavior.pieces_of = Some(bytes.max(1));
+        self.behavior.chunk_size = Some(bytes.max(1));
         self
     }
 
-    /// Writes each event by itself to the socket, as long as the client keeps up. Without this,
-    /// events that are due at the same time may share a write.
+    /// Writes each event to the socket separately, as long as the client keeps up. Without this, events that are due
+    /// at the same time may share a write.
     pub fn per_event_write(mut self) -> Self {
         self.behavior.per_event_write = true;
         self
     }
 
-    /// Leaves the usage out.
+    /// Leaves the usage out. Confidential requests that do not stream get a 500 then, as from the real proxy.
     pub fn without_usage(mut self) -> Self {
         self.behavior.usage = UsagePlace::Nowhere;
         self
     }
 
-    /// Reports the usage so far in every chunk, besides the last.
+    /// Reports the usage so far in every chunk, in addition to the last.
     pub fn usage_in_every_chunk(mut self) -> Self {
         self.behavior.usage = UsagePlace::EveryChunk;
         self
@@ -290,17 +359,33 @@ impl Response {
         self
     }
 
+    /// Signs or encrypts the response with this fault.
+    pub fn tamper(self, tampering: Tampering) -> Self {
+        self.tamper_after_events(0, tampering)
+    }
+
+    /// Signs or encrypts every event after the first `events` events with this fault.
+    pub fn tamper_after_events(mut self, events: usize, tampering: Tampering) -> Self {
+        self.behavior.tampering = Some((events, tampering));
+        self
+    }
+
+    fn on_confidential(mut self) -> Self {
+        self.behavior.path = PathFilter::Confidential;
+        self
+    }
+
     fn new(content: Content) -> Self {
         Self { content, behavior: Behavior::default() }
     }
 
-    fn said(said: Said) -> Self {
-        Self::new(Content::Said(said))
+    fn output(output: Output) -> Self {
+        Self::new(Content::Output(output))
     }
 
-    fn saying(mut self, change: impl FnOnce(&mut Said)) -> Self {
-        if let Content::Said(said) = &mut self.content {
-            change(said);
+    fn change_output(mut self, change: impl FnOnce(&mut Output)) -> Self {
+        if let Content::Output(output) = &mut self.content {
+            change(output);
         }
         self
     }

@@ -1,24 +1,19 @@
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
-use tokio::net::TcpListener;
+use atoma_verify::{PublicKey, SuiAddress};
 use tokio::sync::oneshot;
-use tokio::task::JoinSet;
 
-use crate::connection;
-use crate::gateway::Rules;
-use crate::outgoing::Tempo;
 use crate::request::ReceivedRequest;
 use crate::response::Response;
 use crate::state::State;
+use crate::stats::ServerStats;
 
-/// An Atoma server on loopback, for as long as this value lives.
+/// An Atoma server on loopback, which runs until this value is dropped.
 ///
 /// Dropping it closes the port and every connection and ends all its tasks: as soon as the runtime
-/// comes to it, or before `drop` returns if the server has a thread of its own.
+/// runs them, or before `drop` returns if the server has its own thread.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -32,87 +27,93 @@ use crate::state::State;
 /// ```
 #[derive(Debug)]
 pub struct MockServer {
-    address: SocketAddr,
-    state: Arc<State>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<thread::JoinHandle<()>>,
+    pub(crate) address: SocketAddr,
+    pub(crate) state: Arc<State>,
+    pub(crate) stop: Option<oneshot::Sender<()>>,
+    pub(crate) thread: Option<thread::JoinHandle<()>>,
 }
 
 impl MockServer {
-    /// Starts a server on a free port, in the tokio runtime of the caller.
+    /// Returns the server's URL, `http://127.0.0.1:PORT`, without a path: clients append `/v1/…`.
     ///
-    /// # Panics
-    ///
-    /// If no loopback port can be bound, or outside a tokio runtime.
-    pub async fn start() -> Self {
-        Self::builder().start().await
-    }
-
-    /// Starts a server on a free port, on a thread of its own: for synchronous tests and programs.
-    /// It keeps real time, whatever the clock of a runtime around it does.
-    ///
-    /// # Panics
-    ///
-    /// If no loopback port can be bound or no thread started.
-    pub fn start_blocking() -> Self {
-        Self::builder().start_blocking()
-    }
-
-    /// A server to be configured first.
-    pub fn builder() -> MockServerBuilder {
-        MockServerBuilder::default()
-    }
-
-    /// The server's URL, `http://127.0.0.1:PORT`, without a path: clients append `/v1/…`.
-    ///
-    /// A client that has a path in its server URL works too: any path that ends in
-    /// `/chat/completions` is answered.
+    /// A client that has a path in its server URL works too: endpoints are found by the end of a path, such as
+    /// `/chat/completions`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Queues an answer: the next request gets it (see [`Response`] for which requests count).
-    pub fn respond(&self, answer: Response) -> &Self {
-        self.state.script().queue.push_back(answer);
+    /// Queues a response: the next request gets it (see [`Response`] for which requests count).
+    pub fn respond(&self, response: Response) -> &Self {
+        self.state.script().responses.push_back(response);
         self
     }
 
-    /// Gives this answer from now on to every request for which none is queued.
-    pub fn always(&self, answer: Response) -> &Self {
-        self.state.script().always = Some(answer);
+    /// Sends this response from now on to every request for which none is queued.
+    pub fn always(&self, response: Response) -> &Self {
+        self.state.script().always = Some(response);
         self
     }
 
-    /// Lets one answer go on that is held back by
-    /// [`hold_after_events`](Response::hold_after_events): the first that waits, or else the next that
-    /// would wait.
+    /// Lets one response continue that [`hold_after_events`](Response::hold_after_events) holds: the first that
+    /// waits, or else the next that would wait.
     pub fn release(&self) {
         self.state.gate.add_permits(1);
     }
 
-    /// The requests so far, in the order in which they were wholly received.
+    /// Returns the address of the node's signing key: signatures of all responses are by this key.
+    ///
+    /// Default: the published test key, [`SigningKey::test`](crate::SigningKey::test).
+    pub fn signer(&self) -> SuiAddress {
+        self.state.signing_key.address()
+    }
+
+    /// Returns the public part of the node's signing key.
+    pub fn public_key(&self) -> PublicKey {
+        self.state.signing_key.public_key()
+    }
+
+    /// Returns the key that confidential requests are encrypted for, as `POST /v1/nodes/lock` sends it: base64 of
+    /// 32 bytes.
+    pub fn node_key(&self) -> String {
+        self.state.node().public_key()
+    }
+
+    /// Replaces the key that confidential requests are encrypted for. Requests that are encrypted for the old key
+    /// get the 500 of the real proxy.
+    pub fn rotate_node_key(&self) {
+        self.state.node().rotate_key();
+    }
+
+    /// Lets every lock expire that has not been spent. The next confidential request that uses one gets a 425.
+    ///
+    /// Locks also expire by tokio's clock: five seconds after the lock, or the `timeout` that it asked for.
+    pub fn expire_locks(&self) {
+        self.state.node().locks.expire();
+    }
+
+    /// Returns the requests so far, in the order in which they were received in full.
     pub fn requests(&self) -> Vec<ReceivedRequest> {
         self.state.script().requests.clone()
     }
 
-    /// How many connections were accepted so far.
+    /// Returns how many connections were accepted so far.
     pub fn connections(&self) -> usize {
         self.stats().connections
     }
 
-    /// How many connections are open now.
+    /// Returns how many connections are open now.
     pub fn open_connections(&self) -> usize {
         self.stats().open_connections
     }
 
-    /// What the server has counted so far.
+    /// Returns the counts so far.
     pub fn stats(&self) -> ServerStats {
         *self.state.stats.borrow()
     }
 
-    /// Waits until the stats are as wanted, and returns it; at once if it is already.
+    /// Waits until the stats satisfy a condition, and returns them; immediately if they do already.
     ///
-    /// It waits without a limit. A test that may fail here puts a time-out around it.
+    /// It waits without a limit. A test that may fail here should add a timeout.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -120,21 +121,21 @@ impl MockServer {
     /// # let server = atoma_mock::MockServer::start().await;
     /// # let stream = tokio::net::TcpStream::connect(&server.url()[7..]).await.unwrap();
     /// # drop(stream);
-    /// let state = server.wait_for(|state| state.connections == 1 && state.open_connections == 0).await;
-    /// assert_eq!(state.requests, 0);
+    /// let stats = server.wait_for(|stats| stats.connections == 1 && stats.open_connections == 0).await;
+    /// assert_eq!(stats.requests, 0);
     /// # }
     /// ```
     pub async fn wait_for(&self, wanted: impl FnMut(&ServerStats) -> bool) -> ServerStats {
-        let mut states = self.state.stats.subscribe();
-        match states.wait_for(wanted).await {
-            Ok(state) => *state,
+        let mut stats = self.state.stats.subscribe();
+        match stats.wait_for(wanted).await {
+            Ok(stats) => *stats,
             Err(_) => self.stats(),
         }
     }
 
-    /// Waits until no connection is open; at once if none is.
+    /// Waits until no connection is open; returns immediately if none is.
     pub async fn wait_closed(&self) {
-        self.wait_for(|state| state.open_connections == 0).await;
+        self.wait_for(|stats| stats.open_connections == 0).await;
     }
 }
 
@@ -143,147 +144,6 @@ impl Drop for MockServer {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
-        }
-    }
-}
-
-/// Counts of what happened at a server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ServerStats {
-    /// Connections accepted so far.
-    pub connections: usize,
-    /// Connections open now.
-    pub open_connections: usize,
-    /// Requests wholly received so far.
-    pub requests: usize,
-    /// Answers given to their end so far, the end being the one of the script.
-    pub finished: usize,
-    /// Answers that the client left before their end.
-    pub abandoned: usize,
-}
-
-/// Configures a [`MockServer`].
-#[derive(Clone, Debug)]
-#[must_use = "a builder does nothing until it is started"]
-pub struct MockServerBuilder {
-    rules: Rules,
-    tempo: Tempo,
-    port: u16,
-}
-
-impl Default for MockServerBuilder {
-    fn default() -> Self {
-        let tempo = Tempo { pace: Duration::ZERO, keep_alive: Some(Duration::from_millis(15)) };
-        Self { rules: Rules::default(), tempo, port: 0 }
-    }
-}
-
-impl MockServerBuilder {
-    /// Accepts only this key. Default: any that is not empty.
-    pub fn api_key(mut self, key: impl Into<String>) -> Self {
-        self.rules.api_key = Some(key.into());
-        self
-    }
-
-    /// Knows only these models, and lists them. Default: lists a few, and knows any.
-    pub fn models(mut self, models: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.rules.models = Some(models.into_iter().map(Into::into).collect());
-        self
-    }
-
-    /// The pause between two events of a stream. Default: none.
-    pub fn event_interval(mut self, pause: Duration) -> Self {
-        self.tempo.pace = pause;
-        self
-    }
-
-    /// The silence after which a stream sends a keep-alive comment, again and again.
-    /// Default: 15 ms, as the proxy.
-    pub fn keep_alive(mut self, silence: Duration) -> Self {
-        self.tempo.keep_alive = Some(silence);
-        self
-    }
-
-    /// Sends no keep-alive comments.
-    pub fn no_keep_alive(mut self) -> Self {
-        self.tempo.keep_alive = None;
-        self
-    }
-
-    /// Listens on this port of 127.0.0.1. Default: 0, a free one.
-    pub fn port(mut self, port: u16) -> Self {
-        self.port = port;
-        self
-    }
-
-    /// Starts the server in the tokio runtime of the caller.
-    ///
-    /// # Panics
-    ///
-    /// If the port cannot be bound, or outside a tokio runtime.
-    pub async fn start(self) -> MockServer {
-        self.try_start().await.expect("a loopback port is to be had")
-    }
-
-    /// As [`start`](Self::start).
-    ///
-    /// # Errors
-    ///
-    /// If the port cannot be bound, for instance because another program has it.
-    pub async fn try_start(self) -> io::Result<MockServer> {
-        let (server, serving) = self.bind()?;
-        tokio::spawn(serving);
-        Ok(server)
-    }
-
-    /// Starts the server on a thread of its own, for synchronous tests and programs.
-    ///
-    /// # Panics
-    ///
-    /// If the port cannot be bound or the thread cannot be started.
-    pub fn start_blocking(self) -> MockServer {
-        self.on_a_thread().expect("a loopback port and a thread are to be had")
-    }
-
-    fn on_a_thread(self) -> io::Result<MockServer> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (mut server, serving) = {
-            let _inside = runtime.enter();
-            self.bind()?
-        };
-        let thread = thread::Builder::new().name("atoma-mock".to_owned());
-        server.thread = Some(thread.spawn(move || runtime.block_on(serving))?);
-        Ok(server)
-    }
-
-    /// The server, and the future that serves. It ends when the server is dropped.
-    fn bind(self) -> io::Result<(MockServer, impl Future<Output = ()> + Send + use<>)> {
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, self.port))?;
-        listener.set_nonblocking(true)?;
-        let address = listener.local_addr()?;
-        let listener = TcpListener::from_std(listener)?;
-        let state = Arc::new(State::new(self.rules, self.tempo));
-        let (stop, stopped) = oneshot::channel();
-        let serving = accept(listener, Arc::clone(&state), stopped);
-        Ok((MockServer { address, state, stop: Some(stop), thread: None }, serving))
-    }
-}
-
-/// Accepts connections until the server is dropped; its connections end with it.
-async fn accept(listener: TcpListener, state: Arc<State>, mut stopped: oneshot::Receiver<()>) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(connection::serve(stream, Arc::clone(&state)));
-                }
-                // Out of file descriptors, most likely: let some connections end first.
-                Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
-            },
-            Some(_) = connections.join_next() => {}
-            _ = &mut stopped => return,
         }
     }
 }

@@ -2,86 +2,129 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use atoma_verify::SigningKey;
 use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
 
 use crate::gateway::{Rules, Verdict, judge};
-use crate::outgoing::{self, Outgoing, Tempo};
+use crate::node::ConfidentialNode;
+use crate::outgoing::{self, NodeContext, Outgoing, Tempo};
 use crate::request::ReceivedRequest;
 use crate::response::Response;
-use crate::server::ServerStats;
+use crate::stats::ServerStats;
 
-/// What all connections of a server share.
+/// The state that all connections of a server share.
 #[derive(Debug)]
 pub(crate) struct State {
     rules: Rules,
     tempo: Tempo,
-    script: Mutex<Script>,
+    pub(crate) signing_key: Arc<SigningKey>,
+    /// The server's URL.
+    pub(crate) base: String,
+    script: Mutex<Queue>,
+    node: Mutex<ConfidentialNode>,
     pub(crate) stats: watch::Sender<ServerStats>,
-    /// A permit for each held answer that may go on.
+    /// A permit for each held response that may continue.
     pub(crate) gate: Arc<Semaphore>,
 }
 
+/// The scripted responses, and the requests so far.
 #[derive(Debug, Default)]
-pub(crate) struct Script {
-    pub(crate) queue: VecDeque<Response>,
+pub(crate) struct Queue {
+    pub(crate) responses: VecDeque<Response>,
     pub(crate) always: Option<Response>,
     pub(crate) requests: Vec<ReceivedRequest>,
 }
 
 impl State {
-    pub(crate) fn new(rules: Rules, tempo: Tempo) -> Self {
+    pub(crate) fn new(rules: Rules, tempo: Tempo, signing_key: SigningKey, base: String) -> Self {
         Self {
             rules,
             tempo,
+            signing_key: Arc::new(signing_key),
+            base,
             script: Mutex::default(),
+            node: Mutex::default(),
             stats: watch::Sender::default(),
             gate: Arc::new(Semaphore::new(0)),
         }
     }
 
-    /// Notes a request and decides what to answer.
-    pub(crate) fn decide(self: &Arc<Self>, request: ReceivedRequest) -> (Outgoing, Exchange) {
-        let verdict = judge(&self.rules, &request);
-        let (answer, number) = {
+    /// Records a request and decides on the response.
+    pub(crate) fn decide(self: &Arc<Self>, mut request: ReceivedRequest) -> (Outgoing, Exchange) {
+        let ((verdict, plaintext), (locks, spent_locks)) = {
+            let mut node = self.node();
+            let judged = judge(&self.rules, &mut node, Instant::now(), &request);
+            (judged, node.locks.counts())
+        };
+        request.plaintext = plaintext;
+        let (response, number) = {
             let mut script = self.script();
+            let response = script.take(&verdict, request.path_without_query());
             script.requests.push(request);
-            (script.take(&verdict), script.requests.len())
+            (response, script.requests.len())
         };
-        self.stats.send_modify(|stats| stats.requests += 1);
+        self.stats.send_modify(|stats| {
+            stats.requests += 1;
+            stats.locks = stats.locks.max(locks);
+            stats.spent_locks = stats.spent_locks.max(spent_locks);
+        });
         let exchange = Exchange { state: Arc::clone(self), over: false };
-        let outgoing = match (answer, verdict) {
-            (None, Verdict::Plain(plain)) => outgoing::plain(plain, self.tempo),
-            (answer, verdict) => {
-                let answer = answer.unwrap_or_else(Response::default);
-                outgoing::scripted(&answer, &verdict, self.tempo, number, now())
+        (self.render(verdict, &response.unwrap_or_default(), number), exchange)
+    }
+
+    fn render(&self, verdict: Verdict, response: &Response, number: usize) -> Outgoing {
+        if let Some(outgoing) = outgoing::server(response, self.tempo) {
+            return outgoing;
+        }
+        match verdict {
+            Verdict::Direct(direct) => outgoing::direct(direct, self.tempo),
+            Verdict::Node(request) => {
+                let context = NodeContext {
+                    signing_key: &self.signing_key,
+                    base: &self.base,
+                    number,
+                    created: now(),
+                };
+                outgoing::node(*request, response, &context, self.tempo)
             }
-        };
-        (outgoing, exchange)
+        }
     }
 
     /// Counts a connection as open until the guard is dropped.
-    pub(crate) fn opened(self: &Arc<Self>) -> Open {
+    pub(crate) fn opened(self: &Arc<Self>) -> OpenConnection {
         self.stats.send_modify(|stats| {
             stats.connections += 1;
             stats.open_connections += 1;
         });
-        Open(Arc::clone(self))
+        OpenConnection(Arc::clone(self))
     }
 
-    pub(crate) fn script(&self) -> MutexGuard<'_, Script> {
+    pub(crate) fn script(&self) -> MutexGuard<'_, Queue> {
         self.script.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn node(&self) -> MutexGuard<'_, ConfidentialNode> {
+        self.node.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Script {
-    /// The answer due to a request; `None`: the proxy or the model speaks for itself.
-    fn take(&mut self, verdict: &Verdict) -> Option<Response> {
-        let due = self.queue.front().or(self.always.as_ref())?;
-        let passes = matches!(verdict, Verdict::Chat(_));
-        if !passes && !outgoing::speaks_for_the_server(due) {
-            return None;
+impl Queue {
+    /// Takes the response for a request; `None`: there is no script for it.
+    fn take(&mut self, verdict: &Verdict, path: &str) -> Option<Response> {
+        let passed = matches!(verdict, Verdict::Node(_));
+        let fits = |response: &Response| response.behavior.path.accepts(path);
+        match self.responses.iter().position(fits) {
+            Some(place) if passed || outgoing::is_server_response(&self.responses[place]) => {
+                self.responses.remove(place)
+            }
+            // The request was refused, and the model's response waits for the next one.
+            Some(_) => None,
+            None => self
+                .always
+                .clone()
+                .filter(|always| fits(always) && (passed || outgoing::is_server_response(always))),
         }
-        self.queue.pop_front().or_else(|| self.always.clone())
     }
 }
 
@@ -91,15 +134,15 @@ fn now() -> u64 {
 }
 
 /// An open connection.
-pub(crate) struct Open(Arc<State>);
+pub(crate) struct OpenConnection(Arc<State>);
 
-impl Drop for Open {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.0.stats.send_modify(|stats| stats.open_connections -= 1);
     }
 }
 
-/// One answer on its way: finished, or abandoned when dropped before.
+/// A response that is being sent. It counts as abandoned if it is dropped before it is finished.
 #[derive(Debug)]
 pub(crate) struct Exchange {
     state: Arc<State>,
@@ -107,7 +150,7 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    /// Waits until the server is told to let one held answer go on.
+    /// Waits until the server releases one held response.
     pub(crate) fn released(&self) -> impl Future<Output = ()> + Send + use<> {
         let gate = Arc::clone(&self.state.gate);
         async move {
@@ -117,7 +160,7 @@ impl Exchange {
         }
     }
 
-    /// Counts the answer as given to its end; the second time nothing happens.
+    /// Counts the response as finished. The second time, it does nothing.
     pub(crate) fn finish(&mut self) {
         if !self.over {
             self.over = true;

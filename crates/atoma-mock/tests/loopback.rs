@@ -74,7 +74,7 @@ fn content(text: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_stream_is_like_the_proxys() {
+async fn a_stream_has_the_proxys_form() {
     let server = MockServer::start().await;
     server.respond(Response::text("Hello, world"));
     let (text, end, _stream) = ask(&server, &hello(true), whole_stream).await;
@@ -88,7 +88,7 @@ async fn a_stream_is_like_the_proxys() {
     let last = chunks(&text).pop().unwrap();
     assert_eq!(last["choices"], json!([]));
     assert_eq!(last["usage"]["completion_tokens"], 3);
-    assert_eq!(server.wait_for(|state| state.finished == 1).await.abandoned, 0);
+    assert_eq!(server.wait_for(|stats| stats.finished == 1).await.abandoned, 0);
 }
 
 #[tokio::test]
@@ -101,12 +101,12 @@ async fn a_document_has_its_length_and_the_connection_is_kept() {
     write_request(&mut stream, &hello(false)).await;
     let (second, _) = read(&mut stream, whole_json).await;
     assert!(second.contains(r#""content":"Hello""#), "{second}");
-    let state = server.wait_for(|state| state.finished == 2).await;
+    let state = server.wait_for(|stats| stats.finished == 2).await;
     assert_eq!((state.connections, state.open_connections, state.requests), (1, 1, 2));
 }
 
 #[tokio::test]
-async fn what_was_received_is_kept() {
+async fn received_requests_are_recorded() {
     let server = MockServer::start().await;
     let (_, end, _) = ask(&server, &hello(false), whole_json).await;
     end.unwrap();
@@ -119,7 +119,7 @@ async fn what_was_received_is_kept() {
 }
 
 #[tokio::test]
-async fn answers_come_in_their_order_then_always_the_same() {
+async fn responses_are_sent_in_order_then_always_the_same() {
     let server = MockServer::start().await;
     server.respond(
         Response::error(429, "TOO_MANY_REQUESTS", "Too many requests").header("retry-after", "2"),
@@ -133,30 +133,30 @@ async fn answers_come_in_their_order_then_always_the_same() {
 }
 
 #[tokio::test]
-async fn a_refused_request_leaves_the_models_answer_queued() {
+async fn a_request_that_fails_the_checks_leaves_the_models_response_queued() {
     let server = MockServer::builder().api_key("key").models(["m"]).start().await;
     server.respond(Response::text("still here"));
     let mut wrong = hello(false);
     wrong["model"] = json!("M");
-    let (refusal, _, _) = ask(&server, &wrong, whole_json).await;
-    assert!(refusal.starts_with("HTTP/1.1 400"), "{refusal}");
+    let (error, _, _) = ask(&server, &wrong, whole_json).await;
+    assert!(error.starts_with("HTTP/1.1 400"), "{error}");
     let (text, _, _) = ask(&server, &hello(false), whole_json).await;
     assert!(text.contains("still here"));
 }
 
 #[tokio::test]
-async fn comments_fill_the_silence() {
+async fn comments_are_sent_while_nothing_else_is() {
     let server = MockServer::builder().keep_alive(Duration::from_millis(1)).start().await;
     server.respond(Response::text("a b").only_keep_alive_after(2));
     let enough = |text: &str| text.matches("\r\n: keep-alive\n\n\r\n").count() >= 3;
     let (text, _, stream) = ask(&server, &hello(true), enough).await;
     assert_eq!(content(&text), "a");
     drop(stream);
-    server.wait_for(|state| state.open_connections == 0 && state.abandoned == 1).await;
+    server.wait_for(|stats| stats.open_connections == 0 && stats.abandoned == 1).await;
 }
 
 #[tokio::test]
-async fn a_stall_says_nothing_and_ends_with_the_client() {
+async fn a_stall_sends_nothing_and_ends_with_the_client() {
     let server = MockServer::builder().keep_alive(Duration::from_millis(1)).start().await;
     server.respond(Response::text("a b").stall_after_events(2));
     let (text, _, mut stream) = ask(&server, &hello(true), |text| content(text) == "a").await;
@@ -168,7 +168,7 @@ async fn a_stall_says_nothing_and_ends_with_the_client() {
 }
 
 #[tokio::test]
-async fn a_cut_between_events_ends_in_good_order() {
+async fn a_truncation_between_events_ends_normally() {
     let server = MockServer::start().await;
     server.respond(Response::text("a b c").truncate_after_events(3));
     let (text, end, _stream) = ask(&server, &hello(true), whole_stream).await;
@@ -178,7 +178,7 @@ async fn a_cut_between_events_ends_in_good_order() {
 }
 
 #[tokio::test]
-async fn a_cut_between_bytes_closes_the_connection() {
+async fn a_truncation_between_bytes_closes_the_connection() {
     for streamed in [true, false] {
         let server = MockServer::start().await;
         server.respond(Response::text("a b c").truncate_after_bytes(10));
@@ -192,7 +192,7 @@ async fn a_cut_between_bytes_closes_the_connection() {
 }
 
 #[tokio::test]
-async fn a_reset_comes_after_what_was_sent() {
+async fn a_reset_comes_after_the_bytes_before_it() {
     let server = MockServer::start().await;
     server.respond(Response::text("a b c").hold_after_events(3).reset_after_events(3));
     let (text, _, mut stream) = ask(&server, &hello(true), |text| content(text) == "a b").await;
@@ -204,7 +204,7 @@ async fn a_reset_comes_after_what_was_sent() {
 }
 
 #[tokio::test]
-async fn a_held_answer_goes_on_when_told() {
+async fn a_held_response_continues_when_released() {
     let server = MockServer::builder().keep_alive(Duration::from_millis(1)).start().await;
     let two = || Response::text("a b").hold_after_events(2);
     server.respond(two()).respond(two()).respond(Response::bytes("late").hold_after_events(0));
@@ -231,7 +231,7 @@ async fn an_error_comes_inside_the_stream() {
 }
 
 #[tokio::test]
-async fn bytes_are_sent_as_they_are() {
+async fn bytes_are_sent_unchanged() {
     let server = MockServer::start().await;
     let response = "HTTP/1.0 200 fine\nnot: quite http\n\nbody";
     server.respond(Response::bytes(response));
@@ -267,7 +267,7 @@ async fn a_recording_is_served_under_its_type() {
 }
 
 #[tokio::test]
-async fn pieces_are_chunks_of_their_own() {
+async fn pieces_are_separate_chunks() {
     let server = MockServer::start().await;
     server.respond(Response::raw(200, "text/event-stream", "data: abc\n\n").chunk_size(4));
     let (text, _, _) = ask(&server, &hello(true), whole_stream).await;
@@ -276,24 +276,24 @@ async fn pieces_are_chunks_of_their_own() {
 }
 
 #[tokio::test]
-async fn a_head_that_never_comes() {
+async fn a_head_that_is_never_sent() {
     let server = MockServer::start().await;
     server.respond(Response::default().never_respond());
     let mut stream = connect(&server).await;
     write_request(&mut stream, &hello(true)).await;
-    server.wait_for(|state| state.requests == 1).await;
+    server.wait_for(|stats| stats.requests == 1).await;
     assert!(tokio::time::timeout(Duration::from_millis(20), stream.read_u8()).await.is_err());
     drop(stream);
-    server.wait_for(|state| state.open_connections == 0 && state.abandoned == 1).await;
+    server.wait_for(|stats| stats.open_connections == 0 && stats.abandoned == 1).await;
 }
 
 #[tokio::test]
-async fn leaving_in_the_middle_ends_the_answer() {
+async fn leaving_in_the_middle_ends_the_response() {
     let server = MockServer::builder().event_interval(Duration::from_millis(2)).start().await;
     server.respond(Response::text("word ".repeat(1000)));
     let (_, _, stream) = ask(&server, &hello(true), |text| text.contains("word")).await;
     drop(stream);
-    let state = server.wait_for(|state| state.open_connections == 0).await;
+    let state = server.wait_for(|stats| stats.open_connections == 0).await;
     assert_eq!((state.finished, state.abandoned), (0, 1));
 }
 
@@ -303,7 +303,7 @@ async fn dropping_the_server_closes_everything() {
     server.always(Response::default().never_respond());
     let mut stream = connect(&server).await;
     write_request(&mut stream, &hello(true)).await;
-    server.wait_for(|state| state.requests == 1).await;
+    server.wait_for(|stats| stats.requests == 1).await;
     let url = server.url();
     drop(server);
     assert!(matches!(stream.read(&mut [0]).await, Ok(0) | Err(_)));
@@ -311,7 +311,7 @@ async fn dropping_the_server_closes_everything() {
 }
 
 #[test]
-fn a_server_on_a_thread_of_its_own() {
+fn a_server_on_its_own_thread() {
     use std::io::{Read as _, Write as _};
     let server = MockServer::start_blocking();
     let url = server.url();
@@ -325,7 +325,7 @@ fn a_server_on_a_thread_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_thread_of_its_own_within_a_runtime() {
+async fn its_own_thread_inside_a_runtime() {
     let server = MockServer::builder().no_keep_alive().start_blocking();
     server.respond(Response::text("Hello"));
     let (text, _, _) = ask(&server, &hello(true), whole_stream).await;
@@ -341,7 +341,7 @@ async fn a_port_that_is_taken_is_an_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_paused_clock_passes_long_waits_at_once() {
+async fn a_paused_clock_skips_long_waits() {
     let hour = Duration::from_secs(3600);
     let server = MockServer::builder().no_keep_alive().start().await;
     server.respond(

@@ -2,49 +2,51 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use super::json::{optional, quoted, usage};
 use crate::behavior::UsagePlace;
-use crate::reply::Reply;
-use crate::signature::sign;
+use crate::generation::Generation;
 
-/// The JSON document of an answer that is not streamed, in the shape of vLLM behind the node.
-pub(crate) fn completion(reply: &Reply) -> String {
-    let message = message(reply);
-    let logprobs = logprobs(reply, &reply.content);
+/// Renders a response that is not streamed, in the form of vLLM behind the node.
+pub(crate) fn document(generation: &Generation) -> String {
+    let message = message(generation);
+    let logprobs = logprobs(generation, &generation.content);
     let mut choices = String::new();
-    for index in 0..reply.choices {
+    for index in 0..generation.choices {
         let comma = if index == 0 { "" } else { "," };
         let _ = write!(
             choices,
             r#"{comma}{{"index":{index},"message":{message},"logprobs":{logprobs},"finish_reason":{},"stop_reason":{}}}"#,
-            optional(reply.finish_reason.as_deref()),
-            optional(reply.stop_reason.as_deref()),
+            optional(generation.finish_reason.as_deref()),
+            optional(generation.stop_reason.as_deref()),
         );
     }
-    let usage = match reply.usage {
+    let usage = match generation.usage {
         UsagePlace::Nowhere => String::new(),
         _ => {
-            let usage = usage(reply, reply.choices * reply.tokens_per_choice());
+            let usage = usage(
+                generation.prompt_tokens,
+                generation.choices * generation.tokens_per_choice(),
+            );
             format!(r#","usage":{usage}"#)
         }
     };
-    let head = head(reply, "chat.completion");
-    let text = format!(
+    let head = head(generation, "chat.completion");
+    format!(
         r#"{{{head},"choices":[{choices}],"service_tier":null,"system_fingerprint":null{usage},"prompt_logprobs":null,"kv_transfer_params":null}}"#
-    );
-    finished(reply, text)
+    )
 }
 
-/// The chunks of a streamed answer, each a JSON document, rendered one by one.
+/// The chunks of a stream, each a JSON document, rendered one by one.
 #[derive(Debug)]
-pub(crate) struct Chunks {
-    reply: Reply,
+pub(crate) struct ChatChunks {
+    generation: Generation,
     head: String,
     deltas: Vec<Delta>,
     next: usize,
     tokens: usize,
 }
 
-/// What one chunk adds to a choice.
+/// The part of a choice that one chunk adds.
 #[derive(Clone, Copy, Debug)]
 enum Delta {
     Role,
@@ -55,22 +57,22 @@ enum Delta {
     Finish,
 }
 
-impl Chunks {
-    pub(crate) fn new(reply: Reply) -> Self {
+impl ChatChunks {
+    pub(crate) fn new(generation: Generation) -> Self {
         let mut deltas = vec![Delta::Role];
-        deltas.extend((0..reply.reasoning.len()).map(Delta::Reasoning));
-        deltas.extend((0..reply.content.len()).map(Delta::Content));
-        for (call, fragments) in reply.tool_calls.iter().enumerate() {
+        deltas.extend((0..generation.reasoning.len()).map(Delta::Reasoning));
+        deltas.extend((0..generation.content.len()).map(Delta::Content));
+        for (call, fragments) in generation.tool_calls.iter().enumerate() {
             deltas.push(Delta::ToolCall(call));
             deltas.extend((0..fragments.arguments.len()).map(|one| Delta::Arguments(call, one)));
         }
         deltas.push(Delta::Finish);
-        let head = head(&reply, "chat.completion.chunk");
-        Self { reply, head, deltas, next: 0, tokens: 0 }
+        let head = head(&generation, "chat.completion.chunk");
+        Self { generation, head, deltas, next: 0, tokens: 0 }
     }
 
     fn chunk(&mut self, delta: Delta, index: usize) -> String {
-        let reply = &self.reply;
+        let generation = &self.generation;
         let mut end = String::from(r#""finish_reason":null"#);
         let mut logprobs = "null".to_owned();
         let mut tokens = 1;
@@ -80,16 +82,16 @@ impl Chunks {
                 r#"{"role":"assistant","content":""}"#.to_owned()
             }
             Delta::Reasoning(place) => {
-                format!(r#"{{"reasoning_content":{}}}"#, quoted(&reply.reasoning[place]))
+                format!(r#"{{"reasoning_content":{}}}"#, quoted(&generation.reasoning[place]))
             }
             Delta::Content(place) => {
-                let token = &reply.content[place..=place];
-                logprobs = self::logprobs(reply, token);
+                let token = &generation.content[place..=place];
+                logprobs = self::logprobs(generation, token);
                 format!(r#"{{"content":{}}}"#, quoted(&token[0]))
             }
             Delta::ToolCall(place) => {
                 tokens = 0;
-                let call = &reply.tool_calls[place];
+                let call = &generation.tool_calls[place];
                 format!(
                     r#"{{"tool_calls":[{{"index":{place},"id":{},"type":"function","function":{{"name":{},"arguments":""}}}}]}}"#,
                     quoted(&call.id),
@@ -98,71 +100,69 @@ impl Chunks {
             }
             Delta::Arguments(place, part) => format!(
                 r#"{{"tool_calls":[{{"index":{place},"function":{{"arguments":{}}}}}]}}"#,
-                quoted(&reply.tool_calls[place].arguments[part]),
+                quoted(&generation.tool_calls[place].arguments[part]),
             ),
             Delta::Finish => {
                 tokens = 0;
                 end = format!(
                     r#""finish_reason":{},"stop_reason":{}"#,
-                    optional(reply.finish_reason.as_deref()),
-                    optional(reply.stop_reason.as_deref()),
+                    optional(generation.finish_reason.as_deref()),
+                    optional(generation.stop_reason.as_deref()),
                 );
                 "{}".to_owned()
             }
         };
         self.tokens += tokens;
-        let usage = match reply.usage {
-            UsagePlace::EveryChunk => format!(r#","usage":{}"#, usage(reply, self.tokens)),
+        let usage = match generation.usage {
+            UsagePlace::EveryChunk => {
+                format!(r#","usage":{}"#, usage(generation.prompt_tokens, self.tokens))
+            }
             _ => String::new(),
         };
         let head = &self.head;
         let choice = format!(r#"{{"index":{index},"delta":{delta},"logprobs":{logprobs},{end}}}"#);
-        finished(reply, format!(r#"{{{head},"choices":[{choice}]{usage}}}"#))
+        format!(r#"{{{head},"choices":[{choice}]{usage}}}"#)
     }
 }
 
-impl Iterator for Chunks {
+impl Iterator for ChatChunks {
     type Item = String;
 
     fn next(&mut self) -> Option<String> {
         let place = self.next;
         self.next += 1;
-        let choices = self.reply.choices;
+        let choices = self.generation.choices;
         if let Some(delta) = self.deltas.get(place / choices) {
             return Some(self.chunk(*delta, place % choices));
         }
-        let reply = &self.reply;
-        if place > self.deltas.len() * choices || reply.usage == UsagePlace::Nowhere {
+        let generation = &self.generation;
+        if place > self.deltas.len() * choices || generation.usage == UsagePlace::Nowhere {
             return None;
         }
         let head = &self.head;
-        let usage = usage(reply, self.tokens);
-        Some(finished(reply, format!(r#"{{{head},"choices":[],"usage":{usage}}}"#)))
+        let usage = usage(generation.prompt_tokens, self.tokens);
+        Some(format!(r#"{{{head},"choices":[],"usage":{usage}}}"#))
     }
 }
 
 /// The members that open every document.
-fn head(reply: &Reply, object: &str) -> String {
+fn head(generation: &Generation, object: &str) -> String {
     format!(
         r#""id":{},"object":"{object}","created":{},"model":{}"#,
-        quoted(&reply.id),
-        reply.created,
-        quoted(&reply.model),
+        quoted(&generation.id),
+        generation.created,
+        quoted(&generation.model),
     )
 }
 
-fn finished(reply: &Reply, document: String) -> String {
-    if reply.signed { sign(document) } else { document }
-}
-
-fn message(reply: &Reply) -> String {
-    let content = reply.content.concat();
-    let content = if content.is_empty() && !reply.tool_calls.is_empty() {
+fn message(generation: &Generation) -> String {
+    let content = generation.content.concat();
+    let content = if content.is_empty() && !generation.tool_calls.is_empty() {
         "null".to_owned()
     } else {
         quoted(&content)
     };
-    let calls: Vec<String> = reply
+    let calls: Vec<String> = generation
         .tool_calls
         .iter()
         .map(|call| {
@@ -174,7 +174,7 @@ fn message(reply: &Reply) -> String {
             )
         })
         .collect();
-    let reasoning = match reply.reasoning.concat() {
+    let reasoning = match generation.reasoning.concat() {
         none if none.is_empty() => "null".to_owned(),
         reasoning => quoted(&reasoning),
     };
@@ -184,18 +184,10 @@ fn message(reply: &Reply) -> String {
     )
 }
 
-fn usage(reply: &Reply, completion_tokens: usize) -> String {
-    let prompt = reply.prompt_tokens;
-    format!(
-        r#"{{"prompt_tokens":{prompt},"total_tokens":{},"completion_tokens":{completion_tokens},"prompt_tokens_details":null}}"#,
-        prompt + completion_tokens,
-    )
-}
-
-/// Made-up log probabilities: each token is likely, its alternatives less and less so.
-fn logprobs(reply: &Reply, tokens: &[String]) -> String {
+/// Invented log probabilities: each token is likely, its alternatives less and less so.
+fn logprobs(generation: &Generation, tokens: &[String]) -> String {
     const ALTERNATIVES: [&str; 4] = [" the", " a", ",", "."];
-    let Some(top) = reply.top_logprobs else { return "null".to_owned() };
+    let Some(top) = generation.top_logprobs else { return "null".to_owned() };
     let entry = |token: &str, logprob: f64| json!({"token": token, "logprob": logprob, "bytes": token.as_bytes()});
     let entries: Vec<Value> = tokens
         .iter()
@@ -213,38 +205,30 @@ fn logprobs(reply: &Reply, tokens: &[String]) -> String {
     json!({ "content": entries }).to_string()
 }
 
-fn optional(text: Option<&str>) -> String {
-    text.map_or_else(|| "null".to_owned(), quoted)
-}
-
-fn quoted(text: &str) -> String {
-    Value::from(text).to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::behavior::Behavior;
-    use crate::fake_model::{Said, ToolCall};
+    use crate::endpoint::Endpoint;
+    use crate::fake_model::{FunctionCall, Output};
     use proptest::prelude::*;
 
-    fn reply(request: &Value, said: &Said, behavior: &Behavior) -> Reply {
-        Reply::new(request, said, behavior, 255, 1_755_000_000)
+    fn generate(request: &Value, output: &Output, behavior: &Behavior) -> Generation {
+        Generation::new(Endpoint::Chat, request, output, behavior, 255, 1_755_000_000)
     }
 
-    fn hello() -> Said {
-        Said { text: "Hello \"you\"".into(), ..Said::default() }
+    fn hello() -> Output {
+        Output { text: "Hello \"you\"".into(), ..Output::default() }
     }
 
-    fn chunks(request: &Value, said: &Said, behavior: &Behavior) -> Vec<Value> {
-        let chunks = Chunks::new(reply(request, said, behavior));
+    fn chunks(request: &Value, output: &Output, behavior: &Behavior) -> Vec<Value> {
+        let chunks = ChatChunks::new(generate(request, output, behavior));
         chunks.map(|chunk| serde_json::from_str(&chunk).unwrap()).collect()
     }
 
     #[test]
     fn a_document_is_exactly_this() {
-        let unsigned = Behavior { unsigned: true, ..Behavior::default() };
-        let text = completion(&reply(&json!({"model": "m"}), &hello(), &unsigned));
+        let text = document(&generate(&json!({"model": "m"}), &hello(), &Behavior::default()));
         assert_eq!(
             text,
             r#"{"id":"chatcmpl-00000000000000ff","object":"chat.completion","created":1755000000,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"Hello \"you\"","refusal":null,"annotations":null,"audio":null,"function_call":null,"tool_calls":[],"reasoning_content":null},"logprobs":null,"finish_reason":"stop","stop_reason":null}],"service_tier":null,"system_fingerprint":null,"usage":{"prompt_tokens":0,"total_tokens":5,"completion_tokens":5,"prompt_tokens_details":null},"prompt_logprobs":null,"kv_transfer_params":null}"#
@@ -253,8 +237,8 @@ mod tests {
 
     #[test]
     fn a_chunk_is_exactly_this() {
-        let unsigned = Behavior { unsigned: true, ..Behavior::default() };
-        let mut chunks = Chunks::new(reply(&json!({"model": "m"}), &hello(), &unsigned));
+        let generation = generate(&json!({"model": "m"}), &hello(), &Behavior::default());
+        let mut chunks = ChatChunks::new(generation);
         assert_eq!(
             chunks.nth(1).unwrap(),
             r#"{"id":"chatcmpl-00000000000000ff","object":"chat.completion.chunk","created":1755000000,"model":"m","choices":[{"index":0,"delta":{"content":"Hello"},"logprobs":null,"finish_reason":null}]}"#
@@ -263,15 +247,6 @@ mod tests {
             chunks.last().unwrap(),
             r#"{"id":"chatcmpl-00000000000000ff","object":"chat.completion.chunk","created":1755000000,"model":"m","choices":[],"usage":{"prompt_tokens":0,"total_tokens":5,"completion_tokens":5,"prompt_tokens_details":null}}"#
         );
-    }
-
-    #[test]
-    fn every_document_is_signed() {
-        let usual = Behavior::default();
-        assert!(completion(&reply(&json!({}), &hello(), &usual)).contains(r#","signature":""#));
-        for chunk in chunks(&json!({}), &hello(), &usual) {
-            assert!(chunk["signature"].is_string() && chunk["response_hash"].is_string());
-        }
     }
 
     #[test]
@@ -285,10 +260,10 @@ mod tests {
     }
 
     #[test]
-    fn a_tool_call_comes_in_fragments() {
-        let call = ToolCall { name: "f".into(), arguments: r#"{"a":1}"#.into() };
-        let said = Said { tool_calls: vec![call], ..Said::default() };
-        let chunks = chunks(&json!({}), &said, &Behavior::default());
+    fn a_tool_call_is_sent_in_fragments() {
+        let call = FunctionCall { name: "f".into(), arguments: r#"{"a":1}"#.into() };
+        let output = Output { tool_calls: vec![call], ..Output::default() };
+        let chunks = chunks(&json!({}), &output, &Behavior::default());
         let part = |place: usize| &chunks[place]["choices"][0]["delta"]["tool_calls"][0];
         assert_eq!(part(1)["function"], json!({"name": "f", "arguments": ""}));
         assert_eq!(part(1)["id"], "chatcmpl-tool-0000000000ff0000");
@@ -299,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn usage_stands_where_it_is_told() {
+    fn usage_is_where_the_response_sets_it() {
         let with = |usage| Behavior { usage, ..Behavior::default() };
         let count = |usage| {
             let chunks = chunks(&json!({}), &hello(), &with(usage));
@@ -308,26 +283,26 @@ mod tests {
         assert_eq!(count(UsagePlace::LastChunk), 1);
         assert_eq!(count(UsagePlace::EveryChunk), 8);
         assert_eq!(count(UsagePlace::Nowhere), 0);
-        let silent = completion(&reply(&json!({}), &hello(), &with(UsagePlace::Nowhere)));
+        let silent = document(&generate(&json!({}), &hello(), &with(UsagePlace::Nowhere)));
         assert!(!silent.contains("usage"));
     }
 
     proptest! {
         #[test]
-        fn the_chunks_put_together_are_the_document(
+        fn the_joined_chunks_are_the_document(
             text in "[a-z ,.é🙂\"]{0,40}",
             reasoning in proptest::option::of("[a-z ]{0,20}"),
             arguments in proptest::collection::vec("[a-z{}:\"]{0,20}", 0..3),
             limit in 0_usize..40,
             n in 1_usize..4,
         ) {
-            let call = |arguments: &String| ToolCall { name: "f".into(), arguments: arguments.clone() };
-            let tool_calls: Vec<ToolCall> = arguments.iter().map(call).collect();
-            let said = Said { reasoning, text, tool_calls, finish_reason: None };
+            let call = |arguments: &String| FunctionCall { name: "f".into(), arguments: arguments.clone() };
+            let tool_calls: Vec<FunctionCall> = arguments.iter().map(call).collect();
+            let output = Output { reasoning, text, tool_calls, finish_reason: None };
             let request = json!({"model": "m", "n": n, "max_completion_tokens": limit});
-            let whole = completion(&reply(&request, &said, &Behavior::default()));
+            let whole = document(&generate(&request, &output, &Behavior::default()));
             let whole: Value = serde_json::from_str(&whole).unwrap();
-            let chunks = chunks(&request, &said, &Behavior::default());
+            let chunks = chunks(&request, &output, &Behavior::default());
 
             for index in 0..n {
                 let of_choice = || chunks.iter().map(|chunk| &chunk["choices"][0])
@@ -339,7 +314,7 @@ mod tests {
                 let text = |name: &str| choice["message"][name].as_str().unwrap_or("").to_owned();
                 prop_assert_eq!(joined("content"), text("content"));
                 prop_assert_eq!(joined("reasoning_content"), text("reasoning_content"));
-                let mut calls = vec![String::new(); said.tool_calls.len()];
+                let mut calls = vec![String::new(); output.tool_calls.len()];
                 for part in of_choice().map(|choice| &choice["delta"]["tool_calls"][0]) {
                     if let Some(place) = part["index"].as_u64() {
                         calls[place as usize] += part["function"]["arguments"].as_str().unwrap();
@@ -356,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn log_probabilities_when_asked_for() {
+    fn log_probabilities_on_request() {
         let request = json!({"logprobs": true, "top_logprobs": 3});
         let chunks = chunks(&request, &hello(), &Behavior::default());
         let entry = &chunks[1]["choices"][0]["logprobs"]["content"][0];

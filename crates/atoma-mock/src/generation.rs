@@ -1,49 +1,51 @@
 use serde_json::Value;
 
 use crate::behavior::{Behavior, UsagePlace};
-use crate::fake_model::{Said, messages, text_of};
+use crate::endpoint::Endpoint;
+use crate::fake_model::{Output, messages, text_of};
 use crate::tokens::{count, tokens};
 
-/// An answer cut into tokens: everything the renderer needs.
+/// A model's output as tokens, within the limits of the request: everything that is rendered.
 #[derive(Clone, Debug)]
-pub(crate) struct Reply {
+pub(crate) struct Generation {
     pub(crate) id: String,
     pub(crate) created: u64,
     pub(crate) model: String,
-    /// How many choices say it.
+    /// How many choices have this output.
     pub(crate) choices: usize,
     pub(crate) reasoning: Vec<String>,
     pub(crate) content: Vec<String>,
-    pub(crate) tool_calls: Vec<Call>,
+    pub(crate) tool_calls: Vec<CallTokens>,
     pub(crate) finish_reason: Option<String>,
     /// The stop sequence that was met.
     pub(crate) stop_reason: Option<String>,
     pub(crate) prompt_tokens: usize,
-    /// How many alternatives to list beside each token; `None`: no log probabilities at all.
+    /// How many alternatives to list for each token; `None`: no log probabilities at all.
     pub(crate) top_logprobs: Option<usize>,
     pub(crate) usage: UsagePlace,
-    pub(crate) signed: bool,
 }
 
-/// A tool call, its arguments cut into tokens.
+/// A tool call, its arguments as tokens.
 #[derive(Clone, Debug)]
-pub(crate) struct Call {
+pub(crate) struct CallTokens {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) arguments: Vec<String>,
 }
 
-impl Reply {
-    /// Says `said` in answer to `request`, within its token limit and its stop sequences.
+impl Generation {
+    /// Splits `output` into tokens, within the token limit and the stop sequences of `request`.
     ///
-    /// `number` tells replies apart in their ids; `created` is in Unix seconds.
+    /// `number` makes the id; `created` is in Unix seconds.
     pub(crate) fn new(
+        endpoint: Endpoint,
         request: &Value,
-        said: &Said,
+        output: &Output,
         behavior: &Behavior,
         number: usize,
         created: u64,
     ) -> Self {
+        let chat = endpoint == Endpoint::Chat;
         let mut limit = token_limit(request);
         let mut cut = false;
         let mut within_limit = |text: &str| {
@@ -53,24 +55,24 @@ impl Reply {
             limit -= pieces.len();
             pieces
         };
-        let (text, stop_reason) = until_stop(&said.text, &stop_sequences(request));
-        let reasoning = within_limit(said.reasoning.as_deref().unwrap_or(""));
+        let (text, stop_reason) = until_stop(&output.text, &stop_sequences(request));
+        let reasoning = within_limit(output.reasoning.as_deref().unwrap_or(""));
         let content = within_limit(text);
-        let calls = said.tool_calls.iter().enumerate().map(|(place, call)| Call {
+        let calls = output.tool_calls.iter().enumerate().map(|(place, call)| CallTokens {
             id: format!("chatcmpl-tool-{number:012x}{place:04x}"),
             name: call.name.clone(),
             arguments: within_limit(&call.arguments),
         });
-        let tool_calls: Vec<Call> = calls.collect();
+        let tool_calls: Vec<CallTokens> = calls.collect();
 
-        let reason = match &said.finish_reason {
+        let reason = match &output.finish_reason {
             Some(reason) => reason,
             None if cut => "length",
             None if !tool_calls.is_empty() => "tool_calls",
             None => "stop",
         };
         Self {
-            id: format!("chatcmpl-{number:016x}"),
+            id: format!("{}-{number:016x}", if chat { "chatcmpl" } else { "cmpl" }),
             created,
             model: request["model"].as_str().unwrap_or("").to_owned(),
             choices: request["n"].as_u64().map_or(1, |n| n.clamp(1, 128) as usize),
@@ -80,10 +82,8 @@ impl Reply {
             finish_reason: (!behavior.without_finish_reason).then(|| reason.to_owned()),
             stop_reason: if cut { None } else { stop_reason },
             prompt_tokens: prompt_tokens(request),
-            top_logprobs: (request["logprobs"] == true)
-                .then(|| request["top_logprobs"].as_u64().map_or(0, |top| top.min(20) as usize)),
+            top_logprobs: top_logprobs(request, chat),
             usage: behavior.usage,
-            signed: !behavior.unsigned,
         }
     }
 
@@ -94,7 +94,14 @@ impl Reply {
     }
 }
 
-/// `max_completion_tokens`, or else `max_tokens`, or else the 8192 that the proxy puts in.
+/// Chat has a switch and a number, completions have only the number.
+fn top_logprobs(request: &Value, chat: bool) -> Option<usize> {
+    let number = if chat { &request["top_logprobs"] } else { &request["logprobs"] };
+    let number = number.as_u64().map(|top| top.min(20) as usize);
+    if chat { (request["logprobs"] == true).then_some(number.unwrap_or(0)) } else { number }
+}
+
+/// `max_completion_tokens`, or else `max_tokens`, or else the 8192 that the proxy inserts.
 fn token_limit(request: &Value) -> usize {
     let limit = request["max_completion_tokens"].as_u64().or(request["max_tokens"].as_u64());
     limit.map_or(8192, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
@@ -128,17 +135,17 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn reply(request: &Value, said: &Said) -> Reply {
-        Reply::new(request, said, &Behavior::default(), 1, 0)
+    fn generate(request: &Value, output: &Output) -> Generation {
+        Generation::new(Endpoint::Chat, request, output, &Behavior::default(), 1, 0)
     }
 
-    fn text(text: &str) -> Said {
-        Said { text: text.to_owned(), ..Said::default() }
+    fn text(text: &str) -> Output {
+        Output { text: text.to_owned(), ..Output::default() }
     }
 
     #[test]
-    fn the_token_limit_cuts_and_says_so() {
-        let said = text("one two three four");
+    fn the_token_limit_truncates_and_is_the_finish_reason() {
+        let output = text("one two three four");
         for (request, content, reason) in [
             (json!({}), "one two three four", "stop"),
             (json!({"max_tokens": 2}), "one two", "length"),
@@ -146,18 +153,18 @@ mod tests {
             (json!({"max_tokens": 4}), "one two three four", "stop"),
             (json!({"max_tokens": 0}), "", "length"),
         ] {
-            let reply = reply(&request, &said);
-            assert_eq!(reply.content.concat(), content, "{request}");
-            assert_eq!(reply.finish_reason.as_deref(), Some(reason), "{request}");
+            let generation = generate(&request, &output);
+            assert_eq!(generation.content.concat(), content, "{request}");
+            assert_eq!(generation.finish_reason.as_deref(), Some(reason), "{request}");
         }
     }
 
     #[test]
     fn reasoning_counts_towards_the_limit() {
-        let said = Said { reasoning: Some("a b c".into()), ..text("d e") };
-        let reply = reply(&json!({"max_tokens": 4}), &said);
+        let output = Output { reasoning: Some("a b c".into()), ..text("d e") };
+        let generation = generate(&json!({"max_tokens": 4}), &output);
         assert_eq!(
-            (reply.reasoning.concat(), reply.content.concat()),
+            (generation.reasoning.concat(), generation.content.concat()),
             ("a b c".into(), "d".into())
         );
     }
@@ -170,18 +177,19 @@ mod tests {
             (json!(["", "zzz"]), "one two three", None),
             (json!(null), "one two three", None),
         ] {
-            let reply = reply(&json!({ "stop": stop }), &text("one two three"));
-            assert_eq!(reply.content.concat(), content);
-            assert_eq!(reply.stop_reason.as_deref(), stop_reason);
-            assert_eq!(reply.finish_reason.as_deref(), Some("stop"));
+            let generation = generate(&json!({ "stop": stop }), &text("one two three"));
+            assert_eq!(generation.content.concat(), content);
+            assert_eq!(generation.stop_reason.as_deref(), stop_reason);
+            assert_eq!(generation.finish_reason.as_deref(), Some("stop"));
         }
     }
 
     #[test]
     fn calls_finish_with_tool_calls() {
-        let call = crate::fake_model::ToolCall { name: "f".into(), arguments: "{}".into() };
-        let reply = reply(&json!({}), &Said { tool_calls: vec![call], ..Said::default() });
-        assert_eq!(reply.finish_reason.as_deref(), Some("tool_calls"));
+        let call = crate::fake_model::FunctionCall { name: "f".into(), arguments: "{}".into() };
+        let generation =
+            generate(&json!({}), &Output { tool_calls: vec![call], ..Output::default() });
+        assert_eq!(generation.finish_reason.as_deref(), Some("tool_calls"));
     }
 
     #[test]
