@@ -41,9 +41,14 @@ mod reply;
 mod response;
 #[cfg(feature = "blocking")]
 mod runtime;
+#[cfg(feature = "schemars")]
+mod schema_of;
 mod server_url;
 mod stream_stats;
 mod stream_views;
+mod tool_run;
+mod tool_step;
+mod tools;
 #[cfg(feature = "verify")]
 mod verification;
 
@@ -70,6 +75,9 @@ pub use rate_limits::{RateLimit, RateLimits};
 pub use reply::{Metadata, Reply};
 pub use stream_stats::StreamStats;
 pub use stream_views::{ChatEventStream, TextStream};
+pub use tool_run::{ToolEvent, ToolRun};
+pub use tool_step::{Approval, ToolOutcome, ToolStep};
+pub use tools::{Tool, ToolError};
 
 #[cfg(feature = "verify")]
 #[cfg_attr(docsrs, doc(cfg(feature = "verify")))]

@@ -3,7 +3,7 @@
 use super::{Error, Inner, Kind, Limit, Partial, Source};
 use crate::{Metadata, redact::excerpt};
 use atoma_transport::TransportError;
-use atoma_types::{ApiError, InvalidRequest};
+use atoma_types::{ApiError, ChatCompletionResponse, InvalidRequest};
 use std::{
     borrow::Cow,
     sync::Arc,
@@ -75,6 +75,10 @@ impl Error {
 
     pub(crate) fn rejected(source: Source) -> Self {
         Self::from_kind(Kind::Rejected(source))
+    }
+
+    pub(crate) fn tool_rounds(rounds: usize, last: ChatCompletionResponse) -> Self {
+        Self::from_kind(Kind::ToolRounds(rounds)).with_partial(Some(Partial::new(last)))
     }
 
     #[cold]

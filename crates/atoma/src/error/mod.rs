@@ -75,6 +75,8 @@ enum Kind {
     TooLarge(Limit, usize),
     /// An inspector rejected the response.
     Rejected(Source),
+    /// The model still calls tools after this many responses.
+    ToolRounds(usize),
 }
 
 /// A size limit of the client.
@@ -102,6 +104,7 @@ impl Error {
             Kind::TooLarge(..) => ErrorKind::TooLarge,
             Kind::Rejected(_) if self.is_untrusted() => ErrorKind::Untrusted,
             Kind::Rejected(_) => ErrorKind::Rejected,
+            Kind::ToolRounds(_) => ErrorKind::Other,
         }
     }
 
@@ -219,7 +222,8 @@ impl Error {
             | Kind::Misuse(_)
             | Kind::Unexpected { .. }
             | Kind::TooLarge(..)
-            | Kind::Rejected(_) => false,
+            | Kind::Rejected(_)
+            | Kind::ToolRounds(_) => false,
         }
     }
 
