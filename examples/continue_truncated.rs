@@ -19,9 +19,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "meta-llama/Llama-3.3-70B-Instruct",
         [ChatCompletionMessage::user("Tell me a proverb about Rome.")],
     );
-    let error = match client.chat().stream(request.clone()).await?.into_response().await {
-        Ok(_) => return Err("the stream was complete".into()),
-        Err(error) => error,
+    let stream = client.chat().stream(request.clone()).await?;
+    let Err(error) = stream.into_response().await else {
+        return Err("the stream was complete".into());
     };
     println!("error: {error}");
     let partial = error.into_partial().ok_or("nothing had arrived")?;

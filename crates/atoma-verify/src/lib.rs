@@ -8,10 +8,12 @@ extern crate std;
 
 // Policies, and the results of a check.
 mod stream;
+mod trust;
 mod verified;
 mod verifier;
 
 // Who signs.
+mod parse_error;
 mod public_key;
 mod scheme;
 mod sui_address;
@@ -29,6 +31,7 @@ mod receipt;
 mod signing;
 
 pub use error::{VerifyError, VerifyErrorKind};
+pub use parse_error::ParseSignerError;
 pub use public_key::PublicKey;
 #[cfg(feature = "receipt")]
 pub use receipt::Receipt;
@@ -37,6 +40,6 @@ pub use scheme::Scheme;
 pub use signing::{SignedHash, SigningKey};
 pub use split::{SignedText, split};
 pub use stream::{Checked, Mode, StreamVerifier};
-pub use sui_address::{ParseSignerError, SuiAddress};
+pub use sui_address::SuiAddress;
 pub use verified::Verified;
 pub use verifier::{NoSigner, Verifier, verify};

@@ -6,8 +6,8 @@ use core::str::{FromStr, from_utf8};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::parse_error::ParseSignerError;
 use crate::scheme::Scheme;
-use crate::sui_address::ParseSignerError;
 
 /// A signer's public key, with its scheme.
 ///

@@ -7,8 +7,8 @@ use crate::error::{Reason, VerifyError};
 use crate::public_key::PublicKey;
 use crate::signature::ParsedKey;
 use crate::sui_address::SuiAddress;
+use crate::trust::Trust;
 use crate::verified::Verified;
-use crate::verifier::Trust;
 
 /// Which signatures of a stream are checked, and when. The hash of a chunk is always compared before
 /// the chunk is passed on, and its signature must always name the stream's one signer.

@@ -4,6 +4,7 @@ use core::fmt;
 use core::str::FromStr;
 
 use crate::hash::blake2b256;
+use crate::parse_error::ParseSignerError;
 use crate::public_key::PublicKey;
 
 /// A signer's Sui address: BLAKE2b-256 of the scheme's flag and the public key.
@@ -86,15 +87,3 @@ impl fmt::Debug for SuiAddress {
         fmt::Display::fmt(self, f)
     }
 }
-
-/// The error for text or bytes that are not a signer's address or public key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ParseSignerError(pub(crate) &'static str);
-
-impl fmt::Display for ParseSignerError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "invalid signer: {}", self.0)
-    }
-}
-
-impl core::error::Error for ParseSignerError {}

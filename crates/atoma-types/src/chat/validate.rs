@@ -5,10 +5,54 @@ use super::message::{ChatCompletionMessage, Role};
 use super::request::ChatCompletionRequest;
 use super::response_format::ResponseFormat;
 use super::tool::{ToolChoice, ToolKind};
-use crate::validate::{InvalidRequest, check_counts, check_extra, check_model, check_range};
+use crate::validate::{
+    InvalidRequest, check_counts, check_extra, check_model, check_range, to_vec,
+};
+
+impl ChatCompletionRequest {
+    /// Checks for values that no server accepts: required parts that are missing, numbers that are not finite, values outside the ranges of
+    /// the reference, and members given twice.
+    ///
+    /// It also rejects requests that Atoma's servers fail at with an error 500, which costs three attempts: an image URL that is neither
+    /// `http`, `https` nor `data`; a schema or `parameters` that is not an object; names of tools or schemas outside
+    /// `[A-Za-z0-9_-]{1,64}`; two tools with one name; a `tool_choice` other than `none` without tools; a tool's message
+    /// without the call that it has the result of. To send any of them on purpose, give the member to [`extra`](Self::extra) in place of the field.
+    ///
+    /// # Errors
+    ///
+    /// The first fault: the name of the field, and a remedy.
+    ///
+    /// ```
+    /// # use atoma_types::{ChatCompletionMessage, ChatCompletionRequest};
+    /// let request = ChatCompletionRequest::new("m", [ChatCompletionMessage::user("Hello!")]).temperature(9.0);
+    /// let error = request.validate().unwrap_err();
+    /// assert_eq!(error.field(), "temperature");
+    /// assert_eq!(error.to_string(), "invalid request: temperature must be from 0 to 2");
+    /// ```
+    pub fn validate(&self) -> Result<(), InvalidRequest> {
+        validate(self)
+    }
+
+    /// Returns the request as JSON, the body of a call. It is checked first, as [`validate`](Self::validate) does.
+    ///
+    /// # Errors
+    ///
+    /// The first fault.
+    ///
+    /// ```
+    /// # use atoma_types::{ChatCompletionMessage, ChatCompletionRequest};
+    /// let request = ChatCompletionRequest::new("m", [ChatCompletionMessage::user("Hello!")]);
+    /// assert_eq!(request.to_vec()?, br#"{"messages":[{"role":"user","content":"Hello!"}],"model":"m"}"#);
+    /// # Ok::<(), atoma_types::InvalidRequest>(())
+    /// ```
+    pub fn to_vec(&self) -> Result<Vec<u8>, InvalidRequest> {
+        self.validate()?;
+        to_vec(self)
+    }
+}
 
 /// Finds the first fault of a request.
-pub(crate) fn validate(request: &ChatCompletionRequest) -> Result<(), InvalidRequest> {
+fn validate(request: &ChatCompletionRequest) -> Result<(), InvalidRequest> {
     check_model(&request.model, &request.extra)?;
     if request.messages.is_empty() && !request.extra.contains("messages") {
         return Err(InvalidRequest::new("messages", "is empty: add at least one message"));

@@ -7,6 +7,7 @@
 //! serde's deserializer or serializer is. Compiled for each of those, they would be most of a small program.
 
 mod by_value;
+mod interface;
 mod list;
 mod member;
 mod object;
@@ -20,16 +21,17 @@ use std::marker::PhantomData;
 use serde::de::{Deserializer, Error};
 
 pub(crate) use by_value::{by_value, by_value_type};
+pub(crate) use interface::{
+    Elements, List, Members, Model, Object, Piece, ReadObject, Rest, Scalar, Stopped, Tagged,
+    WriteObject, is_set, settle, whole,
+};
 pub(crate) use list::{Aligned, Vector};
 pub(crate) use member::{ErrorMember, Finish, Index, JsonText, NonEmpty, Sent};
-pub(crate) use object::{
-    Model, Object, ReadObject, Whole, WriteObject, is_set, object, settle, wire_codec, wire_name,
-    wire_omit,
-};
-pub(crate) use read::{Elements, Members, Stopped, read, whole};
-pub(crate) use scalar::{Boxed, Scalar};
+pub(crate) use object::{Whole, object, wire_codec, wire_name, wire_omit};
+pub(crate) use read::read;
+pub(crate) use scalar::Boxed;
 pub(crate) use value::{AnyValue, WIDE, Wide};
-pub(crate) use write::{List, Piece, Tagged, text_of};
+pub(crate) use write::text_of;
 
 /// What was found where a `T` was expected.
 pub(crate) enum Read<T = ()> {

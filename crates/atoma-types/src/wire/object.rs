@@ -1,7 +1,8 @@
 //! Objects: one macro that defines a model and how it is read and written.
 
-use super::{Codec, Elements, Members, Piece, Plain, Read, Scalar, Stopped, Target};
-use crate::Extra;
+use super::{
+    Codec, Elements, Members, Model, Piece, Plain, Read, ReadObject, Scalar, Stopped, Target,
+};
 
 /// Defines a model: a struct with public fields and an `extra`, read member by member and written without what is absent.
 ///
@@ -171,49 +172,6 @@ macro_rules! wire_omit {
 
 pub(crate) use {object, wire_codec, wire_name, wire_omit};
 
-/// An object with fields and extra members. A field's place is its position among the members.
-///
-/// Reading and writing are separate traits, so that a program that only reads a model does not contain the code that writes it.
-pub(crate) trait Object {
-    /// The names of its fields on the wire, by their places.
-    fn names(&self) -> &'static [&'static str];
-
-    fn is_set_at(&self, place: usize) -> bool;
-
-    fn extra(&self) -> &Extra;
-
-    fn extra_mut(&mut self) -> &mut Extra;
-}
-
-/// What is read member by member.
-pub(crate) trait ReadObject: Object {
-    /// Finds the place of a name, or of another name for the same.
-    fn place(&self) -> fn(&str) -> Option<usize>;
-
-    /// Reads the value of the member named last into its field.
-    fn read_at(&mut self, place: usize, members: &mut dyn Members) -> Result<Read, Stopped>;
-
-    /// Called when all members have been read. `seen` has a bit for each place whose member had a value.
-    fn after_reading(&mut self, _seen: u32) {}
-
-    fn as_object(&mut self) -> &mut dyn Object;
-}
-
-/// What is written member by member.
-pub(crate) trait WriteObject: Object {
-    /// Hands each field to `write` by its name on the wire, with whether it is set; in one call, since most are absent
-    /// and left out.
-    fn pieces(&self, write: &mut dyn FnMut(&'static str, bool, Piece<'_>));
-
-    fn as_object(&self) -> &dyn Object;
-}
-
-/// What [`object!`] defines.
-pub(crate) trait Model: ReadObject + WriteObject + Default {
-    /// Whether no field is set, and there are no extra members.
-    fn says_nothing(&self) -> bool;
-}
-
 impl<T: Model> Codec<T> for Plain {
     fn object(members: &mut dyn Members) -> Result<Read<T>, Stopped> {
         let mut object = T::default();
@@ -261,20 +219,5 @@ impl Target for Whole<'_> {
 
     fn object(&mut self, members: &mut dyn Members) -> Result<Read, Stopped> {
         members.read_into(self.0).map(Read::Known)
-    }
-}
-
-/// Whether the field of a name is set.
-pub(crate) fn is_set(object: &dyn Object, name: &str) -> bool {
-    let place = object.names().iter().position(|known| *known == name);
-    place.is_some_and(|place| object.is_set_at(place))
-}
-
-/// Sorts out the extra members: none is repeated, none has the name of a field that is set.
-pub(crate) fn settle(object: &mut dyn Object) {
-    if !object.extra().is_empty() {
-        let mut extra = std::mem::take(object.extra_mut());
-        extra.settle(&|name| is_set(object, name));
-        *object.extra_mut() = extra;
     }
 }

@@ -5,10 +5,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use serde_json::{Number, Value};
 
 use super::value::{AnyValue, Wide};
-use super::{Read, ReadObject, Scalar, Target, settle};
-
-/// Reading stopped, for a reason that whoever handed out the members or elements has kept.
-pub(crate) struct Stopped;
+use super::{Elements, Members, Read, ReadObject, Rest, Scalar, Stopped, Target, settle};
 
 /// The name of a member.
 enum Name {
@@ -16,44 +13,6 @@ enum Name {
     Known(usize),
     /// Any other, which is kept separately.
     Other,
-}
-
-/// A list or an object that is being read.
-pub(crate) trait Rest {
-    /// All that is left of it, as a value.
-    fn rest(&mut self) -> Result<Value, Stopped>;
-
-    /// Gives back a value that means nothing.
-    fn give_back(&mut self, value: Value);
-}
-
-/// The members of an object that is being read.
-pub(crate) trait Members: Rest {
-    /// Reads them into the fields of an object; what means nothing there, and what has none, into its `extra`.
-    fn read_into(&mut self, object: &mut dyn ReadObject) -> Result<(), Stopped>;
-
-    /// Reads the value of the member that [`ReadObject::read_at`] is called for.
-    fn value(&mut self, target: &mut dyn Target) -> Result<Read, Stopped>;
-}
-
-/// The elements of a list that is being read.
-pub(crate) trait Elements: Rest {
-    /// Reads the next element, if there is one.
-    fn next(&mut self, target: &mut dyn Target) -> Result<bool, Stopped>;
-}
-
-/// Reads a list or an object as a whole through a function that returns values without meaning as an error.
-pub(crate) fn whole<T>(
-    source: &mut (impl Rest + ?Sized),
-    read: fn(Value) -> Result<T, Value>,
-) -> Result<Read<T>, Stopped> {
-    Ok(match read(source.rest()?) {
-        Ok(value) => Read::Known(value),
-        Err(value) => {
-            source.give_back(value);
-            Read::Unknown
-        }
-    })
 }
 
 /// Reads a value; an unknown one is skipped.

@@ -6,15 +6,7 @@ use std::marker::PhantomData;
 use serde_json::{Number, Value};
 
 use super::by_value::by_value;
-use super::{Codec, Elements, Members, Model, Piece, Plain, Read, Stopped, Target, whole};
-
-/// A value that is neither `null` nor holds others.
-#[derive(Clone, Copy)]
-pub(crate) enum Scalar<'a> {
-    Boolean(bool),
-    Number(&'a Number),
-    Text(&'a str),
-}
+use super::{Codec, Elements, Members, Model, Piece, Plain, Read, Scalar, Stopped, Target, whole};
 
 impl Scalar<'_> {
     /// The text, or the number as text.

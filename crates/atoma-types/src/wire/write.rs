@@ -1,46 +1,10 @@
 //! What is written, as a value without type parameters.
 
-use std::collections::BTreeMap;
-
 use serde::ser::{Error, Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
-use super::{Codec, Plain, WriteObject, is_set};
+use super::{Codec, List, Piece, Plain, Tagged, WriteObject, is_set};
 use crate::Extra;
-
-/// A value as it is written.
-pub(crate) enum Piece<'a> {
-    Null,
-    Boolean(bool),
-    Unsigned(u64),
-    Signed(i64),
-    Float(f64),
-    Text(&'a str),
-    Value(&'a Value),
-    Owned(Value),
-    List(&'a dyn List),
-    /// A list whose elements are written otherwise than they are.
-    Made(Box<dyn List + 'a>),
-    Numbers(&'a BTreeMap<String, f32>),
-    Object(&'a dyn WriteObject),
-    Tagged(Box<Tagged<'a>>),
-    /// JSON has no way to write the value: a number that is not finite.
-    Unwritable,
-}
-
-/// An object that begins with its `type`, and has one more member.
-pub(crate) struct Tagged<'a> {
-    pub(crate) kind: &'static str,
-    pub(crate) name: &'static str,
-    pub(crate) value: Piece<'a>,
-    pub(crate) extra: Option<&'a Extra>,
-}
-
-/// A list that is written.
-pub(crate) trait List {
-    fn length(&self) -> usize;
-    fn element(&self, place: usize) -> Piece<'_>;
-}
 
 impl<T> List for Vec<T>
 where

@@ -1,0 +1,149 @@
+//! The interfaces between the layers: what models read from and are written as, without type parameters.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Number, Value};
+
+use super::{Read, Target};
+use crate::Extra;
+
+/// Reading stopped, for a reason that whoever handed out the members or elements has kept.
+pub(crate) struct Stopped;
+
+/// A list or an object that is being read.
+pub(crate) trait Rest {
+    /// All that is left of it, as a value.
+    fn rest(&mut self) -> Result<Value, Stopped>;
+
+    /// Gives back a value that means nothing.
+    fn give_back(&mut self, value: Value);
+}
+
+/// The members of an object that is being read.
+pub(crate) trait Members: Rest {
+    /// Reads them into the fields of an object; what means nothing there, and what has none, into its `extra`.
+    fn read_into(&mut self, object: &mut dyn ReadObject) -> Result<(), Stopped>;
+
+    /// Reads the value of the member that [`ReadObject::read_at`] is called for.
+    fn value(&mut self, target: &mut dyn Target) -> Result<Read, Stopped>;
+}
+
+/// The elements of a list that is being read.
+pub(crate) trait Elements: Rest {
+    /// Reads the next element, if there is one.
+    fn next(&mut self, target: &mut dyn Target) -> Result<bool, Stopped>;
+}
+
+/// Reads a list or an object as a whole through a function that returns values without meaning as an error.
+pub(crate) fn whole<T>(
+    source: &mut (impl Rest + ?Sized),
+    read: fn(Value) -> Result<T, Value>,
+) -> Result<Read<T>, Stopped> {
+    Ok(match read(source.rest()?) {
+        Ok(value) => Read::Known(value),
+        Err(value) => {
+            source.give_back(value);
+            Read::Unknown
+        }
+    })
+}
+
+/// A value that is neither `null` nor holds others.
+#[derive(Clone, Copy)]
+pub(crate) enum Scalar<'a> {
+    Boolean(bool),
+    Number(&'a Number),
+    Text(&'a str),
+}
+
+/// An object with fields and extra members. A field's place is its position among the members.
+///
+/// Reading and writing are separate traits, so that a program that only reads a model does not contain the code that writes it.
+pub(crate) trait Object {
+    /// The names of its fields on the wire, by their places.
+    fn names(&self) -> &'static [&'static str];
+
+    fn is_set_at(&self, place: usize) -> bool;
+
+    fn extra(&self) -> &Extra;
+
+    fn extra_mut(&mut self) -> &mut Extra;
+}
+
+/// What is read member by member.
+pub(crate) trait ReadObject: Object {
+    /// Finds the place of a name, or of another name for the same.
+    fn place(&self) -> fn(&str) -> Option<usize>;
+
+    /// Reads the value of the member named last into its field.
+    fn read_at(&mut self, place: usize, members: &mut dyn Members) -> Result<Read, Stopped>;
+
+    /// Called when all members have been read. `seen` has a bit for each place whose member had a value.
+    fn after_reading(&mut self, _seen: u32) {}
+
+    fn as_object(&mut self) -> &mut dyn Object;
+}
+
+/// What is written member by member.
+pub(crate) trait WriteObject: Object {
+    /// Hands each field to `write` by its name on the wire, with whether it is set; in one call, since most are absent
+    /// and left out.
+    fn pieces(&self, write: &mut dyn FnMut(&'static str, bool, Piece<'_>));
+
+    fn as_object(&self) -> &dyn Object;
+}
+
+/// What [`object!`] defines.
+pub(crate) trait Model: ReadObject + WriteObject + Default {
+    /// Whether no field is set, and there are no extra members.
+    fn says_nothing(&self) -> bool;
+}
+
+/// Whether the field of a name is set.
+pub(crate) fn is_set(object: &dyn Object, name: &str) -> bool {
+    let place = object.names().iter().position(|known| *known == name);
+    place.is_some_and(|place| object.is_set_at(place))
+}
+
+/// Sorts out the extra members: none is repeated, none has the name of a field that is set.
+pub(crate) fn settle(object: &mut dyn Object) {
+    if !object.extra().is_empty() {
+        let mut extra = std::mem::take(object.extra_mut());
+        extra.settle(&|name| is_set(object, name));
+        *object.extra_mut() = extra;
+    }
+}
+
+/// A value as it is written.
+pub(crate) enum Piece<'a> {
+    Null,
+    Boolean(bool),
+    Unsigned(u64),
+    Signed(i64),
+    Float(f64),
+    Text(&'a str),
+    Value(&'a Value),
+    Owned(Value),
+    List(&'a dyn List),
+    /// A list whose elements are written otherwise than they are.
+    Made(Box<dyn List + 'a>),
+    Numbers(&'a BTreeMap<String, f32>),
+    Object(&'a dyn WriteObject),
+    Tagged(Box<Tagged<'a>>),
+    /// JSON has no way to write the value: a number that is not finite.
+    Unwritable,
+}
+
+/// An object that begins with its `type`, and has one more member.
+pub(crate) struct Tagged<'a> {
+    pub(crate) kind: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) value: Piece<'a>,
+    pub(crate) extra: Option<&'a Extra>,
+}
+
+/// A list that is written.
+pub(crate) trait List {
+    fn length(&self) -> usize;
+    fn element(&self, place: usize) -> Piece<'_>;
+}
