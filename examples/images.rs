@@ -26,7 +26,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         (Some(_), _) => reply.data[0].save(&path)?,
         // Fetched without the API key: the URL may be of any server.
         (None, Some(_)) => {
-            std::fs::write(&path, &client.images().fetch(&reply.data[0]).await?[..])?
+            std::fs::write(&path, &client.images().fetch(&reply.data[0]).await?[..])?;
         }
         (None, None) => return Err("the response has no image".into()),
     }
