@@ -1,5 +1,6 @@
 //! Whose signatures are accepted.
 
+#[cfg(feature = "std")]
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
