@@ -4,6 +4,7 @@
 mod builder;
 mod request;
 mod response;
+mod script;
 mod server;
 mod stats;
 
@@ -36,6 +37,7 @@ pub use atoma_verify::{PublicKey, Scheme, SigningKey, SuiAddress};
 pub use builder::MockServerBuilder;
 pub use request::ReceivedRequest;
 pub use response::Response;
+pub use script::InvalidScript;
 pub use server::MockServer;
 pub use stats::ServerStats;
 pub use tampering::Tampering;

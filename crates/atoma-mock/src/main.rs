@@ -3,17 +3,20 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use atoma_mock::{MockServer, ReceivedRequest};
+use atoma_mock::{MockServer, ReceivedRequest, Response};
 
 const HELP: &str = "\
-Atoma in a box: answers on 127.0.0.1 as Atoma's API does. Any key and any model will do.
+Atoma in a box: responds on 127.0.0.1 as Atoma's API does.
 
-usage: atoma-mock [--port N] [--pace MS] [--help]
+usage: atoma-mock [--port N] [--event-interval MS] [--api-key KEY] [--model NAME]... [--script FILE] [--help]
 
-  --port N    the port to listen on (default 8080; 0: any free one)
-  --pace MS   the pause between two tokens of a stream, in milliseconds (default 30)
+  --port N             the port to listen on (default 8080; 0: any free one)
+  --event-interval MS  the pause between two tokens of a stream, in milliseconds (default 30)
+  --api-key KEY        the only API key to accept (default: any)
+  --model NAME         a model to know, as often as needed (default: any)
+  --script FILE        a JSON list of responses, given to the next requests in order
 
-Ask it to count to ten, declare a tool and speak of it, send a JSON schema or an image.";
+Ask it to count to ten, declare a tool and mention it, send a JSON schema or an image.";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -28,9 +31,27 @@ async fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let builder = MockServer::builder().port(options.port).event_interval(options.pace);
+    let script = match options.script.as_deref().map(read_script).transpose() {
+        Ok(script) => script.unwrap_or_default(),
+        Err(wrong) => {
+            eprintln!("{wrong}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut builder = MockServer::builder().port(options.port).event_interval(options.interval);
+    if let Some(key) = options.api_key {
+        builder = builder.api_key(key);
+    }
+    if !options.models.is_empty() {
+        builder = builder.models(options.models);
+    }
     match builder.try_start().await {
-        Ok(server) => serve(&server).await,
+        Ok(server) => {
+            for response in script {
+                server.respond(response);
+            }
+            serve(&server).await
+        }
         Err(error) => {
             eprintln!("cannot listen on port {}: {error}; --port chooses another", options.port);
             ExitCode::FAILURE
@@ -38,7 +59,13 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Says how to ask, then prints a line for each request.
+fn read_script(path: &str) -> Result<Vec<Response>, String> {
+    let text =
+        std::fs::read_to_string(path).map_err(|error| format!("cannot read {path}: {error}"))?;
+    Response::script(&text).map_err(|error| format!("{path}: {error}"))
+}
+
+/// Prints how to ask, then a line for each request.
 async fn serve(server: &MockServer) -> ExitCode {
     let url = server.url();
     println!("Listening on {url}. Try:\n");
@@ -49,7 +76,7 @@ async fn serve(server: &MockServer) -> ExitCode {
     );
     let mut printed = 0;
     loop {
-        let requests = server.wait_for(|state| state.requests > printed).await.requests;
+        let requests = server.wait_for(|stats| stats.requests > printed).await.requests;
         for request in &server.requests()[printed..requests] {
             println!("{}", line(request));
         }
@@ -57,7 +84,7 @@ async fn serve(server: &MockServer) -> ExitCode {
     }
 }
 
-/// What to print of a request: no header, so that no key is shown.
+/// The line to print for a request. It has no header, so that no key is shown.
 fn line(request: &ReceivedRequest) -> String {
     let body = request.json();
     let manner = if body["stream"] == true { ", streamed" } else { "" };
@@ -68,28 +95,42 @@ fn line(request: &ReceivedRequest) -> String {
 #[derive(Debug, PartialEq)]
 struct Options {
     port: u16,
-    pace: Duration,
+    interval: Duration,
+    api_key: Option<String>,
+    models: Vec<String>,
+    script: Option<String>,
 }
 
 impl Options {
+    fn new() -> Self {
+        let interval = Duration::from_millis(30);
+        Self { port: 8080, interval, api_key: None, models: Vec::new(), script: None }
+    }
+
     /// `None` if help is asked for.
     fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Option<Self>, String> {
-        let mut options = Self { port: 8080, pace: Duration::from_millis(30) };
+        let mut options = Self::new();
         while let Some(name) = arguments.next() {
-            let mut number = |most: u64| {
-                let value = arguments.next().unwrap_or_default();
-                let number = value.parse().ok().filter(|number| *number <= most);
-                number.ok_or_else(|| format!("{name} wants a number up to {most}, not {value:?}"))
-            };
+            let mut value = || arguments.next().ok_or_else(|| format!("{name} needs a value"));
             match name.as_str() {
-                "--port" => options.port = number(u64::from(u16::MAX))? as u16,
-                "--pace" => options.pace = Duration::from_millis(number(60_000)?),
+                "--port" => options.port = number(&name, &value()?, u16::MAX.into())? as u16,
+                "--event-interval" => {
+                    options.interval = Duration::from_millis(number(&name, &value()?, 60_000)?);
+                }
+                "--api-key" => options.api_key = Some(value()?),
+                "--model" => options.models.push(value()?),
+                "--script" => options.script = Some(value()?),
                 "--help" | "-h" => return Ok(None),
                 other => return Err(format!("unknown argument {other:?}")),
             }
         }
         Ok(Some(options))
     }
+}
+
+fn number(name: &str, value: &str, most: u64) -> Result<u64, String> {
+    let number = value.parse().ok().filter(|number| *number <= most);
+    number.ok_or_else(|| format!("{name} needs a number up to {most}, not {value:?}"))
 }
 
 #[cfg(test)]
@@ -102,11 +143,20 @@ mod tests {
 
     #[test]
     fn arguments() {
-        let options = |port, pace| Ok(Some(Options { port, pace: Duration::from_millis(pace) }));
-        assert_eq!(parse(""), options(8080, 30));
-        assert_eq!(parse("--port 0 --pace 5"), options(0, 5));
+        assert_eq!(parse(""), Ok(Some(Options::new())));
+        let all = "--port 0 --event-interval 5 --api-key k --model a --model b --script f.json";
+        let expected = Options {
+            port: 0,
+            interval: Duration::from_millis(5),
+            api_key: Some("k".to_owned()),
+            models: vec!["a".to_owned(), "b".to_owned()],
+            script: Some("f.json".to_owned()),
+        };
+        assert_eq!(parse(all), Ok(Some(expected)));
         assert_eq!(parse("--port 1 --help"), Ok(None));
-        for wrong in ["--port", "--port x", "--port 70000", "--pace -1", "--pace 1e3", "now"] {
+        for wrong in
+            ["--port", "--port x", "--port 70000", "--event-interval -1", "--script", "now"]
+        {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }
