@@ -35,6 +35,9 @@ mod manual_timer;
 #[cfg_attr(docsrs, doc(cfg(feature = "record")))]
 pub mod record;
 mod scripted;
+#[cfg(feature = "hyper")]
+#[doc(hidden)]
+pub mod server;
 
 pub use loopback::LoopbackServer;
 pub use manual_timer::ManualTimer;

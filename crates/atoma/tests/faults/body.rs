@@ -1,7 +1,7 @@
 //! Rows 64–78: how a body over HTTP/1 is framed, and where it ends.
 
 use crate::lab::{
-    Gate,
+    Gate, Good as _,
     Is::{self, MayBeBilled, Refused, Retryable, TooLarge, Truncated, Unexpected},
     Script,
     answers::{

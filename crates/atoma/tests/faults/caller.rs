@@ -1,7 +1,7 @@
 //! Rows 114–116: what the caller and its runtime do.
 
 use crate::lab::{
-    Gate,
+    Gate, Good as _,
     Is::{MayBeBilled, Retryable, Truncated},
     Lab, Log, Outcome, Script,
     answers::{CHUNKED, GOOD, STREAM, chunk, event, events, response, streamed, whole},
@@ -105,7 +105,7 @@ async fn row_114_dropped_at_each_poll() {
 #[tokio::test]
 async fn row_114_a_retry_that_never_began_costs_nothing() {
     let busy = || response(BUSY, &[], "");
-    let script = (0..31).fold(Script::at_once(), |script, _| script.request().write(busy()));
+    let script = (0..31).fold(Script::default(), |script, _| script.request().write(busy()));
     let left = Arc::new(Mutex::new(Vec::new()));
     let hears = Arc::clone(&left);
     let hook = move |event: &RetryEvent| hears.lock().unwrap().push(event.tokens_left);
@@ -160,7 +160,7 @@ fn row_115_held_for_an_hour_and_not_polled() {
             let counts = Arc::clone(&counts);
             Box::pin(async move {
                 let words = event("word").repeat(300);
-                while tokio::io::AsyncWriteExt::write_all(&mut peer.io, words.as_bytes())
+                while tokio::io::AsyncWriteExt::write_all(&mut peer.stream, words.as_bytes())
                     .await
                     .is_ok()
                 {

@@ -174,12 +174,12 @@ async fn row_008_the_first_of_five_addresses_is_dead() {
 
 #[tokio::test]
 async fn row_009_accepted_and_then_closed() {
-    lost(Script::at_once().close(), Script::at_once().bytes(1).close()).await;
+    lost(Script::default().close(), Script::default().bytes(1).close()).await;
 }
 
 #[tokio::test]
 async fn row_010_accepted_and_then_reset() {
-    lost(Script::at_once().reset(), Script::at_once().bytes(1).reset()).await;
+    lost(Script::default().reset(), Script::default().bytes(1).reset()).await;
 }
 
 /// A connection that is lost at once, and one that is lost when something was written.

@@ -1,7 +1,7 @@
 //! Rows 79–90: what a body over HTTP/1 says, and how slowly.
 
 use crate::lab::{
-    Gate,
+    Gate, Good as _,
     Is::{self, MayBeBilled, Refused, Retryable, Timeout, TooLarge, Unexpected},
     Script,
     answers::{

@@ -1,7 +1,7 @@
 //! Rows 117 and 118: very many calls, and clocks and settings at their extremes.
 
 use crate::lab::{
-    Gate,
+    Gate, Good as _,
     Is::{Config, MayBeBilled, Refused, Retryable, Timeout},
     Outcome, Script,
     answers::{CHUNKED, GOOD, LAST_CHUNK, chunk, event, events, response},
@@ -27,7 +27,7 @@ async fn row_117_200_streams_at_once() {
     const STREAMS: usize = 200;
     let gate = Gate::new();
     // Each script answers with the word that its own request asks for, when all are there.
-    let script = Script::at_once().run({
+    let script = Script::default().run({
         let gate = gate.clone();
         move |peer| {
             let gate = gate.clone();

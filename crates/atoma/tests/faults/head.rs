@@ -1,7 +1,7 @@
 //! Rows 39–58: the head over HTTP/1.
 
 use crate::lab::{
-    Gate,
+    Gate, Good as _,
     Is::{self, MayBeBilled, Refused, Retryable, Timeout, TooLarge, Truncated},
     Script,
     answers::{CHUNKED, GOOD, LAST_CHUNK, chunk, completion, event, events, response, whole},

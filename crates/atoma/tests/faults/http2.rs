@@ -62,14 +62,14 @@ async fn falls_silent(lab: &Lab) -> Outcome {
 #[tokio::test]
 async fn row_091_no_settings() {
     // The silence is noticed by a ping, where no time-out is shorter.
-    let lab = serve_h2([Script::at_once().until_closed()]).manual_clock().start().await;
+    let lab = serve_h2([Script::default().until_closed()]).manual_clock().start().await;
     let outcome = falls_silent(&lab).await;
     outcome.is(LOST).kind(ErrorKind::ConnectionLost).says("ping").attempts(1).connections(1);
     outcome.lasted(SILENCE + PATIENCE);
     healthy(lab).await;
 
     let head = Duration::from_secs(5);
-    let lab = serve_h2([Script::at_once().until_closed()]).manual_clock();
+    let lab = serve_h2([Script::default().until_closed()]).manual_clock();
     let lab = lab.client(move |client| client.stream_timeouts(Timeouts::default().head(head)));
     let lab = lab.start().await;
     let outcome = lab.expires_after(head, lab.stream()).await;

@@ -84,7 +84,7 @@ async fn a_client_certificate_is_wanted() {
 
 #[tokio::test]
 async fn a_server_that_does_not_speak_it_is_not_believed() {
-    let http_1 = Script::at_once().bytes(24).write("HTTP/1.1 400 Bad Request\r\n\r\n");
+    let http_1 = Script::default().bytes(24).write("HTTP/1.1 400 Bad Request\r\n\r\n");
     let lab = serve_h2([http_1]).start().await;
     let outcome = lab.unary().await;
     outcome.is([MayBeBilled]).kind(ErrorKind::Protocol).attempts(1).connections(1);
@@ -121,7 +121,7 @@ async fn no_connection_has_more_than_32_streams() {
 #[tokio::test]
 async fn an_opening_that_is_given_up_is_taken_over() {
     // The first is accepted and says nothing in its TLS handshake; two calls wait for it.
-    let silent = Script::at_once().until_closed();
+    let silent = Script::default().until_closed();
     let lab = serve_tls([Speaks::Tcp, offering(&["h2"])], [silent]).then(good());
     let lab = lab.transport(|builder| builder.http2(Http2::Auto)).start().await;
     let mut opener = Box::pin(lab.unary());

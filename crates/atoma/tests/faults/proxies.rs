@@ -1,7 +1,7 @@
 //! Rows 14–23: proxies.
 
 use crate::lab::{
-    CANARY, Found,
+    CANARY, Found, Good as _,
     Is::{self, Connect, Retryable, Timeout},
     LONGEST_WAIT, Lab, Log, Names, Outcome, Script, Setup,
     answers::GOOD,
@@ -208,7 +208,7 @@ async fn by_socks(script: Script, login: &str) -> (Outcome, usize, Lab) {
 
 #[tokio::test]
 async fn row_021_the_socks_proxy_refuses() {
-    let greeted = Script::at_once().bytes(3);
+    let greeted = Script::default().bytes(3);
     let open = greeted.clone().write([5, 0]).bytes(3 + 7 + NAME.len());
     let reply = |code| open.clone().write([5, code, 0, 1, 0, 0, 0, 0, 0, 0]);
     let login = format!("{}:{CANARY}@", proxy::USER);

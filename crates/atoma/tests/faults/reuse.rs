@@ -20,8 +20,8 @@ async fn row_059_closed_while_idle() {
         gate.open();
         within(lab.server.wait_for(|log| {
             let events = log.events();
-            events.contains(&Event::Over(0))
-                || events.ends_with(&[Event::WentOn(0), Event::Halted(0)])
+            events.contains(&Event::Ended(0))
+                || events.ends_with(&[Event::Resumed(0), Event::Halted(0)])
         }))
         .await;
         arrived().await;
@@ -61,7 +61,7 @@ async fn row_061_refused_while_the_request_is_being_written() {
         ("401 Unauthorized", Script::close),
     ] {
         let refusal = response(status, &["connection: close"], "{\"error\":{\"message\":\"no\"}}");
-        let lab = serve([then(Script::at_once().bytes(1).write(refusal))]).start().await;
+        let lab = serve([then(Script::default().bytes(1).write(refusal))]).start().await;
         let outcome = lab.unary_of(asking(&large)).await;
         let number = status[..3].parse().unwrap();
         outcome.is([Refused]).status(number).attempts(1).connections(1).requests(0);
@@ -100,7 +100,7 @@ async fn row_063_an_answer_to_a_cancelled_request() {
 
 /// Answers each request with the text it asks.
 fn echoing() -> Script {
-    Script::at_once().run(|peer| {
+    Script::default().run(|peer| {
         Box::pin(async {
             while let Some(request) = peer.request().await {
                 let text =

@@ -1,6 +1,7 @@
 //! Rows 107–113: what an answer's status and headers say.
 
 use crate::lab::{
+    Good as _,
     Is::{MayBeBilled, Refused, Retryable, Unexpected},
     Outcome, Script,
     answers::{GOOD, response},

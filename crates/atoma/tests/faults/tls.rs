@@ -1,7 +1,7 @@
 //! Rows 24–38: TLS.
 
 use crate::lab::{
-    Gate,
+    Gate, Good as _,
     Is::{self, Certificate, Connect, MayBeBilled, Retryable, Timeout, Truncated},
     LONGEST_WAIT, Names, Outcome, Peer, Script,
     answers::{
@@ -107,7 +107,7 @@ async fn row_027_this_machines_clock_is_wrong() {
 
 /// A handshake that this answer to its first message ends for good.
 async fn ends_for_good(answer: &[u8], why: &str) -> Outcome {
-    let script = Script::at_once().bytes(1).write(answer);
+    let script = Script::default().bytes(1).write(answer);
     let lab = serve_tls([Speaks::Tcp], [script]).start().await;
     let outcome = lab.unary().await;
     outcome.is(FINAL).kind(ErrorKind::Tls).says(why).attempts(1).connections(1);
@@ -138,9 +138,9 @@ async fn row_029_tls_where_plain_http_is_spoken() {
 
 #[tokio::test]
 async fn row_030_closed_in_the_handshake() {
-    let begun = Script::at_once().bytes(1);
+    let begun = Script::default().bytes(1);
     for (name, script) in [
-        ("before it", Script::at_once().close()),
+        ("before it", Script::default().close()),
         ("closed", begun.clone().close()),
         ("half closed", begun.clone()),
         ("reset", begun.clone().reset()),
@@ -160,7 +160,7 @@ async fn row_030_closed_in_the_handshake() {
 #[tokio::test]
 async fn row_031_silent_in_the_handshake() {
     const PATIENCE: Duration = Duration::from_secs(10);
-    let begun = Script::at_once().bytes(1);
+    let begun = Script::default().bytes(1);
     for script in [begun.clone(), begun.write(&server_hello(b"http/1.1")[..20])] {
         let (mute, silent) = ([(); 3].map(|()| Speaks::Tcp), [(); 3].map(|()| script.clone()));
         let silent = silent.map(Script::until_closed);
@@ -343,7 +343,7 @@ async fn row_037_a_ticket_is_refused() {
     let closing = ["content-type: application/json", "connection: close"];
     let script = Script::on_request()
         .run(move |peer| {
-            let kind = peer.io.tls().and_then(|tls| tls.handshake_kind());
+            let kind = peer.stream.tls().and_then(|tls| tls.handshake_kind());
             noted.lock().unwrap().push(kind.unwrap());
             Box::pin(async {})
         })
@@ -363,7 +363,7 @@ async fn row_037_keys_are_renewed() {
     let mut script = Script::on_request().write(CHUNKED);
     for piece in ["Hel", "lo ", "there"] {
         script = script.write(chunk(&event(piece))).run(|peer| {
-            peer.io.tls().unwrap().refresh_traffic_keys().unwrap();
+            peer.stream.tls().unwrap().refresh_traffic_keys().unwrap();
             Box::pin(async {})
         });
     }

@@ -1,6 +1,8 @@
 //! Good answers, whole and in pieces for the rows to spoil.
 
-/// What every good answer says.
+use super::Script;
+
+/// The text of every good response.
 pub const GOOD: &str = "Hello there";
 
 /// The head of a stream that ends when the connection does.
@@ -71,4 +73,23 @@ pub fn streamed(text: &str) -> String {
 /// The answer that `request` asks for.
 pub fn good(request: &str) -> String {
     if request.contains("\"stream\":true") { streamed(GOOD) } else { whole(GOOD) }
+}
+
+/// Scripts with good responses.
+pub trait Good {
+    /// Responds to every request with the good response that it asks for.
+    fn good() -> Self;
+
+    /// Responds to every further request with the good response that it asks for.
+    fn then_good(self) -> Self;
+}
+
+impl Good for Script {
+    fn good() -> Self {
+        Self::default().then_good()
+    }
+
+    fn then_good(self) -> Self {
+        self.respond(good)
+    }
 }

@@ -35,14 +35,14 @@ where
 {
     let answer: Answer =
         Arc::new(move |number, request, respond| Box::pin(answer(number, request, respond)));
-    Script::at_once().run(move |peer| Box::pin(converse(peer, settings, answer.clone())))
+    Script::default().run(move |peer| Box::pin(converse(peer, settings, answer.clone())))
 }
 
 async fn converse(peer: &mut Peer, settings: fn(&mut Builder), answer: Answer) {
     let (log, number) = (peer.log(), peer.number);
     let mut builder = Builder::new();
     settings(&mut builder);
-    let Ok(mut connection) = builder.handshake::<_, Bytes>(&mut peer.io).await else { return };
+    let Ok(mut connection) = builder.handshake::<_, Bytes>(&mut peer.stream).await else { return };
     let mut answers = FuturesUnordered::new();
     let mut count = 0;
     loop {
@@ -123,7 +123,7 @@ pub fn on_request() -> Script {
 
 /// The same up to the request.
 pub fn opened() -> Script {
-    Script::at_once().run(preface).write(frame(SETTINGS, 0, 0, &[]))
+    Script::default().run(preface).write(frame(SETTINGS, 0, 0, &[]))
 }
 
 /// Reads what a client begins with.

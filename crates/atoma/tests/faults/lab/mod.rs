@@ -22,14 +22,14 @@ mod outcome;
 pub mod process;
 pub mod proxy;
 pub mod renegotiation;
-mod script;
-mod server;
 pub mod tls;
 
+pub use answers::Good;
+pub use atoma_transport::testing::server::{
+    self, Event, Gate, Io, Log, Peer, Script, Server, Wrap,
+};
 pub use dns::{Found, Names};
 pub use outcome::{Is, Outcome};
-pub use script::{Gate, Script};
-pub use server::{Event, Io, Log, Peer, Server, Wrap};
 
 use atoma::{
     ChatCompletionMessage, ChatCompletionRequest, ChatCompletionStream, Client, ClientBuilder,
@@ -146,7 +146,8 @@ impl Setup {
     pub async fn start(self) -> Lab {
         let ip = self.host.trim_matches(['[', ']']).parse();
         let ip = ip.unwrap_or(IpAddr::from([127, 0, 0, 1]));
-        let server = Server::start(ip, self.scripts, self.then, self.wrap).await;
+        let server =
+            Server::scripted_on(server::bind(ip).await, self.scripts, self.then, self.wrap);
         let transport = HyperTransport::builder().proxy(Proxy::none());
         let url = format!("{}://{}:{}", self.scheme, self.host, server.address.port());
         let client = Client::builder().api_key(CANARY).server_url(url).retries(quick_retries());

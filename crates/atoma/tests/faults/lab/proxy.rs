@@ -3,7 +3,7 @@
 //! Every name they are told is on loopback.
 
 use super::{CANARY, Peer, Script, Server};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use tokio::{
     io::AsyncWriteExt,
     net::{TcpListener, TcpStream},
@@ -16,33 +16,32 @@ const BASIC: &str = "Basic dXNlcjpzay1jYW5hcnktNWUxZjBjOWE3Yg==";
 
 /// A proxy that plays these scripts, and tunnels on the connections after the last.
 pub async fn http(scripts: impl IntoIterator<Item = Script>) -> Server {
-    start(scripts, Script::at_once().run(|peer| Box::pin(serve_http(peer, false)))).await
+    start(scripts, Script::default().run(|peer| Box::pin(serve_http(peer, false)))).await
 }
 
 /// A proxy that wants to be told a login.
 pub async fn http_with_login() -> Server {
-    start([], Script::at_once().run(|peer| Box::pin(serve_http(peer, true)))).await
+    start([], Script::default().run(|peer| Box::pin(serve_http(peer, true)))).await
 }
 
 /// A proxy that tunnels on all that comes to `listener`.
 pub fn http_on(listener: TcpListener) -> Server {
-    let tunnel = Script::at_once().run(|peer| Box::pin(serve_http(peer, false)));
-    Server::on(listener, Vec::new(), tunnel, None)
+    let tunnel = Script::default().run(|peer| Box::pin(serve_http(peer, false)));
+    Server::scripted_on(listener, Vec::new(), tunnel, None)
 }
 
 /// A proxy that plays these scripts, and speaks SOCKS 5 on the connections after the last.
 pub async fn socks(scripts: impl IntoIterator<Item = Script>) -> Server {
-    start(scripts, Script::at_once().run(|peer| Box::pin(serve_socks(peer, false)))).await
+    start(scripts, Script::default().run(|peer| Box::pin(serve_socks(peer, false)))).await
 }
 
 /// A proxy that speaks SOCKS 5 and wants to be told a login.
 pub async fn socks_with_login() -> Server {
-    start([], Script::at_once().run(|peer| Box::pin(serve_socks(peer, true)))).await
+    start([], Script::default().run(|peer| Box::pin(serve_socks(peer, true)))).await
 }
 
 async fn start(scripts: impl IntoIterator<Item = Script>, then: Script) -> Server {
-    let here = IpAddr::from(Ipv4Addr::LOCALHOST);
-    Server::start(here, scripts.into_iter().collect(), then, None).await
+    Server::scripted(scripts, then).await
 }
 
 async fn serve_http(peer: &mut Peer, wants_login: bool) {
@@ -60,12 +59,12 @@ async fn serve_http(peer: &mut Peer, wants_login: bool) {
     let server = here(port.expect("a port"));
     if method == Some("CONNECT") {
         peer.write(b"HTTP/1.1 200 Connection established\r\n\r\n").await;
-        peer.pass_on(connect(server).await).await;
+        peer.forward(connect(server).await).await;
     } else {
         let mut onward = connect(server).await;
         let request = request.replace(&login, "\r\n");
         onward.write_all(request.as_bytes()).await.expect("the server reads");
-        peer.pass_on(onward).await;
+        peer.forward(onward).await;
     }
 }
 
@@ -104,7 +103,7 @@ async fn serve_socks(peer: &mut Peer, wants_login: bool) {
         let port = peer.take(2).await?;
         peer.write(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).await;
         let server = here(u16::from_be_bytes([port[0], port[1]]));
-        peer.pass_on(connect(server).await).await;
+        peer.forward(connect(server).await).await;
         Some(())
     }
     .await;

@@ -3,7 +3,7 @@
 use super::{Io, Names, Script, Setup, Wrap, serve};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::{
-    ConfigBuilder, RootCertStore, ServerConfig, ServerConnection, SupportedProtocolVersion,
+    ConfigBuilder, RootCertStore, ServerConfig, SupportedProtocolVersion,
     crypto::CryptoProvider,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     server::{WantsServerCert, WebPkiClientVerifier},
@@ -22,7 +22,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_rustls::TlsAcceptor;
 
 /// The name of the lab's TLS server.
 pub const NAME: &str = "api.test";
@@ -179,16 +179,6 @@ pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-impl Io for TlsStream<TcpStream> {
-    fn reset_on_close(&self) {
-        self.get_ref().0.reset_on_close();
-    }
-
-    fn tls(&mut self) -> Option<&mut ServerConnection> {
-        Some(self.get_mut().1)
-    }
-}
-
 /// A line on which somebody tampers with one record: the next after [`begin`](Self::begin).
 #[derive(Clone, Default)]
 pub struct Tamper(Arc<AtomicBool>);
@@ -216,9 +206,9 @@ struct Tampered {
     tamper: Tamper,
 }
 
-impl Io for TlsStream<Tampered> {
+impl Io for Tampered {
     fn reset_on_close(&self) {
-        self.get_ref().0.stream.reset_on_close();
+        self.stream.reset_on_close();
     }
 }
 
