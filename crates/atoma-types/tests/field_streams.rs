@@ -21,7 +21,7 @@ fn no_byte_is_unaccounted_for() {
             "text, and a finish reason",
             format!("data: {a}\n\ndata: hello\n\ndata: {b}\n\n"),
             "ab",
-            true,
+            false,
         ),
         (
             "half an object after one",

@@ -1,9 +1,10 @@
 //! How the response of a call is read: as one JSON value, or as a stream.
 
 use crate::{
-    Error, Reply, ResponseStream, Result,
+    ApiKey, Error, Reply, ResponseStream, Result,
     body_format::{BodyFormat, event_decoder, trimmed},
     event_reader::{EventKind, EventReader, to_error},
+    inspect::Inspection,
     observe::CallResult,
     response::{OpenResponse, PendingResponse, redacted},
 };
@@ -188,11 +189,40 @@ fn parse<T: ResponseModel>(raw: &Bytes, choices: u32, response: &mut OpenRespons
         _ => {
             let mut inspection = inspection;
             let body = inspection.body(raw)?;
-            let value =
+            let value: T =
                 parse_json(trimmed(&body), |text| redacted(text, key.as_ref()).into_owned())?;
             inspection.finish(extensions)?;
-            Ok(value)
+            match value.is_chunk() {
+                true => read_chunks(value, &body, choices, key, extensions),
+                false => Ok(value),
+            }
         }
+    }
+}
+
+/// Reads a body that begins with this chunk: if others follow it, line by line, all of them count.
+#[cold]
+fn read_chunks<T: ResponseModel>(
+    first: T,
+    body: &[u8],
+    choices: u32,
+    key: Option<ApiKey>,
+    extensions: &mut http::Extensions,
+) -> Result<T> {
+    let mut reader = EventReader::<T::Stream>::new(choices, Inspection::default(), key, usize::MAX);
+    let read = reader.read_body(body).and_then(|_| {
+        if !reader.has_rest() {
+            return Ok(false);
+        }
+        while reader.has_rest() {
+            reader.read_rest()?;
+        }
+        reader.end(extensions).map(|()| true)
+    });
+    match read {
+        Ok(true) => Ok(reader.into_response()),
+        Ok(false) => Ok(first),
+        Err(error) => Err(reader.fail(error)),
     }
 }
 

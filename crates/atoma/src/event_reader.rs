@@ -170,7 +170,7 @@ impl<M: StreamModel> EventReader<M> {
         self.model.progress()
     }
 
-    /// `[DONE]` was read, or every choice has its finish reason.
+    /// `[DONE]` was read, or every choice has its finish reason, and no event was unreadable.
     pub(crate) fn is_complete(&self) -> bool {
         self.progress().is_complete(self.is_done) && (self.is_done || !self.has_lost)
     }
@@ -187,7 +187,8 @@ impl<M: StreamModel> EventReader<M> {
         }
         let stray = std::mem::take(&mut self.stray);
         let stray = self.redacted(&stray);
-        Err(if self.is_done && self.progress().has_unreadable {
+        let progress = self.progress();
+        Err(if (self.is_done || progress.is_finished) && progress.has_unreadable {
             Error::unexpected("an event of the response is not JSON", &stray)
         } else {
             Error::truncated(&stray)
@@ -248,7 +249,7 @@ impl<M: StreamModel> EventReader<M> {
     #[cold]
     fn read_unusual(&mut self, name: &str, data: &mut &str, is_body: bool) -> Result<EventKind> {
         let text = *data;
-        if is_done_mark(text.trim_ascii()) {
+        if is_done_mark(without_field_name(text)) {
             *data = "";
             self.is_done = true;
             return Ok(EventKind::Done);
@@ -310,6 +311,15 @@ pub(crate) fn to_error(
 
 fn is_done_mark(data: &str) -> bool {
     data.get(..6).is_some_and(|mark| mark.eq_ignore_ascii_case("[done]"))
+}
+
+/// Returns data without the `data:` that a gateway put in front of it again.
+fn without_field_name(data: &str) -> &str {
+    let mut data = data.trim_ascii();
+    while let Some(rest) = data.strip_prefix("data:") {
+        data = rest.trim_ascii();
+    }
+    data
 }
 
 /// Comments sent as data and the mark of the end are not part of the response.

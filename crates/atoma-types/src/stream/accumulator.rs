@@ -275,7 +275,7 @@ impl ChoiceSoFar {
 
 /// Takes over a finish reason. The last one counts, but a plain `stop` does not hide why the model stopped before.
 pub(crate) fn finish(known: &mut Option<FinishReason>, reason: &FinishReason) {
-    let is_hidden = *reason == FinishReason::Stop
+    let is_hidden = is_plain_stop(reason)
         && matches!(
             known,
             Some(
@@ -288,6 +288,13 @@ pub(crate) fn finish(known: &mut Option<FinishReason>, reason: &FinishReason) {
     if !is_hidden {
         *known = Some(reason.clone());
     }
+}
+
+/// Whether a reason says no more than that the model stopped, in the words of any server.
+fn is_plain_stop(reason: &FinishReason) -> bool {
+    ["stop", "eos", "eos_token", "end_turn", "completed", "done"]
+        .iter()
+        .any(|known| reason.as_str().eq_ignore_ascii_case(known))
 }
 
 /// Adds a piece of a call in the form older than tool calls.

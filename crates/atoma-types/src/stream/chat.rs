@@ -174,6 +174,10 @@ impl ResponseModel for ChatCompletionResponse {
         if self.choices.is_empty() { is_named } else { self.choices.iter().any(has_message) }
     }
 
+    fn is_chunk(&self) -> bool {
+        self.object == ObjectKind::ChatCompletionChunk
+    }
+
     fn usage(&self) -> Option<Usage> {
         self.usage().map(Cow::into_owned)
     }

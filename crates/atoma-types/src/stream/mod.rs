@@ -111,6 +111,11 @@ pub trait ResponseModel: Clone + Send + Sync + 'static {
     /// Whether the body is a response of this kind. A JSON object of another kind is not.
     fn has_content(&self) -> bool;
 
+    /// Whether the body calls itself a chunk of a stream, so that more may follow it. The default is `false`.
+    fn is_chunk(&self) -> bool {
+        false
+    }
+
     /// The number of tokens used, if the server says so. The default is `None`.
     fn usage(&self) -> Option<Usage> {
         None
@@ -153,10 +158,10 @@ impl Progress {
     /// Whether a stream that ends here is complete; `done` says whether the server marked the end.
     ///
     /// Complete is a stream of at least one choice with a finish reason for every choice seen. A server's own mark is enough
-    /// as well, unless an event could not be read: that may have been the rest of the response.
+    /// as well. If an event could not be read, the stream is not complete: the event may have been part of the response.
     #[must_use]
     pub fn is_complete(&self, done: bool) -> bool {
-        self.choices > 0 && (self.is_finished || (done && !self.has_unreadable))
+        self.choices > 0 && !self.has_unreadable && (self.is_finished || done)
     }
 }
 
@@ -167,7 +172,14 @@ fn read_unusual(
     data: &mut &str,
     read_object: &mut dyn FnMut(&mut &str) -> Result<Seen, ParseError>,
 ) -> Result<Seen, ParseError> {
-    let text = data.trim_ascii();
+    let text = without_prefix(data.trim_ascii());
+    // Some gateways send several chunks as a list.
+    let text = match text.strip_prefix('[').map(str::trim_ascii_start) {
+        Some(list) if list.starts_with('{') && ApiError::from_body(text.as_bytes()).is_none() => {
+            list
+        }
+        _ => text,
+    };
     if !text.starts_with('{') {
         return Ok(read_other(event, data));
     }
@@ -186,9 +198,9 @@ fn read_unusual(
 
 /// Reads data that is not a JSON object: all of it.
 pub(crate) fn read_other(event: &str, data: &mut &str) -> Seen {
-    let text = std::mem::take(data).trim_ascii();
+    let text = without_prefix(std::mem::take(data).trim_ascii());
     // Some gateways send their keep-alive comments as data.
-    if text.is_empty() || text.starts_with(':') || text == "null" {
+    if text.is_empty() || text.starts_with(':') || text == "null" || is_keep_alive(text) {
         return Seen::Nothing;
     }
     if event == "error" || text.starts_with('[') {
@@ -199,11 +211,27 @@ pub(crate) fn read_other(event: &str, data: &mut &str) -> Seen {
     Seen::Unreadable
 }
 
-/// The next value of an event that holds several, after lost line ends.
+/// The next value of an event that holds several: after lost line ends, or in a list.
 #[cold]
 pub(crate) fn next_value(rest: &str) -> &str {
     let rest = rest.trim_ascii_start();
-    rest.strip_prefix("data:").map_or(rest, str::trim_ascii_start)
+    without_prefix(rest.strip_prefix([',', ']']).unwrap_or(rest).trim_ascii_start())
+}
+
+/// Data without the `data:` and the byte order mark that a gateway put in front of it again.
+fn without_prefix(mut data: &str) -> &str {
+    while let Some(rest) = data.strip_prefix("data:").or_else(|| data.strip_prefix('\u{feff}')) {
+        data = rest.trim_ascii_start();
+    }
+    data
+}
+
+/// Whether data is a word that only keeps the connection open.
+fn is_keep_alive(text: &str) -> bool {
+    let word = text.trim_matches('"');
+    ["ping", "pong", "heartbeat", "keepalive", "keep-alive"]
+        .iter()
+        .any(|known| word.eq_ignore_ascii_case(known))
 }
 
 #[cfg(test)]
@@ -240,6 +268,13 @@ mod tests {
             ("half of one after it", format!("{a}{}", &b[..9]), &["a", "broken"]),
             ("spaces around it", format!(" {a}\n "), &["a"]),
             ("a repaired one first", a.replace("\"a\"", "\"a\",\"x\":NaN") + b, &["a", "b"]),
+            ("a list", format!("[{a}, {b}]"), &["a", "b"]),
+            ("a comma between", format!("{a},{b}"), &["a", "b"]),
+            ("a list, then more", format!("[{a}]\ndata: {b}"), &["a", "b"]),
+            ("a field name before it", format!("data: {a}"), &["a"]),
+            ("a byte order mark before it", format!("\u{feff}{a}"), &["a"]),
+            ("a word that keeps the connection open", "PING".to_owned(), &["nothing"]),
+            ("Python's bytes", format!("b'{a}'"), &["unreadable"]),
             ("text", "upstream timed out".to_owned(), &["unreadable"]),
             ("null", "null".to_owned(), &["nothing"]),
             ("a comment", ": ping".to_owned(), &["nothing"]),
@@ -261,7 +296,8 @@ mod tests {
             (false, false, false, false),
             (false, false, true, true),
             (true, false, true, false),
-            (true, true, false, true),
+            (true, true, false, false),
+            (true, true, true, false),
         ] {
             let progress =
                 Progress { choices: 1, is_finished, has_unreadable, ..Progress::default() };
