@@ -169,7 +169,7 @@ fn http2_connections_of_dead_runtimes_are_dropped() {
     let serving = runtime();
     let server = serving.block_on(Server::start(|peer| async move {
         let mut stream = None;
-        let peer = peer.over(|tcp| stream = Some(tcp));
+        let mut peer = peer.over(|tcp| stream = Some(tcp));
         let mut connection = h2::server::handshake(stream.unwrap()).await.unwrap();
         while let Some(Ok((_, mut respond))) = connection.accept().await {
             let mut body = respond.send_response(http::Response::new(()), false).unwrap();

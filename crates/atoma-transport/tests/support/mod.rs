@@ -1,42 +1,27 @@
-//! A server on loopback that does exactly what its script says, and remembers what it saw.
+//! The scripted server of these tests, and clients for it.
+
+pub(crate) use atoma_transport::testing::server::Peer;
 
 use atoma_transport::{
-    Body, HyperTransport, HyperTransportBuilder, Proxy, Request, TransportError,
+    Body, HyperTransport, HyperTransportBuilder, Proxy, Request, TransportError, testing::server,
 };
 use bytes::Bytes;
 use std::{
     future::{Future, poll_fn},
     net::SocketAddr,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
-use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    sync::Notify,
-    task::JoinHandle,
-};
+use tokio::net::TcpStream;
 
-/// A complete answer that leaves the connection open.
+/// A complete response that leaves the connection open.
 pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
-/// Accepts connections and runs a script on each, until it is dropped.
+/// The scripted server, with the scripts that most of these tests use.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
-    log: Arc<Log>,
-    task: JoinHandle<()>,
-}
-
-#[derive(Default)]
-struct Log {
-    accepted: AtomicUsize,
-    requests: AtomicUsize,
-    closed: AtomicUsize,
-    changed: Notify,
+    inner: server::Server,
 }
 
 impl Server {
@@ -45,156 +30,54 @@ impl Server {
         F: Fn(Peer<TcpStream>) -> R + Send + Sync + 'static,
         R: Future<Output = ()> + Send + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let log = Arc::new(Log::default());
-        let seen = log.clone();
-        let task = tokio::spawn(async move {
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                // Without it, a write waits for the client to acknowledge the one before.
-                let _ = stream.set_nodelay(true);
-                let number = seen.accepted.fetch_add(1, Ordering::SeqCst);
-                let peer = Peer { stream, number, unread: Vec::new(), log: seen.clone() };
-                seen.changed.notify_waiters();
-                tokio::spawn(script(peer));
-            }
-        });
-        Self { address, log, task }
+        let inner = server::Server::serve(script).await;
+        Self { address: inner.address, inner }
     }
 
-    /// A server that sends `answer` to each request and keeps the connection open.
-    pub(crate) async fn answering(answer: impl Into<Vec<u8>>) -> Self {
-        let answer: Arc<[u8]> = answer.into().into();
+    /// Sends `response` to each request and keeps the connection open.
+    pub(crate) async fn answering(response: impl Into<Vec<u8>>) -> Self {
+        let response: Arc<[u8]> = response.into().into();
         Self::start(move |mut peer| {
-            let answer = answer.clone();
+            let response = response.clone();
             async move {
                 while peer.request().await.is_some() {
-                    peer.write(&answer).await;
+                    peer.write(&response).await;
                 }
-                peer.closed();
             }
         })
         .await
     }
 
-    /// A server that sends `answer` to the first request of each connection and closes it then.
-    pub(crate) async fn answering_once(answer: impl Into<Vec<u8>>) -> Self {
-        let answer: Arc<[u8]> = answer.into().into();
+    /// Sends `response` to the first request of each connection and closes it.
+    pub(crate) async fn answering_once(response: impl Into<Vec<u8>>) -> Self {
+        let response: Arc<[u8]> = response.into().into();
         Self::start(move |mut peer| {
-            let answer = answer.clone();
+            let response = response.clone();
             async move {
                 peer.request().await;
-                peer.write(&answer).await;
+                peer.write(&response).await;
             }
         })
         .await
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        self.inner.url(path)
     }
 
-    /// How many connections were accepted.
+    /// The number of accepted connections.
     pub(crate) fn accepted(&self) -> usize {
-        self.log.accepted.load(Ordering::SeqCst)
+        self.inner.log().accepted()
     }
 
-    /// How many requests were read.
+    /// The number of requests that were read.
     pub(crate) fn requests(&self) -> usize {
-        self.log.requests.load(Ordering::SeqCst)
+        self.inner.log().requests().len()
     }
 
     /// Waits until clients have closed `count` connections.
     pub(crate) async fn until_closed(&self, count: usize) {
-        loop {
-            let changed = self.log.changed.notified();
-            if self.log.closed.load(Ordering::SeqCst) >= count {
-                return;
-            }
-            changed.await;
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-/// The server's end of one connection.
-pub(crate) struct Peer<S> {
-    pub(crate) stream: S,
-    /// 0 for the first connection, 1 for the second …
-    pub(crate) number: usize,
-    unread: Vec<u8>,
-    log: Arc<Log>,
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
-    /// The next request with its body, as text; `None` if the client has closed.
-    pub(crate) async fn request(&mut self) -> Option<String> {
-        let head = loop {
-            if let Some(end) = self.unread.windows(4).position(|four| four == b"\r\n\r\n") {
-                break end + 4;
-            }
-            self.read().await?;
-        };
-        let text = String::from_utf8_lossy(&self.unread[..head]).into_owned();
-        let length = text
-            .lines()
-            .filter_map(|line| line.split_once(": "))
-            .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
-            .map_or(0, |(_, length)| length.parse().unwrap());
-        while self.unread.len() < head + length {
-            self.read().await?;
-        }
-        let request: Vec<u8> = self.unread.drain(..head + length).collect();
-        self.log.requests.fetch_add(1, Ordering::SeqCst);
-        self.log.changed.notify_waiters();
-        Some(String::from_utf8_lossy(&request).into_owned())
-    }
-
-    /// Reads some more; `None` at the end.
-    pub(crate) async fn read(&mut self) -> Option<usize> {
-        match self.stream.read_buf(&mut self.unread).await {
-            Ok(0) | Err(_) => None,
-            Ok(count) => Some(count),
-        }
-    }
-
-    /// Sends `bytes`; a client that is gone does not matter.
-    pub(crate) async fn write(&mut self, bytes: impl AsRef<[u8]>) {
-        let _ = self.stream.write_all(bytes.as_ref()).await;
-        let _ = self.stream.flush().await;
-    }
-
-    /// Reads until the client closes, and notes it.
-    pub(crate) async fn until_closed(&mut self) {
-        while self.read().await.is_some() {}
-        self.closed();
-    }
-}
-
-impl<S> Peer<S> {
-    /// Notes that the client has closed.
-    pub(crate) fn closed(&self) {
-        self.log.closed.fetch_add(1, Ordering::SeqCst);
-        self.log.changed.notify_waiters();
-    }
-
-    /// The same connection with another stream, such as TLS over it.
-    pub(crate) fn over<T>(self, wrap: impl FnOnce(S) -> T) -> Peer<T> {
-        let Self { stream, number, unread, log } = self;
-        Peer { stream: wrap(stream), number, unread, log }
-    }
-}
-
-impl Peer<TcpStream> {
-    /// Closes with a reset (RST) and not with an end (FIN).
-    pub(crate) fn reset(self) {
-        self.stream.set_zero_linger().unwrap();
+        self.inner.wait_for(|log| log.closed_by_client() >= count).await;
     }
 }
 
