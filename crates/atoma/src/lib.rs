@@ -34,6 +34,12 @@ mod models;
 mod nodes;
 mod observe;
 mod open_router;
+#[cfg(feature = "schemars")]
+mod output_format;
+#[cfg(feature = "schemars")]
+mod parse;
+#[cfg(feature = "schemars")]
+mod parse_stream;
 mod rate_limits;
 mod raw_event;
 mod redact;
@@ -78,6 +84,16 @@ pub use stream_views::{ChatEventStream, TextStream};
 pub use tool_run::{ToolEvent, ToolRun};
 pub use tool_step::{Approval, ToolOutcome, ToolStep};
 pub use tools::{Tool, ToolError};
+
+#[cfg(feature = "schemars")]
+#[cfg_attr(docsrs, doc(cfg(feature = "schemars")))]
+pub use output_format::{OutputFormat, ParseMode, ParseOutcome, Parsed};
+#[cfg(feature = "schemars")]
+#[cfg_attr(docsrs, doc(cfg(feature = "schemars")))]
+pub use parse::ParseCall;
+#[cfg(feature = "schemars")]
+#[cfg_attr(docsrs, doc(cfg(feature = "schemars")))]
+pub use parse_stream::ParseStream;
 
 #[cfg(feature = "verify")]
 #[cfg_attr(docsrs, doc(cfg(feature = "verify")))]

@@ -1,5 +1,7 @@
 //! Makes errors, and adds what is known of the response.
 
+#[cfg(feature = "schemars")]
+use super::not_parsed::NotParsed;
 use super::{Error, Inner, Kind, Limit, Partial, Source};
 use crate::{Metadata, redact::excerpt};
 use atoma_transport::TransportError;
@@ -79,6 +81,11 @@ impl Error {
 
     pub(crate) fn tool_rounds(rounds: usize, last: ChatCompletionResponse) -> Self {
         Self::from_kind(Kind::ToolRounds(rounds)).with_partial(Some(Partial::new(last)))
+    }
+
+    #[cfg(feature = "schemars")]
+    pub(crate) fn not_parsed(why: NotParsed, response: ChatCompletionResponse) -> Self {
+        Self::from_kind(Kind::NotParsed(why)).with_partial(Some(Partial::new(response)))
     }
 
     #[cold]

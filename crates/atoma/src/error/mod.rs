@@ -1,10 +1,14 @@
 mod create;
 pub(crate) mod error_response;
 mod kind;
+#[cfg(feature = "schemars")]
+mod not_parsed;
 mod partial;
 mod text;
 
 pub use self::kind::ErrorKind;
+#[cfg(feature = "schemars")]
+pub(crate) use self::not_parsed::NotParsed;
 pub(crate) use self::partial::Partial;
 
 use self::error_response::{classify, is_rejected_unprocessed, is_retryable, status_inside};
@@ -77,6 +81,9 @@ enum Kind {
     Rejected(Source),
     /// The model still calls tools after this many responses.
     ToolRounds(usize),
+    /// A complete response whose output has no value.
+    #[cfg(feature = "schemars")]
+    NotParsed(NotParsed),
 }
 
 /// A size limit of the client.
@@ -105,6 +112,8 @@ impl Error {
             Kind::Rejected(_) if self.is_untrusted() => ErrorKind::Untrusted,
             Kind::Rejected(_) => ErrorKind::Rejected,
             Kind::ToolRounds(_) => ErrorKind::Other,
+            #[cfg(feature = "schemars")]
+            Kind::NotParsed(why) => why.kind(),
         }
     }
 
@@ -224,6 +233,8 @@ impl Error {
             | Kind::TooLarge(..)
             | Kind::Rejected(_)
             | Kind::ToolRounds(_) => false,
+            #[cfg(feature = "schemars")]
+            Kind::NotParsed(_) => false,
         }
     }
 

@@ -39,6 +39,8 @@ impl fmt::Display for Error {
             }
             Kind::Rejected(_) if self.is_untrusted() => f.write_str("response not trusted"),
             Kind::Rejected(_) => f.write_str("response rejected by an inspector"),
+            #[cfg(feature = "schemars")]
+            Kind::NotParsed(why) => why.fmt(f),
             Kind::ToolRounds(rounds) => {
                 write!(f, "the model still calls tools after {rounds} rounds (max_rounds)")
             }
