@@ -1,5 +1,5 @@
-//! The fault lab: a server that does exactly what it is told, a client before it, and the promises
-//! that hold whatever happens between them.
+//! The fault lab: a scripted server, a client of it, and the invariants that hold whatever happens
+//! between them.
 //!
 //! ```ignore
 //! let lab = serve([Script::on_request().write(STREAM).write(event("Hel")).half_close()]).start().await;
@@ -8,8 +8,8 @@
 //! lab.healthy().await;
 //! ```
 //!
-//! When its scripts are used up, the server answers as it should. Nothing here sleeps: a server
-//! waits at a [`Gate`], a test waits for an event, and time-outs run on a clock that the test moves.
+//! After its last script, the server sends good responses. Nothing here sleeps: a server
+//! waits at a [`Gate`], a test waits for an event, and timeouts run on a clock that the test moves.
 
 pub mod answers;
 pub mod dead_end;
@@ -88,7 +88,7 @@ pub struct Lab {
 }
 
 impl Setup {
-    /// Puts a clock that only the test moves under all time-outs; see [`Lab::expires_after`].
+    /// Puts a clock that only the test moves under all timeouts; see [`Lab::expires_after`].
     pub fn manual_clock(mut self) -> Self {
         self.clock = Some(ManualTimer::new());
         self
@@ -191,12 +191,12 @@ impl Lab {
         within(Outcome::of_stream(log, self.client.chat().stream(request()))).await
     }
 
-    /// Asks for a whole answer.
+    /// Requests a whole completion.
     pub async fn unary(&self) -> Outcome {
         self.unary_of(request()).await
     }
 
-    /// Sends `request` and waits for a whole answer.
+    /// Sends `request` and waits for a whole completion.
     pub async fn unary_of(&self, request: ChatCompletionRequest) -> Outcome {
         let log = self.server.log();
         within(Outcome::of_unary(log, self.client.chat().create(request))).await
@@ -238,7 +238,7 @@ impl Lab {
         self.expires_in(time, &mut future).await
     }
 
-    /// The same for a future that stands at a halt already.
+    /// The same for a future whose script has already halted.
     pub async fn expires_in<F: Future + Unpin>(&self, time: Duration, future: &mut F) -> F::Output {
         self.clock().advance(time - MOMENT);
         assert!(settle(future).await.is_none(), "it ended too early");
@@ -313,7 +313,7 @@ impl Lab {
     }
 }
 
-/// Fails instead of hanging, and before the shortest of the default time-outs could hide that.
+/// Fails instead of hanging, and before the shortest of the default timeouts could hide that.
 pub async fn within<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(9), future).await.expect("it hangs")
 }
@@ -325,7 +325,7 @@ pub async fn arrived() {
     }
 }
 
-/// Gives the network its chance to tell `future` of everything it knows.
+/// Lets `future` see everything that has arrived from the network.
 pub async fn settle<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
     for _ in 0..8 {
         if let Some(output) = turn(future).await {

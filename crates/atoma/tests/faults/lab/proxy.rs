@@ -1,6 +1,6 @@
-//! Proxies of the suite's own: one that tunnels and forwards HTTP, and one that speaks SOCKS 5.
+//! The suite's proxies: one that tunnels and forwards HTTP, and one that speaks SOCKS 5.
 //!
-//! Every name they are told is on loopback.
+//! They resolve every name to loopback.
 
 use super::{CANARY, Peer, Script, Server};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -19,7 +19,7 @@ pub async fn http(scripts: impl IntoIterator<Item = Script>) -> Server {
     start(scripts, Script::default().run(|peer| Box::pin(serve_http(peer, false)))).await
 }
 
-/// A proxy that wants to be told a login.
+/// A proxy that requires a login.
 pub async fn http_with_login() -> Server {
     start([], Script::default().run(|peer| Box::pin(serve_http(peer, true)))).await
 }
@@ -35,7 +35,7 @@ pub async fn socks(scripts: impl IntoIterator<Item = Script>) -> Server {
     start(scripts, Script::default().run(|peer| Box::pin(serve_socks(peer, false)))).await
 }
 
-/// A proxy that speaks SOCKS 5 and wants to be told a login.
+/// A proxy that speaks SOCKS 5 and requires a login.
 pub async fn socks_with_login() -> Server {
     start([], Script::default().run(|peer| Box::pin(serve_socks(peer, true)))).await
 }
