@@ -6,7 +6,7 @@ use super::{ApiError, CODES, from_value, means_success, message_in, read_member,
 use crate::{Extra, json};
 
 /// Types of objects that report how a request is doing, not that it failed.
-const NOTICES: [&str; 16] = [
+const NOTICES: [&str; 17] = [
     "status",
     "ping",
     "pong",
@@ -20,6 +20,7 @@ const NOTICES: [&str; 16] = [
     "started",
     "metadata",
     "notice",
+    "warning",
     "log",
     "update",
     "event",
@@ -51,11 +52,11 @@ impl ApiError {
         let members: Map<String, Value> =
             extra.iter().map(|(name, value)| (name.to_owned(), value.clone())).collect();
         let is_failure = place.object.eq_ignore_ascii_case("error") || says_failure(&members);
-        // A message alone is a failure only where nothing says that this is a completion.
+        // A message alone is a failure only where there are no choices, or nothing says that this is a completion.
         let is_completion = ["chat.completion", "text_completion"]
             .iter()
             .any(|name| place.object.starts_with(name));
-        let may_be_failure = !is_completion && (place.id.is_empty() || !place.has_choices);
+        let may_be_failure = !place.has_choices || (!is_completion && place.id.is_empty());
         if !is_failure && (!may_be_failure || is_notice(&members)) {
             return None;
         }

@@ -183,7 +183,7 @@ fn read_unusual(
     if !text.starts_with('{') {
         return Ok(read_other(event, data));
     }
-    if event == "error" {
+    if event.eq_ignore_ascii_case("error") {
         if let Some(error) = ApiError::from_body(text.as_bytes()) {
             *data = "";
             return Ok(Seen::Error(Box::new(error)));
@@ -203,7 +203,7 @@ pub(crate) fn read_other(event: &str, data: &mut &str) -> Seen {
     if text.is_empty() || text.starts_with(':') || text == "null" || is_keep_alive(text) {
         return Seen::Nothing;
     }
-    if event == "error" || text.starts_with('[') {
+    if event.eq_ignore_ascii_case("error") || text.starts_with('[') {
         if let Some(error) = ApiError::from_body(text.as_bytes()) {
             return Seen::Error(Box::new(error));
         }
@@ -287,7 +287,18 @@ mod tests {
     fn an_error_is_found_by_the_name_of_its_event() {
         for data in [r#"{"message":"e"}"#, r#"{"error":{"message":"e"}}"#, "e", "\"e\""] {
             assert_eq!(read_all("error", data), ["error: e"], "{data}");
+            assert_eq!(read_all("Error", data), ["error: e"], "{data}");
         }
+    }
+
+    #[test]
+    fn a_message_where_the_choices_are_null_is_an_error() {
+        for object in ["chat.completion", "chat.completion.chunk"] {
+            let data = format!(r#"{{"id":"x","object":"{object}","choices":null,"message":"e"}}"#);
+            assert_eq!(read_all("", &data), ["error: e"], "{object}");
+        }
+        let notice = r#"{"type":"warning","message":"slow"}"#;
+        assert_eq!(read_all("", notice), ["nothing"]);
     }
 
     #[test]
