@@ -1,6 +1,6 @@
 //! The laws of the fuzz targets, on their seeds and on some thousand arbitrary inputs.
 
-#[path = "../fuzz/laws.rs"]
+#[path = "support/fuzz_laws.rs"]
 #[allow(dead_code, unreachable_pub)]
 mod laws;
 
@@ -20,7 +20,7 @@ use arbitrary::plausible;
 fn seeds() {
     let laws: [(&str, fn(&[u8])); 2] = [("read", laws::read), ("stream", laws::stream)];
     for (name, law) in laws {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(name);
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/seeds").join(name);
         let mut count = 0;
         for seed in fs::read_dir(folder).unwrap() {
             law(&fs::read(seed.unwrap().path()).unwrap());

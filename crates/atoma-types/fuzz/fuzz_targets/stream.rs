@@ -1,6 +1,6 @@
 #![no_main]
 
-#[path = "../laws.rs"]
+#[path = "../../tests/support/fuzz_laws.rs"]
 #[allow(dead_code)]
 mod laws;
 
