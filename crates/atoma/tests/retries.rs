@@ -5,8 +5,9 @@ mod support;
 use atoma::{
     Client, RateLimitPause, RetryBudget, RetryConfig, RetryConnectionErrors, Timeouts,
     transport::{
-        Delivery, ErrorKind, FailureCause, Phase, TransportError,
+        Body, Delivery, ErrorKind, FailureCause, Phase, TransportError,
         testing::{Exchange, ManualTimer, ScriptedTransport},
+        transport_fn,
     },
 };
 use std::time::Duration;
@@ -267,4 +268,35 @@ async fn over_real_connections() {
     let error = call.await.unwrap_err();
     assert!(!error.is_connect() && error.may_have_been_processed(), "{error:?}");
     assert_eq!((error.attempts().count, server.log().requests.len()), (1, 1));
+}
+
+#[test]
+fn a_client_waits_out_a_rate_limit_by_default() {
+    // (name, calls, attempts): 40 calls are served in each second.
+    for (name, calls, attempts) in [("by default", 100, None), ("more", 300, Some(10))] {
+        let timer = ManualTimer::new();
+        let (clock, window) = (timer.clone(), std::sync::Mutex::new((0, 0)));
+        let server = transport_fn(move |_| {
+            let mut window = window.lock().unwrap();
+            let second = clock.elapsed().as_secs();
+            *window = if window.0 == second { (second, window.1 + 1) } else { (second, 1) };
+            let response = http::Response::builder();
+            std::future::ready(Ok(if window.1 > 40 {
+                response.status(429).header("retry-after", "1").body(Body::empty()).unwrap()
+            } else {
+                response.body(Body::from(completion("hello").to_string())).unwrap()
+            }))
+        });
+        let builder = Client::builder().api_key("sk-test").server_url("http://localhost:1");
+        let builder = builder.transport(server).timer(timer.clone());
+        let builder = match attempts {
+            Some(most) => builder.retries(RetryConfig::default().max_attempts(most)),
+            None => builder,
+        };
+        let client = builder.build().unwrap();
+        let calls = (0..calls).map(|_| client.chat().create(request()));
+        for outcome in timer.run(futures::future::join_all(calls)) {
+            assert_eq!(outcome.expect(name).text(), "hello", "{name}");
+        }
+    }
 }
