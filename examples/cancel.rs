@@ -1,8 +1,8 @@
-//! Ending a call early: by dropping the stream, by a time-out, by whatever else comes first.
+//! Ending a call early: by dropping the stream, by a timeout, by whatever else comes first.
 //!
 //! Run: `cargo run --example cancel`
 //!
-//! You should see three counts break off, and after each that the server noticed at once: Atoma
+//! You should see three counts break off, and after each that the server noticed immediately: Atoma
 //! stops generating, and billing, when the connection closes. It always talks to a mock, since only
 //! that can tell what it saw.
 

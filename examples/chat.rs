@@ -1,4 +1,4 @@
-//! An answer, token by token.
+//! A completion, token by token.
 //!
 //! Run: `cargo run --example chat`
 //!

@@ -2,7 +2,7 @@
 //!
 //! Run: `cargo run --example custom_transport`
 //!
-//! You should see two exchanges logged, the first refused, and then the answer: retries, time-outs,
+//! You should see two exchanges logged, the first refused, and then the response: retries, timeouts,
 //! the key and errors belong to the client and stay as they are. It always talks to a mock.
 
 use atoma::{
@@ -12,7 +12,7 @@ use atoma::{
 use atoma_mock::{MockServer, Response};
 use std::{error::Error, time::Instant};
 
-/// Logs each exchange of the transport inside: a line when the head of the answer is in.
+/// Logs each exchange of the transport inside: a line when the head of the response is in.
 ///
 /// No header is logged: the key is in one.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 //!
 //! Run: `cargo run --example multi_turn`
 //!
-//! You should see a prompt. Type a line, read the answer as it is written; end with an empty line
+//! You should see a prompt. Type a line, read the response as it is written; end with an empty line
 //! or Ctrl-D. Where there is no terminal, three lines are played. No key is needed; see `chat` for
 //! how to talk to a real server.
 

@@ -3,7 +3,7 @@
 //! Run: `cargo run --example retries`
 //!
 //! You should see a call succeed at its third attempt, having waited as the server asked; then one
-//! that is sent only once because it was told so, one that would have to wait too long, and two
+//! that is sent only once because it was configured so, one that would have to wait too long, and two
 //! that no attempt could help. It always talks to a mock, which fails to order.
 
 use atoma::{
@@ -54,7 +54,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     mock.respond(Response::error(402, "BALANCE_ERROR", "Insufficient balance"));
     tell("No balance", client.chat().create(request.clone()).await.err());
 
-    // The answer had begun: sending again would pay for it twice.
+    // The response had begun: sending again would pay for it twice.
     mock.respond(Response::text("one two three").reset_after_events(2));
     let begun = client.chat().stream(request).await?.into_response().await;
     tell("A connection lost in the middle of an answer", begun.err());

@@ -1,4 +1,4 @@
-//! An answer that fits a JSON schema, read into a type of yours.
+//! A response that fits a JSON schema, read into a type of yours.
 //!
 //! Run: `cargo run --example structured_output --features derive`
 //!

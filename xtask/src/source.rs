@@ -1,4 +1,4 @@
-//! Reads from Rust source text what it names of its own crate.
+//! Reads from Rust source text the names of its crate that it uses.
 
 /// A path of the source, by its segments, and what it is for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -28,7 +28,7 @@ pub(crate) struct Core {
     pub(crate) runtime: Option<crate::runtime::BlockingRuntime>,
 }
 
-/// Size limits on what the server sends, in bytes.
+/// Size limits on responses, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) response: usize,

@@ -51,7 +51,7 @@ fn write(path: &Path, text: &str) -> Result<(), Error> {
 const OPENING: &str = "# The benches
 
 This page is written by a program from the records of the last runs. Each section says the commit,
-the command, the machine and the date of its own run; a bench that was not run on a clean commit has
+the command, the machine and the date of the run; a bench that was not run on a clean commit has
 no section. Absolute figures are of one machine, which may have been busy; trust the ratios, which
 are taken between neighbours in the same run, and of these a few hundredths are noise.
 
@@ -61,7 +61,7 @@ are taken between neighbours in the same run, and of these a few hundredths are 
 | whole clients over loopback | `cargo bench -p atoma-benches --features peers --bench end_to_end` |
 | instructions of whole clients (needs valgrind) | `benches/instructions.sh` |
 | reading the JSON of a chunk | `cargo bench -p atoma-benches --features peers --bench json` |
-| many streams at once | `cargo bench -p atoma-benches --bench streams` |
+| many concurrent streams | `cargo bench -p atoma-benches --bench streams` |
 | crates, build and size of a small program | `benches/weight.sh` |
 | this page, from the records of all these | `cargo run -p atoma-benches --bin report` |
 

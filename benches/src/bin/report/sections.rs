@@ -90,14 +90,14 @@ fn clients(run: &Run) -> Written {
         Streams of 2,000 events from a server in another process; processor time of the reading \
         thread, the median of interleaved rounds, and how many times the floor that is. The floor is \
         hyper by hand, its connection in a task as hyper's own client has it, a search for line ends \
-        and serde_json into plain owned structs: no limit, no time-out, no check. Ours drives its \
+        and serde_json into plain owned structs: no limit, no timeout, no check. Ours drives its \
         connection in the reader's task, as the second floor does, and reads of a chunk that is like \
         the one before only what is new in it; lending, it looks at the chunks and keeps none. Fast: \
         HTTP chunks of 16 KiB. Framed: one HTTP chunk an event. Per-event: one write an event, where \
         a reader that is quicker than the server sleeps and wakes for each, and so pays more than \
         one that finds several at a time. \
         Keepalive: as fast, with a comment before every event. Unlike: as fast, but every chunk has \
-        an id of its own, so that none is like the one before: what reading costs at the worst.\n\n"
+        another id, so that none is like the one before: what reading costs at the worst.\n\n"
         .to_owned();
     let timed = |client: &str| {
         let cells = STREAM_MODES.iter().map(|mode| {
@@ -121,7 +121,7 @@ fn clients(run: &Run) -> Written {
     page.push_str(&per_client(&[&["client"], &STREAM_MODES[..]].concat(), &allocated));
 
     page.push_str(
-        "\nA whole answer at once (per call); the memory that a reader adds which stops for three \
+        "\nA unary call; the memory that a reader adds which stops for three \
          seconds while 200,000 events are under way; the connections opened for 101 streams in a \
          row, and where the body ends a millisecond after its last event:\n\n",
     );
@@ -180,7 +180,7 @@ fn instructions(run: &Run) -> Written {
 fn json(run: &Run) -> Written {
     let mut page =
         "One chunk of a stream, about 220 bytes (content), with Atoma's signature and hash behind \
-        it (signed), or with an id of its own (unlike). Ours keeps unknown members and reads what \
+        it (signed), or with another id each (unlike). Ours keeps unknown members and reads what \
         strict readers refuse. `ChunkReader` reads the chunks of a stream in a row, and of one that \
         is like the one before only what is new in it; `ChatCompletionChunk` reads each alone.\n"
             .to_owned();
@@ -219,7 +219,7 @@ fn streams(run: &Run) -> Written {
             ]
         })
         .collect();
-    let opening = "Each a task of its own on one thread, without TLS, with ten events half a second \
+    let opening = "Each in a task, all on one thread, without TLS, with ten events half a second \
         apart. The memory is the most that the process had more than before, the tasks included; it \
         is sampled.\n\n";
     let table =

@@ -219,7 +219,7 @@ pub(super) fn body(error: hyper::Error) -> TransportError {
     failed.with_source(error)
 }
 
-/// The proxy at `place` answered CONNECT with `status`.
+/// The proxy at `place` responded to CONNECT with `status`.
 pub(super) fn tunnel(place: &str, status: StatusCode) -> TransportError {
     let failed = TransportError::new(ErrorKind::Proxy, Delivery::NotSent);
     match status.as_u16() {

@@ -107,7 +107,7 @@ impl HyperCore {
             }
             let mut request = request.map(Full::new);
             self.prepare(&mut request, &origin.target, &route)?;
-            // The map is reused for the response, where the layers above put values of their own.
+            // The map is reused for the response, where the layers above put their values.
             let mut extensions = mem::take(request.extensions_mut());
             extensions.clear();
             loop {

@@ -22,14 +22,14 @@ use tokio::{
     net::TcpStream,
 };
 
-/// After this long without an answer, the next address is tried as well. RFC 8305, section 8,
+/// After this long without a connection, the next address is tried as well. RFC 8305, section 8,
 /// recommends 250 ms and allows up to 2 s.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(300);
 
 /// Connects to the first of `addresses` that answers.
 ///
 /// They are tried in order, IPv6 and IPv4 in turn. The next one starts when the last one started
-/// has failed, or has not answered for [`ATTEMPT_DELAY`]; so an address that swallows everything
+/// has failed, or has not connected for [`ATTEMPT_DELAY`]; so an address that swallows everything
 /// delays the others, but does not use up the time. The error is the last one.
 pub(super) async fn connect(
     addresses: Vec<SocketAddr>,

@@ -230,7 +230,7 @@ fn no_roots() -> String {
 }
 
 /// The variables that replace the roots of this machine, as OpenSSL reads them. They count on the
-/// systems without a certificate store of their own.
+/// systems without a certificate store.
 fn roots_variables() -> Option<String> {
     let is_set = |name: &&str| env::var_os(name).is_some_and(|value| !value.is_empty());
     let has_store = cfg!(any(windows, target_vendor = "apple", target_os = "android"));

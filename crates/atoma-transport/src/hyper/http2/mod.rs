@@ -129,7 +129,7 @@ impl HyperTransportBuilder {
     /// HTTP/2 pays where hundreds of streams from one server are open at a time. Up to 32 of them
     /// share a connection, each may have 256 KiB unread, and a slow reader does not slow the others.
     /// A connection has a separate task, which ends with it. A connection whose server has sent
-    /// nothing for 20 s while streams were open, and then not answered a ping for 10 s, is given up;
+    /// nothing for 20 s while streams were open, and then did not acknowledge a ping for 10 s, is given up;
     /// a server that computes for longer but answers pings is not.
     ///
     /// ```
