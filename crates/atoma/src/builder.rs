@@ -320,6 +320,9 @@ impl ClientBuilder {
         if let Some(key) = credentials.secret().cloned() {
             transport = transport.on_response(move |response| redact(&key, response));
         }
+        #[cfg(feature = "confidential")]
+        let lock_transport =
+            transport.clone().config(RetryConfig::none()).budget(None).rate_limit_pause(None);
         for observer in &self.observers {
             transport = transport.observer(TransportEvents(Arc::clone(observer)));
         }
@@ -336,6 +339,10 @@ impl ClientBuilder {
             stream_usage: self.stream_usage,
             inspectors: self.inspectors,
             observers: self.observers.into(),
+            #[cfg(feature = "confidential")]
+            lock_transport,
+            #[cfg(feature = "confidential")]
+            confidential: None,
             #[cfg(feature = "blocking")]
             runtime: None,
         }))

@@ -1,3 +1,5 @@
+#[cfg(feature = "confidential")]
+use crate::confidential::{self, LockedSource, Settings};
 use crate::{
     ApiKey, CallInfo, Endpoint, Error, Result, Streamed,
     api_key::Credentials,
@@ -260,6 +262,8 @@ impl Draft {
     /// The idle timeout of a stream is left to its reader, which counts events, not bytes.
     fn send(&mut self, is_stream: bool) -> Result<PendingResponse> {
         let mut request = Request::new(self.take_body()?);
+        #[cfg(feature = "confidential")]
+        let plaintext = self.take_plaintext(&mut request, is_stream)?;
         let core = &*self.core;
         let timeouts = self.timeouts(is_stream);
         *request.method_mut() = self.method.clone();
@@ -276,7 +280,18 @@ impl Draft {
         if let Some(options) = &self.options {
             options.apply(&mut request)?;
         }
-        let (inspection, observation) = self.watch(&mut request, is_stream);
+        #[cfg(feature = "confidential")]
+        if let Some((settings, plaintext)) = plaintext {
+            let (inspection, observation) = self.watch(&mut request, &plaintext, is_stream);
+            let lock_uri = self.server_uri("/nodes/lock")?;
+            let (path, core) = (self.path, Arc::clone(&self.core));
+            let source =
+                LockedSource::new(core, settings, request, lock_uri, path, plaintext, is_stream)?;
+            return Ok(source.send(timeouts, inspection, observation));
+        }
+        let body = request.body().clone();
+        let (inspection, observation) = self.watch(&mut request, &body, is_stream);
+        drop(body);
         let (response, key) = match self.place {
             Place::Foreign(_) => {
                 request.extensions_mut().insert(WithoutClientHeaders);
@@ -298,8 +313,33 @@ impl Draft {
         Ok(body.into())
     }
 
-    /// Starts the inspection and the observation of the call.
-    fn watch(&self, request: &mut Request, is_stream: bool) -> (Inspection, Observation) {
+    /// Takes the body out of the request if it must not be sent as it is.
+    #[cfg(feature = "confidential")]
+    fn take_plaintext(
+        &self,
+        request: &mut Request,
+        is_stream: bool,
+    ) -> Result<Option<(Settings, Bytes)>> {
+        let Some(settings) = &self.core.confidential else { return Ok(None) };
+        if !matches!(self.place, Place::Api) || confidential::path(self.path).is_none() {
+            return Err(Error::misuse("a confidential client makes no call in plain text"));
+        }
+        if is_stream && self.path == "/completions" {
+            return Err(Error::misuse(
+                "Atoma returns confidential streams of completions empty: call create, or chat().stream",
+            ));
+        }
+        Ok(Some((settings.clone(), std::mem::take(request.body_mut()))))
+    }
+
+    /// Starts the inspection and the observation of the call. Observers see the body that is sent,
+    /// inspectors the one that was written.
+    fn watch(
+        &self,
+        request: &mut Request,
+        body: &Bytes,
+        is_stream: bool,
+    ) -> (Inspection, Observation) {
         let Core { inspectors, observers, timer, .. } = &*self.core;
         if inspectors.is_empty() && observers.is_empty() {
             return Default::default();
@@ -311,7 +351,7 @@ impl Draft {
             body: request.body(),
             is_stream,
         };
-        let inspection = Inspection::begin(inspectors, &info);
+        let inspection = Inspection::begin(inspectors, &CallInfo { body, ..info });
         if observers.is_empty() {
             return (inspection, Observation::default());
         }
@@ -323,6 +363,15 @@ impl Draft {
     }
 
     fn uri(&self) -> Result<Uri> {
+        #[cfg(feature = "confidential")]
+        if let (Some(_), Some(path)) = (&self.core.confidential, confidential::path(self.path)) {
+            return self.server_uri(path);
+        }
+        self.server_uri(self.path)
+    }
+
+    /// The URL of this path on the server of the call.
+    fn server_uri(&self, path: &'static str) -> Result<Uri> {
         let core = &*self.core;
         let other = self.options.as_ref().and_then(|options| options.server_url.as_deref());
         let other = match other {
@@ -337,8 +386,8 @@ impl Draft {
         }
         let query = self.options.as_ref().map_or(&[][..], |options| &options.query);
         match &self.place {
-            Place::Api => server.join(self.path, query),
-            Place::Root => server.join_root(self.path, query),
+            Place::Api => server.join(path, query),
+            Place::Root => server.join_root(path, query),
             Place::Foreign(url) => Ok(url.clone()),
         }
     }

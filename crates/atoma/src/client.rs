@@ -106,6 +106,14 @@ impl Client {
         Self::from_core(core)
     }
 
+    /// Returns the calls that only the node can read, with this client's settings and connections.
+    /// See [`Confidential`](crate::Confidential).
+    #[cfg(feature = "confidential")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "confidential")))]
+    pub fn confidential(&self) -> crate::Confidential {
+        crate::Confidential::new(&self.core)
+    }
+
     /// Returns the base URL that calls are sent to by default, without its query and without a slash
     /// at its end.
     pub fn server_url(&self) -> String {

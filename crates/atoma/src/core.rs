@@ -24,6 +24,12 @@ pub(crate) struct Core {
     pub(crate) stream_usage: bool,
     pub(crate) inspectors: Vec<Arc<dyn Inspect>>,
     pub(crate) observers: Arc<[Arc<dyn Observer>]>,
+    /// Takes locks: as `transport`, but without retries and observers.
+    #[cfg(feature = "confidential")]
+    pub(crate) lock_transport: Retry<Timeout<Headers<Arc<dyn Transport>>>>,
+    /// Set on the core of a confidential handle: no call of it is sent in plain text.
+    #[cfg(feature = "confidential")]
+    pub(crate) confidential: Option<crate::confidential::Settings>,
     #[cfg(feature = "blocking")]
     pub(crate) runtime: Option<crate::runtime::BlockingRuntime>,
 }

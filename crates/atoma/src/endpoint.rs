@@ -189,11 +189,13 @@ fn parse<T: ResponseModel>(raw: &Bytes, choices: u32, response: &mut OpenRespons
         _ => {
             let mut inspection = inspection;
             let body = inspection.body(raw)?;
-            let value: T =
-                parse_json(trimmed(&body), |text| redacted(text, key.as_ref()).into_owned())?;
+            let redact = |text: &[u8]| redacted(text, key.as_ref()).into_owned();
+            let is_confidential = inspection.is_confidential();
+            let shown = |error: Error| if is_confidential { error.without_text() } else { error };
+            let value: T = parse_json(trimmed(&body), redact).map_err(shown)?;
             inspection.finish(extensions)?;
             match value.is_chunk() {
-                true => read_chunks(value, &body, choices, key, extensions),
+                true => read_chunks(value, &body, choices, key, extensions).map_err(shown),
                 false => Ok(value),
             }
         }

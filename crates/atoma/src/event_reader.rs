@@ -210,6 +210,8 @@ impl<M: StreamModel> EventReader<M> {
         let partial =
             has_begun.then(|| Partial::new(std::mem::take(&mut self.model).into_response()));
         self.rest = Rest::default();
+        let is_confidential = self.inspection.is_confidential();
+        let error = if is_confidential { error.without_text() } else { error };
         self.failed.insert(error.with_partial(partial)).clone()
     }
 

@@ -72,6 +72,15 @@ pub trait InspectCall: Send + 'static {
         Ok(Cow::Borrowed(data))
     }
 
+    /// Announces that the next text was decrypted, and passes the members that came next to its
+    /// ciphertext. The signature is that of the whole text that follows.
+    ///
+    /// Called for confidential calls only, directly before [`body`](Self::body) or
+    /// [`event`](Self::event). The default does nothing.
+    fn decrypted(&mut self, signature: Option<&str>, response_hash: &str) {
+        let _ = (signature, response_hash);
+    }
+
     /// Ends the inspection of a response that is complete.
     ///
     /// `extensions` are those of the reply's or stream's [`Metadata`](crate::Metadata): the place
@@ -115,19 +124,55 @@ impl fmt::Debug for CallInfo<'_> {
 
 /// All inspectors of one call. Empty and without an allocation for most clients.
 #[derive(Default)]
-pub(crate) struct Inspection(Vec<Box<dyn InspectCall>>);
+pub(crate) struct Inspection {
+    /// Decrypts each text before the inspectors see it.
+    #[cfg(feature = "confidential")]
+    opener: Option<crate::confidential::Opener>,
+    calls: Vec<Box<dyn InspectCall>>,
+}
 
 impl Inspection {
     pub(crate) fn begin(inspectors: &[std::sync::Arc<dyn Inspect>], call: &CallInfo<'_>) -> Self {
-        Self(inspectors.iter().filter_map(|inspector| inspector.begin(call)).collect())
+        let calls = inspectors.iter().filter_map(|inspector| inspector.begin(call)).collect();
+        Self { calls, ..Self::default() }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.calls.is_empty() && !self.is_confidential()
+    }
+
+    /// Whether no text of the response may get into an error.
+    #[cfg(feature = "confidential")]
+    pub(crate) fn is_confidential(&self) -> bool {
+        self.opener.is_some()
+    }
+
+    #[cfg(not(feature = "confidential"))]
+    #[allow(clippy::unused_self, reason = "it does with the feature")]
+    pub(crate) fn is_confidential(&self) -> bool {
+        false
+    }
+
+    #[cfg(feature = "confidential")]
+    pub(crate) fn decrypt(&mut self, opener: crate::confidential::Opener) {
+        self.opener = Some(opener);
+    }
+
+    /// Makes the error of a request that was not sent, or got no response.
+    pub(crate) fn failed_request(&mut self, error: atoma_transport::TransportError) -> Error {
+        #[cfg(feature = "confidential")]
+        if let Some(opener) = &self.opener {
+            return opener.failed_request(error);
+        }
+        error.into()
     }
 
     pub(crate) fn body<'a>(&mut self, body: &'a [u8]) -> Result<Cow<'a, [u8]>> {
-        self.0.iter_mut().try_fold(Cow::Borrowed(body), |body, call| {
+        let body = match self.open(body, false)? {
+            Some(text) => Cow::Owned(text.into_bytes()),
+            None => Cow::Borrowed(body),
+        };
+        self.calls.iter_mut().try_fold(body, |body, call| {
             match body {
                 Cow::Borrowed(body) => call.body(body),
                 Cow::Owned(body) => call.body(&body).map(|body| Cow::Owned(body.into_owned())),
@@ -137,7 +182,11 @@ impl Inspection {
     }
 
     pub(crate) fn event<'a>(&mut self, data: &'a str) -> Result<Cow<'a, str>> {
-        self.0.iter_mut().try_fold(Cow::Borrowed(data), |data, call| {
+        let data = match self.open(data.as_bytes(), true)? {
+            Some(text) => Cow::Owned(text),
+            None => Cow::Borrowed(data),
+        };
+        self.calls.iter_mut().try_fold(data, |data, call| {
             match data {
                 Cow::Borrowed(data) => call.event(data),
                 Cow::Owned(data) => call.event(&data).map(|data| Cow::Owned(data.into_owned())),
@@ -146,7 +195,29 @@ impl Inspection {
         })
     }
 
+    /// Decrypts a text of a confidential call; `None` for other calls.
+    #[cfg(feature = "confidential")]
+    fn open(&mut self, text: &[u8], is_event: bool) -> Result<Option<String>> {
+        let Some(opener) = &mut self.opener else { return Ok(None) };
+        let opened = opener.open(text, is_event)?;
+        let hash = opened.response_hash_base64();
+        for call in &mut self.calls {
+            call.decrypted(opened.signature(), &hash);
+        }
+        Ok(Some(opened.into_plaintext()))
+    }
+
+    #[cfg(not(feature = "confidential"))]
+    #[allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "not with the feature")]
+    fn open(&mut self, _: &[u8], _: bool) -> Result<Option<String>> {
+        Ok(None)
+    }
+
     pub(crate) fn finish(&mut self, extensions: &mut Extensions) -> Result<()> {
-        self.0.iter_mut().try_for_each(|call| call.finish(extensions)).map_err(Error::rejected)
+        #[cfg(feature = "confidential")]
+        if let Some(node) = self.opener.as_ref().and_then(crate::confidential::Opener::node) {
+            extensions.insert(node);
+        }
+        self.calls.iter_mut().try_for_each(|call| call.finish(extensions)).map_err(Error::rejected)
     }
 }

@@ -44,7 +44,7 @@ impl RequestSource for KeySource {
     }
 }
 
-fn no_key(source: impl Into<BoxError>) -> TransportError {
+pub(crate) fn no_key(source: impl Into<BoxError>) -> TransportError {
     TransportError::new(ErrorKind::Request, Delivery::NotSent)
         .with_detail("the API key provider failed")
         .with_source(source)

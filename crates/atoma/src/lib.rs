@@ -17,6 +17,8 @@ mod call;
 mod chat;
 mod client;
 mod completions;
+#[cfg(feature = "confidential")]
+mod confidential;
 mod conversation;
 mod core;
 mod embeddings;
@@ -95,6 +97,9 @@ pub use parse::ParseCall;
 #[cfg_attr(docsrs, doc(cfg(feature = "schemars")))]
 pub use parse_stream::ParseStream;
 
+#[cfg(feature = "confidential")]
+#[cfg_attr(docsrs, doc(cfg(feature = "confidential")))]
+pub use confidential::{Confidential, LockedNode, NodeKey, NodePolicy, OpenError, OpenErrorKind};
 #[cfg(feature = "verify")]
 #[cfg_attr(docsrs, doc(cfg(feature = "verify")))]
 pub use verification::Verification;

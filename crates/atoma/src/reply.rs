@@ -92,6 +92,10 @@ impl<T> DerefMut for Reply<T> {
 impl<T: fmt::Debug> fmt::Debug for Reply<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { value, metadata, .. } = self;
+        #[cfg(feature = "confidential")]
+        if metadata.extensions().get::<crate::LockedNode>().is_some() {
+            return f.debug_struct("Reply").field("metadata", metadata).finish_non_exhaustive();
+        }
         f.debug_struct("Reply").field("value", value).field("metadata", metadata).finish()
     }
 }

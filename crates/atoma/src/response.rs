@@ -44,6 +44,9 @@ pub(crate) enum SentKey {
     Fixed(Option<ApiKey>),
     /// The provider's key for the last attempt.
     Provided(Arc<KeySource>),
+    /// The key of the last attempt of a confidential call.
+    #[cfg(feature = "confidential")]
+    Locked(Arc<crate::confidential::LockedSource>),
 }
 
 /// A usable head, and the body that follows it.
@@ -62,7 +65,10 @@ impl PendingResponse {
     pub(crate) async fn open(&mut self) -> Result<OpenResponse> {
         let (mut parts, body) = match self.response.as_mut().await {
             Ok(response) => response.into_parts(),
-            Err(error) => return Err(self.report(error.into())),
+            Err(error) => {
+                let error = self.inspection.failed_request(error);
+                return Err(self.report(error));
+            }
         };
         let attempts = parts.extensions.remove().unwrap_or_default();
         let metadata = Metadata::new(parts.status, parts.headers, attempts);
@@ -107,6 +113,8 @@ impl SentKey {
         match self {
             Self::Fixed(key) => key.take(),
             Self::Provided(source) => source.last_key(),
+            #[cfg(feature = "confidential")]
+            Self::Locked(source) => source.last_key(),
         }
     }
 }
@@ -152,7 +160,7 @@ pub(crate) fn redacted<'a>(text: &'a [u8], key: Option<&ApiKey>) -> Cow<'a, [u8]
 }
 
 /// Reads a body to its end. A body that comes in one piece, the usual case, is not copied.
-async fn read_whole(body: &mut Body, limit: usize) -> Result<Bytes> {
+pub(crate) async fn read_whole(body: &mut Body, limit: usize) -> Result<Bytes> {
     if body.size_hint().lower() > limit as u64 {
         return Err(Error::response_too_large(limit));
     }

@@ -132,7 +132,7 @@ impl Inspect for Verification {
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let receipt = self.keep_receipts.then(|| Receipt::new(call.body, now));
-        Some(Box::new(VerifyCall { stream: self.verifier.stream(), receipt }))
+        Some(Box::new(VerifyCall { stream: self.verifier.stream(), receipt, decrypted: None }))
     }
 }
 
@@ -140,10 +140,20 @@ impl Inspect for Verification {
 struct VerifyCall {
     stream: StreamVerifier,
     receipt: Option<Receipt>,
+    /// The signature and the hash of the next text, if that was decrypted.
+    decrypted: Option<(Option<String>, String)>,
 }
 
 impl VerifyCall {
     fn check(&mut self, text: &str) -> Result<(), VerifyError> {
+        if let Some((signature, hash)) = self.decrypted.take() {
+            // Nothing is signed in the plaintext itself: an absent signature is reported as such.
+            let Some(signature) = signature else { return self.stream.check("{}").map(|_| ()) };
+            self.stream.check_plaintext(text, &signature, &hash)?;
+            // A receipt holds no text of a confidential call.
+            let receipt = self.receipt.as_mut();
+            return receipt.map_or(Ok(()), |receipt| receipt.add_hash(&signature, &hash));
+        }
         self.stream.check(text)?;
         self.receipt.as_mut().map_or(Ok(()), |receipt| receipt.add_text(text))
     }
@@ -158,6 +168,10 @@ impl InspectCall for VerifyCall {
     fn event<'a>(&mut self, data: &'a str) -> Result<Cow<'a, str>, BoxError> {
         self.check(data)?;
         Ok(Cow::Borrowed(data))
+    }
+
+    fn decrypted(&mut self, signature: Option<&str>, response_hash: &str) {
+        self.decrypted = Some((signature.map(str::to_owned), response_hash.to_owned()));
     }
 
     fn finish(&mut self, extensions: &mut Extensions) -> Result<(), BoxError> {

@@ -4,6 +4,8 @@
 use super::not_parsed::NotParsed;
 use super::{Error, Inner, Kind, Limit, Partial, Source};
 use crate::{Metadata, redact::excerpt};
+#[cfg(feature = "confidential")]
+use atoma_transport::Delivery;
 use atoma_transport::TransportError;
 use atoma_types::{ApiError, ChatCompletionResponse, InvalidRequest};
 use std::{
@@ -86,6 +88,31 @@ impl Error {
     #[cfg(feature = "schemars")]
     pub(crate) fn not_parsed(why: NotParsed, response: ChatCompletionResponse) -> Self {
         Self::from_kind(Kind::NotParsed(why)).with_partial(Some(Partial::new(response)))
+    }
+
+    /// The lock of a confidential call was refused with this response.
+    #[cfg(feature = "confidential")]
+    pub(crate) fn no_lock(api: Option<ApiError>, delivery: Delivery) -> Self {
+        Self::from_kind(Kind::NoLock { api, delivery })
+    }
+
+    /// A confidential call was not sent, because the node or its lock cannot be used.
+    #[cfg(feature = "confidential")]
+    pub(crate) fn node_refused(source: Source, delivery: Delivery) -> Self {
+        Self::from_kind(Kind::NodeRefused { source, delivery })
+    }
+
+    /// Removes all text of the response, and the causes, which may quote it.
+    pub(crate) fn without_text(mut self) -> Self {
+        match &mut self.inner_mut().kind {
+            Kind::Unexpected { excerpt, source, .. } => {
+                excerpt.clear();
+                *source = None;
+            }
+            Kind::Truncated { stray } => stray.clear(),
+            _ => {}
+        }
+        self
     }
 
     #[cold]

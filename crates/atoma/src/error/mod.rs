@@ -79,6 +79,12 @@ enum Kind {
     TooLarge(Limit, usize),
     /// An inspector rejected the response.
     Rejected(Source),
+    /// The server refused to lock a node for a confidential call.
+    #[cfg(feature = "confidential")]
+    NoLock { api: Option<ApiError>, delivery: Delivery },
+    /// The locked node cannot be used for a confidential call.
+    #[cfg(feature = "confidential")]
+    NodeRefused { source: Source, delivery: Delivery },
     /// The model still calls tools after this many responses.
     ToolRounds(usize),
     /// A complete response whose output has no value.
@@ -111,6 +117,10 @@ impl Error {
             Kind::TooLarge(..) => ErrorKind::TooLarge,
             Kind::Rejected(_) if self.is_untrusted() => ErrorKind::Untrusted,
             Kind::Rejected(_) => ErrorKind::Rejected,
+            #[cfg(feature = "confidential")]
+            Kind::NoLock { api, .. } => classify(self.status_number(), api.as_ref()),
+            #[cfg(feature = "confidential")]
+            Kind::NodeRefused { .. } => ErrorKind::Untrusted,
             Kind::ToolRounds(_) => ErrorKind::Other,
             #[cfg(feature = "schemars")]
             Kind::NotParsed(why) => why.kind(),
@@ -130,16 +140,30 @@ impl Error {
     }
 
     /// Returns true if the response was not trusted: its signature is missing, wrong, or by a signer
-    /// that was not expected. Never retried. Needs the feature `verify`; false without it.
+    /// that was not expected, or the response to a confidential call is not one that the node
+    /// encrypted for it, or the locked node was refused before anything was sent. Never retried.
+    ///
+    /// Needs the feature `verify` or `confidential`; false without them.
     pub fn is_untrusted(&self) -> bool {
+        #[cfg(feature = "confidential")]
+        if matches!(self.0.kind, Kind::NodeRefused { .. }) || self.open_failure().is_some() {
+            return true;
+        }
         #[cfg(feature = "verify")]
         return self.trust_failure().is_some();
         #[cfg(not(feature = "verify"))]
         false
     }
 
+    /// Returns why the response to a confidential call was not opened, if that is the error.
+    #[cfg(feature = "confidential")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "confidential")))]
+    pub fn open_failure(&self) -> Option<&crate::OpenError> {
+        self.rejection()?.downcast_ref()
+    }
+
     /// Returns the error of the inspector that rejected the response.
-    #[cfg_attr(not(feature = "verify"), allow(dead_code, reason = "only verification asks"))]
+    #[cfg(any(feature = "verify", feature = "confidential"))]
     pub(crate) fn rejection(&self) -> Option<&(dyn std::error::Error + Send + Sync + 'static)> {
         match &self.0.kind {
             Kind::Rejected(source) => Some(&**source),
@@ -149,12 +173,18 @@ impl Error {
 
     /// Returns true if the server reported an error: by a status that is not a 2xx, or inside a 200.
     pub fn is_api_error(&self) -> bool {
+        #[cfg(feature = "confidential")]
+        if let Kind::NoLock { .. } = self.0.kind {
+            return true;
+        }
         matches!(self.0.kind, Kind::ErrorStatus(_) | Kind::ErrorInside { .. })
     }
 
     /// Returns the error that the server reported, if its body could be read.
     pub fn api_error(&self) -> Option<&ApiError> {
         match &self.0.kind {
+            #[cfg(feature = "confidential")]
+            Kind::NoLock { api, .. } => api.as_ref(),
             Kind::ErrorStatus(api) => api.as_ref(),
             Kind::ErrorInside { api, .. } => Some(api),
             _ => None,
@@ -220,6 +250,10 @@ impl Error {
     /// headers, since a stream cannot be resumed.
     pub fn is_retryable(&self) -> bool {
         match &self.0.kind {
+            #[cfg(feature = "confidential")]
+            Kind::NoLock { api, .. } => is_retryable(self.status_number(), api.as_ref()),
+            #[cfg(feature = "confidential")]
+            Kind::NodeRefused { .. } => false,
             Kind::ErrorStatus(api) => is_retryable(self.status_number(), api.as_ref()),
             Kind::ErrorInside { api, .. } => is_retryable(self.status_number(), Some(api)),
             Kind::Transport(error) => {
@@ -244,6 +278,10 @@ impl Error {
     pub fn may_have_been_processed(&self) -> bool {
         match &self.0.kind {
             Kind::Config(_) | Kind::InvalidRequest(_) | Kind::Misuse(_) => false,
+            #[cfg(feature = "confidential")]
+            Kind::NoLock { delivery, .. } | Kind::NodeRefused { delivery, .. } => {
+                *delivery == Delivery::Unknown
+            }
             Kind::Transport(error) => error.delivery() == Delivery::Unknown,
             Kind::ErrorStatus(_) => {
                 self.status().is_none_or(|status| !is_rejected_unprocessed(status))

@@ -37,6 +37,21 @@ impl fmt::Display for Error {
             Kind::TooLarge(Limit::Event, limit) => {
                 write!(f, "event too large: more than {limit} bytes (max_event_size)")
             }
+            #[cfg(feature = "confidential")]
+            Kind::NoLock { api, .. } => {
+                f.write_str(match self.status() {
+                    Some(StatusCode::SERVICE_UNAVAILABLE) => {
+                        "no confidential node serves the model: "
+                    }
+                    _ => "no node was locked for the confidential request: ",
+                })?;
+                if let Some(status) = self.status() {
+                    write_status(f, status)?;
+                }
+                api.as_ref().map_or(Ok(()), |api| write_api_error(f, api, self.status()))
+            }
+            #[cfg(feature = "confidential")]
+            Kind::NodeRefused { .. } => f.write_str("confidential request not sent"),
             Kind::Rejected(_) if self.is_untrusted() => f.write_str("response not trusted"),
             Kind::Rejected(_) => f.write_str("response rejected by an inspector"),
             #[cfg(feature = "schemars")]
@@ -157,6 +172,8 @@ impl std::error::Error for Error {
         match &self.0.kind {
             // Its own line is that of this error, and is not repeated.
             Kind::Transport(error) => error.source(),
+            #[cfg(feature = "confidential")]
+            Kind::NodeRefused { source, .. } => Some(&**source),
             Kind::Rejected(source) => Some(&**source),
             Kind::Unexpected { source, .. } => source.as_deref().map(|source| source as _),
             _ => None,

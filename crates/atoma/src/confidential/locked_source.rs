@@ -1,0 +1,290 @@
+//! Makes the request of each attempt of a confidential call: a new lock, a new encryption.
+
+use super::{LockedNode, Opener, Settings, units::units};
+use crate::{
+    ApiKey, Error, Metadata, Result,
+    api_key::Credentials,
+    core::Core,
+    error::error_response::parse_error_body,
+    headers::set,
+    inspect::Inspection,
+    observe::Observation,
+    response::{PendingResponse, SentKey, read_whole, redacted},
+};
+use atoma_confidential::{CallInfo, NodeKey, Session, SystemRandomness, seal};
+use atoma_transport::{
+    Attempt, BoxError, CallId, CallOptions, Delivery, ErrorKind, FailedAttempt, Request,
+    RequestFuture, RequestSource, RetryConfig, Timeouts, Transport as _, TransportError,
+};
+use atoma_types::{ApiError, NodeLockRequest, NodeLockResponse, ResponseModel as _};
+use bytes::Bytes;
+use http::{
+    HeaderMap, Method, StatusCode, Uri,
+    header::{ACCEPT, AUTHORIZATION},
+    response,
+};
+use serde_json::Value;
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+/// The most bytes of the response to a lock.
+const LOCK_LIMIT: usize = 64 << 10;
+/// The message of Atoma's proxy where it fails to handle a locked stack.
+const LOCKED_STACK: &str = "Internal server error occurred";
+/// The message where the node refused the decrypted request: its key was right.
+const BAD_REQUEST: &str = "Bad Request";
+
+/// The source of a confidential call's requests.
+pub(crate) struct LockedSource {
+    core: Arc<Core>,
+    settings: Settings,
+    /// The confidential request without its body.
+    request: Request,
+    lock_uri: Uri,
+    plaintext: Bytes,
+    model: String,
+    units: u64,
+    is_stream: bool,
+    state: Mutex<State>,
+}
+
+/// What the last attempt left.
+#[derive(Default)]
+struct State {
+    api_key: Option<ApiKey>,
+    node: Option<LockedNode>,
+    session: Option<Session>,
+    /// The keys that nodes could not decrypt with.
+    rejected: Vec<NodeKey>,
+    failure: Option<Failure>,
+}
+
+/// Why the last attempt was not sent.
+enum Failure {
+    /// The response to the lock is not a 2xx.
+    Lock { status: StatusCode, headers: HeaderMap, api: Option<ApiError> },
+    /// The node or its lock cannot be used.
+    Node(BoxError),
+}
+
+impl LockedSource {
+    pub(crate) fn new(
+        core: Arc<Core>,
+        settings: Settings,
+        request: Request,
+        lock_uri: Uri,
+        path: &str,
+        plaintext: Bytes,
+        is_stream: bool,
+    ) -> Result<Arc<Self>> {
+        let body: Value = serde_json::from_slice(&plaintext)
+            .map_err(|_| Error::misuse("the request is not JSON"))?;
+        Ok(Arc::new(Self {
+            core,
+            settings,
+            request,
+            lock_uri,
+            model: body["model"].as_str().unwrap_or_default().to_owned(),
+            units: units(path, &body),
+            plaintext,
+            is_stream,
+            state: Mutex::default(),
+        }))
+    }
+
+    /// Hands the call to the transport, which asks for the request of each attempt.
+    pub(crate) fn send(
+        self: Arc<Self>,
+        timeouts: Timeouts,
+        mut inspection: Inspection,
+        observation: Observation,
+    ) -> PendingResponse {
+        let extensions = self.request.extensions();
+        let options = CallOptions::default()
+            .retries(extensions.get::<RetryConfig>().cloned())
+            .timeouts(extensions.get::<Timeouts>().copied())
+            .call_id(extensions.get::<CallId>().copied());
+        inspection.decrypt(Opener::new(Arc::clone(&self)));
+        PendingResponse {
+            core: Arc::clone(&self.core),
+            response: self.core.transport.send_from(Arc::<Self>::clone(&self), options),
+            timeouts,
+            key: SentKey::Locked(self),
+            inspection,
+            observation,
+        }
+    }
+
+    /// Returns the API key of the last attempt.
+    pub(crate) fn last_key(&self) -> Option<ApiKey> {
+        self.state().api_key.clone()
+    }
+
+    pub(super) fn take_session(&self) -> Option<Session> {
+        self.state().session.take()
+    }
+
+    pub(super) fn node(&self) -> Option<LockedNode> {
+        self.state().node.clone()
+    }
+
+    /// Makes the error of a call without a response.
+    pub(super) fn failed_request(&self, error: TransportError) -> Error {
+        let delivery = error.delivery();
+        match self.state().failure.take() {
+            Some(Failure::Lock { status, headers, api }) => {
+                let head = Metadata::new(status, headers, error.attempts().clone());
+                Error::no_lock(api, delivery).with_head(&head)
+            }
+            Some(Failure::Node(why)) => Error::node_refused(why, delivery),
+            None => error.into(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// One attempt: lock, policy, encryption.
+impl LockedSource {
+    async fn make(&self) -> Result<Request, TransportError> {
+        {
+            let mut state = self.state();
+            let rejected = std::mem::take(&mut state.rejected);
+            *state = State { rejected, ..State::default() };
+        }
+        let mut request = self.request.clone();
+        let api_key = self.authorize(&mut request).await?;
+        self.state().api_key = api_key;
+        let began = self.core.timer.now();
+        let node = self.lock(request.headers()).await?;
+        if self.state().rejected.contains(&node.key) {
+            let why = "the server returned the node key that was just rejected";
+            return Err(self.refuse(why, true));
+        }
+        if let Some(policy) = &self.settings.policy {
+            policy.check(node.clone()).await.map_err(|why| self.refuse(why, false))?;
+        }
+        let call = CallInfo::new(&*self.model, node.stack_small_id)
+            .stream(self.is_stream)
+            .num_compute_units(self.units);
+        let (envelope, session) = seal(&self.plaintext, &node.key, &call, &mut SystemRandomness)
+            .map_err(|why| self.refuse(why, false))?;
+        // Measured from before the lock was asked for: the server's clock started later.
+        let age = self.core.timer.now().saturating_duration_since(began);
+        if age >= Duration::from_secs(self.settings.lock_seconds) {
+            return Err(self.refuse("the lock expired before the request was sent", true));
+        }
+        *request.body_mut() = envelope.into_bytes().into();
+        let mut state = self.state();
+        (state.node, state.session) = (Some(node), Some(session));
+        Ok(request)
+    }
+
+    /// Puts a provider's key on the request. Other keys are added below, or there already.
+    async fn authorize(&self, request: &mut Request) -> Result<Option<ApiKey>, TransportError> {
+        if let Some(own) = request.headers().get(AUTHORIZATION) {
+            return Ok(ApiKey::inside(own));
+        }
+        let Credentials::Provider(provider) = &self.core.credentials else {
+            return Ok(self.core.credentials.secret().cloned());
+        };
+        let key = provider.api_key().await.map_err(crate::key_source::no_key)?;
+        set(request.headers_mut(), AUTHORIZATION, key.bearer().clone());
+        Ok(Some(key))
+    }
+
+    async fn lock(&self, headers: &HeaderMap) -> Result<LockedNode, TransportError> {
+        let lock = NodeLockRequest::new(&*self.model)
+            .max_num_tokens(self.units)
+            .timeout(self.settings.lock_seconds);
+        let body = lock.to_vec().map_err(|why| self.refuse(why, false))?;
+        let mut request = Request::new(body.into());
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.lock_uri.clone();
+        *request.headers_mut() = headers.clone();
+        for name in [ACCEPT.as_str(), "idempotency-key"] {
+            request.headers_mut().remove(name);
+        }
+        // A lock is not billed: one that may have been taken is as good as none.
+        let sent = self.core.lock_transport.send(request).await;
+        let (head, mut body) = sent.map_err(|e| e.with_delivery(Delivery::NotSent))?.into_parts();
+        let body = read_whole(&mut body, LOCK_LIMIT).await;
+        let body = match body {
+            Ok(body) => body,
+            Err(why) => return Err(self.refuse(why, true)),
+        };
+        if !head.status.is_success() {
+            let api = parse_error_body(&redacted(&body, self.last_key().as_ref()));
+            return Err(self.refuse_status(head, api));
+        }
+        let lock = NodeLockResponse::from_slice(&body)
+            .map_err(|_| self.refuse("the response to the lock cannot be parsed", false))?;
+        Ok(LockedNode {
+            key: lock
+                .public_key
+                .parse()
+                .map_err(|why| self.refuse::<BoxError>(Box::new(why) as _, false))?,
+            node_small_id: lock.node_small_id,
+            stack_small_id: lock.stack_small_id,
+            stack_entry_digest: lock.stack_entry_digest,
+        })
+    }
+
+    /// Notes why the node cannot be used, and returns the error for the retries.
+    fn refuse<E: Into<BoxError>>(&self, why: E, is_transient: bool) -> TransportError {
+        self.state().failure = Some(Failure::Node(why.into()));
+        not_sent(is_transient)
+    }
+
+    fn refuse_status(&self, head: response::Parts, api: Option<ApiError>) -> TransportError {
+        let response::Parts { status, headers, .. } = head;
+        let error = Error::no_lock(api.clone(), Delivery::NotSent);
+        let head = Metadata::new(status, headers.clone(), Default::default());
+        let is_transient = error.with_head(&head).is_retryable();
+        self.state().failure = Some(Failure::Lock { status, headers, api });
+        not_sent(is_transient)
+    }
+}
+
+fn not_sent(is_transient: bool) -> TransportError {
+    let error = TransportError::new(ErrorKind::Other, Delivery::NotSent)
+        .with_detail("confidential request not sent");
+    if is_transient { error } else { error.permanent() }
+}
+
+impl RequestSource for LockedSource {
+    fn request(&self, _: Attempt, _: Option<&FailedAttempt>) -> RequestFuture<'_> {
+        RequestFuture::new(self.make())
+    }
+
+    /// Retries a call whose lock was lost, whatever the configured statuses are: 423, 425, and the
+    /// 500 that Atoma's proxy makes of 423.
+    fn retries_response(&self, head: &response::Parts, body: &[u8]) -> Option<bool> {
+        let message = || parse_error_body(body).map(|api| api.message).unwrap_or_default();
+        match head.status.as_u16() {
+            423 | 425 => Some(true),
+            500 => {
+                let message = message();
+                if message == LOCKED_STACK {
+                    return Some(true);
+                }
+                if message != BAD_REQUEST {
+                    // The node may have changed its key since the lock.
+                    let mut state = self.state();
+                    let key = state.node.as_ref().map(|node| node.key);
+                    state.rejected.extend(key);
+                }
+                None
+            }
+            _ => None,
+        }
+    }
+
+    fn uri(&self) -> Option<&Uri> {
+        Some(self.request.uri())
+    }
+}

@@ -1,0 +1,448 @@
+//! Confidential calls: one lock and one encryption for each attempt, and no fallback.
+
+mod support;
+
+use atoma::{
+    Client, CompletionRequest, EmbeddingRequest, ErrorKind, ImageRequest, LockedNode,
+    OpenErrorKind, RetryConfig, Verification,
+    transport::{Body, Request, testing::ManualTimer, transport_fn},
+    verify::{SigningKey, Verifier, VerifyErrorKind},
+};
+use atoma_confidential::node::{NodeSecret, NodeSession};
+use serde_json::{Value, json};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use support::{chunk, completion, last_chunk, request};
+
+/// What the proxy does with one confidential request.
+#[derive(Clone, Debug)]
+enum Play {
+    /// Encrypts this body.
+    Seal(Value),
+    /// Encrypts these chunks, with one nonce.
+    Stream(Vec<Value>),
+    /// Seals the body, then replaces a text in its JSON.
+    Alter(fn(&mut Value)),
+    /// Sends this body as it is.
+    Plain(Value),
+    /// An error response.
+    Error(u16, &'static str),
+}
+
+#[derive(Default)]
+struct Log {
+    locks: Vec<Value>,
+    envelopes: Vec<Value>,
+    plaintexts: Vec<Value>,
+    wire: Vec<u8>,
+}
+
+/// A proxy with its node, in memory.
+struct Proxy {
+    /// The secrets of the node's keys, one for each lock; the last one stays.
+    secrets: Mutex<Vec<u8>>,
+    plays: Mutex<Vec<Play>>,
+    lock_errors: Mutex<Vec<u16>>,
+    lock_delay: Option<(ManualTimer, Duration)>,
+    log: Mutex<Log>,
+}
+
+fn error(status: u16, message: &str) -> http::Response<Body> {
+    let body = json!({"error": {"code": "X", "message": message}}).to_string();
+    http::Response::builder().status(status).body(Body::from(body)).unwrap()
+}
+
+fn ok(content_type: &str, body: String) -> http::Response<Body> {
+    let head = http::Response::builder().header("content-type", content_type);
+    head.body(Body::from(body)).unwrap()
+}
+
+impl Proxy {
+    fn new(plays: impl Into<Vec<Play>>) -> Self {
+        Self {
+            secrets: Mutex::new(vec![0x22]),
+            plays: Mutex::new(plays.into()),
+            lock_errors: Mutex::default(),
+            lock_delay: None,
+            log: Mutex::default(),
+        }
+    }
+
+    fn respond(&self, request: &Request) -> http::Response<Body> {
+        let mut log = self.log.lock().unwrap();
+        log.wire.extend_from_slice(request.body());
+        let body: Value = serde_json::from_slice(request.body()).unwrap();
+        assert_eq!(request.headers()["authorization"], "Bearer sk-test");
+        let mut secrets = self.secrets.lock().unwrap();
+        if request.uri().path() == "/v1/nodes/lock" {
+            log.locks.push(body);
+            let mut errors = self.lock_errors.lock().unwrap();
+            if !errors.is_empty() {
+                return error(errors.remove(0), "Service unavailable");
+            }
+            let secret = secrets[0];
+            if secrets.len() > 1 {
+                secrets.remove(0);
+            }
+            let key = NodeSecret::from_bytes([secret; 32]).key().to_string();
+            let stack = 100 + log.locks.len();
+            let lock = json!({"public_key": key, "node_small_id": 7, "stack_small_id": stack,
+                "stack_entry_digest": null});
+            return ok("application/json", lock.to_string());
+        }
+        assert!(request.uri().path().starts_with("/v1/confidential/"), "{}", request.uri());
+        log.envelopes.push(body.clone());
+        let play = self.plays.lock().unwrap().remove(0);
+        if let Play::Error(status, message) = play {
+            return error(status, message);
+        }
+        let text = std::str::from_utf8(request.body()).unwrap();
+        let opened = [0x22, 0x23]
+            .iter()
+            .find_map(|secret| NodeSecret::from_bytes([*secret; 32]).open_request(text).ok());
+        let (opened, session) = opened.expect("the request is encrypted for the node");
+        log.plaintexts.push(serde_json::from_slice(opened.plaintext()).unwrap());
+        let response = play_out(play, &session);
+        log.wire.extend_from_slice(response.1.as_bytes());
+        ok(response.0, response.1)
+    }
+}
+
+fn sealed(session: &NodeSession, body: &Value, is_chunk: bool) -> String {
+    let text = body.to_string();
+    let sealed = session.seal_response(text.as_bytes(), [9; 12]);
+    let signature = SigningKey::test().sign_hash(&sealed.response_hash);
+    let usage = Some(r#"{"total_tokens":1}"#);
+    if is_chunk {
+        sealed.to_chunk_json(Some(&signature), usage)
+    } else {
+        sealed.to_json(Some(&signature), usage)
+    }
+}
+
+fn play_out(play: Play, session: &NodeSession) -> (&'static str, String) {
+    match play {
+        Play::Seal(body) => ("application/json", sealed(session, &body, false)),
+        Play::Stream(chunks) => {
+            let event = |chunk: &Value| support::event(sealed(session, chunk, true));
+            ("text/event-stream", chunks.iter().map(event).collect())
+        }
+        Play::Alter(alter) => {
+            let mut body = serde_json::from_str(&sealed(session, &completion(CANARY), false));
+            alter(body.as_mut().unwrap());
+            ("application/json", body.unwrap().to_string())
+        }
+        Play::Plain(body) => ("application/json", body.to_string()),
+        Play::Error(..) => unreachable!("handled before decryption"),
+    }
+}
+
+const CANARY: &str = "canary-of-the-response";
+const PROMPT: &str = "Hello!";
+
+fn client_of(proxy: Proxy) -> (Client, Arc<Proxy>, ManualTimer) {
+    let timer = proxy.lock_delay.as_ref().map_or_else(ManualTimer::new, |delay| delay.0.clone());
+    let proxy = Arc::new(proxy);
+    let server = Arc::clone(&proxy);
+    let transport = transport_fn(move |request: Request| {
+        let server = Arc::clone(&server);
+        async move {
+            let response = server.respond(&request);
+            if let (Some((timer, delay)), true) =
+                (&server.lock_delay, request.uri().path().ends_with("lock"))
+            {
+                use atoma::transport::Timer as _;
+                timer.sleep_until(timer.now() + *delay).await;
+            }
+            Ok(response)
+        }
+    });
+    let client = Client::builder().api_key("sk-test").server_url("http://localhost:1");
+    let client = client.transport(transport).timer(timer.clone()).build().unwrap();
+    (client, proxy, timer)
+}
+
+fn client(plays: impl Into<Vec<Play>>) -> (Client, Arc<Proxy>, ManualTimer) {
+    client_of(Proxy::new(plays))
+}
+
+#[test]
+fn every_endpoint_is_encrypted_and_opened() {
+    let text = json!({"id": "c", "choices": [{"index": 0, "text": "hi", "finish_reason": "stop"}]});
+    let vector =
+        json!({"object": "list", "data": [{"index": 0, "embedding": [1.0]}], "model": "m"});
+    let image = json!({"created": 1, "data": [{"b64_json": "aGk="}]});
+    let chunks = vec![chunk("he"), chunk("llo"), last_chunk()];
+    let (client, proxy, timer) = client([
+        Play::Seal(completion("hello")),
+        Play::Stream(chunks),
+        Play::Seal(text),
+        Play::Seal(vector),
+        Play::Seal(image),
+    ]);
+    let private = client.confidential();
+    timer.run(async {
+        let reply = private.chat().create(request()).await.unwrap();
+        assert_eq!(reply.text(), "hello");
+        let node: &LockedNode = reply.metadata().extensions().get().unwrap();
+        assert_eq!((node.node_small_id, node.stack_small_id), (7, 101));
+        let stream = private.chat().stream(request()).await.unwrap();
+        assert_eq!(stream.into_response().await.unwrap().text(), "hello");
+        let reply = private.completions().create(CompletionRequest::new("m", "a")).await.unwrap();
+        assert_eq!(reply.text(), "hi");
+        let reply = private.embeddings().create(EmbeddingRequest::new("m", "a")).await.unwrap();
+        assert_eq!(reply.data.len(), 1);
+        let request = ImageRequest::new("m", "a").n(1).size("1024x1024");
+        assert_eq!(private.images().generate(request).await.unwrap().data.len(), 1);
+    });
+    let log = proxy.log.lock().unwrap();
+    assert_eq!((log.locks.len(), log.plaintexts.len()), (5, 5));
+    for (index, (lock, envelope)) in log.locks.iter().zip(&log.envelopes).enumerate() {
+        assert_eq!(lock["max_num_tokens"], envelope["num_compute_units"]);
+        assert_eq!(envelope["stack_small_id"], 101 + index);
+        let inner = log.plaintexts[index]["stream"].as_bool().unwrap_or(false);
+        assert_eq!(envelope["stream"], inner);
+    }
+    assert_eq!(log.locks[4]["max_num_tokens"], 1024 * 1024);
+}
+
+#[test]
+fn each_attempt_takes_a_new_lock_and_encrypts_anew() {
+    for (name, status, message) in [
+        ("locked", 423, "Locked"),
+        ("stack unavailable", 425, "Stack unavailable"),
+        ("the 500 of a locked stack", 500, "Internal server error occurred"),
+    ] {
+        let plays = [
+            Play::Error(status, message),
+            Play::Error(status, message),
+            Play::Seal(completion("hi")),
+        ];
+        let (client, proxy, timer) = client(plays);
+        // No status is retried but by the rules of confidential calls.
+        let retries = RetryConfig::default().statuses([]);
+        let call = client.confidential().chat().create(request()).retries(retries);
+        let reply = timer.run(call).expect(name);
+        assert_eq!(reply.attempts().count, 3, "{name}");
+        let log = proxy.log.lock().unwrap();
+        assert_eq!((log.locks.len(), log.envelopes.len()), (3, 3), "{name}");
+        for member in ["nonce", "salt", "client_dh_public_key", "ciphertext", "stack_small_id"] {
+            let values: HashSet<String> =
+                log.envelopes.iter().map(|envelope| envelope[member].to_string()).collect();
+            assert_eq!(values.len(), 3, "{name}: {member}");
+        }
+    }
+}
+
+#[test]
+fn a_node_key_that_was_just_rejected_is_not_used_again() {
+    let failed = "Inference service returned status code error 500 Internal Server Error";
+    let plays = [Play::Error(500, failed), Play::Seal(completion("hi"))];
+    let mut proxy = Proxy::new(plays.clone());
+    proxy.secrets = Mutex::new(vec![0x22, 0x22, 0x23]);
+    let (client, proxy, timer) = client_of(proxy);
+    let reply = timer.run(client.confidential().chat().create(request())).unwrap();
+    assert_eq!(reply.attempts().count, 3);
+    let log = proxy.log.lock().unwrap();
+    assert_eq!((log.locks.len(), log.envelopes.len()), (3, 2));
+    assert_ne!(log.envelopes[0]["node_dh_public_key"], log.envelopes[1]["node_dh_public_key"]);
+}
+
+#[test]
+fn a_lock_that_is_refused_is_reported_as_such() {
+    for (status, locks, kind, text) in [
+        (503, 3, ErrorKind::Overloaded, "no confidential node serves the model"),
+        (401, 1, ErrorKind::Authentication, "no node was locked"),
+        (400, 1, ErrorKind::InvalidRequest, "no node was locked"),
+    ] {
+        let proxy = Proxy::new([]);
+        proxy.lock_errors.lock().unwrap().extend([status; 3]);
+        let (client, proxy, timer) = client_of(proxy);
+        let error = timer.run(client.confidential().chat().create(request())).unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert_eq!(error.status().unwrap(), status);
+        assert!(error.is_api_error() && error.to_string().contains(text), "{error}");
+        assert!(!error.may_have_been_processed());
+        assert_eq!(proxy.log.lock().unwrap().locks.len(), locks, "{error}");
+        assert_eq!(error.attempts().count as usize, locks);
+    }
+}
+
+#[test]
+fn a_lock_that_expires_before_sending_is_not_used() {
+    let mut proxy = Proxy::new([]);
+    proxy.lock_delay = Some((ManualTimer::new(), Duration::from_secs(5)));
+    let (client, proxy, timer) = client_of(proxy);
+    let error = timer.run(client.confidential().chat().create(request())).unwrap_err();
+    assert!(
+        std::error::Error::source(&error).unwrap().to_string().contains("expired"),
+        "{error:?}"
+    );
+    assert!(proxy.log.lock().unwrap().envelopes.is_empty());
+}
+
+#[test]
+fn a_policy_refuses_a_node_before_anything_is_encrypted() {
+    let (client, proxy, timer) = client([]);
+    let private = client.confidential().policy(|node: LockedNode| async move {
+        Err(format!("node {} is unknown", node.node_small_id).into())
+    });
+    let error = timer.run(private.chat().create(request())).unwrap_err();
+    assert!(error.is_untrusted() && error.kind() == ErrorKind::Untrusted);
+    assert!(!error.is_retryable() && !error.may_have_been_processed());
+    assert!(format!("{error:?}").contains("node 7 is unknown"), "{error:?}");
+    let log = proxy.log.lock().unwrap();
+    assert_eq!((log.locks.len(), log.envelopes.len()), (1, 0));
+}
+
+/// Flips a bit of a base64 member's first byte.
+fn flip(body: &mut Value, member: &str) {
+    let text = body[member].as_str().unwrap().to_owned();
+    let first = if text.starts_with('A') { "B" } else { "A" };
+    body[member] = json!(format!("{first}{}", &text[1..]));
+}
+
+#[test]
+fn nothing_but_an_encrypted_response_is_accepted() {
+    let rows: Vec<(&str, Play, OpenErrorKind)> = vec![
+        ("plain", Play::Plain(completion(CANARY)), OpenErrorKind::NotEncrypted),
+        ("flipped", Play::Alter(|body| flip(body, "ciphertext")), OpenErrorKind::TagMismatch),
+        ("other nonce", Play::Alter(|body| flip(body, "nonce")), OpenErrorKind::TagMismatch),
+        ("short nonce", Play::Alter(|b| b["nonce"] = json!("AAAA")), OpenErrorKind::NonceSize),
+        ("hash", Play::Alter(|body| flip(body, "response_hash")), OpenErrorKind::HashMismatch),
+        (
+            "no hash",
+            Play::Alter(|body| body["response_hash"] = Value::Null),
+            OpenErrorKind::MissingMember,
+        ),
+        ("base64", Play::Alter(|b| b["ciphertext"] = json!("*")), OpenErrorKind::InvalidBase64),
+    ];
+    for (name, play, kind) in rows {
+        let (client, proxy, timer) = client([play]);
+        let error = timer.run(client.confidential().chat().create(request())).unwrap_err();
+        assert_eq!(error.open_failure().expect(name).kind(), kind, "{name}");
+        assert!(error.is_untrusted() && !error.is_retryable(), "{name}");
+        assert_eq!(proxy.log.lock().unwrap().locks.len(), 1, "{name}: it was sent again");
+        let shown = format!("{error} {error:?} {error:#?} {:?}", error.body_excerpt());
+        assert!(!shown.contains("canary"), "{name}: {shown}");
+    }
+    let reported = json!({"error": {"code": 429, "message": "slow down"}});
+    let (client, _, timer) = client([Play::Plain(reported)]);
+    let error = timer.run(client.confidential().chat().create(request())).unwrap_err();
+    assert_eq!(error.api_error().unwrap().message, "slow down");
+}
+
+#[test]
+fn a_forged_chunk_ends_a_stream_with_the_checked_part() {
+    let (client, _, timer) = client([Play::Stream(vec![chunk("he"), json!({"choices": 1})])]);
+    let verified = client.verified(Verification::new(Verifier::any_signer()).keep_receipts(true));
+    let plain = client.confidential();
+    timer.run(async {
+        let stream = plain.chat().stream(request()).await.unwrap();
+        let error = stream.into_response().await.unwrap_err();
+        assert!(error.is_truncated() || error.is_unexpected_response(), "{error}");
+        assert_eq!(error.body_excerpt(), None);
+        assert_eq!(error.partial().unwrap().text(), "he");
+    });
+    drop(verified);
+}
+
+#[test]
+fn a_verified_confidential_response_is_signed_over_its_plaintext() {
+    let unsigned: fn(&mut Value) = |body| body["signature"] = Value::Null;
+    let wrong: fn(&mut Value) = |body| {
+        body["signature"] = json!(SigningKey::test().sign_hash(&[1; 32]));
+    };
+    let (client, _, timer) = client([
+        Play::Seal(completion(CANARY)),
+        Play::Stream(vec![chunk(CANARY), last_chunk()]),
+        Play::Alter(unsigned),
+        Play::Alter(wrong),
+        Play::Seal(completion(CANARY)),
+    ]);
+    let pinned = Verifier::pinned([SigningKey::test().address()]).unwrap();
+    let private = client.verified(Verification::new(pinned).keep_receipts(true)).confidential();
+    timer.run(async {
+        let reply = private.chat().create(request()).await.unwrap();
+        assert!(reply.verified().unwrap().is_pinned());
+        let receipt = reply.receipt().unwrap().to_json();
+        assert!(!receipt.contains("canary") && !receipt.contains(PROMPT), "{receipt}");
+        assert!(!format!("{reply:?} {reply:#?}").contains("canary"));
+
+        let mut stream = private.chat().stream(request()).await.unwrap();
+        while stream.try_next().await.unwrap().is_some() {}
+        assert!(stream.verified().unwrap().is_pinned());
+        assert!(!format!("{stream:?}").contains("canary"));
+        assert_eq!(stream.receipt().unwrap().len(), 2);
+
+        for kind in [VerifyErrorKind::MissingSignature, VerifyErrorKind::InvalidSignature] {
+            let error = private.chat().create(request()).await.unwrap_err();
+            assert_eq!(error.trust_failure().unwrap().kind(), kind);
+        }
+        let other = Verifier::pinned([SigningKey::ed25519([9; 32]).address()]).unwrap();
+        let private = client.verified(other).confidential();
+        let error = private.chat().create(request()).await.unwrap_err();
+        assert_eq!(error.trust_failure().unwrap().kind(), VerifyErrorKind::UnknownSigner);
+    });
+}
+
+#[test]
+fn no_text_is_on_the_wire_or_in_any_rendering() {
+    #[derive(Clone, Default)]
+    struct Seen(Arc<Mutex<String>>);
+    impl atoma::Observer for Seen {
+        fn call_started(&self, _: atoma::transport::CallId, info: &atoma::CallInfo<'_>) {
+            let body = String::from_utf8_lossy(info.body);
+            self.0.lock().unwrap().push_str(&format!("{info:?} {body}"));
+        }
+        fn event(&self, event: &atoma::StreamEvent<'_>) {
+            self.0.lock().unwrap().push_str(event.data);
+        }
+        fn call_ended(&self, end: &atoma::CallEnd<'_>) {
+            self.0.lock().unwrap().push_str(&format!("{end:?}"));
+        }
+    }
+    let proxy = Arc::new(Proxy::new([
+        Play::Seal(completion(CANARY)),
+        Play::Stream(vec![chunk(CANARY), last_chunk()]),
+        Play::Seal(json!({"unexpected": CANARY})),
+    ]));
+    let (server, timer, seen) = (Arc::clone(&proxy), ManualTimer::new(), Seen::default());
+    let transport = transport_fn(move |request: Request| {
+        let response = server.respond(&request);
+        async move { Ok(response) }
+    });
+    let builder = Client::builder().api_key("sk-test").server_url("http://localhost:1");
+    let builder = builder.transport(transport).timer(timer.clone()).observer(seen.clone());
+    let private = builder.build().unwrap().confidential();
+    timer.run(async {
+        let call = private.chat().create(request());
+        let mut shown = format!("{private:?} {call:?}");
+        let reply = call.await.unwrap();
+        shown += &format!("{reply:?} {reply:#?} {:?}", reply.raw());
+        let mut stream = private.chat().stream(request()).await.unwrap();
+        while stream.next_ref().await.unwrap().is_some() {
+            shown += &format!("{stream:?} {}", stream.raw());
+        }
+        let error = private.chat().create(request()).await.unwrap_err();
+        shown += &format!("{error} {error:?} {error:#?} {:?}", error.body_excerpt());
+        shown += &seen.0.lock().unwrap();
+        shown += &String::from_utf8_lossy(&proxy.log.lock().unwrap().wire);
+        for secret in ["canary", PROMPT] {
+            assert!(!shown.contains(secret), "{secret} in {shown}");
+        }
+    });
+}
+
+#[test]
+fn calls_that_would_not_be_encrypted_are_refused() {
+    let (client, proxy, timer) = client([]);
+    let private = client.confidential();
+    let stream = private.completions().stream(CompletionRequest::new("m", "a"));
+    let error = timer.run(stream).unwrap_err();
+    assert!(error.is_invalid_request() && error.to_string().contains("empty"), "{error}");
+    assert!(proxy.log.lock().unwrap().locks.is_empty());
+}
