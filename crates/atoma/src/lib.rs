@@ -7,6 +7,10 @@
 #[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
 pub mod blocking;
 
+#[cfg(any(doc, doctest))]
+#[path = "guide/mod.rs"]
+pub mod _guide;
+
 mod allow_http;
 mod api_key;
 mod batch;
