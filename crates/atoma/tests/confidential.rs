@@ -252,6 +252,16 @@ fn a_node_key_that_was_just_rejected_is_not_used_again() {
 }
 
 #[test]
+fn a_failing_node_is_reported_where_no_other_key_is_handed_out() {
+    let (client, proxy, timer) = client([Play::Error(500, "Inference service returned status")]);
+    let error = timer.run(client.confidential().chat().create(request())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Server, "{error:?}");
+    assert!(error.is_retryable() && error.may_have_been_processed() && !error.is_untrusted());
+    let log = proxy.log.lock().unwrap();
+    assert_eq!((log.locks.len(), log.envelopes.len()), (3, 1));
+}
+
+#[test]
 fn a_lock_that_is_refused_is_reported_as_such() {
     for (status, locks, kind, text) in [
         (503, 3, ErrorKind::Overloaded, "no confidential node serves the model"),
@@ -281,6 +291,7 @@ fn a_lock_that_expires_before_sending_is_not_used() {
         std::error::Error::source(&error).unwrap().to_string().contains("expired"),
         "{error:?}"
     );
+    assert!(error.is_retryable() && !error.is_untrusted() && !error.may_have_been_processed());
     assert!(proxy.log.lock().unwrap().envelopes.is_empty());
 }
 

@@ -57,14 +57,23 @@ struct State {
     node: Option<LockedNode>,
     session: Option<Session>,
     /// The keys that nodes could not decrypt with.
-    rejected: Vec<NodeKey>,
+    rejected: Vec<(NodeKey, ErrorResponse)>,
     failure: Option<Failure>,
+}
+
+#[derive(Clone)]
+struct ErrorResponse {
+    status: StatusCode,
+    headers: HeaderMap,
+    api: Option<ApiError>,
 }
 
 /// Why the last attempt was not sent.
 enum Failure {
+    /// The lock returned a key that failed before, with this response.
+    Rejected(ErrorResponse),
     /// The response to the lock is not a 2xx.
-    Lock { status: StatusCode, headers: HeaderMap, api: Option<ApiError> },
+    Lock(ErrorResponse),
     /// The node or its lock cannot be used.
     Node(BoxError),
 }
@@ -134,9 +143,15 @@ impl LockedSource {
     pub(super) fn failed_request(&self, error: TransportError) -> Error {
         let delivery = error.delivery();
         match self.state().failure.take() {
-            Some(Failure::Lock { status, headers, api }) => {
-                let head = Metadata::new(status, headers, error.attempts().clone());
-                Error::no_lock(api, delivery).with_head(&head)
+            Some(Failure::Lock(response)) => {
+                let head =
+                    Metadata::new(response.status, response.headers, error.attempts().clone());
+                Error::no_lock(response.api, delivery).with_head(&head)
+            }
+            Some(Failure::Rejected(response)) => {
+                let head =
+                    Metadata::new(response.status, response.headers, error.attempts().clone());
+                Error::error_status(response.api).with_head(&head)
             }
             Some(Failure::Node(why)) => Error::node_refused(why, delivery),
             None => error.into(),
@@ -161,22 +176,21 @@ impl LockedSource {
         self.state().api_key = api_key;
         let began = self.core.timer.now();
         let node = self.lock(request.headers()).await?;
-        if self.state().rejected.contains(&node.key) {
-            let why = "the server returned the node key that was just rejected";
-            return Err(self.refuse(why, true));
+        if self.reject_again(&node.key) {
+            return Err(not_sent(true));
         }
         if let Some(policy) = &self.settings.policy {
-            policy.check(node.clone()).await.map_err(|why| self.refuse(why, false))?;
+            policy.check(node.clone()).await.map_err(|why| self.refuse(why))?;
         }
         let call = CallInfo::new(&*self.model, node.stack_small_id)
             .stream(self.is_stream)
             .num_compute_units(self.units);
         let (envelope, session) = seal(&self.plaintext, &node.key, &call, &mut SystemRandomness)
-            .map_err(|why| self.refuse(why, false))?;
+            .map_err(|why| self.refuse(why))?;
         // Measured from before the lock was asked for: the server's clock started later.
         let age = self.core.timer.now().saturating_duration_since(began);
         if age >= Duration::from_secs(self.settings.lock_seconds) {
-            return Err(self.refuse("the lock expired before the request was sent", true));
+            return Err(not_sent(true).with_source("the lock expired before the request was sent"));
         }
         *request.body_mut() = envelope.into_bytes().into();
         let mut state = self.state();
@@ -201,7 +215,7 @@ impl LockedSource {
         let lock = NodeLockRequest::new(&*self.model)
             .max_num_tokens(self.units)
             .timeout(self.settings.lock_seconds);
-        let body = lock.to_vec().map_err(|why| self.refuse(why, false))?;
+        let body = lock.to_vec().map_err(|why| self.refuse(why))?;
         let mut request = Request::new(body.into());
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.lock_uri.clone();
@@ -215,29 +229,39 @@ impl LockedSource {
         let body = read_whole(&mut body, LOCK_LIMIT).await;
         let body = match body {
             Ok(body) => body,
-            Err(why) => return Err(self.refuse(why, true)),
+            Err(why) => return Err(not_sent(true).with_source(why)),
         };
         if !head.status.is_success() {
             let api = parse_error_body(&redacted(&body, self.last_key().as_ref()));
             return Err(self.refuse_status(head, api));
         }
         let lock = NodeLockResponse::from_slice(&body)
-            .map_err(|_| self.refuse("the response to the lock cannot be parsed", false))?;
+            .map_err(|_| self.refuse("the response to the lock cannot be parsed"))?;
         Ok(LockedNode {
             key: lock
                 .public_key
                 .parse()
-                .map_err(|why| self.refuse::<BoxError>(Box::new(why) as _, false))?,
+                .map_err(|why| self.refuse::<BoxError>(Box::new(why) as _))?,
             node_small_id: lock.node_small_id,
             stack_small_id: lock.stack_small_id,
             stack_entry_digest: lock.stack_entry_digest,
         })
     }
 
-    /// Notes why the node cannot be used, and returns the error for the retries.
-    fn refuse<E: Into<BoxError>>(&self, why: E, is_transient: bool) -> TransportError {
+    /// Notes why the node cannot be used, and returns the error that ends the call.
+    fn refuse<E: Into<BoxError>>(&self, why: E) -> TransportError {
         self.state().failure = Some(Failure::Node(why.into()));
-        not_sent(is_transient)
+        not_sent(false)
+    }
+
+    /// Whether the last attempt failed with this key. The error of that attempt stays the reason.
+    fn reject_again(&self, key: &NodeKey) -> bool {
+        let mut state = self.state();
+        let response = state.rejected.iter().find(|(rejected, _)| rejected == key);
+        let response = response.map(|(_, response)| response.clone());
+        let is_rejected = response.is_some();
+        state.failure = response.map(Failure::Rejected);
+        is_rejected
     }
 
     fn refuse_status(&self, head: response::Parts, api: Option<ApiError>) -> TransportError {
@@ -245,7 +269,7 @@ impl LockedSource {
         let error = Error::no_lock(api.clone(), Delivery::NotSent);
         let head = Metadata::new(status, headers.clone(), Default::default());
         let is_transient = error.with_head(&head).is_retryable();
-        self.state().failure = Some(Failure::Lock { status, headers, api });
+        self.state().failure = Some(Failure::Lock(ErrorResponse { status, headers, api }));
         not_sent(is_transient)
     }
 }
@@ -264,19 +288,22 @@ impl RequestSource for LockedSource {
     /// Retries a call whose lock was lost, whatever the configured statuses are: 423, 425, and the
     /// 500 that Atoma's proxy makes of 423.
     fn retries_response(&self, head: &response::Parts, body: &[u8]) -> Option<bool> {
-        let message = || parse_error_body(body).map(|api| api.message).unwrap_or_default();
         match head.status.as_u16() {
             423 | 425 => Some(true),
             500 => {
-                let message = message();
+                let key = self.last_key();
+                let api = parse_error_body(&redacted(body, key.as_ref()));
+                let message = api.as_ref().map_or("", |api| &*api.message);
                 if message == LOCKED_STACK {
                     return Some(true);
                 }
                 if message != BAD_REQUEST {
                     // The node may have changed its key since the lock.
+                    let (status, headers) = (head.status, head.headers.clone());
                     let mut state = self.state();
-                    let key = state.node.as_ref().map(|node| node.key);
-                    state.rejected.extend(key);
+                    let node = state.node.as_ref().map(|node| node.key);
+                    let response = ErrorResponse { status, headers, api };
+                    state.rejected.extend(node.map(|key| (key, response)));
                 }
                 None
             }
