@@ -1,1 +1,5 @@
-#![doc = include_str!("../README.md")]
+//! Compiles the Rust examples of the repository's README as doctests.
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct FrontPage;

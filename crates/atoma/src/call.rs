@@ -1,5 +1,5 @@
 #[cfg(feature = "confidential")]
-use crate::confidential::{self, LockedSource, Settings};
+use crate::confidential::{LockedSource, Settings, opener, settings};
 use crate::{
     ApiKey, CallInfo, Endpoint, Error, Result, Streamed,
     api_key::Credentials,
@@ -287,7 +287,7 @@ impl Draft {
             let (path, core) = (self.path, Arc::clone(&self.core));
             let source =
                 LockedSource::new(core, settings, request, lock_uri, path, plaintext, is_stream)?;
-            return Ok(source.send(timeouts, inspection, observation));
+            return Ok(opener::send(source, timeouts, inspection, observation));
         }
         let body = request.body().clone();
         let (inspection, observation) = self.watch(&mut request, &body, is_stream);
@@ -321,7 +321,7 @@ impl Draft {
         is_stream: bool,
     ) -> Result<Option<(Settings, Bytes)>> {
         let Some(settings) = &self.core.confidential else { return Ok(None) };
-        if !matches!(self.place, Place::Api) || confidential::path(self.path).is_none() {
+        if !matches!(self.place, Place::Api) || settings::path(self.path).is_none() {
             return Err(Error::misuse("a confidential client makes no call in plain text"));
         }
         if is_stream && self.path == "/completions" {
@@ -364,7 +364,7 @@ impl Draft {
 
     fn uri(&self) -> Result<Uri> {
         #[cfg(feature = "confidential")]
-        if let (Some(_), Some(path)) = (&self.core.confidential, confidential::path(self.path)) {
+        if let (Some(_), Some(path)) = (&self.core.confidential, settings::path(self.path)) {
             return self.server_uri(path);
         }
         self.server_uri(self.path)

@@ -122,19 +122,35 @@ impl fmt::Debug for CallInfo<'_> {
     }
 }
 
+/// Decrypts the texts of one confidential call, before the inspectors see them.
+#[cfg(feature = "confidential")]
+pub(crate) trait Decrypt: Send {
+    /// Opens a body or the data of an event. Whatever is not encrypted for this call is an error.
+    fn open(&mut self, text: &[u8], is_event: bool) -> Result<atoma_confidential::Opened>;
+
+    /// Returns the node that the last attempt was encrypted for.
+    fn node(&self) -> Option<crate::LockedNode>;
+
+    /// Makes the error of a call without a response.
+    fn failed_request(&self, error: atoma_transport::TransportError) -> Error;
+}
+
 /// All inspectors of one call. Empty and without an allocation for most clients.
 #[derive(Default)]
 pub(crate) struct Inspection {
     /// Decrypts each text before the inspectors see it.
     #[cfg(feature = "confidential")]
-    opener: Option<crate::confidential::Opener>,
+    opener: Option<Box<dyn Decrypt>>,
     calls: Vec<Box<dyn InspectCall>>,
 }
 
 impl Inspection {
     pub(crate) fn begin(inspectors: &[std::sync::Arc<dyn Inspect>], call: &CallInfo<'_>) -> Self {
         let calls = inspectors.iter().filter_map(|inspector| inspector.begin(call)).collect();
-        Self { calls, ..Self::default() }
+        // The feature `confidential` adds a field.
+        #[allow(clippy::needless_update)]
+        let inspection = Self { calls, ..Self::default() };
+        inspection
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -154,7 +170,7 @@ impl Inspection {
     }
 
     #[cfg(feature = "confidential")]
-    pub(crate) fn decrypt(&mut self, opener: crate::confidential::Opener) {
+    pub(crate) fn decrypt(&mut self, opener: Box<dyn Decrypt>) {
         self.opener = Some(opener);
     }
 
@@ -215,7 +231,7 @@ impl Inspection {
 
     pub(crate) fn finish(&mut self, extensions: &mut Extensions) -> Result<()> {
         #[cfg(feature = "confidential")]
-        if let Some(node) = self.opener.as_ref().and_then(crate::confidential::Opener::node) {
+        if let Some(node) = self.opener.as_ref().and_then(|opener| opener.node()) {
             extensions.insert(node);
         }
         self.calls.iter_mut().try_for_each(|call| call.finish(extensions)).map_err(Error::rejected)

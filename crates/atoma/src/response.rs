@@ -46,7 +46,13 @@ pub(crate) enum SentKey {
     Provided(Arc<KeySource>),
     /// The key of the last attempt of a confidential call.
     #[cfg(feature = "confidential")]
-    Locked(Arc<crate::confidential::LockedSource>),
+    Locked(Arc<dyn LastKey>),
+}
+
+/// Remembers the API key of the last attempt.
+#[cfg(feature = "confidential")]
+pub(crate) trait LastKey: Send + Sync {
+    fn last_key(&self) -> Option<ApiKey>;
 }
 
 /// A usable head, and the body that follows it.

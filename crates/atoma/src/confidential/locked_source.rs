@@ -1,20 +1,18 @@
 //! Makes the request of each attempt of a confidential call: a new lock, a new encryption.
 
-use super::{LockedNode, Opener, Settings, units::units};
+use super::{LockedNode, Settings, units::units};
 use crate::{
     ApiKey, Error, Metadata, Result,
     api_key::Credentials,
     core::Core,
     error::error_response::parse_error_body,
     headers::set,
-    inspect::Inspection,
-    observe::Observation,
-    response::{PendingResponse, SentKey, read_whole, redacted},
+    response::{LastKey, read_whole, redacted},
 };
 use atoma_confidential::{CallInfo, NodeKey, Session, SystemRandomness, seal};
 use atoma_transport::{
-    Attempt, BoxError, CallId, CallOptions, Delivery, ErrorKind, FailedAttempt, Request,
-    RequestFuture, RequestSource, RetryConfig, Timeouts, Transport as _, TransportError,
+    Attempt, BoxError, Delivery, ErrorKind, FailedAttempt, Request, RequestFuture, RequestSource,
+    Transport as _, TransportError,
 };
 use atoma_types::{ApiError, NodeLockRequest, NodeLockResponse, ResponseModel as _};
 use bytes::Bytes;
@@ -38,10 +36,10 @@ const BAD_REQUEST: &str = "Bad Request";
 
 /// The source of a confidential call's requests.
 pub(crate) struct LockedSource {
-    core: Arc<Core>,
+    pub(super) core: Arc<Core>,
     settings: Settings,
     /// The confidential request without its body.
-    request: Request,
+    pub(super) request: Request,
     lock_uri: Uri,
     plaintext: Bytes,
     model: String,
@@ -103,34 +101,6 @@ impl LockedSource {
         }))
     }
 
-    /// Hands the call to the transport, which asks for the request of each attempt.
-    pub(crate) fn send(
-        self: Arc<Self>,
-        timeouts: Timeouts,
-        mut inspection: Inspection,
-        observation: Observation,
-    ) -> PendingResponse {
-        let extensions = self.request.extensions();
-        let options = CallOptions::default()
-            .retries(extensions.get::<RetryConfig>().cloned())
-            .timeouts(extensions.get::<Timeouts>().copied())
-            .call_id(extensions.get::<CallId>().copied());
-        inspection.decrypt(Opener::new(Arc::clone(&self)));
-        PendingResponse {
-            core: Arc::clone(&self.core),
-            response: self.core.transport.send_from(Arc::<Self>::clone(&self), options),
-            timeouts,
-            key: SentKey::Locked(self),
-            inspection,
-            observation,
-        }
-    }
-
-    /// Returns the API key of the last attempt.
-    pub(crate) fn last_key(&self) -> Option<ApiKey> {
-        self.state().api_key.clone()
-    }
-
     pub(super) fn take_session(&self) -> Option<Session> {
         self.state().session.take()
     }
@@ -160,6 +130,12 @@ impl LockedSource {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl LastKey for LockedSource {
+    fn last_key(&self) -> Option<ApiKey> {
+        self.state().api_key.clone()
     }
 }
 

@@ -2,13 +2,14 @@
 
 mod locked_source;
 mod node_policy;
-mod opener;
+pub(crate) mod opener;
+pub(crate) mod settings;
 mod units;
 
 pub use self::node_policy::{LockedNode, NodePolicy};
 pub use atoma_confidential::{NodeKey, OpenError, OpenErrorKind};
 
-pub(crate) use self::{locked_source::LockedSource, opener::Opener};
+pub(crate) use self::{locked_source::LockedSource, settings::Settings};
 
 use crate::{Chat, Completions, Embeddings, Images, core::Core};
 use std::{fmt, sync::Arc, time::Duration};
@@ -17,7 +18,7 @@ use std::{fmt, sync::Arc, time::Duration};
 /// [`Client::confidential`](crate::Client::confidential) returns it.
 ///
 /// Methods and types are those of the plain client. Each attempt locks a node, encrypts the request
-/// anew for its key, and opens the response. There is no fallback: a response that is not encrypted
+/// anew for its key, and opens the response. It never falls back to plain text: a response that is not encrypted
 /// for this request, or was altered, is an error for which
 /// [`Error::is_untrusted`](crate::Error::is_untrusted) is true.
 ///
@@ -106,28 +107,4 @@ impl fmt::Debug for Confidential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Confidential").field("core", &self.core).finish()
     }
-}
-
-/// The settings of confidential calls.
-#[derive(Clone)]
-pub(crate) struct Settings {
-    policy: Option<Arc<dyn NodePolicy>>,
-    lock_seconds: u64,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { policy: None, lock_seconds: 5 }
-    }
-}
-
-/// Returns the path of the encrypted form of an endpoint.
-pub(crate) fn path(plain: &str) -> Option<&'static str> {
-    Some(match plain {
-        "/chat/completions" => "/confidential/chat/completions",
-        "/completions" => "/confidential/completions",
-        "/embeddings" => "/confidential/embeddings",
-        "/images/generations" => "/confidential/images/generations",
-        _ => return None,
-    })
 }

@@ -1,24 +1,47 @@
 use super::{LockedNode, LockedSource};
-use crate::{Error, Result, response::redacted};
+use crate::{
+    Error, Result,
+    inspect::{Decrypt, Inspection},
+    observe::Observation,
+    response::{LastKey as _, PendingResponse, SentKey, redacted},
+};
 use atoma_confidential::{Opened, Session};
-use atoma_transport::TransportError;
+use atoma_transport::{CallId, CallOptions, RetryConfig, Timeouts, TransportError};
 use atoma_types::ApiError;
 use std::sync::Arc;
 
 /// Opens the texts of one response with the session of the attempt that it responds to.
-pub(crate) struct Opener {
+struct Opener {
     source: Arc<LockedSource>,
     /// Taken at the first text: the last attempt is known then.
     session: Option<Session>,
 }
 
-impl Opener {
-    pub(crate) fn new(source: Arc<LockedSource>) -> Self {
-        Self { source, session: None }
+/// Hands a call to the transport, which asks the source for the request of each attempt.
+pub(crate) fn send(
+    source: Arc<LockedSource>,
+    timeouts: Timeouts,
+    mut inspection: Inspection,
+    observation: Observation,
+) -> PendingResponse {
+    let extensions = source.request.extensions();
+    let options = CallOptions::default()
+        .retries(extensions.get::<RetryConfig>().cloned())
+        .timeouts(extensions.get::<Timeouts>().copied())
+        .call_id(extensions.get::<CallId>().copied());
+    inspection.decrypt(Box::new(Opener { source: Arc::clone(&source), session: None }));
+    PendingResponse {
+        core: Arc::clone(&source.core),
+        response: source.core.transport.send_from(Arc::<LockedSource>::clone(&source), options),
+        timeouts,
+        key: SentKey::Locked(source),
+        inspection,
+        observation,
     }
+}
 
-    /// Opens a body or the data of an event. Whatever is not encrypted for this call is an error.
-    pub(crate) fn open(&mut self, text: &[u8], is_event: bool) -> Result<Opened> {
+impl Decrypt for Opener {
+    fn open(&mut self, text: &[u8], is_event: bool) -> Result<Opened> {
         if self.session.is_none() {
             self.session = self.source.take_session();
         }
@@ -38,13 +61,11 @@ impl Opener {
         })
     }
 
-    /// Returns the node that the last attempt was encrypted for.
-    pub(crate) fn node(&self) -> Option<LockedNode> {
+    fn node(&self) -> Option<LockedNode> {
         self.source.node()
     }
 
-    /// Makes the error of a call without a response.
-    pub(crate) fn failed_request(&self, error: TransportError) -> Error {
+    fn failed_request(&self, error: TransportError) -> Error {
         self.source.failed_request(error)
     }
 }
