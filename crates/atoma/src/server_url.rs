@@ -171,6 +171,10 @@ fn check_scheme(uri: &Uri, host: &str, allow_http: bool) -> Result<Scheme, Error
 /// Puts `parameters` after those of `query` that have another name. Of several parameters with one
 /// name the last counts.
 fn merge(query: &str, parameters: &Query) -> String {
+    // Without parameters the query is used as given, empty ones included.
+    if parameters.is_empty() {
+        return query.to_owned();
+    }
     let mut merged = String::with_capacity(query.len());
     let is_replaced = |pair: &str| {
         let name = decode(pair.split('=').next().unwrap_or_default());
