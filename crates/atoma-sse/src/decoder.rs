@@ -38,6 +38,7 @@ pub struct Decoder {
     builder: EventBuilder,
     partial_line: PartialLine,
     retry: Option<u64>,
+    comments: u64,
 }
 
 impl Decoder {
@@ -147,6 +148,15 @@ impl Decoder {
     /// none. A number that does not fit into 64 bits is read as `u64::MAX`.
     pub fn retry(&self) -> Option<u64> {
         self.retry
+    }
+
+    /// Returns how many comments have come so far: lines that begin with a colon, which servers send
+    /// to keep a connection open. A comment counts when its first byte is in.
+    ///
+    /// Those inside an event that exceeded a limit do not count. [`finish`](Self::finish) keeps the
+    /// number.
+    pub fn comments(&self) -> u64 {
+        self.comments
     }
 }
 
@@ -268,8 +278,10 @@ impl Decoder {
                     self.builder.begin_data(self.limits.event)?;
                     self.builder.append_data(value, self.limits.event)?;
                 }
-            } else if line[0] != b':' && !self.builder.is_skipped() {
-                if self.is_bare_json(line) {
+            } else if !self.builder.is_skipped() {
+                if line[0] == b':' {
+                    self.comments += 1;
+                } else if self.is_bare_json(line) {
                     self.builder.begin_data(self.limits.event)?;
                     self.builder.append_data(line, self.limits.event)?;
                 } else {

@@ -227,6 +227,7 @@ impl Decoder {
                 continue;
             }
             if byte == b':' {
+                self.comments += u64::from(self.partial_line.name().is_empty());
                 let field = self.partial_field()?;
                 self.position = field.map_or(Position::Ignored, Position::Colon);
                 return Ok(&part[index + 1..]);

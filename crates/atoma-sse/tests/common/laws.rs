@@ -42,6 +42,7 @@ pub fn splits(bytes: &[u8]) {
     let whole = outcome(Decoder::new(), [stream]);
     assert_eq!(whole.events, wanted.events);
     assert_eq!(whole.retry, wanted.retry);
+    assert_eq!(whole.comments, wanted.comments);
     assert_eq!(whole.last_event_id, wanted.last_event_id);
     assert_eq!(whole, outcome(Decoder::new(), chunks(stream, pace)));
     assert_eq!(whole, outcome(Decoder::new(), stream.chunks(1)));
@@ -108,6 +109,8 @@ pub struct Outcome {
     pub last_event_id: String,
     /// The reconnection time after the stream.
     pub retry: Option<u64>,
+    /// The number of comments in the stream.
+    pub comments: u64,
 }
 
 /// Decodes a stream that arrives in these chunks.
@@ -121,7 +124,8 @@ pub fn outcome<'a>(mut decoder: Decoder, chunks: impl IntoIterator<Item = &'a [u
     }
     let incomplete = decoder.finish().map(IncompleteEvent::into_data);
     let last_event_id = decoder.last_event_id().to_owned();
-    Outcome { events, incomplete, last_event_id, retry: decoder.retry() }
+    let (retry, comments) = (decoder.retry(), decoder.comments());
+    Outcome { events, incomplete, last_event_id, retry, comments }
 }
 
 /// The standard word for word, regardless of speed: the stream is decoded as a whole, then split into
@@ -131,11 +135,13 @@ pub fn reference(stream: &[u8]) -> Outcome {
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(&text);
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let mut lines: Vec<&str> = text.split('\n').collect();
+    // A comment counts when it begins.
+    let comments = lines.iter().filter(|line| line.starts_with(':')).count() as u64;
     // The text after the last line end is not a line.
     lines.pop();
 
-    let mut outcome =
-        Outcome { events: Vec::new(), incomplete: None, last_event_id: String::new(), retry: None };
+    let (events, last_event_id) = (Vec::new(), String::new());
+    let mut outcome = Outcome { events, incomplete: None, last_event_id, retry: None, comments };
     let (mut data, mut name, mut id) = (String::new(), String::new(), String::new());
     for line in lines {
         if line.is_empty() {
