@@ -12,7 +12,7 @@ use crate::{
 };
 use atoma_sse::Decoder;
 use atoma_transport::{Body, TransportError};
-use atoma_types::{ResponseModel, StreamModel};
+use atoma_types::StreamModel;
 use bytes::Bytes;
 use http_body::Body as _;
 use std::{
@@ -39,7 +39,7 @@ const BLANK_LIMIT: usize = 64 << 10;
 ///    └──────► Json ──► Closing ◄┘   │
 ///                         └──► Ended ◄── any error
 /// ```
-pub(crate) struct BodyReader<M> {
+pub(crate) struct BodyReader<M: StreamModel> {
     mode: Mode,
     pub(crate) metadata: Metadata,
     body: Body,
@@ -60,7 +60,7 @@ pub(crate) struct BodyReader<M> {
     quiet_frames: u32,
     event_limit: usize,
     response_limit: usize,
-    pub(crate) stats: StreamStats,
+    stats: StreamStats,
 }
 
 /// What the body is being read as.
@@ -88,6 +88,7 @@ impl<M: StreamModel> BodyReader<M> {
             response;
         let labeled = is_event_stream(metadata.headers());
         let limits = core.limits;
+        let stats = StreamStats::new(core.timer.now(), metadata.attempts().elapsed);
         Self {
             mode: Mode::Opening { beginning: Vec::new(), labeled },
             metadata,
@@ -99,7 +100,7 @@ impl<M: StreamModel> BodyReader<M> {
             decoder: event_decoder(limits.event),
             events: EventReader::new(choices, inspection, key, limits.response),
             observation,
-            stats: StreamStats::new(core.timer.now()),
+            stats,
             idle: IdleTimeout::new(Arc::clone(&core.timer)),
             before_first: timeouts.head,
             between: timeouts.idle,
@@ -126,6 +127,11 @@ impl<M: StreamModel> BodyReader<M> {
     /// Takes the bytes of the body; empty if they were too many.
     pub(crate) fn take_capture(&mut self) -> Vec<u8> {
         self.capture.take().unwrap_or_default()
+    }
+
+    /// Returns the timing so far, and what has been counted.
+    pub(crate) fn stats(&self) -> StreamStats {
+        self.stats.with_counts(self.decoder.comments(), self.events.usage().as_ref())
     }
 
     /// Returns the raw data of the last event.
@@ -191,7 +197,7 @@ impl<M: StreamModel> BodyReader<M> {
             Poll::Ready(Some(Err(error))) => Poll::Ready(self.interrupt(error)),
             Poll::Ready(None) => Poll::Ready(self.end_of_body()),
             Poll::Pending => {
-                self.stats.is_waiting = true;
+                self.stats.wait(&self.idle);
                 let limit = self.idle_limit();
                 ready!(self.idle.poll_expired(cx, limit));
                 Poll::Ready(self.time_out())
@@ -263,7 +269,10 @@ impl<M: StreamModel> BodyReader<M> {
         let kind = match self.decoder.decode(&mut input) {
             Ok(Some(event)) => {
                 self.raw.set(event.data(), &self.frame);
-                self.observation.event(event.data());
+                self.stats.count_event();
+                if self.observation.is_active() {
+                    self.observation.event(&self.events.redacted_text(event.data()));
+                }
                 self.events.read(&event)
             }
             Ok(None) => Ok(EventKind::Nothing),
@@ -278,7 +287,7 @@ impl<M: StreamModel> BodyReader<M> {
             Ok(EventKind::Chunk) => {
                 self.quiet_frames = 0;
                 self.idle.reset();
-                self.stats.count_chunk(&self.idle);
+                self.stats.count_chunk(&self.idle, || self.events.progress().size > 0);
                 Some(Ok(()))
             }
             Ok(EventKind::Nothing) => None,
@@ -350,7 +359,7 @@ impl<M: StreamModel> BodyReader<M> {
         match self.events.end(self.metadata.extensions_mut()) {
             Ok(()) => {
                 self.finish();
-                self.report(None);
+                self.report(CallResult::Complete);
                 None
             }
             Err(error) => self.fail(error),
@@ -359,19 +368,19 @@ impl<M: StreamModel> BodyReader<M> {
 
     fn fail(&mut self, error: Error) -> Option<Step> {
         self.finish();
-        let time = self.stats.elapsed(&self.idle);
+        let time = self.stats.body_time(&self.idle);
         let error = error.with_head(&self.metadata).with_body_time(time);
         let error = self.events.fail(error);
-        self.report(Some(&error));
+        self.report(CallResult::Failed(&error));
         Some(Err(error))
     }
 
     /// Reports the end of the call to the observers.
-    fn report(&mut self, error: Option<&Error>) {
+    fn report(&mut self, outcome: CallResult<'_>) {
         if self.observation.is_active() {
-            let usage = self.events.partial().and_then(|response| response.usage());
-            let outcome = error.map_or(CallResult::Complete, CallResult::Failed);
-            self.observation.end(outcome, usage.as_ref(), Some(&self.stats));
+            let (stats, response) = (self.stats(), self.events.partial());
+            let response = response.as_ref().map(|response| response as _);
+            self.observation.end(outcome, self.events.usage().as_ref(), Some(&stats), response);
         }
     }
 
@@ -382,5 +391,12 @@ impl<M: StreamModel> BodyReader<M> {
         self.read = self.frame.len();
         self.stats.end(&self.idle);
         None
+    }
+}
+
+/// The caller may drop a stream at any time; the observers then receive what is known of it.
+impl<M: StreamModel> Drop for BodyReader<M> {
+    fn drop(&mut self) {
+        self.report(CallResult::Dropped);
     }
 }

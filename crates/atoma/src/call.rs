@@ -282,8 +282,8 @@ impl Draft {
         }
         #[cfg(feature = "confidential")]
         if let Some((settings, plaintext)) = plaintext {
-            let (inspection, observation) = self.watch(&mut request, &plaintext, is_stream);
             let lock_uri = self.server_uri("/nodes/lock")?;
+            let (inspection, observation) = self.watch(&mut request, &plaintext, is_stream);
             let (path, core) = (self.path, Arc::clone(&self.core));
             let source =
                 LockedSource::new(core, settings, request, lock_uri, path, plaintext, is_stream)?;
@@ -350,6 +350,8 @@ impl Draft {
             uri: request.uri(),
             body: request.body(),
             is_stream,
+            is_confidential: self.core.is_confidential(),
+            plaintext: body,
         };
         let inspection = Inspection::begin(inspectors, &CallInfo { body, ..info });
         if observers.is_empty() {

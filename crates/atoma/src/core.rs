@@ -34,6 +34,20 @@ pub(crate) struct Core {
     pub(crate) runtime: Option<crate::runtime::BlockingRuntime>,
 }
 
+impl Core {
+    /// Returns whether calls are encrypted for a node.
+    #[cfg(feature = "confidential")]
+    pub(crate) fn is_confidential(&self) -> bool {
+        self.confidential.is_some()
+    }
+
+    #[cfg(not(feature = "confidential"))]
+    #[allow(clippy::unused_self, reason = "it does with the feature")]
+    pub(crate) fn is_confidential(&self) -> bool {
+        false
+    }
+}
+
 /// Size limits on responses, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {

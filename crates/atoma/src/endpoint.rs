@@ -105,7 +105,8 @@ impl<T: ResponseModel> Endpoint for Json<T> {
                 Ok(value) => {
                     if response.observation.is_active() {
                         let usage = value.usage();
-                        response.observation.end(CallResult::Complete, usage.as_ref(), None);
+                        let (usage, value) = (usage.as_ref(), Some(&value as _));
+                        response.observation.end(CallResult::Complete, usage, None, value);
                     }
                     Ok(Reply::new(value, response.metadata, raw))
                 }
@@ -158,7 +159,7 @@ impl Endpoint for Download {
         let start = response.body_start();
         match response.read_body().await {
             Ok(raw) => {
-                response.observation.end(CallResult::Complete, None, None);
+                response.observation.end(CallResult::Complete, None, None, None);
                 Ok(Reply::new(raw.clone(), response.metadata, raw))
             }
             Err(error) => Err(response.fail(error, start)),

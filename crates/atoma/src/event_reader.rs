@@ -2,7 +2,7 @@
 
 use crate::{ApiKey, Error, Result, error::Partial, inspect::Inspection};
 use atoma_sse::Event;
-use atoma_types::{ApiError, ParseError, Progress, Seen, StreamModel};
+use atoma_types::{ApiError, ParseError, Progress, ResponseModel as _, Seen, StreamModel, Usage};
 use std::borrow::Cow;
 
 /// Reads the events of one response in order, and knows whether it is complete.
@@ -222,6 +222,27 @@ impl<M: StreamModel> EventReader<M> {
 
     pub(crate) fn into_response(self) -> M::Response {
         self.model.into_response()
+    }
+
+    /// Takes the response, and leaves none.
+    pub(crate) fn take_response(&mut self) -> M::Response {
+        std::mem::take(&mut self.model).into_response()
+    }
+
+    /// Returns the number of tokens used so far, if the server says so.
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        match &self.failed {
+            Some(error) => error.partial_as::<M::Response>()?.usage(),
+            None => self.model.usage(),
+        }
+    }
+
+    /// Returns the data of an event without the API key, in case the server repeated it.
+    pub(crate) fn redacted_text<'a>(&self, data: &'a str) -> Cow<'a, str> {
+        match self.redacted(data.as_bytes()) {
+            Cow::Borrowed(_) => data.into(),
+            Cow::Owned(redacted) => String::from_utf8_lossy(&redacted).into_owned().into(),
+        }
     }
 
     /// Returns `text` without the API key, in case the server repeated it.

@@ -98,14 +98,15 @@ impl<M: StreamModel> ResponseStream<M> {
     /// As [`try_next`](Self::try_next), also if the error was returned before.
     pub async fn into_response(mut self) -> Result<M::Response> {
         while self.step().await? {}
-        Ok(self.reader.events.into_response())
+        Ok(self.reader.events.take_response())
     }
 
     /// Reads to the end, and returns the response with its metadata and its raw text.
     pub(crate) async fn into_reply(mut self) -> Result<Reply<M::Response>> {
         while self.step().await? {}
         let raw = Bytes::from(self.reader.take_capture());
-        Ok(Reply::new(self.reader.events.into_response(), self.reader.metadata, raw))
+        let metadata = std::mem::take(&mut self.reader.metadata);
+        Ok(Reply::new(self.reader.events.take_response(), metadata, raw))
     }
 
     /// Keeps the bytes of the body for [`into_reply`](Self::into_reply).
@@ -126,9 +127,18 @@ impl<M: StreamModel> ResponseStream<M> {
         self.reader.raw()
     }
 
-    /// Returns how many chunks came, and when.
-    pub fn stats(&self) -> &StreamStats {
-        &self.reader.stats
+    /// Returns how much of the stream has come, and when.
+    ///
+    /// ```
+    /// # async fn run(mut chunks: atoma::ChatCompletionStream) -> atoma::Result<()> {
+    /// while chunks.next_ref().await?.is_some() {}
+    /// let stats = chunks.stats();
+    /// println!("first token after {:?}, {:?} tokens/s", stats.first_token(), stats.tokens_per_second());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn stats(&self) -> StreamStats {
+        self.reader.stats()
     }
 
     /// Returns the status, headers and attempts of the response.

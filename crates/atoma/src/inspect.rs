@@ -105,10 +105,15 @@ pub struct CallInfo<'a> {
     pub path: &'static str,
     /// The URL of the request, with the query.
     pub uri: &'a http::Uri,
-    /// The body of the request. It holds the prompt.
+    /// The body of the request. It holds the prompt. Empty for an [`Observer`](crate::Observer) of a
+    /// confidential call.
     pub body: &'a [u8],
     /// Whether a stream was asked for.
     pub is_stream: bool,
+    /// Whether the call is confidential: each attempt is then encrypted anew.
+    pub is_confidential: bool,
+    /// The body, also where an observer must not see the prompt in it.
+    pub(crate) plaintext: &'a [u8],
 }
 
 /// Leaves the body out: it holds the prompt.

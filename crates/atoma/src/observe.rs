@@ -2,8 +2,9 @@
 
 use crate::{CallInfo, Error, StreamStats};
 use atoma_transport::{AttemptEnded, AttemptStarted, CallId, ResponseHead, RetryEvent, Timer};
-use atoma_types::Usage;
+use atoma_types::{ResponseModel, Usage};
 use std::{
+    any::Any,
     fmt,
     sync::Arc,
     time::{Duration, Instant},
@@ -85,10 +86,13 @@ pub trait Observer: Send + Sync + 'static {
 pub struct StreamEvent<'a> {
     /// The call.
     pub call: CallId,
-    /// The data of the event as it was received. It holds a part of the completion.
+    /// The data of the event as it was received, with the API key redacted. It holds a part of the
+    /// completion.
     pub data: &'a str,
     /// The time since the call started.
     pub elapsed: Duration,
+    /// Whether the call is confidential: then the data is encrypted.
+    pub is_confidential: bool,
 }
 
 /// The end of a call; see [`Observer::call_ended`].
@@ -101,10 +105,35 @@ pub struct CallEnd<'a> {
     pub outcome: CallResult<'a>,
     /// The tokens used, if the server said so.
     pub usage: Option<&'a Usage>,
-    /// The timing of a stream; `None` for other calls.
+    /// The timing of a stream; `None` for other calls, and if no response was opened.
     pub stats: Option<&'a StreamStats>,
     /// The time since the call started.
     pub elapsed: Duration,
+    /// Whether the call is confidential.
+    pub is_confidential: bool,
+    /// Also that of a confidential call: it must leave the crate only without its content.
+    pub(crate) response: Option<Response<'a>>,
+}
+
+/// A response of any model.
+pub(crate) type Response<'a> = &'a (dyn Any + Send + Sync);
+
+impl<'a> CallEnd<'a> {
+    /// Returns the response, as far as it has come, if it is a `T`: a
+    /// [`ChatCompletionResponse`](crate::ChatCompletionResponse), for example, whether it was
+    /// streamed or not. Always `None` for a confidential call.
+    ///
+    /// ```
+    /// use atoma::{CallEnd, ChatCompletionResponse};
+    ///
+    /// fn finish_reason(end: &CallEnd<'_>) -> Option<String> {
+    ///     let response = end.response::<ChatCompletionResponse>()?;
+    ///     Some(response.choices.first()?.finish_reason.as_ref()?.to_string())
+    /// }
+    /// ```
+    pub fn response<T: ResponseModel>(&self) -> Option<&'a T> {
+        if self.is_confidential { None } else { self.response?.downcast_ref() }
+    }
 }
 
 /// How a call ended.
@@ -192,6 +221,7 @@ struct Observed {
     timer: Arc<dyn Timer>,
     call: CallId,
     started: Instant,
+    is_confidential: bool,
     has_event: bool,
 }
 
@@ -208,11 +238,12 @@ impl Observation {
             timer: Arc::clone(timer),
             call,
             started: timer.now(),
+            is_confidential: info.is_confidential,
             has_event: false,
         })))
     }
 
-    #[inline]
+    /// Reports an event, with the API key redacted.
     pub(crate) fn event(&mut self, data: &str) {
         if let Some(observed) = &mut self.0 {
             observed.event(data);
@@ -220,6 +251,7 @@ impl Observation {
     }
 
     /// Whether anyone observes the call and its end was not reported yet.
+    #[inline]
     pub(crate) fn is_active(&self) -> bool {
         self.0.is_some()
     }
@@ -230,18 +262,21 @@ impl Observation {
         outcome: CallResult<'_>,
         usage: Option<&Usage>,
         stats: Option<&StreamStats>,
+        response: Option<Response<'_>>,
     ) {
         let Some(observed) = self.0.take() else { return };
-        let Observed { call, .. } = *observed;
-        let end = CallEnd { call, outcome, usage, stats, elapsed: observed.elapsed() };
+        let Observed { call, is_confidential, .. } = *observed;
+        let elapsed = observed.elapsed();
+        let end = CallEnd { call, outcome, usage, stats, elapsed, is_confidential, response };
         observed.observers.iter().for_each(|observer| observer.call_ended(&end));
     }
 }
 
 impl Observed {
-    #[inline(never)]
     fn event(&mut self, data: &str) {
-        let event = StreamEvent { call: self.call, data, elapsed: self.elapsed() };
+        let &mut Self { call, is_confidential, .. } = self;
+        let elapsed = self.elapsed();
+        let event = StreamEvent { call, data, elapsed, is_confidential };
         if !std::mem::replace(&mut self.has_event, true) {
             self.observers.iter().for_each(|observer| observer.first_event(&event));
         }
@@ -255,7 +290,7 @@ impl Observed {
 
 impl Drop for Observation {
     fn drop(&mut self) {
-        self.end(CallResult::Dropped, None, None);
+        self.end(CallResult::Dropped, None, None, None);
     }
 }
 

@@ -101,7 +101,7 @@ impl<T: fmt::Debug> fmt::Debug for Reply<T> {
 }
 
 /// Everything about a response but its content.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Metadata {
     status: StatusCode,
     headers: HeaderMap,

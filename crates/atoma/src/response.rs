@@ -97,7 +97,7 @@ impl PendingResponse {
     /// Reports the failed call to the observers.
     #[cold]
     fn report(&mut self, error: Error) -> Error {
-        self.observation.end(CallResult::Failed(&error), None, None);
+        self.observation.end(CallResult::Failed(&error), None, None, None);
         error
     }
 
@@ -148,7 +148,7 @@ impl OpenResponse {
         let now = self.core.timer.now();
         let time = body_start.map(|start| now.saturating_duration_since(start));
         let error = error.with_head(&self.metadata).with_body_time(time.unwrap_or_default());
-        self.observation.end(CallResult::Failed(&error), None, None);
+        self.observation.end(CallResult::Failed(&error), None, None, None);
         error
     }
 }

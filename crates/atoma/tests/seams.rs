@@ -127,7 +127,7 @@ fn an_observer_sees_a_call_from_its_start_to_its_end() {
         let mut stream = client.chat().stream(request()).await.unwrap();
         stream.next().await.unwrap().unwrap();
     });
-    assert_eq!(dropped.last().unwrap(), "dropped, 0 tokens, 0 chunks");
+    assert_eq!(dropped.last().unwrap(), "dropped, 0 tokens, 1 chunks");
     let unsent = observe([], async |client| drop(client.chat().create(request())));
     assert!(unsent.is_empty(), "nothing happens before a call is polled");
 }
@@ -260,18 +260,57 @@ fn models_and_embeddings_are_calls_like_any_other() {
 #[test]
 fn a_stream_measures_itself() {
     let pause = Duration::from_secs;
-    let exchange = streamed().pause(pause(2)).body(event(chunk("a"))).pause(pause(1));
-    let exchange = exchange.body(": keep-alive\n\n").pause(pause(3)).body(event(chunk("b")));
-    let exchange = exchange.body(event(last_chunk())).pause(pause(1)).body(event("[DONE]"));
+    let role = event(json!({"id": "c", "choices": [{"index": 0, "delta": {"role": "assistant"}}]}));
+    let usage = json!({"choices": [], "usage": {"completion_tokens": 13, "total_tokens": 20}});
+    let exchange = streamed().head_after(pause(5)).pause(pause(1)).body(role);
+    let exchange = exchange.pause(pause(1)).body(event(chunk("a")));
+    let exchange = exchange.pause(pause(1)).body(": keep-alive\n\n");
+    let exchange = exchange.pause(pause(3)).body(event(chunk("b")));
+    let exchange = exchange.pause(pause(2)).body(event(last_chunk()) + &event(usage));
+    let exchange = exchange.pause(pause(1)).body(event("[DONE]"));
     let (_, timer, builder) = scripted([exchange]);
     let client = builder.build().unwrap();
     let stats = timer.run(async {
         let mut stream = client.chat().stream(request()).await.unwrap();
-        assert_eq!(stream.stats().first_chunk(), None);
+        let stats = stream.stats();
+        assert_eq!((stats.first_chunk(), stats.tokens_per_second()), (None, None));
         while stream.next_ref().await.unwrap().is_some() {}
-        stream.stats().clone()
+        stream.stats()
     });
-    assert_eq!((stats.chunks(), stats.first_chunk()), (3, Some(pause(2))));
-    assert_eq!((stats.longest_gap(), stats.duration()), (pause(4), Some(pause(7))));
-    assert_eq!(stats.chunks_per_second(), Some(0.5));
+    assert_eq!((stats.chunks(), stats.events(), stats.comments()), (5, 6, 1));
+    assert_eq!(stats.head(), pause(5), "times begin with the call");
+    assert_eq!((stats.first_chunk(), stats.first_token()), (Some(pause(6)), Some(pause(7))));
+    assert_eq!((stats.longest_gap(), stats.duration()), (pause(4), Some(pause(14))));
+    assert_eq!(stats.chunks_per_second(), Some(4.0 / 7.0));
+    assert_eq!(stats.tokens_per_second(), Some(2.0), "12 tokens after the first, in 6 s");
+}
+
+#[test]
+fn the_longest_gap_is_a_wait_for_the_server() {
+    let pause = Duration::from_secs;
+    let pieces = [chunk("a"), chunk("b"), chunk("c")].map(event).concat();
+    let longest_gap = |exchange: Exchange, reads: usize| {
+        let (_, timer, builder) = scripted([exchange]);
+        let client = builder.build().unwrap();
+        timer.run(async {
+            let mut stream = client.chat().stream(request()).await.unwrap();
+            for _ in 0..reads {
+                stream.next_ref().await.unwrap();
+                timer.advance(pause(100));
+            }
+            while let Ok(Some(_)) = stream.next_ref().await {}
+            stream.stats().longest_gap()
+        })
+    };
+    let whole = || streamed().pause(pause(9)).body(pieces.clone()).pause(pause(2));
+    let finished = || whole().body(event(last_chunk()));
+    for (name, exchange, reads, expected) in [
+        ("the first chunk ends no gap", finished(), 0, pause(2)),
+        ("a pause of the reader, who has more to read", finished(), 2, pause(2)),
+        ("a pause of the reader, who has read everything", finished(), 3, pause(2)),
+        ("the wait for an end", finished().pause(pause(3)).body(event("[DONE]")), 0, pause(3)),
+        ("a stall that ends in a timeout", whole().stall(), 0, pause(120)),
+    ] {
+        assert_eq!(longest_gap(exchange, reads), expected, "{name}");
+    }
 }

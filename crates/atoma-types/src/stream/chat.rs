@@ -91,6 +91,10 @@ impl StreamModel for ChatModel {
         self.response.size()
     }
 
+    fn usage(&self) -> Option<Usage> {
+        self.response.usage().cloned()
+    }
+
     fn response(&self) -> ChatCompletionResponse {
         self.response.response()
     }

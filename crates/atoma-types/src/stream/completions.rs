@@ -110,6 +110,10 @@ impl StreamModel for CompletionModel {
         }
     }
 
+    fn usage(&self) -> Option<Usage> {
+        self.joined.response.usage.clone()
+    }
+
     fn response(&self) -> CompletionResponse {
         self.clone().into_response()
     }

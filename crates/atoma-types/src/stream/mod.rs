@@ -85,6 +85,11 @@ pub trait StreamModel: Default + Send + 'static {
         self.progress().size
     }
 
+    /// The number of tokens used so far, if the server says so. The default is `None`.
+    fn usage(&self) -> Option<Usage> {
+        None
+    }
+
     /// The response as far as it has come, while the stream continues.
     fn response(&self) -> Self::Response;
 

@@ -1,5 +1,5 @@
 use super::{Progress, ResponseModel, Seen, StreamModel, read_other};
-use crate::{ApiError, ParseError};
+use crate::{ApiError, ParseError, Usage};
 
 /// The reader of a response that is never generated in chunks, for a server that sends it as an event stream all the same.
 ///
@@ -68,6 +68,10 @@ impl<T: ResponseModel + Default> StreamModel for WholeBody<T> {
             has_unreadable: self.has_unreadable,
             size: self.size,
         }
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        self.response.as_ref()?.usage()
     }
 
     fn response(&self) -> T {
