@@ -55,6 +55,7 @@ pub use setters::{Number, Texts};
 pub use stream::accumulator::ChatCompletionAccumulator;
 pub use stream::chat::ChatModel;
 pub use stream::chunk_reader::ChunkReader;
+pub use stream::completion_events::{CompletionEvent, CompletionEvents};
 pub use stream::completions::CompletionModel;
 pub use stream::events::{ChatEvent, ChatEvents};
 pub use stream::whole::WholeBody;

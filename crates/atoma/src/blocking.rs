@@ -19,10 +19,10 @@
 //! ```
 
 use crate::{
-    Call, ChatEventStream, ClientBuilder, Download, Endpoint, Json, Reply, Result, Selected,
-    Streamed, TextStream, runtime::BlockingRuntime,
+    Call, ChatEventStream, ClientBuilder, CompletionEventStream, Download, Endpoint, Json, Reply,
+    Result, Selected, Streamed, TextStream, runtime::BlockingRuntime,
 };
-use atoma_types::{ChatModel, ResponseModel, StreamModel};
+use atoma_types::{ChatModel, CompletionModel, ResponseModel, StreamModel};
 use bytes::Bytes;
 use futures_core::Stream;
 use std::{fmt, future::poll_fn, iter::FusedIterator, ops::Deref, pin::Pin};
@@ -207,6 +207,18 @@ impl ResponseStream<ChatModel> {
 
     /// Reduces the chunks to their text; see [`crate::ResponseStream::text`].
     pub fn text(self) -> View<TextStream<ChatModel>> {
+        View { stream: self.stream.text(), runtime: self.runtime }
+    }
+}
+
+impl ResponseStream<CompletionModel> {
+    /// Turns the chunks into typed events; see [`crate::ResponseStream::events`].
+    pub fn events(self) -> View<CompletionEventStream> {
+        View { stream: self.stream.events(), runtime: self.runtime }
+    }
+
+    /// Reduces the chunks to their text; see [`crate::ResponseStream::text`].
+    pub fn text(self) -> View<TextStream<CompletionModel>> {
         View { stream: self.stream.text(), runtime: self.runtime }
     }
 }

@@ -86,7 +86,9 @@ pub use open_router::OpenRouter;
 pub use rate_limits::{RateLimit, RateLimits};
 pub use reply::{Metadata, Reply};
 pub use stream_stats::StreamStats;
-pub use stream_views::{ChatEventStream, TextStream};
+pub use stream_views::{
+    ChatEventStream, CompletionEventStream, StreamEvents, TextStream, TypedEventStream,
+};
 pub use tool_run::{ToolEvent, ToolRun};
 pub use tool_step::{Approval, ToolOutcome, ToolStep};
 pub use tools::{Tool, ToolError};
@@ -118,10 +120,10 @@ pub use atoma_types as types;
 #[doc(no_inline)]
 pub use atoma_types::{
     ApiError, ChatCompletionChunk, ChatCompletionMessage, ChatCompletionRequest,
-    ChatCompletionResponse, ChatCompletionToolsParam, ChatEvent, CompletionRequest,
-    CompletionResponse, ContentPart, EmbeddingRequest, EmbeddingResponse, FinishReason,
-    ImageRequest, ImageResponse, ModelList, NodeCreateRequest, NodeLockRequest, ResponseFormat,
-    Role, StreamOptions, TextInput, ToolCall, ToolChoice, Usage,
+    ChatCompletionResponse, ChatCompletionToolsParam, ChatEvent, CompletionEvent,
+    CompletionRequest, CompletionResponse, ContentPart, EmbeddingRequest, EmbeddingResponse,
+    FinishReason, ImageRequest, ImageResponse, ModelList, NodeCreateRequest, NodeLockRequest,
+    ResponseFormat, Role, StreamOptions, TextInput, ToolCall, ToolChoice, Usage,
 };
 
 /// The transport layer, from `atoma-transport`: for another transport, timer or retry policy.

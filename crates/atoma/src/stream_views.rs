@@ -1,8 +1,9 @@
 //! Other views of a stream: typed events, or the text alone.
 
-use crate::{ChatCompletionStream, Error, ResponseStream, Result};
+use crate::{Error, ResponseStream, Result};
 use atoma_types::{
-    ChatCompletionResponse, ChatEvent, ChatEvents, ChatModel, CompletionModel, StreamModel,
+    ChatEvent, ChatEvents, ChatModel, CompletionEvent, CompletionEvents, CompletionModel,
+    StreamModel,
 };
 use futures_core::{FusedStream, Stream};
 use serde_json::Value;
@@ -15,19 +16,25 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-/// A chat completion as typed events; [`ChatCompletionStream::events`] returns it.
+/// A chat completion as typed events; [`ResponseStream::events`] returns it.
+pub type ChatEventStream = TypedEventStream<ChatEvents>;
+
+/// A completion of plain text as typed events; [`ResponseStream::events`] returns it.
+pub type CompletionEventStream = TypedEventStream<CompletionEvents>;
+
+/// A response as typed events; [`ResponseStream::events`] returns it.
 ///
 /// It ends as the stream does: with `None` if the response is complete, otherwise with an error that
-/// holds the partial response. The `…Done` events and [`ChatEvent::Finish`] come at the end of a
-/// complete response only.
-pub struct ChatEventStream {
-    stream: ChatCompletionStream,
-    events: ChatEvents,
-    ready: VecDeque<ChatEvent>,
+/// holds the partial response. The `…Done` and `Finish` events come at the end of a complete
+/// response only.
+pub struct TypedEventStream<E: StreamEvents> {
+    stream: ResponseStream<E::Model>,
+    events: E,
+    ready: VecDeque<E::Event>,
     is_finished: bool,
 }
 
-/// The text of a response as it is generated; [`ChatCompletionStream::text`] returns it.
+/// The text of a response as it is generated; [`ResponseStream::text`] returns it.
 ///
 /// It ends as the stream does: with `None` if the response is complete, otherwise with an error that
 /// holds the partial response. No item is empty.
@@ -60,8 +67,7 @@ impl ResponseStream<ChatModel> {
     /// ```
     #[must_use]
     pub fn events(self) -> ChatEventStream {
-        let (events, ready) = (ChatEvents::new(), VecDeque::new());
-        ChatEventStream { stream: self, events, ready, is_finished: false }
+        TypedEventStream::new(self)
     }
 
     /// Reduces the chunks to their text: that of the first choice.
@@ -82,6 +88,28 @@ impl ResponseStream<ChatModel> {
 }
 
 impl ResponseStream<CompletionModel> {
+    /// Turns the chunks into typed events: deltas of text, log probabilities, usage, finish.
+    ///
+    /// Call it before the first chunk is read: events begin where the chunks have got to.
+    ///
+    /// ```
+    /// # async fn run(stream: atoma::ResponseStream<atoma::types::CompletionModel>) -> atoma::Result<()> {
+    /// use atoma::CompletionEvent;
+    ///
+    /// let mut events = stream.events();
+    /// while let Some(event) = events.try_next().await? {
+    ///     if let CompletionEvent::TextDelta { delta, .. } = event {
+    ///         print!("{delta}");
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn events(self) -> CompletionEventStream {
+        TypedEventStream::new(self)
+    }
+
     /// Reduces the chunks to their text: that of the first choice.
     #[must_use]
     pub fn text(self) -> TextStream<CompletionModel> {
@@ -89,7 +117,11 @@ impl ResponseStream<CompletionModel> {
     }
 }
 
-impl ChatEventStream {
+impl<E: StreamEvents> TypedEventStream<E> {
+    fn new(stream: ResponseStream<E::Model>) -> Self {
+        Self { stream, events: E::default(), ready: VecDeque::new(), is_finished: false }
+    }
+
     /// Returns the next event; `None` once the response is complete.
     ///
     /// Cancel-safe: dropping the future loses nothing.
@@ -97,7 +129,7 @@ impl ChatEventStream {
     /// # Errors
     ///
     /// As [`ResponseStream::try_next`]. Calling again returns the same error.
-    pub async fn try_next(&mut self) -> Result<Option<ChatEvent>> {
+    pub async fn try_next(&mut self) -> Result<Option<E::Event>> {
         match self.next().await {
             Some(item) => item.map(Some),
             None => self.stream.failed().map_or(Ok(None), |error| Err(Error::clone(error))),
@@ -105,13 +137,8 @@ impl ChatEventStream {
     }
 
     /// Returns the next item of the stream: an error once, then `None`.
-    pub async fn next(&mut self) -> Option<Result<ChatEvent>> {
+    pub async fn next(&mut self) -> Option<Result<E::Event>> {
         poll_fn(|cx| self.poll_event(cx)).await
-    }
-
-    /// Returns the arguments of a tool call, parsed as far as they go; see [`ChatEvents::arguments`].
-    pub fn arguments(&self, choice: u32, call: usize) -> Option<&Value> {
-        self.events.arguments(choice, call)
     }
 
     /// Reads to the end, and returns the response; see [`ResponseStream::into_response`].
@@ -119,24 +146,23 @@ impl ChatEventStream {
     /// # Errors
     ///
     /// As [`try_next`](Self::try_next).
-    pub async fn into_response(self) -> Result<ChatCompletionResponse> {
+    pub async fn into_response(self) -> Result<<E::Model as StreamModel>::Response> {
         self.stream.into_response().await
     }
 
     /// Returns the stream below, for its metadata, statistics and partial response.
-    pub fn as_stream(&self) -> &ChatCompletionStream {
+    pub fn as_stream(&self) -> &ResponseStream<E::Model> {
         &self.stream
     }
 
-    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<ChatEvent>>> {
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<E::Event>>> {
         loop {
             if let Some(event) = self.ready.pop_front() {
                 return Poll::Ready(Some(Ok(event)));
             }
             match ready!(self.stream.poll_step(cx)) {
                 Some(Ok(())) => {
-                    let so_far = self.stream.model().accumulator();
-                    self.ready.extend(self.events.push(self.stream.chunk(), so_far));
+                    self.ready.extend(self.events.next_events(self.stream.model()));
                 }
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None if self.is_finished || self.stream.failed().is_some() => {
@@ -144,10 +170,17 @@ impl ChatEventStream {
                 }
                 None => {
                     self.is_finished = true;
-                    self.ready.extend(self.events.finish(self.stream.model().accumulator()));
+                    self.ready.extend(self.events.last_events(self.stream.model()));
                 }
             }
         }
+    }
+}
+
+impl ChatEventStream {
+    /// Returns the arguments of a tool call, parsed as far as they go; see [`ChatEvents::arguments`].
+    pub fn arguments(&self, choice: u32, call: usize) -> Option<&Value> {
+        self.events.arguments(choice, call)
     }
 }
 
@@ -201,15 +234,17 @@ impl<M: StreamModel> TextStream<M> {
     }
 }
 
-impl Stream for ChatEventStream {
-    type Item = Result<ChatEvent>;
+impl<E: StreamEvents> Stream for TypedEventStream<E> {
+    type Item = Result<E::Event>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.get_mut().poll_event(cx)
     }
 }
 
-impl FusedStream for ChatEventStream {
+impl<E: StreamEvents> Unpin for TypedEventStream<E> {}
+
+impl<E: StreamEvents> FusedStream for TypedEventStream<E> {
     fn is_terminated(&self) -> bool {
         let is_over = self.is_finished || self.stream.failed().is_some();
         self.stream.is_terminated() && self.ready.is_empty() && is_over
@@ -230,9 +265,9 @@ impl<M: StreamModel> FusedStream for TextStream<M> {
     }
 }
 
-impl fmt::Debug for ChatEventStream {
+impl<E: StreamEvents> fmt::Debug for TypedEventStream<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ChatEventStream").field("stream", &self.stream).finish_non_exhaustive()
+        f.debug_struct("TypedEventStream").field("stream", &self.stream).finish_non_exhaustive()
     }
 }
 
@@ -240,4 +275,54 @@ impl<M: StreamModel> fmt::Debug for TextStream<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TextStream").field("stream", &self.stream).finish_non_exhaustive()
     }
+}
+
+/// The typed events of a kind of stream: [`ChatEvents`] and [`CompletionEvents`]. Not implementable
+/// outside this crate.
+pub trait StreamEvents: sealed::Sealed + Default + Send {
+    /// The model that the stream is read into.
+    type Model: StreamModel;
+
+    /// One event.
+    type Event: Send;
+
+    /// Returns the events of the chunk that the model read last.
+    #[doc(hidden)]
+    fn next_events(&mut self, so_far: &Self::Model) -> Vec<Self::Event>;
+
+    /// Returns the events at the end of a complete response.
+    #[doc(hidden)]
+    fn last_events(&mut self, so_far: &Self::Model) -> Vec<Self::Event>;
+}
+
+impl StreamEvents for ChatEvents {
+    type Model = ChatModel;
+    type Event = ChatEvent;
+
+    fn next_events(&mut self, so_far: &ChatModel) -> Vec<ChatEvent> {
+        self.push(so_far.chunk(), so_far.accumulator())
+    }
+
+    fn last_events(&mut self, so_far: &ChatModel) -> Vec<ChatEvent> {
+        self.finish(so_far.accumulator())
+    }
+}
+
+impl StreamEvents for CompletionEvents {
+    type Model = CompletionModel;
+    type Event = CompletionEvent;
+
+    fn next_events(&mut self, so_far: &CompletionModel) -> Vec<CompletionEvent> {
+        self.push(so_far)
+    }
+
+    fn last_events(&mut self, so_far: &CompletionModel) -> Vec<CompletionEvent> {
+        self.finish(so_far)
+    }
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for atoma_types::ChatEvents {}
+    impl Sealed for atoma_types::CompletionEvents {}
 }

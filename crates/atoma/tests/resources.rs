@@ -2,8 +2,8 @@
 
 use atoma::transport::{Body, Request};
 use atoma::{
-    Client, CompletionRequest, EmbeddingRequest, ImageRequest, Inspect, InspectCall,
-    NodeLockRequest, batch,
+    Client, CompletionEvent, CompletionRequest, EmbeddingRequest, ImageRequest, Inspect,
+    InspectCall, NodeLockRequest, batch,
     transport::transport_fn,
     types::{ImageData, NodeAddress, NodeCreateRequest, TextInput},
 };
@@ -107,6 +107,47 @@ fn every_call_goes_to_its_path_with_the_key_and_keeps_the_metadata() {
         json!({"public_key": "k", "node_small_id": 1, "stack_small_id": 2}),
         |client| client.nodes().lock(NodeLockRequest::new("m"))
     );
+}
+
+/// A client of a server that streams this body.
+fn streaming(body: &'static str) -> Client {
+    let transport = transport_fn(move |_: Request| async move {
+        let head = http::Response::builder().header("content-type", "text/event-stream");
+        Ok(head.body(Body::from(body)).unwrap())
+    });
+    let client = Client::builder().api_key("k").server_url("http://localhost:1");
+    client.transport(transport).build().unwrap()
+}
+
+#[test]
+fn completions_stream_as_typed_events_that_end_as_the_stream_does() {
+    let complete = "data: {\"choices\":[{\"index\":0,\"text\":\"On\",\"finish_reason\":null}]}\n\n\
+        data: {\"choices\":[{\"index\":0,\"text\":\"ce\",\"finish_reason\":\"stop\"}]}\n\n\
+        data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2,\"total_tokens\":3}}\n\n";
+    let client = streaming(complete);
+    let request = || CompletionRequest::new("m", "a");
+    let mut events = now(client.completions().stream(request())).unwrap().events();
+    let mut seen = Vec::new();
+    while let Some(event) = now(events.try_next()).unwrap() {
+        seen.push(match event {
+            CompletionEvent::TextDelta { delta, .. } => delta,
+            CompletionEvent::TextDone { text, .. } => format!("done {text}"),
+            CompletionEvent::Usage(usage) => format!("usage {}", usage.total_tokens),
+            CompletionEvent::Finish { reason, .. } => format!("finish {reason}"),
+            event => panic!("{event:?}"),
+        });
+    }
+    assert_eq!(seen, ["On", "ce", "usage 3", "done Once", "finish stop"]);
+    assert!(now(events.try_next()).unwrap().is_none(), "the end stays the end");
+    assert_eq!(now(events.into_response()).unwrap().text(), "Once");
+
+    let client = streaming("data: {\"choices\":[{\"index\":0,\"text\":\"On\"}]}\n\n");
+    let mut events = now(client.completions().stream(request())).unwrap().events();
+    assert!(matches!(now(events.try_next()), Ok(Some(CompletionEvent::TextDelta { .. }))));
+    for _ in 0..2 {
+        let error = now(events.try_next()).unwrap_err();
+        assert!(error.is_truncated(), "nothing is done after an error: {error}");
+    }
 }
 
 #[test]

@@ -126,6 +126,21 @@ impl StreamModel for CompletionModel {
 }
 
 impl CompletionModel {
+    /// The choices so far, sorted by their indices.
+    pub(crate) fn choices(&self) -> &[CompletionChoice] {
+        &self.joined.response.choices
+    }
+
+    /// Whether the choice of an index is kept: beyond the limit, choices are not.
+    pub(crate) fn keeps(&self, index: u32) -> bool {
+        self.choices().binary_search_by_key(&index, |choice| choice.index).is_ok()
+    }
+
+    /// The usage so far.
+    pub(crate) fn usage(&self) -> Option<&Usage> {
+        self.joined.response.usage.as_ref()
+    }
+
     fn read_object(&mut self, data: &mut &str) -> Result<Seen, ParseError> {
         self.reader.read(data, &mut |_, _| true)?;
         if !data.is_empty() {

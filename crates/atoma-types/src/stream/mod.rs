@@ -4,6 +4,7 @@ pub(crate) mod accumulator;
 mod arguments;
 pub(crate) mod chat;
 pub(crate) mod chunk_reader;
+pub(crate) mod completion_events;
 pub(crate) mod completions;
 pub(crate) mod events;
 mod memory_size;
