@@ -157,7 +157,7 @@ async fn tunnel(
     let request = connect_request(target, server, user_agent)
         .map_err(|error| failed("cannot be asked").with_source(error).permanent())?;
 
-    let progress = ExchangeProgress::new(stream.direct_reads());
+    let progress = ExchangeProgress::new(stream.read_state());
     let (mut sender, mut driver) = handshake(stream, progress, MAX_TUNNEL_HEAD)
         .await
         .map_err(|error| failed("cannot be connected to").with_source(error))?;

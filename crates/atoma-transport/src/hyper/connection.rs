@@ -67,7 +67,7 @@ impl Connection {
         max_head: usize,
         now: Instant,
     ) -> Result<Self, TransportError> {
-        let progress = ExchangeProgress::new(stream.direct_reads());
+        let progress = ExchangeProgress::new(stream.read_state());
         let (sender, connection) = handshake(stream, progress.clone(), max_head)
             .await
             .map_err(|error| classify::head(error, &[], false))?;

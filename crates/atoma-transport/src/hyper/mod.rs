@@ -14,6 +14,7 @@ mod http2;
 mod keep_alive;
 mod pool;
 mod proxy;
+mod read_state;
 mod resolve;
 mod response_head;
 mod socket;

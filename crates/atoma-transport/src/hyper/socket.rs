@@ -1,5 +1,6 @@
 //! TCP: opening a connection, and the socket under every stream.
 
+use super::read_state::ReadState;
 use crate::Timer;
 use socket2::{SockRef, TcpKeepalive};
 use std::{
@@ -10,10 +11,6 @@ use std::{
     net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -92,7 +89,7 @@ pub(super) async fn connect(
     if let Some(idle) = keepalive {
         SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(idle))?;
     }
-    Ok(Socket { stream, direct_reads: DirectReads::default() })
+    Ok(Socket { stream, read_state: ReadState::default() })
 }
 
 /// The addresses of both families in turn, beginning with that of the first one.
@@ -136,12 +133,12 @@ impl std::error::Error for NoIoDriver {}
 /// A TCP connection that can be read past Tokio's memory of it.
 pub(super) struct Socket {
     stream: TcpStream,
-    direct_reads: DirectReads,
+    read_state: ReadState,
 }
 
 impl Socket {
-    pub(super) fn direct_reads(&self) -> DirectReads {
-        self.direct_reads.clone()
+    pub(super) fn read_state(&self) -> ReadState {
+        self.read_state.clone()
     }
 
     /// Reads the bytes that the operating system has received, without waiting.
@@ -172,7 +169,7 @@ impl AsyncRead for Socket {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match Pin::new(&mut self.stream).poll_read(cx, buf) {
-            Poll::Pending if self.direct_reads.is_on() => self.read_directly(buf),
+            Poll::Pending if self.read_state.is_direct() => self.read_directly(buf),
             polled => polled,
         }
     }
@@ -205,26 +202,6 @@ impl AsyncWrite for Socket {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
-
-/// A switch that is shared with the socket under a [`Stream`]: while it is on, a read asks the
-/// operating system even if the runtime has not seen the socket become readable.
-///
-/// Tokio remembers whether a socket is readable, and learns that it has become so only when the
-/// runtime polls its I/O driver. If no one has driven the runtime since a connection became idle
-/// (one `block_on` per call, computation between calls), a FIN or bytes that have arrived long ago
-/// are invisible to an ordinary read. A direct read costs one system call if nothing has arrived.
-#[derive(Clone, Debug, Default)]
-pub(super) struct DirectReads(Arc<AtomicBool>);
-
-impl DirectReads {
-    pub(super) fn set(&self, is_on: bool) {
-        self.0.store(is_on, Ordering::Relaxed);
-    }
-
-    fn is_on(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
     }
 }
 

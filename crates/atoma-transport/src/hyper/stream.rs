@@ -1,6 +1,9 @@
 //! A byte stream to a server: plain, or with one or two layers of TLS.
 
-use super::socket::{DirectReads, Socket};
+use super::{
+    read_state::{MessageTracker, ReadState, tls_record},
+    socket::Socket,
+};
 use std::{
     io::{self, Read},
     pin::Pin,
@@ -13,7 +16,9 @@ use tokio_rustls::client::TlsStream;
 /// compiled once.
 pub(super) struct Stream {
     layer: Box<dyn Layer>,
-    direct_reads: DirectReads,
+    read_state: ReadState,
+    /// The records of the TLS layer above, if there is one.
+    records: Option<MessageTracker<5>>,
 }
 
 trait Layer: AsyncRead + AsyncWrite + Send + Unpin {
@@ -25,18 +30,24 @@ trait Layer: AsyncRead + AsyncWrite + Send + Unpin {
 
 impl Stream {
     pub(super) fn plain(socket: Socket) -> Self {
-        let direct_reads = socket.direct_reads();
-        Self { layer: Box::new(socket), direct_reads }
+        let read_state = socket.read_state();
+        Self { layer: Box::new(socket), read_state, records: None }
     }
 
     pub(super) fn tls(stream: TlsStream<Self>) -> Self {
-        let direct_reads = stream.get_ref().0.direct_reads();
-        Self { layer: Box::new(TlsIo { stream, broken: None }), direct_reads }
+        let read_state = stream.get_ref().0.read_state();
+        Self { layer: Box::new(TlsIo { stream, broken: None }), read_state, records: None }
     }
 
-    /// The switch of the socket at the bottom.
-    pub(super) fn direct_reads(&self) -> DirectReads {
-        self.direct_reads.clone()
+    /// Prepares the stream for a layer of TLS above it.
+    pub(super) fn below_tls(mut self) -> Self {
+        self.records = Some(MessageTracker::new(tls_record, self.read_state()));
+        self
+    }
+
+    /// The state that it shares with its layers.
+    pub(super) fn read_state(&self) -> ReadState {
+        self.read_state.clone()
     }
 
     /// The protocol that the server chose in the TLS handshake, if it chose one.
@@ -54,7 +65,12 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.layer).poll_read(cx, buf)
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.layer).poll_read(cx, buf);
+        if let Some(records) = &mut self.records {
+            records.follow(&buf.filled()[before..]);
+        }
+        polled
     }
 }
 

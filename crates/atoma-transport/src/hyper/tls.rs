@@ -199,7 +199,7 @@ impl Tls {
                 .with_detail("its URL names no server that TLS could speak to")
                 .with_source(error)
         })?;
-        match TlsConnector::from(config).connect(name, stream).await {
+        match TlsConnector::from(config).connect(name, stream.below_tls()).await {
             Ok(stream) => Ok(Stream::tls(stream)),
             Err(error) => Err(classify::handshake(host, error, self.roots_variables())),
         }

@@ -1,6 +1,6 @@
 //! A stream under hyper's connection, which notes how far an exchange has come.
 
-use super::socket::DirectReads;
+use super::read_state::ReadState;
 use std::{
     io,
     pin::Pin,
@@ -39,16 +39,16 @@ const WRITTEN: u8 = 2;
 pub(super) struct ExchangeProgress {
     phase: AtomicU8,
     head_left: AtomicUsize,
-    direct_reads: DirectReads,
+    read_state: ReadState,
 }
 
 impl ExchangeProgress {
-    /// `direct_reads` is the switch of the socket below.
-    pub(super) fn new(direct_reads: DirectReads) -> Arc<Self> {
+    /// `read_state` is that of the stream below.
+    pub(super) fn new(read_state: ReadState) -> Arc<Self> {
         Arc::new(Self {
             phase: AtomicU8::new(QUIET),
             head_left: AtomicUsize::new(UNBOUNDED),
-            direct_reads,
+            read_state,
         })
     }
 
@@ -59,7 +59,7 @@ impl ExchangeProgress {
     pub(super) fn begin(&self, max_head: usize, was_idle: bool) {
         self.phase.store(QUIET, Ordering::Relaxed);
         self.head_left.store(max_head, Ordering::Relaxed);
-        self.direct_reads.set(was_idle);
+        self.read_state.set_direct(was_idle);
     }
 
     /// The head has arrived: the bytes that follow are the body's.
@@ -70,6 +70,12 @@ impl ExchangeProgress {
     /// Whether a byte of the exchange may have left.
     pub(super) fn is_written(&self) -> bool {
         self.is_in(WRITTEN)
+    }
+
+    /// Whether a part of a TLS record has arrived on a connection that was idle. The rest would
+    /// make a response of it after the request was written.
+    fn has_unasked_part(&self) -> bool {
+        self.is_in(QUIET) && self.read_state.is_direct() && self.read_state.is_inside_message()
     }
 
     fn is_in(&self, phase: u8) -> bool {
@@ -112,7 +118,7 @@ impl<S> TrackedIo<S> {
     fn mark<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if matches!(result, Poll::Ready(Ok(_))) {
             self.progress.phase.store(WRITTEN, Ordering::Relaxed);
-            self.progress.direct_reads.set(false);
+            self.progress.read_state.set_direct(false);
         } else if self.progress.is_in(QUIET) {
             self.progress.phase.store(WRITING, Ordering::Relaxed);
         }
@@ -133,6 +139,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for TrackedIo<S> {
         let before = buf.filled().len();
         let result = Pin::new(&mut self.stream).poll_read(cx, buf);
         if left != UNBOUNDED {
+            if result.is_pending() && self.progress.has_unasked_part() {
+                return Poll::Ready(Err(io::Error::other(UnaskedResponse)));
+            }
             let read = buf.filled().len() - before;
             if read > 0 && self.progress.is_in(WRITING) {
                 return Poll::Ready(Err(io::Error::other(UnaskedResponse)));
@@ -217,7 +226,7 @@ impl std::error::Error for HeadTooLarge {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hyper::socket::DirectReads;
+    use crate::hyper::read_state::ReadState;
     use std::task::Waker;
 
     /// Reads zeros without end; takes no writes.
@@ -254,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_failed_write_waits_for_what_is_to_be_read() {
-        let progress = ExchangeProgress::new(DirectReads::default());
+        let progress = ExchangeProgress::new(ReadState::default());
         let mut stream = TrackedIo::new(Broken, progress.clone());
         let mut stream = Pin::new(&mut stream);
         let mut cx = Context::from_waker(Waker::noop());
@@ -295,7 +304,7 @@ mod tests {
             }
         }
 
-        let progress = ExchangeProgress::new(DirectReads::default());
+        let progress = ExchangeProgress::new(ReadState::default());
         let mut stream = TrackedIo::new(Blocked, progress.clone());
         let mut cx = Context::from_waker(Waker::noop());
         let mut read = |stream: &mut TrackedIo<Blocked>| {
@@ -319,7 +328,7 @@ mod tests {
 
     #[test]
     fn a_head_has_only_so_many_bytes() {
-        let progress = ExchangeProgress::new(DirectReads::default());
+        let progress = ExchangeProgress::new(ReadState::default());
         let mut stream = TrackedIo::new(Broken, progress.clone());
         let mut cx = Context::from_waker(Waker::noop());
         let mut read = || {

@@ -14,23 +14,23 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-const STRAY: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nstray";
+pub(crate) const STRAY: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nstray";
 const TIMED_OUT: &str = "HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n";
 const STREAM: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n";
 
-fn runtime() -> Runtime {
+pub(crate) fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
 /// A server on a thread of its own, which runs until it is dropped.
-struct Remote {
-    server: Server,
+pub(crate) struct Remote {
+    pub(crate) server: Server,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
 impl Remote {
-    fn start(start: impl Future<Output = Server> + Send + 'static) -> Self {
+    pub(crate) fn start(start: impl Future<Output = Server> + Send + 'static) -> Self {
         let (ready, started) = mpsc::channel();
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let thread = thread::spawn(move || {
@@ -107,7 +107,7 @@ async fn serve_until<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// Calls twice, with `fate` in between while no one drives the client's runtime.
-fn call_twice(
+pub(crate) fn call_twice(
     remote: &Remote,
     transport: &HyperTransport,
     url: &str,
@@ -170,7 +170,7 @@ fn an_idle_tls_connection_that_ended_or_spoke_is_never_used_again() {
     }
 }
 
-async fn over_tls(
+pub(crate) async fn over_tls(
     peer: Peer<TcpStream>,
     acceptor: &TlsAcceptor,
 ) -> Peer<tokio_rustls::server::TlsStream<TcpStream>> {

@@ -4,6 +4,7 @@ mod cancellation;
 mod connections;
 mod error_texts;
 mod idle;
+mod idle_halves;
 mod lifetimes;
 mod plain_http;
 mod proxies;

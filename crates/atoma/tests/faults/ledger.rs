@@ -1,4 +1,4 @@
-//! `FAULTS.md` has a line for each of the 128 rows, and the tests it names exist.
+//! `FAULTS.md` has a line for each row, and the tests it names exist.
 
 use std::{fs, path::Path};
 
@@ -18,7 +18,8 @@ fn faults_md_lists_every_row_and_names_tests_that_exist() {
         .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
         .collect();
     let numbers: Vec<usize> = rows.iter().map(|row| row[0].parse().unwrap()).collect();
-    assert_eq!(numbers, (1..=128).collect::<Vec<_>>(), "each row once, in order");
+    assert!(numbers.len() >= 128, "rows are missing");
+    assert_eq!(numbers, (1..=numbers.len()).collect::<Vec<_>>(), "each row once, in order");
     for row in rows {
         let [number, fault, test, outcome] = row[..] else { panic!("not four columns: {row:?}") };
         assert!(!fault.is_empty() && !outcome.is_empty(), "row {number}");

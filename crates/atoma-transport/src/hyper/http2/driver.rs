@@ -1,7 +1,7 @@
 //! The task behind a connection, the only user of its `h2` types.
 
 use super::{
-    super::{socket::DirectReads, stream::Stream},
+    super::{read_state::ReadState, stream::Stream},
     classify,
     connection::Connection,
     exchange::ResponseBuffer,
@@ -42,7 +42,7 @@ pub(super) struct Driver {
     sender: Option<SendRequest<Bytes>>,
     connection: h2::client::Connection<BudgetedIo<Stream>>,
     budget: ReadBudget,
-    direct_reads: DirectReads,
+    read_state: ReadState,
     open: Vec<Open>,
     keep_alive: KeepAlive,
     timer: Arc<dyn Timer>,
@@ -81,7 +81,7 @@ impl Driver {
         shared: Arc<Connection>,
         sender: SendRequest<Bytes>,
         mut connection: h2::client::Connection<BudgetedIo<Stream>>,
-        (budget, direct_reads): (ReadBudget, DirectReads),
+        (budget, read_state): (ReadBudget, ReadState),
         timer: Arc<dyn Timer>,
         (idle_timeout, max_head): (Option<Duration>, usize),
     ) -> Self {
@@ -91,7 +91,7 @@ impl Driver {
             sender: Some(sender),
             connection,
             budget,
-            direct_reads,
+            read_state,
             open: Vec::new(),
             keep_alive,
             timer,
@@ -103,7 +103,7 @@ impl Driver {
     }
 
     /// Reads everything that has arrived if a request is about to be sent; true if the connection
-    /// has ended.
+    /// has ended, or cannot be used.
     ///
     /// The read is direct: a GOAWAY or FIN that no one has read, because no one drove the runtime,
     /// must be seen before the request is written. It costs one system call per request.
@@ -111,10 +111,16 @@ impl Driver {
         if !self.shared.has_queued() {
             return false;
         }
-        self.direct_reads.set(true);
+        self.read_state.set_direct(true);
         let is_closed = Pin::new(&mut self.connection).poll(cx).is_ready();
-        self.direct_reads.set(false);
-        is_closed
+        self.read_state.set_direct(false);
+        is_closed || self.has_unasked_part()
+    }
+
+    /// Whether a part of a frame has arrived on a connection that served an exchange and is idle.
+    /// The rest would make a response of it after the next request was written.
+    fn has_unasked_part(&self) -> bool {
+        self.news > 0 && self.open.is_empty() && self.read_state.is_inside_message()
     }
 
     /// Sends the queued requests, as far as the server allows.

@@ -34,8 +34,8 @@ pub(super) async fn open(
     settings: Settings,
     request: &Request<Bytes>,
 ) -> Result<(Arc<Connection>, Exchange), TransportError> {
-    let direct_reads = stream.direct_reads();
-    let (stream, budget) = BudgetedIo::new(stream);
+    let read_state = stream.read_state();
+    let (stream, budget) = BudgetedIo::new(stream, read_state.clone());
     let (sender, connection) = h2::client::Builder::new()
         .initial_window_size(WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
@@ -51,7 +51,7 @@ pub(super) async fn open(
     let Settings { timer, limits, max_head } = settings;
     let limits = (limits.idle, max_head);
     let driver =
-        Driver::new(shared.clone(), sender, connection, (budget, direct_reads), timer, limits);
+        Driver::new(shared.clone(), sender, connection, (budget, read_state), timer, limits);
     tokio::spawn(driver);
     Ok((shared, exchange))
 }

@@ -3,6 +3,7 @@
 //! `h2` reads for as long as there is something to read, and keeps every frame apart until the driver
 //! takes it. However much has come, the driver shall see it before more is read than this.
 
+use super::super::read_state::{Header, MessageTracker, ReadState};
 use std::{
     io,
     pin::Pin,
@@ -33,16 +34,18 @@ impl ReadBudget {
     }
 }
 
-#[derive(Debug)]
 pub(super) struct BudgetedIo<S> {
     stream: S,
     budget: ReadBudget,
+    frames: MessageTracker<9>,
 }
 
 impl<S> BudgetedIo<S> {
-    pub(super) fn new(stream: S) -> (Self, ReadBudget) {
+    /// `read_state` is that of the stream.
+    pub(super) fn new(stream: S, read_state: ReadState) -> (Self, ReadBudget) {
         let budget = ReadBudget(Arc::new(AtomicUsize::new(BUDGET)));
-        (Self { stream, budget: budget.clone() }, budget)
+        let frames = MessageTracker::new(frame, read_state);
+        (Self { stream, budget: budget.clone(), frames }, budget)
     }
 }
 
@@ -59,7 +62,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for BudgetedIo<S> {
         }
         let before = buf.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        let left = left.saturating_sub(buf.filled().len() - before);
+        let bytes = &buf.filled()[before..];
+        self.frames.follow(bytes);
+        let left = left.saturating_sub(bytes.len());
         self.budget.0.store(left, Ordering::Relaxed);
         read
     }
@@ -95,6 +100,18 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for BudgetedIo<S> {
     }
 }
 
+/// The header of a frame (RFC 9113, section 4.1). A head without END_HEADERS goes on in the next one.
+fn frame([size @ .., kind, flags, _, _, _, _]: &[u8; 9]) -> Header {
+    const HEADERS: u8 = 1;
+    const PUSH_PROMISE: u8 = 5;
+    const CONTINUATION: u8 = 9;
+    const END_HEADERS: u8 = 4;
+    let [high, middle, low] = *size;
+    let size = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
+    let is_head = matches!(*kind, HEADERS | PUSH_PROMISE | CONTINUATION);
+    Header { size, is_continued: is_head && flags & END_HEADERS == 0 }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,7 +121,7 @@ mod tests {
 
     #[test]
     fn no_more_is_read_than_the_pace_until_it_is_renewed() {
-        let (mut stream, budget) = BudgetedIo::new(tokio::io::repeat(7));
+        let (mut stream, budget) = BudgetedIo::new(tokio::io::repeat(7), ReadState::default());
         let mut read = |size: usize| stream.read(&mut vec![0; size][..]).now_or_never();
         for _ in 0..3 {
             assert_eq!(read(BUDGET - 1).unwrap().unwrap(), BUDGET - 1);
@@ -116,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_reader_that_has_to_wait_is_woken_immediately() {
-        let (mut stream, _pace) = BudgetedIo::new(tokio::io::repeat(7));
+        let (mut stream, _pace) = BudgetedIo::new(tokio::io::repeat(7), ReadState::default());
         assert!(stream.read(&mut vec![0; BUDGET][..]).now_or_never().is_some());
         let woken = Arc::new(Counting::default());
         let waker = Waker::from(woken.clone());
