@@ -4,6 +4,7 @@ pub(crate) mod partial;
 pub(crate) mod path;
 pub(crate) mod repair;
 pub(crate) mod scan;
+pub(crate) mod unescape;
 
 use std::error::Error;
 use std::fmt;
@@ -15,7 +16,7 @@ use serde_json::error::Category;
 
 use self::repair::repair;
 use self::scan::Scanner;
-use crate::wire::{AnyValue, Read, ReadObject, WIDE, Whole, Wide, read, text_of};
+use crate::wire::{AnyValue, Read, ReadObject, WIDE, Whole, Wide, read, read_text, text_of};
 
 /// An error of reading JSON.
 ///
@@ -150,6 +151,11 @@ pub(crate) fn first_object<'a>(
     target: &mut dyn ReadObject,
     wide: Wide,
 ) -> Result<&'a str, ParseError> {
+    if let Some(rest) = read_text(json, target) {
+        let is_over = rest.bytes().all(|byte| matches!(byte, b' ' | b'\n' | b'\t' | b'\r'));
+        return Ok(if is_over { "" } else { rest });
+    }
+    target.clear();
     let mut deserializer = deserializer(json);
     match read(&mut deserializer, &mut Whole(target), wide) {
         Ok(Read::Known(())) if deserializer.end().is_ok() => Ok(""),

@@ -129,6 +129,15 @@ proptest! {
     }
 
     #[test]
+    fn text_means_the_same_to_both_readers(json in plausible(), choice in plausible(), line in line()) {
+        let pretty = serde_json::to_string_pretty(&json).unwrap();
+        let in_choice = format!(r#"{{ "choices" : [ {{"delta":{choice}, "logprobs":{choice}}},{json} ] }}"#);
+        for text in [&pretty, &in_choice, &laws::filled(&in_choice.replace("stop", "$"), &line)] {
+            laws::readers_agree(text.as_bytes());
+        }
+    }
+
+    #[test]
     fn any_bytes_are_read_or_refused(json in plausible(), bytes in any::<Vec<u8>>()) {
         laws::read(json.to_string().as_bytes());
         laws::read(&bytes);

@@ -22,6 +22,7 @@ use std::str::FromStr;
 use super::streamed::StreamedChunk;
 use crate::json::path::{Path, Place};
 use crate::json::scan::{Kind, Scanner, string_end};
+use crate::json::unescape::unescape;
 
 /// The longest text that is kept.
 const LONGEST: usize = 4096;
@@ -281,30 +282,6 @@ fn fill_text(rest: &str, text: &mut String) -> Option<usize> {
         text.push_str(&rest[..end]);
     }
     Some(end)
-}
-
-/// Reads the text between the quotes of a JSON string; `None` if it is not valid.
-fn unescape(raw: &str, text: &mut String) -> Option<()> {
-    let mut rest = raw;
-    while let Some((plain, escaped)) = rest.split_once('\\') {
-        text.push_str(plain);
-        text.push(match escaped.bytes().next()? {
-            b'n' => '\n',
-            b't' => '\t',
-            b'r' => '\r',
-            b'b' => '\u{8}',
-            b'f' => '\u{c}',
-            escape @ (b'"' | b'\\' | b'/') => char::from(escape),
-            // A code unit, which may be half of a character, is read by serde_json.
-            _ => {
-                *text = serde_json::from_str(&format!("\"{raw}\"")).ok()?;
-                return Some(());
-            }
-        });
-        rest = &escaped[1..];
-    }
-    text.push_str(rest);
-    Some(())
 }
 
 /// Reads a JSON number that is a whole one above zero: of a zero, [`crate::Usage`] looks for other members.

@@ -48,6 +48,73 @@ pub(crate) fn whole<T>(
     })
 }
 
+/// The name of a member.
+pub(crate) enum Name {
+    /// A known one, by its place.
+    Known(usize),
+    /// Any other, which is kept.
+    Other(String),
+}
+
+impl Name {
+    #[inline]
+    pub(crate) fn find(name: &str, place: fn(&str) -> Option<usize>) -> Self {
+        place(name).map_or_else(|| Self::Other(name.to_owned()), Self::Known)
+    }
+}
+
+/// Where [`read_members`] gets the members of an object from.
+pub(crate) trait MemberSource: Members {
+    /// The name of the next member, if there is one.
+    fn name(&mut self, place: fn(&str) -> Option<usize>) -> Result<Option<Name>, Stopped>;
+
+    /// The value of the member named last, whatever it is.
+    fn any_value(&mut self) -> Result<Value, Stopped>;
+
+    /// Takes the value that last meant nothing in its field.
+    fn take_unknown(&mut self) -> Option<Box<Value>>;
+}
+
+/// Reads members as [`Members::read_into`] does.
+pub(crate) fn read_members<M: MemberSource>(
+    members: &mut M,
+    object: &mut dyn ReadObject,
+) -> Result<(), Stopped> {
+    let place = object.place();
+    let mut seen = 0;
+    while let Some(name) = members.name(place)? {
+        match name {
+            Name::Known(place) => match object.read_at(place, members)? {
+                Read::Known(()) => seen |= 1 << place,
+                Read::Null => {}
+                Read::Unknown => put_aside(members.take_unknown(), object, place),
+            },
+            Name::Other(name) => {
+                let value = members.any_value()?;
+                object.extra_mut().push(name, value);
+            }
+        }
+    }
+    if !object.extra().is_empty() {
+        settle(object.as_object());
+    }
+    object.after_reading(seen);
+    // A field may have been set now whose member could not be read.
+    if !object.extra().is_empty() {
+        settle(object.as_object());
+    }
+    Ok(())
+}
+
+/// Puts a value that means nothing in its field among the extra members.
+#[cold]
+fn put_aside(unknown: Option<Box<Value>>, object: &mut dyn ReadObject, place: usize) {
+    if let Some(value) = unknown {
+        let name = object.names()[place];
+        object.extra_mut().push(name.to_owned(), *value);
+    }
+}
+
 /// A value that is neither `null` nor holds others.
 #[derive(Clone, Copy)]
 pub(crate) enum Scalar<'a> {
@@ -80,6 +147,9 @@ pub(crate) trait ReadObject: Object {
 
     /// Called when all members have been read. `seen` has a bit for each place whose member had a value.
     fn after_reading(&mut self, _seen: u32) {}
+
+    /// Makes it empty again, after reading has stopped.
+    fn clear(&mut self);
 
     fn as_object(&mut self) -> &mut dyn Object;
 }

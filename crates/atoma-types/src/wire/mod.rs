@@ -10,9 +10,11 @@ mod by_value;
 mod interface;
 mod list;
 mod member;
+mod number;
 mod object;
 mod read;
 mod scalar;
+mod text;
 mod value;
 mod write;
 
@@ -22,14 +24,15 @@ use serde::de::{Deserializer, Error};
 
 pub(crate) use by_value::{by_value, by_value_type};
 pub(crate) use interface::{
-    Elements, List, Members, Model, Object, Piece, ReadObject, Rest, Scalar, Stopped, Tagged,
-    WriteObject, is_set, settle, whole,
+    Elements, List, MemberSource, Members, Model, Name, Object, Piece, ReadObject, Rest, Scalar,
+    Stopped, Tagged, WriteObject, is_set, read_members, settle, whole,
 };
 pub(crate) use list::{Aligned, Vector};
 pub(crate) use member::{ErrorMember, Finish, Index, JsonText, NonEmpty, Sent};
 pub(crate) use object::{Whole, object, wire_codec, wire_name, wire_omit};
 pub(crate) use read::read;
 pub(crate) use scalar::Boxed;
+pub(crate) use text::read_text;
 pub(crate) use value::{AnyValue, WIDE, Wide};
 pub(crate) use write::text_of;
 

@@ -88,6 +88,10 @@ macro_rules! object {
                     }
                 )?
 
+                fn clear(&mut self) {
+                    *self = Self::default();
+                }
+
                 fn as_object(&mut self) -> &mut dyn Object {
                     self
                 }

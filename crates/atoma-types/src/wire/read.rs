@@ -5,15 +5,10 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use serde_json::{Number, Value};
 
 use super::value::{AnyValue, Wide};
-use super::{Elements, Members, Read, ReadObject, Rest, Scalar, Stopped, Target, settle};
-
-/// The name of a member.
-enum Name {
-    /// A known one, by its place.
-    Known(usize),
-    /// Any other, which is kept separately.
-    Other,
-}
+use super::{
+    Elements, MemberSource, Members, Name, Read, ReadObject, Rest, Scalar, Stopped, Target,
+    read_members,
+};
 
 /// Reads a value; an unknown one is skipped.
 pub(crate) fn read<'de, D: Deserializer<'de>>(
@@ -158,15 +153,6 @@ impl<A, E: Error> Source<A, E> {
         Ok(Read::Unknown)
     }
 
-    /// Puts a value that means nothing in its field among the extra members.
-    #[cold]
-    fn put_aside(&mut self, object: &mut dyn ReadObject, place: usize) {
-        if let Some(value) = self.unknown.take() {
-            let name = object.names()[place];
-            object.extra_mut().push(name.to_owned(), *value);
-        }
-    }
-
     fn end(self, read: Result<Read, Stopped>) -> Result<Read, E> {
         read.map_err(|Stopped| self.error.unwrap_or_else(|| E::custom("reading stopped")))
     }
@@ -183,35 +169,25 @@ impl<A, E: Error> Rest for Source<A, E> {
     }
 }
 
+impl<'de, A: MapAccess<'de>> MemberSource for Source<A, A::Error> {
+    fn name(&mut self, place: fn(&str) -> Option<usize>) -> Result<Option<Name>, Stopped> {
+        let name = self.access.next_key_seed(Names { place });
+        self.keep(name)
+    }
+
+    fn any_value(&mut self) -> Result<Value, Stopped> {
+        let value = self.access.next_value_seed(AnyValue(self.wide));
+        self.keep(value)
+    }
+
+    fn take_unknown(&mut self) -> Option<Box<Value>> {
+        self.unknown.take()
+    }
+}
+
 impl<'de, A: MapAccess<'de>> Members for Source<A, A::Error> {
     fn read_into(&mut self, object: &mut dyn ReadObject) -> Result<(), Stopped> {
-        let mut names = Names { place: object.place(), other: String::new() };
-        let mut seen = 0;
-        loop {
-            let name = self.access.next_key_seed(&mut names);
-            match self.keep(name)? {
-                Some(Name::Known(place)) => match object.read_at(place, self)? {
-                    Read::Known(()) => seen |= 1 << place,
-                    Read::Null => {}
-                    Read::Unknown => self.put_aside(object, place),
-                },
-                Some(Name::Other) => {
-                    let value = self.access.next_value_seed(AnyValue(self.wide));
-                    let value = self.keep(value)?;
-                    object.extra_mut().push(std::mem::take(&mut names.other), value);
-                }
-                None => break,
-            }
-        }
-        if !object.extra().is_empty() {
-            settle(object.as_object());
-        }
-        object.after_reading(seen);
-        // A field may have been set now whose member could not be read.
-        if !object.extra().is_empty() {
-            settle(object.as_object());
-        }
-        Ok(())
+        read_members(self, object)
     }
 
     fn value(&mut self, target: &mut dyn Target) -> Result<Read, Stopped> {
@@ -238,10 +214,9 @@ impl<'de, A: SeqAccess<'de>> Elements for Source<A, A::Error> {
 /// Finds the place of a name, or keeps it.
 struct Names {
     place: fn(&str) -> Option<usize>,
-    other: String,
 }
 
-impl<'de> DeserializeSeed<'de> for &mut Names {
+impl<'de> DeserializeSeed<'de> for Names {
     type Value = Name;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Name, D::Error> {
@@ -249,7 +224,7 @@ impl<'de> DeserializeSeed<'de> for &mut Names {
     }
 }
 
-impl Visitor<'_> for &mut Names {
+impl Visitor<'_> for Names {
     type Value = Name;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -258,12 +233,6 @@ impl Visitor<'_> for &mut Names {
 
     #[inline]
     fn visit_str<E>(self, name: &str) -> Result<Name, E> {
-        Ok(match (self.place)(name) {
-            Some(place) => Name::Known(place),
-            None => {
-                name.clone_into(&mut self.other);
-                Name::Other
-            }
-        })
+        Ok(Name::find(name, self.place))
     }
 }

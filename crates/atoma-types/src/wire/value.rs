@@ -22,7 +22,7 @@ pub(crate) enum Wide {
 pub(crate) const WIDE: &str = "integer beyond 64 bits";
 
 /// The name of the only member of a number, as serde_json hands it over with its feature `arbitrary_precision`.
-const NUMBER: &str = "$serde_json::private::Number";
+pub(super) const NUMBER: &str = "$serde_json::private::Number";
 
 impl Wide {
     pub(crate) fn check<E: Error>(self, value: f64) -> Result<(), E> {

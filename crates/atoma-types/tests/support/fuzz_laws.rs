@@ -5,8 +5,28 @@ use atoma_types::{
     ApiError, ChatCompletionAccumulator, ChatCompletionChunk, ChatCompletionResponse, ChunkReader,
 };
 
+/// A text that serde_json accepts means the same to the reader that reads text without serde_json.
+pub fn readers_agree(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    // Numbers beyond 64 bits are kept as text by one and rounded by the other.
+    let is_digit = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'+' | b'-');
+    let longest_number = bytes.split(|byte| !is_digit(byte)).map(<[u8]>::len).max();
+    if longest_number > Some(17) || text.contains(['e', 'E']) && text.contains("e+") {
+        return;
+    }
+    if let Ok(chunk) = serde_json::from_str::<ChatCompletionChunk>(text) {
+        let read = ChatCompletionChunk::from_slice(bytes).expect("serde_json accepts it");
+        assert_eq!(read, chunk, "{text}");
+    }
+    if let Ok(response) = serde_json::from_str::<ChatCompletionResponse>(text) {
+        let read = ChatCompletionResponse::from_slice(bytes).expect("serde_json accepts it");
+        assert_eq!(read, response, "{text}");
+    }
+}
+
 /// Any bytes are read or refused, and what was read is the same when it is written and read again.
 pub fn read(bytes: &[u8]) {
+    readers_agree(bytes);
     if let Ok(chunk) = ChatCompletionChunk::from_slice(bytes) {
         let written = serde_json::to_vec(&chunk).expect("every chunk can be written");
         assert_eq!(ChatCompletionChunk::from_slice(&written).expect("what was written"), chunk);

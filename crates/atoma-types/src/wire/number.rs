@@ -1,0 +1,146 @@
+//! Reading numbers from JSON text, as serde_json reads them.
+
+use serde_json::Number;
+
+use super::value::Wide;
+
+/// Reads the number at a position, and returns where it ends. `None` if there is none, or one that [`Wide::Refuse`] refuses.
+pub(super) fn read(json: &str, start: usize) -> Option<(Number, usize)> {
+    let bytes = json.as_bytes();
+    let is_negative = bytes.get(start) == Some(&b'-');
+    let first = start + usize::from(is_negative);
+    let mut digits = Digits { at: first, ..Digits::default() };
+    if digits.pass(bytes)? > 1 && bytes[first] == b'0' {
+        return None;
+    }
+    let mut fraction = 0;
+    if bytes.get(digits.at) == Some(&b'.') {
+        digits.at += 1;
+        fraction = digits.pass(bytes)?;
+    }
+    let Digits { at, significand, significant } = digits;
+    let has_exponent = matches!(bytes.get(at), Some(b'e' | b'E'));
+    let end = if has_exponent { exponent_end(bytes, at)? } else { at };
+    if fraction == 0 && !has_exponent {
+        // Eighteen digits fit in an i64. Minus zero is a float.
+        let number = match i64::try_from(significand) {
+            Ok(number) if significant <= 18 && !is_negative => number.into(),
+            Ok(number) if significant <= 18 && number > 0 => (-number).into(),
+            _ => long_integer(&json[start..end])?,
+        };
+        return Some((number, end));
+    }
+    // Both are exact as floats, so their quotient is rounded once: to the nearest float.
+    let number = match POWERS_OF_TEN.get(fraction) {
+        Some(power) if !has_exponent && significant <= 19 && significand <= 1 << 53 => {
+            #[allow(clippy::cast_precision_loss, reason = "it has 53 bits")]
+            let number = significand as f64 / power;
+            if is_negative { -number } else { number }
+        }
+        _ => json[start..end].parse().ok()?,
+    };
+    // A float beyond 64 bits may be an integer that is too wide.
+    Wide::Refuse.check::<serde_json::Error>(number).ok()?;
+    Some((Number::from_f64(number)?, end))
+}
+
+/// Reads an integer of more than 18 digits.
+#[cold]
+fn long_integer(text: &str) -> Option<Number> {
+    text.parse().ok().filter(|number: &Number| number.is_u64() || number.is_i64())
+}
+
+/// Where a number ends whose exponent begins here.
+fn exponent_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let is_signed = matches!(bytes.get(start + 1), Some(b'+' | b'-'));
+    let mut digits = Digits { at: start + 1 + usize::from(is_signed), ..Digits::default() };
+    digits.pass(bytes)?;
+    Some(digits.at)
+}
+
+/// The powers of ten that are exact as floats.
+const POWERS_OF_TEN: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+    1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+];
+
+/// The digits of a number, read up to a position.
+#[derive(Default)]
+struct Digits {
+    at: usize,
+    /// Their value; wrong if there are more than 19 significant ones.
+    significand: u64,
+    /// How many there are after leading zeros.
+    significant: usize,
+}
+
+impl Digits {
+    /// Passes one or more digits, and returns how many.
+    #[inline]
+    fn pass(&mut self, bytes: &[u8]) -> Option<usize> {
+        let start = self.at;
+        while let Some(byte @ b'0'..=b'9') = bytes.get(self.at) {
+            let digit = u64::from(byte - b'0');
+            self.significand = self.significand.wrapping_mul(10).wrapping_add(digit);
+            self.significant += usize::from(self.significand != 0 || self.significant > 0);
+            self.at += 1;
+        }
+        let count = self.at - start;
+        (count > 0).then_some(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_as_serde_json_reads_them() {
+        for text in [
+            "0",
+            "-1",
+            "1.5",
+            "-0.0",
+            "0.000562937057111412345",
+            "-1.2345678901234567",
+            "1e2",
+            "1E-2",
+            "1.5e+3",
+            "9007199254740993.5",
+            "123456789012345678",
+            "-123456789012345678",
+            "18446744073709551615",
+            "-9223372036854775808",
+            "0.1234567890123456789012345678901234567890",
+            "5e-324",
+            "12345678901234567.25",
+        ] {
+            let wanted: Number = serde_json::from_str(text).unwrap();
+            assert_eq!(read(text, 0), Some((wanted, text.len())), "{text}");
+        }
+    }
+
+    #[test]
+    fn other_text_and_integers_beyond_64_bits_are_left_to_serde_json() {
+        for text in [
+            "",
+            "-",
+            "01",
+            "-01",
+            "1.",
+            ".5",
+            "1.e1",
+            "1e",
+            "1e+",
+            "+1",
+            "-0",
+            "18446744073709551616",
+            "-9223372036854775809",
+            "1e300",
+            "1e999",
+            "NaN",
+        ] {
+            assert_eq!(read(text, 0), None, "{text}");
+        }
+    }
+}
