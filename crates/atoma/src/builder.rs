@@ -1,10 +1,11 @@
 mod defaults;
 
 use self::defaults::{
-    Key, credentials, default_headers, default_timer, default_transport, stream_timeouts, variable,
+    Key, credentials, default_headers, default_timer, default_transport, log, stream_timeouts,
+    variable,
 };
 use crate::{
-    ApiKeyProvider, Client, Error, Inspect, Observer,
+    ApiKeyProvider, Client, Error, Inspect, LogLevel, Observer,
     allow_http::AllowHttp,
     core::{Core, Limits},
     error::error_response::{classify, is_final, parse_error_body},
@@ -40,6 +41,7 @@ pub struct ClientBuilder {
     rate_limit_pause: Option<RateLimitPause>,
     inspectors: Vec<Arc<dyn Inspect>>,
     observers: Vec<Arc<dyn Observer>>,
+    log: Option<LogLevel>,
     transport: Option<Arc<dyn Transport>>,
     timer: Option<Arc<dyn Timer>>,
     limits: Limits,
@@ -243,8 +245,17 @@ impl ClientBuilder {
         self
     }
 
-    /// Adds an inspector, which sees the exact text of each response before it is parsed. Default
-    /// none.
+    /// Sets how much the client writes about its calls to standard error; see [`Log`](crate::Log).
+    ///
+    /// Default: the environment decides in [`build`](Self::build), by `ATOMASDK_LOG` (`off`, `info` or
+    /// `debug`), or else by `ATOMASDK_DEBUG`, of which any value but `0` and `false` is `debug`.
+    #[must_use]
+    pub fn log(mut self, level: LogLevel) -> Self {
+        self.log = Some(level);
+        self
+    }
+
+    /// Adds an inspector, which sees the exact text of each response before it is parsed.
     #[must_use]
     pub fn inspect(mut self, inspector: impl Inspect) -> Self {
         self.inspectors.push(Arc::new(inspector));
@@ -286,7 +297,7 @@ impl ClientBuilder {
     ///
     /// [`Error::is_config`], with a text that says what to do: a missing or malformed API key, a
     /// malformed URL, `http://` to another machine, a malformed header or proxy, impossible
-    /// retries, no root certificates.
+    /// retries, no root certificates, another `ATOMASDK_LOG` than `off`, `info` and `debug`.
     pub fn build(mut self) -> Result<Client, Error> {
         let credentials = credentials(self.key.take())?;
         let url = self.server_url.as_deref().unwrap_or(DEFAULT_SERVER_URL);
@@ -323,6 +334,9 @@ impl ClientBuilder {
         #[cfg(feature = "confidential")]
         let lock_transport =
             transport.clone().config(RetryConfig::none()).budget(None).rate_limit_pause(None);
+        if let Some(log) = log(self.log, credentials.secret())? {
+            self.observers.insert(0, Arc::new(log));
+        }
         for observer in &self.observers {
             transport = transport.observer(TransportEvents(Arc::clone(observer)));
         }
@@ -366,6 +380,7 @@ impl Default for ClientBuilder {
             rate_limit_pause: None,
             inspectors: Vec::new(),
             observers: Vec::new(),
+            log: None,
             transport: None,
             timer: None,
             limits: Limits::default(),

@@ -1,5 +1,6 @@
 //! Makes the text of servers fit to be shown: short, on one line, without secrets.
 
+use http::Uri;
 use std::borrow::Cow;
 
 /// Returns at most 200 characters of `body` on one line, without control characters.
@@ -16,6 +17,20 @@ pub(crate) fn excerpt(body: &[u8]) -> String {
         line.push('…');
     }
     line
+}
+
+/// Returns a URL without user, password and the values of its query, any of which may be a secret.
+pub(crate) fn url_without_secrets(url: &Uri) -> String {
+    let scheme = url.scheme_str().map(|scheme| format!("{scheme}://")).unwrap_or_default();
+    let host = url.host().unwrap_or_default();
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let shown = |parameter: &str| match parameter.split_once('=') {
+        Some((name, _)) => format!("{name}=REDACTED"),
+        None => "REDACTED".to_owned(),
+    };
+    let query = url.query().map(|query| query.split('&').map(shown).collect::<Vec<_>>().join("&"));
+    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+    format!("{scheme}{host}{port}{}{query}", url.path())
 }
 
 /// Replaces each occurrence of `secret` in `text`, also where JSON escapes its characters.
@@ -86,6 +101,18 @@ mod tests {
         assert_eq!(excerpt("é".repeat(200).as_bytes()), "é".repeat(200));
         assert_eq!(excerpt("é".repeat(201).as_bytes()), "é".repeat(200) + "…");
         assert_eq!(excerpt(&[b'x'; 5000]), "x".repeat(200) + "…");
+    }
+
+    #[test]
+    fn a_url_keeps_neither_password_nor_values() {
+        for (url, shown) in [
+            ("http://localhost:8000/v1/models", "http://localhost:8000/v1/models"),
+            ("https://user:secret@a.test/v1", "https://a.test/v1"),
+            ("https://[::1]/x?key=secret&v=1", "https://[::1]/x?key=REDACTED&v=REDACTED"),
+            ("https://a.test/x?secret", "https://a.test/x?REDACTED"),
+        ] {
+            assert_eq!(url_without_secrets(&url.parse().unwrap()), shown);
+        }
     }
 
     #[test]

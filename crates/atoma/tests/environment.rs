@@ -12,6 +12,8 @@ fn outcome(variables: &[(&str, &str)]) -> String {
         .env_remove(KEY)
         .env_remove(URL)
         .env_remove("REQUEST_METHOD")
+        .env_remove("ATOMASDK_LOG")
+        .env_remove("ATOMASDK_DEBUG")
         .envs(variables.iter().copied())
         .output()
         .unwrap();
@@ -76,4 +78,12 @@ fn proxies_of_the_environment() {
     let malformed = outcome(&[(KEY, "sk-test"), ("HTTPS_PROXY", "http://user:canary@:::")]);
     assert!(malformed.starts_with("true, ") && malformed.contains("HTTPS_PROXY"), "{malformed}");
     assert!(!malformed.contains("canary"), "{malformed}");
+}
+
+#[test]
+fn the_log_level_is_read_when_the_client_is_built() {
+    let local = [(KEY, "sk-test"), (URL, "http://localhost:8000")];
+    let with = |level| outcome(&[local[0], local[1], ("ATOMASDK_LOG", level)]);
+    assert_eq!(with("debug"), "http://localhost:8000");
+    assert_eq!(with("sk-canary"), "true, ATOMASDK_LOG must be off, info or debug");
 }

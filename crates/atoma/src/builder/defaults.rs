@@ -1,7 +1,7 @@
 //! The parts of a client that the builder makes where none are given.
 
 use crate::{
-    ApiKey, ApiKeyProvider, Error,
+    ApiKey, ApiKeyProvider, Error, Log, LogLevel,
     api_key::Credentials,
     headers::{parse_default_header, parse_header, set},
     server_url::ServerUrl,
@@ -54,6 +54,15 @@ pub(super) fn credentials(key: Option<Key>) -> Result<Credentials, Error> {
 /// Long enough for a model that thinks for minutes.
 pub(super) fn stream_timeouts() -> Timeouts {
     Timeouts::default().head(Duration::from_secs(300)).idle(Duration::from_secs(120)).total(None)
+}
+
+/// Makes the log of a client, at the level of the environment unless one is set.
+pub(super) fn log(level: Option<LogLevel>, key: Option<&ApiKey>) -> Result<Option<Log>, Error> {
+    let level = match level {
+        Some(level) => level,
+        None => LogLevel::from_env(|name| std::env::var_os(name))?,
+    };
+    Ok((level != LogLevel::Off).then(|| Log::new(level).redact(key)))
 }
 
 pub(super) fn variable(name: &str) -> Result<Option<String>, Error> {
