@@ -12,7 +12,7 @@ pub(crate) struct Path {
 
 /// Returns the paths that start with `crate`, `super` or `self`, and those of `pub use`.
 pub(crate) fn paths(source: &str) -> Vec<Path> {
-    let text = without_tests(&without_comments_and_strings(source));
+    let text = code(source);
     let mut paths = Vec::new();
     let mut rest = text.as_str();
     while let Some(start) = next_path(rest) {
@@ -35,6 +35,11 @@ pub(crate) fn paths(source: &str) -> Vec<Path> {
         }
     }
     paths
+}
+
+/// Returns the code of a source: without its comments, its tests and the text of its strings.
+pub(crate) fn code(source: &str) -> String {
+    without_tests(&without_comments_and_strings(source))
 }
 
 /// The start of the next path: after `use`, or at one of the words for the own crate.
