@@ -1,4 +1,10 @@
 //! Guide pages. They hold no code.
 
+#[doc = include_str!("cookbook.md")]
+pub mod cookbook {}
+#[doc = include_str!("migrating.md")]
+pub mod migrating {}
+#[doc = include_str!("testing.md")]
+pub mod testing {}
 #[doc = include_str!("trust.md")]
 pub mod trust {}
