@@ -19,19 +19,25 @@ pub(super) struct KeepAlive {
 impl KeepAlive {
     /// Adds one line of the header. Unknown and unreadable parameters are ignored, and the smaller
     /// of two values counts.
+    ///
+    /// Servers separate the parameters with commas, semicolons or spaces, quote the values and add
+    /// units and fractions to them. So each `=` or `:` is taken with the word before it and the
+    /// digits after it.
     pub(super) fn read(&mut self, line: &HeaderValue) {
-        let parameters = line.to_str().unwrap_or_default().split([',', ';']);
-        for (name, value) in parameters.filter_map(|parameter| parameter.split_once('=')) {
-            let (name, value) = (name.trim(), value.trim().trim_matches('"'));
+        let text = String::from_utf8_lossy(line.as_bytes());
+        for (at, sign) in text.match_indices(['=', ':']) {
+            let is_separator = |c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_';
+            let name = text[..at].trim_end().rsplit(is_separator).next().unwrap_or_default();
+            let value = text[at + sign.len()..].trim_start().trim_start_matches(['"', '\'']);
+            let end = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
+            // A number too large to be read sets no limit.
+            let Ok(number) = value[..end].parse::<u64>() else { continue };
             if name.eq_ignore_ascii_case("timeout") {
-                if let Ok(seconds) = value.parse() {
-                    let timeout = Duration::from_secs(seconds);
-                    self.timeout = Some(self.timeout.map_or(timeout, |known| known.min(timeout)));
-                }
+                let timeout = Duration::from_secs(number);
+                self.timeout = Some(self.timeout.map_or(timeout, |known| known.min(timeout)));
             } else if name.eq_ignore_ascii_case("max") {
-                if let Ok(requests) = value.parse() {
-                    self.max = Some(self.max.map_or(requests, |known| known.min(requests)));
-                }
+                let max = u32::try_from(number).unwrap_or(u32::MAX);
+                self.max = Some(self.max.map_or(max, |known| known.min(max)));
             }
         }
     }
@@ -87,7 +93,7 @@ mod tests {
     fn read(lines: &[&str]) -> (Option<u64>, Option<u32>) {
         let mut announced = KeepAlive::default();
         for line in lines {
-            announced.read(&HeaderValue::from_str(line).unwrap());
+            announced.read(&HeaderValue::from_bytes(line.as_bytes()).unwrap());
         }
         (announced.timeout.map(|timeout| timeout.as_secs()), announced.max)
     }
@@ -102,6 +108,25 @@ mod tests {
             (&["max=3", "timeout=7"], Some(7), Some(3)),
             (&["timeout=9", "timeout=7"], Some(7), None),
             (&["timeout=5; max=2"], Some(5), Some(2)),
+            (&["timeout=5 max=100"], Some(5), Some(100)),
+            (&["timeout=5\tmax=100"], Some(5), Some(100)),
+            (&["timeout=5,,max=100,"], Some(5), Some(100)),
+            (&["max=100,timeout=5"], Some(5), Some(100)),
+            (&["timeout='5'"], Some(5), None),
+            (&["timeout=\"5\", max=\"7\""], Some(5), Some(7)),
+            (&["\"timeout=5\""], Some(5), None),
+            (&["timeout = \" 5\""], None, None),
+            (&["timeout: 5, max: 100"], Some(5), Some(100)),
+            (&["timeout=5s"], Some(5), None),
+            (&["timeout=5.9"], Some(5), None),
+            (&["timeout=05"], Some(5), None),
+            (&["timeout=0"], Some(0), None),
+            (&["max=0"], None, Some(0)),
+            (&["timeout=5, max=99999999999"], Some(5), Some(u32::MAX)),
+            (&["timeout=5, caf\u{e9}=1"], Some(5), None),
+            (&["idle-timeout=5, x_max=1"], None, None),
+            (&["5"], None, None),
+            (&["=5"], None, None),
             (&["timeout=-1, max=x"], None, None),
             (&["timeout", "", "other=1"], None, None),
             (&["timeout=99999999999999999999"], None, None),
