@@ -93,7 +93,11 @@ const CODINGS: [&[u8]; 12] = [
     b"aes128gcm",
 ];
 
+/// Parameters and quotes, which a coding cannot have, do not make it another one.
 fn is_registered_coding(coding: &[u8]) -> bool {
+    let coding = coding.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
+    let coding = coding.strip_prefix(b"\"").unwrap_or(coding);
+    let coding = coding.strip_suffix(b"\"").unwrap_or(coding);
     CODINGS.iter().any(|registered| coding.eq_ignore_ascii_case(registered))
 }
 
@@ -140,6 +144,23 @@ mod tests {
             ("content of two names", 200, &[("content-encoding", "identity, none")], None),
             ("content unknown", 200, &[("content-encoding", "x-nothing")], None),
             ("aws-chunked, gzip", 200, &[("content-encoding", "aws-chunked,gzip")], Some(Encoding)),
+            (
+                "content gzip with a parameter",
+                200,
+                &[("content-encoding", "gzip;q=1")],
+                Some(Encoding),
+            ),
+            ("content gzip in quotes", 200, &[("content-encoding", "\"gzip\"")], Some(Encoding)),
+            (
+                "content none, then gzip",
+                200,
+                &[("content-encoding", "none,, GZip ,")],
+                Some(Encoding),
+            ),
+            ("content of commas", 200, &[("content-encoding", " , ,")], None),
+            ("content null", 200, &[("content-encoding", "null")], None),
+            ("content a charset", 200, &[("content-encoding", "charset=utf-8")], None),
+            ("content beginning like gzip", 200, &[("content-encoding", "gzipped")], None),
             ("content X-GZIP", 200, &[("content-encoding", "X-GZIP")], Some(Encoding)),
             ("content deflate", 200, &[("content-encoding", "deflate")], Some(Encoding)),
             ("content compress", 200, &[("content-encoding", "compress")], Some(Encoding)),
