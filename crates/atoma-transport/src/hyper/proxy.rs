@@ -59,8 +59,8 @@ impl Proxy {
     /// have none, and `NO_PROXY` lists the servers that are reached directly, as in
     /// [`no_proxy`](Self::no_proxy). Each is also read in lower case if the upper case one is missing
     /// or empty. `localhost` and loopback addresses are always reached directly. Where
-    /// `REQUEST_METHOD` is set (a CGI script, whose `HTTP_PROXY` is a header of the request that it
-    /// serves) there are no proxies.
+    /// `REQUEST_METHOD` is set, `HTTP_PROXY` is ignored, as it is a header of the request that a CGI
+    /// script serves.
     ///
     /// A variable that cannot be understood is an error of the requests that it would decide about,
     /// and of no others.
@@ -142,13 +142,16 @@ impl fmt::Debug for Proxy {
 
 impl Urls {
     fn from_variables(read: impl Fn(&str) -> Option<OsString>) -> Self {
-        if read("REQUEST_METHOD").is_some() {
-            return Self::default();
-        }
+        // The names of a script's variables have one case on Windows.
+        let is_set_by_client = |name| match read("REQUEST_METHOD") {
+            Some(_) => name == "HTTP_PROXY" || (cfg!(windows) && name == "http_proxy"),
+            None => false,
+        };
         // An empty variable counts as none, so that its twin in the other case is read.
         let first = |names: [&'static str; 2]| {
-            let settings = names.into_iter().filter_map(|name| Some((name, read(name)?)));
-            settings.into_iter().find(|(_, value)| !value.is_empty())
+            let names = names.into_iter().filter(|name| !is_set_by_client(*name));
+            let mut settings = names.filter_map(|name| Some((name, read(name)?)));
+            settings.find(|(_, value)| value.to_str().is_none_or(|text| !text.trim().is_empty()))
         };
         Self {
             all: first(["ALL_PROXY", "all_proxy"]),

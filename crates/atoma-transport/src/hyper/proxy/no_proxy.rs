@@ -81,12 +81,15 @@ impl Entry {
     /// without; IPv6 in brackets if there is a port.
     fn read(text: &str) -> Option<Self> {
         if let Some(bracketed) = text.strip_prefix('[') {
-            let (address, rest) = bracketed.split_once(']')?;
-            let hosts = Hosts::network(address).filter(|_| address.contains(':'))?;
-            return match rest {
-                "" => Some(Self { hosts, port: None }),
-                rest => Some(Self { hosts, port: Some(parse_port(rest.strip_prefix(':')?)?) }),
+            let (address, rest) =
+                bracketed.split_once(']').filter(|(text, _)| text.contains(':'))?;
+            let (bits, port) = match rest.rsplit_once(':') {
+                Some((bits, port)) => (bits, Some(parse_port(port)?)),
+                None => (rest, None),
             };
+            let is_mask = bits.is_empty() || (bits.starts_with('/') && !address.contains('/'));
+            let hosts = is_mask.then(|| Hosts::network(&format!("{address}{bits}")))??;
+            return Some(Self { hosts, port });
         }
         if text.matches(':').count() > 1 {
             return Some(Self { hosts: Hosts::network(text)?, port: None });
@@ -111,7 +114,8 @@ impl Hosts {
         Self::network(text).or_else(|| Self::octets(text)).or_else(|| Self::name(text))
     }
 
-    /// `10.0.0.1`, `10.0.0.0/8`, `2001:db8::/32`.
+    /// `10.0.0.1`, `10.0.0.0/8`, `2001:db8::/32`. The zone of `fe80::1%eth0` is left out, since a
+    /// URL has none.
     fn network(text: &str) -> Option<Self> {
         let (address, bits) = match text.split_once('/') {
             Some((address, bits)) => {
@@ -119,6 +123,10 @@ impl Hosts {
                 (address, Some(bits.parse().ok().filter(|_| is_number)?))
             }
             None => (text, None),
+        };
+        let address = match address.split_once('%') {
+            Some((address, zone)) if address.contains(':') && !zone.is_empty() => address,
+            _ => address,
         };
         let address: IpAddr = address.parse().ok()?;
         let most = if address.is_ipv4() { 32 } else { 128 };
@@ -237,6 +245,23 @@ mod tests {
             ("[2001:db8::1]:443", "2001:db8::1", 80, No),
             ("2001:DB8:0::1", "2001:db8::1", 80, Yes),
             ("::1", "::1", 80, Yes),
+            ("fe80::1%eth0", "fe80::1", 80, Yes),
+            ("[fe80::1%25eth0]:443", "fe80::1", 443, Yes),
+            ("fe80::%eth0/10", "fe80::1", 80, Yes),
+            ("[2001:db8::]/32", "2001:db8::1", 80, Yes),
+            ("[2001:db8::]/32", "2001:db9::1", 80, No),
+            ("[2001:db8::/32]", "2001:db8::1", 80, Yes),
+            ("[2001:db8::]/32:443", "2001:db8::1", 80, No),
+            ("10.0.0.0/8:443", "10.1.2.3", 443, Yes),
+            ("10.0.0.0/8:443", "10.1.2.3", 80, No),
+            ("10.0.0.0/8", "::ffff:10.1.2.3", 443, Yes),
+            ("::/0", "2001:db8::1", 443, Yes),
+            ("::/0", "10.1.2.3", 443, No),
+            ("..a.test", "a.test", 443, Unclear),
+            ("[2001:db8::/32]/32", "2001:db8::1", 80, Unclear),
+            ("[a.test]:80", "a.test", 80, Unclear),
+            ("10.0.0.1%eth0", "10.0.0.1", 80, Unclear),
+            ("fe80::1%", "fe80::1", 80, Unclear),
             ("10.0.0.1", "::ffff:10.0.0.1", 80, Yes),
             ("*", "a.test", 443, Yes),
             ("*", "10.1.2.3", 443, Yes),

@@ -34,6 +34,7 @@ impl ProxyServer {
     /// Reads `text`; the error names `name`, a variable or an option, and never the text.
     pub(super) fn read(name: &str, text: &str) -> Result<Self, ConfigError> {
         let wrong = |problem| ConfigError::proxy(name, problem);
+        let text = text.trim();
         let is_odd = |c: char| c.is_whitespace() || c.is_control();
         if text.contains(is_odd) {
             return Err(wrong("is not a URL: it contains spaces or control characters"));

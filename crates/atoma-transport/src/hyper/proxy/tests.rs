@@ -60,6 +60,28 @@ fn the_environment_names_the_way() {
         ),
         (&[("HTTPS_PROXY", "")], "https://a.test", "Direct"),
         (&[("HTTP_PROXY", "p:1"), ("REQUEST_METHOD", "GET")], "http://a.test", "Direct"),
+        (
+            &[("HTTP_PROXY", "q:1"), ("http_proxy", "p:1"), ("REQUEST_METHOD", "GET")],
+            "http://a.test",
+            if cfg!(windows) { "Direct" } else { r#"Forward(ProxyServer("p:1"))"# },
+        ),
+        (
+            &[("HTTP_PROXY", "q:1"), ("HTTPS_PROXY", "p:1"), ("REQUEST_METHOD", "GET")],
+            "https://a.test",
+            r#"Tunnel { server: ProxyServer("p:1"), user_agent: None }"#,
+        ),
+        (
+            &[("HTTP_PROXY", "q:1"), ("ALL_PROXY", "p:1"), ("REQUEST_METHOD", "GET")],
+            "http://a.test",
+            r#"Forward(ProxyServer("p:1"))"#,
+        ),
+        (&[("HTTP_PROXY", " p:1\n")], "http://a.test", r#"Forward(ProxyServer("p:1"))"#),
+        (&[("HTTP_PROXY", " \n")], "http://a.test", "Direct"),
+        (
+            &[("HTTP_PROXY", "  "), ("http_proxy", "p:1")],
+            "http://a.test",
+            r#"Forward(ProxyServer("p:1"))"#,
+        ),
         (&[("HTTP_PROXY", "p:1")], "http://localhost:8080", "Direct"),
         (&[("HTTP_PROXY", "p:1")], "http://LocalHost.", "Direct"),
         (&[("HTTP_PROXY", "p:1")], "http://127.1.2.3", "Direct"),
