@@ -1,6 +1,6 @@
 use crate::{
     Attempt, Body, Deadline, Delivery, Phase, Request, Response, ResponseFuture, Sleep, Timeouts,
-    Timer, Transport, TransportError, body::PolledFrame, timeouts::earlier,
+    Timer, Transport, TransportError, body::PolledFrame, timeouts::earlier, timer::check_slept,
 };
 use bytes::Bytes;
 use http_body::SizeHint;
@@ -112,6 +112,7 @@ impl Future for TimedExchange {
         let Some(end) = earlier(limits.head, limits.deadline) else { return Poll::Pending };
         let sleep = this.sleep.get_or_insert_with(|| limits.timer.sleep_until(end));
         ready!(sleep.as_mut().poll(cx));
+        check_slept(&*limits.timer, end, Delivery::Unknown)?;
         let (phase, limit) = if limits.deadline == Some(end) {
             (Phase::Total, limits.total_limit)
         } else {
@@ -209,6 +210,10 @@ impl http_body::Body for TimedBody {
             let arm = || (end, this.timer.sleep_until(end));
             let (armed_for, sleep) = this.sleep.get_or_insert_with(arm);
             ready!(sleep.as_mut().poll(cx));
+            if let Err(error) = check_slept(&*this.timer, *armed_for, Delivery::Unknown) {
+                (this.body, this.sleep) = (None, None);
+                return Poll::Ready(Some(Err(error)));
+            }
             if *armed_for >= end {
                 break;
             }

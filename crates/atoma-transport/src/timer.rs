@@ -1,4 +1,10 @@
-use std::{fmt, future::Future, pin::Pin, time::Instant};
+use crate::{Delivery, ErrorKind, TransportError};
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    time::{Duration, Instant},
+};
 #[cfg(feature = "tokio")]
 use std::{future::poll_fn, panic::catch_unwind, pin::pin, task::Poll};
 
@@ -70,6 +76,34 @@ impl Timer for TokioTimer {
     fn sleep_until(&self, deadline: Instant) -> Sleep {
         Box::pin(async move { while sleep_here(deadline).await == Slept::InAnotherRuntime {} })
     }
+}
+
+/// A sleep may end this much too early: timers have a precision.
+const PRECISION: Duration = Duration::from_millis(10);
+
+/// Fails if a sleep until `end` that has ended cannot have waited for it: the clock says otherwise.
+///
+/// That is [`TokioTimer`] in a runtime without a time driver, or outside of every runtime.
+pub(crate) fn check_slept(
+    timer: &dyn Timer,
+    end: Instant,
+    delivery: Delivery,
+) -> Result<(), TransportError> {
+    if end.saturating_duration_since(timer.now()) <= PRECISION {
+        return Ok(());
+    }
+    Err(TransportError::new(ErrorKind::Other, delivery)
+        .with_detail(
+            "the timer cannot wait: the Tokio runtime has no time driver; build it with enable_time \
+             or enable_all",
+        )
+        .permanent())
+}
+
+/// Waits until `end`, or fails if the timer cannot.
+pub(crate) async fn sleep_until(timer: &dyn Timer, end: Instant) -> Result<(), TransportError> {
+    timer.sleep_until(end).await;
+    check_slept(timer, end, Delivery::NotSent)
 }
 
 #[cfg(feature = "tokio")]

@@ -199,8 +199,10 @@ impl<M: StreamModel> BodyReader<M> {
             Poll::Pending => {
                 self.stats.wait(&self.idle);
                 let limit = self.idle_limit();
-                ready!(self.idle.poll_expired(cx, limit));
-                Poll::Ready(self.time_out())
+                Poll::Ready(match ready!(self.idle.poll_expired(cx, limit)) {
+                    Ok(()) => self.time_out(),
+                    Err(error) => self.interrupt(error),
+                })
             }
         }
     }

@@ -1,4 +1,4 @@
-use atoma_transport::{Sleep, Timer};
+use atoma_transport::{Delivery, ErrorKind, Sleep, Timer, TransportError};
 use std::{
     fmt,
     sync::Arc,
@@ -17,6 +17,9 @@ pub(crate) struct IdleTimeout {
     was_reset: bool,
     sleep: Option<PendingSleep>,
 }
+
+/// A sleep may end this much too early: timers have a precision.
+const PRECISION: Duration = Duration::from_millis(10);
 
 struct PendingSleep {
     until: Instant,
@@ -52,16 +55,16 @@ impl IdleTimeout {
         limit.is_some_and(|limit| now.saturating_duration_since(self.since) >= limit)
     }
 
-    /// Is ready when there was no activity for `limit`.
+    /// Is ready when there was no activity for `limit`, or if the timer cannot wait for that.
     pub(crate) fn poll_expired(
         &mut self,
         cx: &mut Context<'_>,
         limit: Option<Duration>,
-    ) -> Poll<()> {
+    ) -> Poll<Result<(), TransportError>> {
         loop {
             let now = self.timer.now();
             if self.has_expired_at(now, limit) {
-                return Poll::Ready(());
+                return Poll::Ready(Ok(()));
             }
             let Some(deadline) = limit.and_then(|limit| self.since.checked_add(limit)) else {
                 return Poll::Pending;
@@ -81,9 +84,22 @@ impl IdleTimeout {
             }
             pending.waker = Some(cx.waker().clone());
             ready!(pending.sleep.as_mut().poll(cx));
+            if pending.until.saturating_duration_since(self.timer.now()) > PRECISION {
+                return Poll::Ready(Err(cannot_wait()));
+            }
             self.sleep = None;
         }
     }
+}
+
+#[cold]
+fn cannot_wait() -> TransportError {
+    TransportError::new(ErrorKind::Other, Delivery::Unknown)
+        .with_detail(
+            "the timer cannot wait: the Tokio runtime has no time driver; build it with enable_time \
+             or enable_all",
+        )
+        .permanent()
 }
 
 impl fmt::Debug for IdleTimeout {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Body, Delivery, ErrorKind, Phase, PlainHttp, Request, Response, ResponseFuture, Timeouts,
-    Timer, TransportError,
+    Timer, TransportError, timer::check_slept,
 };
 use bytes::Bytes;
 use http::{StatusCode, header, uri::Scheme};
@@ -63,9 +63,6 @@ pub(super) enum Multiplexed {
     /// The server speaks HTTP/1.1, over this connection if one is open already.
     Http1(Option<Box<Connection>>),
 }
-
-const NO_TIME_DRIVER: &str =
-    "the Tokio runtime has no time driver: build it with enable_time or enable_all";
 
 impl HyperCore {
     /// Sends `request`. A block instead of an `async fn`, which would hold its arguments twice.
@@ -183,9 +180,8 @@ impl HyperCore {
             if !is_late {
                 return Poll::Pending;
             }
-            if deadline.is_some_and(|deadline| self.timer.now() < deadline) {
-                // `TokioTimer` cannot wait in this runtime.
-                return Poll::Ready(Err(classify::no_driver(NO_TIME_DRIVER)));
+            if let Some(deadline) = deadline {
+                check_slept(&*self.timer, deadline, Delivery::NotSent)?;
             }
             let late = TransportError::timeout(Phase::Connect, Delivery::NotSent);
             Poll::Ready(Err(late.with_limit(timeout)))

@@ -12,6 +12,7 @@ use crate::{
     Attempt, Attempts, Body, CallOutcome, Deadline, Delivery, FailedAttempt, Phase, Request,
     RequestSource, Response, ResponseFuture, Sleep, Timeouts, Timer, Transport, TransportError,
     timeouts::{WholeTotal, earlier},
+    timer::{check_slept, sleep_until},
 };
 use http::{StatusCode, Uri};
 use std::{
@@ -84,7 +85,9 @@ impl<T: Transport> Call<T> {
             loop {
                 // Another caller may have extended the pause in the meantime.
                 while let Some(end) = self.pause_ends() {
-                    self.settings.timer.sleep_until(end).await;
+                    if let Err(error) = sleep_until(&*self.settings.timer, end).await {
+                        return self.finish(Err(error));
+                    }
                     began = self.settings.timer.now();
                 }
                 self.attempts.count += 1;
@@ -156,6 +159,7 @@ impl<T: Transport> Call<T> {
             let Some(end) = earlier(head, self.ends()) else { return Poll::Pending };
             let sleep = sleep.get_or_insert_with(|| self.settings.timer.sleep_until(end));
             ready!(sleep.as_mut().poll(cx));
+            check_slept(&*self.settings.timer, end, Delivery::NotSent)?;
             let error = if self.ends() == Some(end) {
                 let total = self.timeouts.and_then(|timeouts| timeouts.total);
                 TransportError::timeout(Phase::Total, Delivery::NotSent)
@@ -232,7 +236,9 @@ impl<T: Transport> Call<T> {
         // The old exchange ends before the wait.
         drop(outcome);
         self.announce(wait);
-        self.settings.timer.sleep_until(until).await;
+        if let Err(error) = sleep_until(&*self.settings.timer, until).await {
+            return Some(self.finish(Err(error)));
+        }
         if let Some(withdrawal) = withdrawal {
             withdrawal.spend();
         }
@@ -286,7 +292,7 @@ impl<T: Transport> Call<T> {
 
     fn error_body_timeout(&self) -> Sleep {
         let now = self.settings.timer.now();
-        let end = now.checked_add(ERROR_BODY_TIMEOUT).unwrap_or(now);
+        let end = now.checked_add(error_body::TIMEOUT).unwrap_or(now);
         self.settings.timer.sleep_until(self.ends().map_or(end, |deadline| deadline.min(end)))
     }
 
@@ -339,8 +345,7 @@ impl<T: Transport> Call<T> {
         let now = self.settings.timer.now();
         self.attempts.elapsed = now.saturating_duration_since(self.began);
         let elapsed = now.saturating_duration_since(began);
-        let failed = FailedAttempt::new(outcome, elapsed, wait);
-        self.attempts.failed.push(failed);
+        self.attempts.failed.push(FailedAttempt::new(outcome, elapsed, wait));
     }
 
     fn announce(&self, wait: Duration) {
@@ -393,5 +398,3 @@ impl<T: Transport> Call<T> {
         response.extensions_mut().insert(mem::take(&mut self.attempts));
     }
 }
-
-const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(5);

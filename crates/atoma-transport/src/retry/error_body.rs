@@ -5,10 +5,14 @@ use std::{
     future::poll_fn,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 /// The most that is read of an error body.
 pub(super) const MAX_BYTES: usize = 64 * 1024;
+
+/// The most time that reading an error body takes.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Reads an error body until its end, [`MAX_BYTES`], an error, or `timeout`, and returns the bytes so
 /// far. Errors and the timeout are ignored: the status matters more than the explanation.
