@@ -52,7 +52,7 @@ async fn reset_after(answer: String) {
 }
 
 #[tokio::test]
-async fn row_064_good_chunks() {
+async fn row_064_well_formed_chunks() {
     let events = events(GOOD);
     let one = chunk(&events);
     let by_event = events.split_inclusive("\n\n").map(chunk).collect();
@@ -117,7 +117,7 @@ async fn row_068_malformed_chunks() {
 }
 
 #[tokio::test]
-async fn row_069_a_chunk_of_all_bytes_there_could_be() {
+async fn row_069_a_chunk_of_the_largest_size() {
     let huge = |body: &str| format!("ffffffffffffffff\r\n{body}");
     breaks_off(ErrorKind::BodyInterrupted, CUT, &[("then closed", huge(": nothing more\n"))]).await;
 
@@ -200,7 +200,7 @@ async fn row_075_reset_without_any_length() {
 }
 
 #[tokio::test]
-async fn row_076_a_body_where_none_may_be() {
+async fn row_076_a_body_where_none_is_allowed() {
     for status in ["204 No Content", "304 Not Modified"] {
         for answer in [whole("poison"), streamed("poison")] {
             let answer = answer.replacen("200 OK", status, 1);
@@ -233,7 +233,7 @@ async fn row_077_reset_content_with_a_body() {
 }
 
 #[tokio::test]
-async fn row_078_nothing_in_it() {
+async fn row_078_an_empty_body() {
     let label = ["content-type: text/event-stream"];
     for empty in [response("200 OK", &label, ""), [CHUNKED, LAST_CHUNK].concat(), STREAM.into()] {
         let lab = serve([Script::on_request().write(empty)]).start().await;

@@ -49,7 +49,7 @@ async fn row_001_the_port_is_closed() {
 }
 
 #[tokio::test]
-async fn row_002_the_network_swallows_the_attempt() {
+async fn row_002_the_network_drops_the_attempt() {
     let names = Names::new([(); 3].map(|()| Found::at(ELSEWHERE)));
     let lab = serve([]).named(&names).manual_clock().start().await;
     let hole = black_hole(&lab).await;
@@ -83,7 +83,7 @@ async fn row_003_the_name_does_not_exist() {
 }
 
 #[tokio::test]
-async fn row_004_the_name_server_is_out_of_order() {
+async fn row_004_the_name_server_does_not_work() {
     let out_of_order = || Found::fails("Temporary failure in name resolution");
     let names = Names::new([(); 4].map(|()| out_of_order()));
     let lab = serve([]).named(&names).start().await;
@@ -145,7 +145,7 @@ impl StandingClock {
 }
 
 #[tokio::test]
-async fn row_007_the_ipv6_address_is_dead() {
+async fn row_007_the_ipv6_address_does_not_respond() {
     let addresses = vec![Ipv6Addr::LOCALHOST.into(), [127, 0, 0, 1].into()];
     let lab = serve([]).named(&Names::new([Found::At(addresses)])).start().await;
     let Some(hole) = dead_end::black_hole(Ipv6Addr::LOCALHOST, lab.server.address.port()).await
@@ -160,7 +160,7 @@ async fn row_007_the_ipv6_address_is_dead() {
 }
 
 #[tokio::test]
-async fn row_008_the_first_of_five_addresses_is_dead() {
+async fn row_008_the_first_of_five_addresses_does_not_respond() {
     let mut addresses = vec![[127, 0, 0, 1].into(); 5];
     addresses[0] = ELSEWHERE.into();
     let lab = serve([]).named(&Names::new([Found::At(addresses)])).start().await;

@@ -74,7 +74,7 @@ async fn row_080_a_byte_now_and_then() {
 }
 
 #[tokio::test]
-async fn row_080_a_byte_of_a_whole_answer_now_and_then() {
+async fn row_080_a_byte_of_a_unary_response_now_and_then() {
     let gate = Gate::new();
     let answer = whole(GOOD);
     let (begin, rest) = answer.split_at(answer.len() - 20);
@@ -139,10 +139,10 @@ fn row_082_a_line_of_1_gb() {
 }
 
 #[test]
-fn row_083_over_the_limit_of_a_whole_answer() {
+fn row_083_a_response_over_the_limit() {
     memory::stays_within(
         128 * MIB,
-        "content::row_083_over_the_limit_of_a_whole_answer",
+        "content::row_083_a_response_over_the_limit",
         || async {
             let lying = "HTTP/1.1 200 OK\r\ncontent-length: 1099511627776\r\n\r\n{\"id\":\"";
             let unbounded = "HTTP/1.1 200 OK\r\n\r\n{\"id\":\"";
@@ -189,7 +189,7 @@ async fn row_084_bytes_that_are_not_utf_8() {
 }
 
 #[tokio::test]
-async fn row_084_a_whole_answer_that_is_not_utf_8() {
+async fn row_084_a_unary_response_that_is_not_utf_8() {
     for bytes in [&b"a\xff"[..], b"\xe2\x82", b"\xed\xa0\x80"] {
         let json = completion("TEXT").into_bytes();
         let at = json.windows(4).position(|four| four == b"TEXT").unwrap();
@@ -203,7 +203,7 @@ async fn row_084_a_whole_answer_that_is_not_utf_8() {
 }
 
 #[tokio::test]
-async fn row_085_compressed_though_nobody_asked() {
+async fn row_085_compressed_without_being_asked() {
     let gzip = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03";
     let bomb = [&gzip[..], &[0xed, 0xc1, 0x01, 0x0d, 0x00], &[0; 10_000]].concat();
     for (coding, body) in [
@@ -293,7 +293,7 @@ async fn row_087_an_error_inside_a_stream() {
 }
 
 #[tokio::test]
-async fn row_087_an_error_in_place_of_a_whole_answer() {
+async fn row_087_an_error_in_place_of_a_unary_response() {
     for body in [
         "{\"error\":{\"code\":503,\"message\":\"overloaded\"}}",
         "{\"error\":{\"code\":503,\"message\":\"overloaded\"},\"choices\":[]}",
@@ -308,7 +308,7 @@ async fn row_087_an_error_in_place_of_a_whole_answer() {
 }
 
 #[tokio::test]
-async fn row_088_bytes_behind_done() {
+async fn row_088_bytes_after_done() {
     let more = ["data: more\n\n".to_owned(), "x".repeat(60_000), event("never read")];
     for more in more {
         let answer = [CHUNKED, &chunk(&events(GOOD)), &chunk(&more), LAST_CHUNK].concat();
@@ -329,7 +329,7 @@ async fn row_088_bytes_behind_done() {
 }
 
 #[tokio::test]
-async fn row_088_a_body_that_never_ends_behind_done() {
+async fn row_088_a_body_that_never_ends_after_done() {
     let answer = [CHUNKED, &chunk(&events(GOOD))].concat();
     let lab =
         serve([Script::on_request().write(answer).until_closed()]).manual_clock().start().await;
@@ -339,7 +339,7 @@ async fn row_088_a_body_that_never_ends_behind_done() {
 }
 
 #[tokio::test]
-async fn row_089_ten_minutes_of_events_from_a_server_that_reads_no_more() {
+async fn row_089_ten_minutes_of_events_from_a_server_that_stopped_reading() {
     let gate = Gate::new();
     let said = ["a", "b", "c", "d", "e", "f"];
     let script = Script::on_request().write(STREAM);

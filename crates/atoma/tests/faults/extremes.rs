@@ -23,7 +23,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 const MIB: u64 = 1 << 20;
 
 #[tokio::test]
-async fn row_117_200_streams_at_once() {
+async fn row_117_200_concurrent_streams() {
     const STREAMS: usize = 200;
     let gate = Gate::new();
     // Each script answers with the word that its own request asks for, when all are there.
@@ -75,7 +75,7 @@ fn row_117_2000_calls_one_after_another() {
 
 /// In memory, since it takes as many sockets as there are calls.
 #[test]
-fn row_117_a_thousand_refusals_at_once() {
+fn row_117_a_thousand_concurrent_errors() {
     let timer = ManualTimer::new();
     let busy = || Exchange::respond(503).head_after(Duration::from_secs(1)).body("busy");
     let server = ScriptedTransport::new((0..2_000).map(|_| busy())).timer(timer.clone());
@@ -104,7 +104,7 @@ fn row_117_a_thousand_refusals_at_once() {
 }
 
 #[tokio::test]
-async fn row_117_refusals_of_a_socket() {
+async fn row_117_error_responses_over_sockets() {
     let refusal = || response("503 Service Unavailable", &["connection: close"], "");
     let scripts = (0..320).map(|_| Script::on_request().write(refusal()));
     let lab = serve(scripts).start().await;
@@ -120,7 +120,7 @@ async fn row_117_refusals_of_a_socket() {
 /// A date is measured against the date of its own answer, however wrong the clock of this machine
 /// is; everything else goes by a [`Timer`], which knows nothing of the time of day.
 #[test]
-fn row_118_the_time_of_day_is_not_asked() {
+fn row_118_the_wall_clock_is_not_read() {
     let mut headers = http::HeaderMap::new();
     headers.insert("date", "Sun, 06 Nov 1994 08:49:00 GMT".parse().unwrap());
     headers.insert("retry-after", "Sun, 06 Nov 1994 08:49:20 GMT".parse().unwrap());
@@ -170,7 +170,7 @@ async fn row_118_a_deadline_in_the_past() {
 }
 
 #[tokio::test]
-async fn row_118_time_outs_without_end() {
+async fn row_118_infinite_timeouts() {
     let longest = Duration::MAX;
     let timeouts = Timeouts::default().connect(longest).head(longest).idle(longest).total(longest);
     let backoff = BackoffStrategy::default()

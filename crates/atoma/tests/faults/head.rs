@@ -70,7 +70,7 @@ async fn late_in_spite_of(pieces: impl IntoIterator<Item = &str>, pause: Duratio
 }
 
 #[tokio::test]
-async fn row_039_never_answers() {
+async fn row_039_never_responds() {
     let silent = Script::on_request().until_closed();
     let lab = serve([silent.clone()]).manual_clock().start().await;
     let outcome = lab.expires_after(PATIENCE, lab.stream()).await;
@@ -130,7 +130,7 @@ async fn row_041_half_a_head_and_then_closed() {
 }
 
 #[tokio::test]
-async fn row_042_no_http() {
+async fn row_042_not_http() {
     refused(
         ErrorKind::Protocol,
         NOT_BELIEVED,
@@ -167,7 +167,7 @@ async fn row_044_http_1_0() {
 }
 
 #[tokio::test]
-async fn row_044_http_1_0_is_not_used_again() {
+async fn row_044_http_1_0_connections_are_not_reused() {
     let answer =
         whole(GOOD).replacen("HTTP/1.1 200 OK", "HTTP/1.0 200 OK\r\nconnection: keep-alive", 1);
     let lab = serve([Script::on_request().write(answer).then_good()]).start().await;
@@ -184,7 +184,7 @@ async fn row_045_bare_line_feeds() {
 }
 
 #[tokio::test]
-async fn row_046_a_status_that_is_no_number_of_three_digits() {
+async fn row_046_a_status_without_three_digits() {
     let with = |status| whole(GOOD).replacen("200 OK", status, 1);
     let answers = ["099 Low", "99 Low", "2000 High", "-200 OK", "abc", ""].map(|s| (s, with(s)));
     refused(ErrorKind::Protocol, NOT_BELIEVED, answers).await;
@@ -211,14 +211,14 @@ async fn row_048_no_reason() {
 }
 
 #[tokio::test]
-async fn row_049_interim_answers() {
+async fn row_049_interim_responses() {
     let hints = "HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n".repeat(3);
     let answer = ["HTTP/1.1 100 Continue\r\n\r\n", &hints, &whole(GOOD)].concat();
     accepted([("100 and three times 103", answer)]).await;
 }
 
 #[tokio::test]
-async fn row_050_interim_answers_without_end() {
+async fn row_050_interim_responses_without_end() {
     let flood = Script::on_request().flood("HTTP/1.1 102 Processing\r\n\r\n".repeat(100), 1 << 30);
     let lab = serve([flood]).start().await;
     let outcome = lab.stream().await;
@@ -230,13 +230,13 @@ async fn row_050_interim_answers_without_end() {
 }
 
 #[tokio::test]
-async fn row_050_interim_answers_do_not_restart_the_time_out() {
+async fn row_050_interim_responses_do_not_restart_the_timeout() {
     let processing = ["HTTP/1.1 102 Processing\r\n\r\n"; 4];
     late_in_spite_of(processing, Duration::from_secs(99)).await;
 }
 
 #[tokio::test]
-async fn row_051_an_upgrade_nobody_asked_for() {
+async fn row_051_an_unrequested_upgrade() {
     let answer =
         b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\nxxxx";
     refused(ErrorKind::Protocol, NOT_BELIEVED, [("101", answer)]).await;

@@ -121,7 +121,7 @@ async fn row_095_reset_in_the_body_without_an_error() {
 }
 
 #[tokio::test]
-async fn row_096_going_away_before_the_stream() {
+async fn row_096_goaway_that_excludes_the_stream() {
     for reason in [NO_ERROR, INTERNAL_ERROR] {
         let lab = serve_h2([on_request().write(go_away(0, reason, CANARY))]).start().await;
         lab.stream().await.ok(GOOD).attempts(1).connections(2).requests(2);
@@ -130,7 +130,7 @@ async fn row_096_going_away_before_the_stream() {
 }
 
 #[tokio::test]
-async fn row_097_going_away_after_the_stream() {
+async fn row_097_goaway_that_includes_the_stream() {
     let last = go_away(1, NO_ERROR, "");
     // As it should be done: first without a number, and then with it (RFC 9113, section 6.8).
     let graceful = [go_away(u32::MAX >> 1, NO_ERROR, ""), last.clone()].concat();
@@ -149,7 +149,7 @@ async fn row_097_going_away_after_the_stream() {
 }
 
 #[tokio::test]
-async fn row_098_going_away_with_an_error_in_the_body() {
+async fn row_098_goaway_with_an_error_in_the_body() {
     let frames = [go_away(1, INTERNAL_ERROR, CANARY)];
     breaks_off(then(&frames).half_close(), CUT, ErrorKind::BodyInterrupted).await;
     breaks_off(then(&frames).close(), CUT, ErrorKind::BodyInterrupted).await;
@@ -219,7 +219,7 @@ async fn row_103_no_stream_at_all() {
 }
 
 #[tokio::test]
-async fn row_104_a_pushed_promise() {
+async fn row_104_a_push_promise() {
     let promised = [&2_u32.to_be_bytes()[..], &fields(&[(":path", "/")])].concat();
     let promise = || frame(PUSH_PROMISE, END_HEADERS, 1, &promised);
     let lab = serve_h2([on_request().write(promise()).write(streamed(1, "poison"))]).start().await;
@@ -231,7 +231,7 @@ async fn row_104_a_pushed_promise() {
 }
 
 #[tokio::test]
-async fn row_105_a_ping_that_is_not_answered() {
+async fn row_105_a_ping_that_is_not_acknowledged() {
     let lab = serve_h2([then(&[]).until_closed()]).manual_clock().start().await;
     let outcome = falls_silent(&lab).await;
     outcome
@@ -245,7 +245,7 @@ async fn row_105_a_ping_that_is_not_answered() {
 }
 
 #[tokio::test]
-async fn row_105_a_ping_that_is_answered() {
+async fn row_105_a_ping_that_is_acknowledged() {
     // A server that only thinks long: its pings come back, and the idle time-out ends it.
     let thinking = answering(
         |_| {},

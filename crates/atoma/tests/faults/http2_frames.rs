@@ -184,7 +184,7 @@ async fn row_102_rapid_resets() {
 }
 
 #[tokio::test]
-async fn row_106_heads_that_are_none() {
+async fn row_106_invalid_heads() {
     let label = ("content-type", "text/event-stream");
     let many: Vec<_> = (0..101).map(|_| ("x", "y")).chain([(":status", "200")]).rev().collect();
     let long = "y".repeat(70_000);

@@ -53,7 +53,7 @@ async fn row_014_the_proxys_port_is_closed() {
 }
 
 #[tokio::test]
-async fn row_015_the_proxy_wants_a_login() {
+async fn row_015_the_proxy_requires_credentials() {
     let proxy = proxy::http_with_login().await;
     let (log, url) = (proxy.log(), format!("http://{}:wrong@{}", proxy::USER, proxy.address));
     let lab = serve_tls([], []).by_way_of(proxy, url).start().await;
@@ -80,7 +80,7 @@ async fn row_015_the_proxy_wants_a_login() {
 }
 
 #[tokio::test]
-async fn row_016_the_proxy_refuses() {
+async fn row_016_the_proxy_responds_with_an_error() {
     let (lab, log, place) = behind([answering("HTTP/1.1 403 No\r\n\r\n")]).await;
     let outcome = lab.unary().await;
     outcome.is(FINAL).kind(ErrorKind::Proxy).says(&format!("{place} refused (403 Forbidden)"));
@@ -101,7 +101,7 @@ async fn row_016_the_proxy_refuses() {
 }
 
 #[tokio::test]
-async fn row_017_the_proxy_never_answers() {
+async fn row_017_the_proxy_never_responds() {
     const PATIENCE: Duration = Duration::from_secs(10);
     for script in [Script::on_request(), answering("HTTP/1.1 200 Connect")] {
         let silent = [(); 3].map(|()| script.clone().until_closed());
@@ -131,7 +131,7 @@ async fn row_018_a_huge_head_from_the_proxy() {
 }
 
 #[tokio::test]
-async fn row_019_the_proxy_speaks_before_the_server_can() {
+async fn row_019_the_proxy_sends_bytes_after_its_200() {
     // As the beginning of a TLS answer would be.
     let early = "HTTP/1.1 200 OK\r\n\r\n\x16\x03\x03";
     let (lab, log, place) = behind([answering(early)]).await;
@@ -207,7 +207,7 @@ async fn by_socks(script: Script, login: &str) -> (Outcome, usize, Lab) {
 }
 
 #[tokio::test]
-async fn row_021_the_socks_proxy_refuses() {
+async fn row_021_the_socks_proxy_rejects() {
     let greeted = Script::default().bytes(3);
     let open = greeted.clone().write([5, 0]).bytes(3 + 7 + NAME.len());
     let reply = |code| open.clone().write([5, code, 0, 1, 0, 0, 0, 0, 0, 0]);

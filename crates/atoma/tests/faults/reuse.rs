@@ -31,7 +31,7 @@ async fn row_059_closed_while_idle() {
 }
 
 #[tokio::test]
-async fn row_060_closed_under_the_request() {
+async fn row_060_closed_while_the_request_is_sent() {
     for end in [Script::close, Script::reset] {
         let script = end(Script::on_request().write(whole(GOOD)).bytes(1));
         let lab = serve([script.clone()]).start().await;
@@ -53,7 +53,7 @@ async fn row_060_closed_under_the_request() {
 }
 
 #[tokio::test]
-async fn row_061_refused_while_the_request_is_being_written() {
+async fn row_061_an_error_response_while_the_request_is_being_written() {
     let large = "x".repeat(16 << 20);
     for (status, then) in [
         ("413 Too Large", Script::until_closed as fn(Script) -> Script),
@@ -70,7 +70,7 @@ async fn row_061_refused_while_the_request_is_being_written() {
 }
 
 #[tokio::test]
-async fn row_062_an_answer_before_its_request() {
+async fn row_062_a_response_before_its_request() {
     for unasked in
         [whole("poison"), streamed("poison"), "x".into(), "HTTP/1.1 408 Late\r\n\r\n".into()]
     {
@@ -87,7 +87,7 @@ async fn row_062_an_answer_before_its_request() {
 }
 
 #[tokio::test]
-async fn row_063_an_answer_to_a_cancelled_request() {
+async fn row_063_a_response_to_a_cancelled_request() {
     let lab = serve(repeat_n(echoing(), 2_000)).start().await;
     let mut chance = fastrand::Rng::with_seed(63);
     for call in 0..1_000 {

@@ -148,7 +148,7 @@ async fn row_108_a_quota_that_is_used_up() {
 }
 
 #[tokio::test]
-async fn row_109_asked_to_come_back_in_an_hour() {
+async fn row_109_a_retry_after_of_an_hour() {
     for (status, number) in [("503 Service Unavailable", 503), ("429 Too Many Requests", 429)] {
         let refusal = response(status, &["retry-after: 3600"], "");
         let lab = serve([Script::on_request().write(refusal).then_good()]).start().await;
@@ -177,7 +177,7 @@ fn row_110_a_page_of_10_mb() {
 }
 
 #[tokio::test]
-async fn row_110_a_page_that_is_empty_or_breaks_off() {
+async fn row_110_a_page_that_is_empty_or_interrupted() {
     const HEAD: &str = "HTTP/1.1 500 Internal Server Error\r\n";
     let answered = |rest: &str| Script::on_request().write([HEAD, rest].concat());
     for (name, script) in [
@@ -223,7 +223,7 @@ async fn row_110_a_page_that_stalls() {
 }
 
 #[tokio::test]
-async fn row_111_refusals_for_good() {
+async fn row_111_final_api_errors() {
     for (status, body, code) in [
         ("400 Bad Request", r#"{"error":{"code":"REQUEST_ERROR","message":"m"}}"#, "REQUEST_ERROR"),
         ("401 Unauthorized", r#"{"error":{"code":"AUTH_ERROR","message":"m"}}"#, "AUTH_ERROR"),
@@ -317,7 +317,7 @@ async fn row_112_a_redirect_out_of_tls() {
 }
 
 #[tokio::test]
-async fn row_113_a_page_where_an_answer_should_be() {
+async fn row_113_a_page_in_place_of_a_response() {
     let page = "<!doctype html>\n<title>Log in to the hotel's network</title>";
     for headers in [&["content-type: text/html"][..], &["content-type: application/json"], &[]] {
         let portal = response("200 OK", headers, page);

@@ -116,7 +116,7 @@ async fn ends_for_good(answer: &[u8], why: &str) -> Outcome {
 }
 
 #[tokio::test]
-async fn row_028_plain_http_where_tls_is_spoken() {
+async fn row_028_plain_http_on_a_tls_port() {
     for answer in [
         response("400 Bad Request", &[], "speak HTTP"),
         response("200 OK", &["content-type: application/json"], &completion(GOOD)),
@@ -128,7 +128,7 @@ async fn row_028_plain_http_where_tls_is_spoken() {
 }
 
 #[tokio::test]
-async fn row_029_tls_where_plain_http_is_spoken() {
+async fn row_029_tls_on_a_plain_http_port() {
     let lab = serve([]).over("http", "127.0.0.1", speaks([tls::good()], Speaks::Tcp)).start().await;
     let outcome = lab.unary().await;
     outcome.is(FINAL).kind(ErrorKind::Tls).says("the server speaks TLS on this port: use https");
@@ -230,7 +230,7 @@ fn server_hello(protocol: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn row_034_a_client_certificate_is_wanted() {
+async fn row_034_a_client_certificate_is_required() {
     let certificate = ours().issue(NAME, |_| {});
     let theirs = Authority::new("theirs");
     for version in [&TLS12, &TLS13] {
@@ -335,7 +335,7 @@ fn tampering(
 }
 
 #[tokio::test]
-async fn row_037_a_ticket_is_refused() {
+async fn row_037_a_ticket_is_rejected() {
     let certificate = ours().issue(NAME, |_| {});
     let (this, that) = (Speaks::Tls(certificate.config()), Speaks::Tls(certificate.config()));
     let kinds = Arc::new(Mutex::new(Vec::new()));
