@@ -37,7 +37,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             Err(error) => break error,
         }
     };
-    let kept = error.partial().map(|answer| answer.text().len()).unwrap_or_default();
+    let kept = error.partial().map(|response| response.text().len()).unwrap_or_default();
     print!(" … {error}; {kept} bytes of text are kept in the error");
     tell(&mock, 2).await;
 
@@ -63,7 +63,7 @@ async fn print_next(chunks: &mut ChatCompletionStream) -> atoma::Result<bool> {
     Ok(chunk.is_some())
 }
 
-/// Waits until the server has seen so many answers abandoned, and says how long that took.
+/// Waits until the server has seen so many responses abandoned, and says how long that took.
 async fn tell(mock: &MockServer, abandoned: usize) {
     let dropped = Instant::now();
     mock.wait_for(|state| state.abandoned == abandoned && state.open_connections == 0).await;

@@ -26,8 +26,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         [ChatCompletionMessage::user("Count to ten.")],
     );
     let create = |request: &ChatCompletionRequest| client.chat().create(request.clone());
-    let stream = async |answer: Response| {
-        mock.respond(answer);
+    let stream = async |response: Response| {
+        mock.respond(response);
         client.chat().stream(request.clone()).await?.into_response().await
     };
 
@@ -83,7 +83,7 @@ fn tell(what: &str, error: Option<Error>) {
     println!("  decision: {}\n", decide(&error));
 }
 
-/// Decides what to do, by the class and the other answers of the error, never by its text.
+/// Decides what to do, by the class and the other responses of the error, never by its text.
 fn decide(error: &Error) -> String {
     let partial = error.partial().map(|partial| partial.text().into_owned());
     if let Some(text) = partial.filter(|text| !text.is_empty()) {

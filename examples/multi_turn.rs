@@ -1,4 +1,4 @@
-//! A conversation in the terminal: each answer becomes part of the next request.
+//! A conversation in the terminal: each response becomes part of the next request.
 //!
 //! Run: `cargo run --example multi_turn`
 //!
@@ -39,8 +39,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
         println!("\n");
 
-        let answer = chunks.into_response().await?;
-        conversation.messages.extend(answer.message().cloned());
+        let response = chunks.into_response().await?;
+        conversation.messages.extend(response.message().cloned());
     }
 }
 

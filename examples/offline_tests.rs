@@ -58,7 +58,7 @@ mod tests {
         assert_eq!(request.json()["messages"][1]["content"], TEXT);
     }
 
-    /// No sockets and no runtime: the transport answers from memory.
+    /// No sockets and no runtime: the transport responses from memory.
     #[test]
     fn a_refused_key_is_not_hidden() {
         let body = r#"{"error": {"code": "AUTH_ERROR", "message": "Authentication failed"}}"#;

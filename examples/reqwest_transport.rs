@@ -20,15 +20,15 @@ impl Transport for ReqwestTransport {
     fn send(&self, request: Request) -> ResponseFuture {
         let client = self.0.clone();
         Box::pin(async move {
-            let request = reqwest::Request::try_from(request).map_err(no_answer)?;
-            let response = client.execute(request).await.map_err(no_answer)?;
+            let request = reqwest::Request::try_from(request).map_err(no_response)?;
+            let response = client.execute(request).await.map_err(no_response)?;
             Ok(http::Response::<reqwest::Body>::from(response).map(Body::new))
         })
     }
 }
 
 /// Only where there was no connection is it certain that nothing was sent.
-fn no_answer(error: reqwest::Error) -> TransportError {
+fn no_response(error: reqwest::Error) -> TransportError {
     let (kind, sent) = match () {
         () if error.is_builder() => (ErrorKind::Request, Delivery::NotSent),
         () if error.is_connect() => (ErrorKind::Connect, Delivery::NotSent),

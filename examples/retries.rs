@@ -57,7 +57,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The response had begun: sending again would pay for it twice.
     mock.respond(Response::text("one two three").reset_after_events(2));
     let begun = client.chat().stream(request).await?.into_response().await;
-    tell("A connection lost in the middle of an answer", begun.err());
+    tell("A connection lost in the middle of a response", begun.err());
     Ok(())
 }
 

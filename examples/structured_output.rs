@@ -44,7 +44,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let reply = client.chat().create(request).await?;
     if reply.finish_reason() == Some(&FinishReason::Length) {
-        return Err("the answer was cut short: ask with a greater max_completion_tokens".into());
+        return Err("the response was cut short: ask with a greater max_completion_tokens".into());
     }
     let recipe: Recipe = serde_json::from_str(&reply.text())?;
     println!("{recipe:#?}");

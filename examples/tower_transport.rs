@@ -3,7 +3,7 @@
 //! Run: `cargo run --example tower_transport --features tower`
 //!
 //! You should see four calls made together complete in two pairs, since tower's limit lets only two
-//! through at a time. It always talks to a mock, which takes 300 ms for each answer.
+//! through at a time. It always talks to a mock, which takes 300 ms for each response.
 
 use atoma::{
     ChatCompletionMessage, ChatCompletionRequest, Client,

@@ -2,7 +2,7 @@
 //!
 //! Run: `cargo run --example types_only`
 //!
-//! You should see a request as it goes over the wire, and what its answer says. It always talks to a
+//! You should see a request as it goes over the wire, and what its response says. It always talks to a
 //! mock.
 
 use atoma_mock::MockServer;

@@ -6,7 +6,7 @@
 //! You should see a table for each mode: nanoseconds of processor time per event, how many times
 //! the floor that is, allocations and bytes allocated per event; then the connections that 101
 //! streams in a row opened, what a reader that stops adds to the memory, and the cost of a whole
-//! answer. Every client's text is compared before it is timed.
+//! response. Every client's text is compared before it is timed.
 
 use atoma_benches::allocations::Allocations;
 use atoma_benches::clients::{Client, Contender, Error, FLOOR, OURS, Tally, contenders};

@@ -26,10 +26,10 @@ pub type Call<'a> = Pin<Box<dyn Future<Output = Result<(), Error>> + 'a>>;
 
 /// A client of chat completions.
 pub trait Client {
-    /// Streams one answer into `tally`, to the end of the body.
+    /// Streams one response into `tally`, to the end of the body.
     fn stream<'a>(&'a mut self, mode: Mode, tally: &'a mut Tally) -> Call<'a>;
 
-    /// Reads one whole answer into `tally`.
+    /// Reads one whole response into `tally`.
     fn unary<'a>(&'a mut self, tally: &'a mut Tally) -> Call<'a>;
 }
 

@@ -63,13 +63,13 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// If it does not answer.
+    /// If it does not response.
     pub fn connections(&self) -> io::Result<usize> {
         let mut stream = TcpStream::connect(self.address)?;
         stream.write_all(b"GET /connections HTTP/1.0\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        answer.trim().parse().map_err(io::Error::other)
+        let mut response = String::new();
+        stream.read_to_string(&mut response)?;
+        response.trim().parse().map_err(io::Error::other)
     }
 }
 
@@ -102,13 +102,13 @@ async fn serve() -> io::Result<()> {
     socket.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
     let listener = socket.listen(4096)?;
     println!("{}", listener.local_addr()?.port());
-    let answers = Rc::new(Answers::default());
+    let responses = Rc::new(Answers::default());
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        let answers = Rc::clone(&answers);
+        let responses = Rc::clone(&responses);
         tokio::task::spawn_local(async move {
-            let _ = converse(stream, &answers).await;
+            let _ = converse(stream, &responses).await;
         });
     }
 }
@@ -119,7 +119,7 @@ struct Answers {
     connections: std::cell::Cell<usize>,
 }
 
-async fn converse(mut stream: tokio::net::TcpStream, answers: &Answers) -> io::Result<()> {
+async fn converse(mut stream: tokio::net::TcpStream, responses: &Answers) -> io::Result<()> {
     let mut received = Vec::new();
     let mut is_new = true;
     loop {
@@ -127,13 +127,13 @@ async fn converse(mut stream: tokio::net::TcpStream, answers: &Answers) -> io::R
             return Ok(());
         };
         if request.starts_with("GET") {
-            return stream.write_all(answers.connections.get().to_string().as_bytes()).await;
+            return stream.write_all(responses.connections.get().to_string().as_bytes()).await;
         }
         if std::mem::take(&mut is_new) {
-            answers.connections.set(answers.connections.get() + 1);
+            responses.connections.set(responses.connections.get() + 1);
         }
         let mode = Mode::asked_for(&request).ok_or_else(|| io::Error::other(request))?;
-        for write in answers.built[mode as usize].get_or_init(|| mode.answer()) {
+        for write in responses.built[mode as usize].get_or_init(|| mode.response()) {
             stream.write_all(write).await?;
             match mode {
                 Mode::Slow => tokio::time::sleep(Duration::from_millis(500)).await,

@@ -5,7 +5,7 @@ use serde_json::json;
 /// How many pieces of text a stream carries.
 pub const EVENTS: usize = 2_000;
 
-/// How an answer travels. The request names it as its model.
+/// How a response travels. The request names it as its model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// HTTP chunks of 16 KiB, all at once; events straddle them.
@@ -24,7 +24,7 @@ pub enum Mode {
     Long,
     /// Ten events, half a second apart: for many streams at once.
     Slow,
-    /// One whole answer, no stream.
+    /// One whole response, no stream.
     Unary,
 }
 
@@ -90,8 +90,8 @@ impl Mode {
         }
     }
 
-    /// The answer, as the writes it goes out in.
-    pub fn answer(self) -> Vec<Vec<u8>> {
+    /// The response, as the writes it goes out in.
+    pub fn response(self) -> Vec<Vec<u8>> {
         if self == Self::Unary {
             return vec![unary()];
         }
@@ -104,19 +104,19 @@ impl Mode {
             }
             Self::Framed | Self::LateEnd => {
                 let frames = events.iter().map(|event| framed(event.as_bytes()));
-                let answer = [head].into_iter().chain(frames).collect::<Vec<_>>().concat();
+                let response = [head].into_iter().chain(frames).collect::<Vec<_>>().concat();
                 match self {
-                    Self::LateEnd => vec![answer, LAST_CHUNK.to_vec()],
-                    _ => vec![[&answer[..], LAST_CHUNK].concat()],
+                    Self::LateEnd => vec![response, LAST_CHUNK.to_vec()],
+                    _ => vec![[&response[..], LAST_CHUNK].concat()],
                 }
             }
             _ => {
-                let mut answer = head;
+                let mut response = head;
                 for piece in events.concat().as_bytes().chunks(16 * 1024) {
-                    answer.extend(framed(piece));
+                    response.extend(framed(piece));
                 }
-                answer.extend_from_slice(LAST_CHUNK);
-                vec![answer]
+                response.extend_from_slice(LAST_CHUNK);
+                vec![response]
             }
         }
     }

@@ -27,7 +27,7 @@ pub struct Chunk {
     pub choices: Vec<Choice>,
 }
 
-/// What is new in one answer.
+/// What is new in one response.
 #[derive(Debug, Deserialize)]
 #[allow(dead_code, missing_docs)]
 pub struct Choice {
@@ -113,10 +113,10 @@ impl Floor {
                 none.insert(sender)
             }
         };
-        let mut answer = std::pin::pin!(sender.send_request(request));
+        let mut response = std::pin::pin!(sender.send_request(request));
         let driver = &mut self.driver;
-        let answer = poll_fn(|cx| driver.alternate(cx, |cx| answer.as_mut().poll(cx))).await?;
-        Ok(answer.into_body())
+        let response = poll_fn(|cx| driver.alternate(cx, |cx| response.as_mut().poll(cx))).await?;
+        Ok(response.into_body())
     }
 
     async fn frame(&mut self, body: &mut Incoming) -> Option<Result<Bytes, hyper::Error>> {

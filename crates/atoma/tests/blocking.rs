@@ -1,4 +1,4 @@
-//! The synchronous client: the same answers, on whatever thread it is called from.
+//! The synchronous client: the same responses, on whatever thread it is called from.
 
 mod support;
 
@@ -66,8 +66,8 @@ fn stream_is_an_iterator() {
     }
     assert_eq!(text, "hello");
 
-    let answer = client.chat().stream(request()).send().unwrap().into_response().unwrap();
-    assert_eq!(answer.text(), "hello");
+    let response = client.chat().stream(request()).send().unwrap().into_response().unwrap();
+    assert_eq!(response.text(), "hello");
     assert_eq!(apart.server.log().accepted, 1);
 }
 
@@ -291,7 +291,7 @@ fn several_threads_use_one_client() {
     assert_eq!(apart.server.log().requests.len(), 20);
 }
 
-/// A thread that waits for a silent server does not keep another from its answer.
+/// A thread that waits for a silent server does not keep another from its response.
 #[test]
 fn threads_do_not_wait_for_one_another() {
     let held = vec![stream_head(), Step::Gate, framed(hello_stream()), end()];

@@ -10,7 +10,7 @@ use std::sync::{
 };
 use support::{
     builder, client, completion, hello_stream, request,
-    server::{Received, Server, answer, events, whole},
+    server::{Received, Server, events, response, whole},
 };
 
 async fn answering() -> Server {
@@ -312,7 +312,7 @@ async fn redirects_are_not_followed() {
     let elsewhere = answering().await;
     for status in [301, 302, 303, 307, 308] {
         let location = format!("{}/v1/chat/completions", elsewhere.url());
-        let server = Server::start([answer(status, &[("location", &location)], "")]).await;
+        let server = Server::start([response(status, &[("location", &location)], "")]).await;
         let client = builder(server.url()).build().unwrap();
         for error in [
             client.chat().create(request()).await.unwrap_err(),
@@ -344,7 +344,7 @@ async fn plain_http_is_for_this_machine_only() {
 async fn a_reply_tells_what_came_beside_it() {
     let body = completion("hello").to_string();
     let headers = [("content-type", "application/json"), ("x-request-id", "req-7"), ("x-a", "b")];
-    let server = Server::start([answer(200, &headers, &body)]).await;
+    let server = Server::start([response(200, &headers, &body)]).await;
     let reply = client(server.url()).chat().create(request()).await.unwrap();
     assert_eq!(reply.status(), 200);
     assert_eq!(reply.request_id(), Some("req-7"));

@@ -11,7 +11,7 @@ use support::{
 
 const SAID: &str = "Hello, from a tiny model! 🙂 café says 日本 Done.";
 
-/// A recording: what stands on the wire, and which part of it is the answer.
+/// A recording: what stands on the wire, and which part of it is the response.
 struct Recording {
     head: Vec<u8>,
     /// With HTTP's framing where the recording kept it.
@@ -64,7 +64,7 @@ impl Recording {
         script
     }
 
-    /// What of the answer is in the first `length` bytes of the body.
+    /// What of the response is in the first `length` bytes of the body.
     fn payload(&self, length: usize) -> String {
         let body = &self.body[..length];
         let payload = match self.framing {
@@ -183,31 +183,31 @@ async fn whole_streams_are_read_right() {
     for (name, text, finish, usage, tools) in STREAMS {
         let read = stream(Recording::load(name).whole()).await;
         assert!(read.error.is_none(), "{name}: {:?}", read.error);
-        let answer = read.answer.unwrap();
+        let response = read.response.unwrap();
         if name == "llamacpp-stream-reasoning" {
-            let reasoning = answer.message().unwrap().reasoning().unwrap();
+            let reasoning = response.message().unwrap().reasoning().unwrap();
             assert!(reasoning.starts_with("Let me think"), "{reasoning}");
         } else {
-            assert_eq!(answer.text(), text, "{name}");
+            assert_eq!(response.text(), text, "{name}");
             assert_eq!(read.text, text, "{name}");
         }
-        assert_eq!(answer.finish_reason().unwrap().as_str(), finish, "{name}");
-        let found = answer
+        assert_eq!(response.finish_reason().unwrap().as_str(), finish, "{name}");
+        let found = response
             .usage()
             .map(|usage| [usage.prompt_tokens, usage.completion_tokens, usage.total_tokens]);
         assert_eq!(found, usage, "{name}");
-        let calls: Vec<_> = answer.tool_calls().iter().map(|call| &*call.function.name).collect();
+        let calls: Vec<_> = response.tool_calls().iter().map(|call| &*call.function.name).collect();
         assert_eq!(calls, tools, "{name}");
-        assert!(answer.tool_calls().iter().all(|call| call.arguments_json().is_ok()), "{name}");
+        assert!(response.tool_calls().iter().all(|call| call.arguments_json().is_ok()), "{name}");
     }
 }
 
 #[tokio::test]
 async fn arguments_cut_between_surrogates_come_together() {
     let read = stream(Recording::load("aimock-two-tools-stream").whole()).await;
-    let answer = read.answer.unwrap();
+    let response = read.response.unwrap();
     let arguments: Vec<_> =
-        answer.tool_calls().iter().map(|call| &*call.function.arguments).collect();
+        response.tool_calls().iter().map(|call| &*call.function.arguments).collect();
     assert_eq!(arguments, [r#"{"city":"Oslo"}"#, r#"{"city":"café 日本 🙂"}"#]);
 }
 
@@ -227,10 +227,10 @@ async fn cut_streams(names: &[&str]) {
                 assert_eq!(read.error.is_none(), known.is_complete, "{place}: {:?}", read.error);
                 assert_eq!(read.chunks, known.chunks, "{place}");
                 assert_eq!(read.text, known.text, "{place}");
-                assert_eq!(read.answer.is_some(), known.chunks > 0, "{place}");
-                let answer = read.answer.unwrap_or_default();
-                assert_eq!(answer.text(), known.text, "{place}");
-                assert_eq!(answer.tool_calls().len(), known.calls, "{place}");
+                assert_eq!(read.response.is_some(), known.chunks > 0, "{place}");
+                let response = read.response.unwrap_or_default();
+                assert_eq!(response.text(), known.text, "{place}");
+                assert_eq!(response.tool_calls().len(), known.calls, "{place}");
                 if let Some(error) = read.error {
                     assert!(error.is_truncated() && error.is_retryable(), "{place}: {error:?}");
                 }

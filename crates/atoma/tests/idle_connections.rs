@@ -53,7 +53,7 @@ impl Server {
                 let mut stream = stream.unwrap();
                 count.fetch_add(1, Ordering::SeqCst);
                 stream.set_nodelay(true).unwrap();
-                answer(&mut stream);
+                respond(&mut stream);
                 if gate.recv().is_err() {
                     return;
                 }
@@ -86,8 +86,8 @@ impl Server {
     }
 }
 
-/// Reads a request and answers it.
-fn answer(stream: &mut TcpStream) {
+/// Reads a request and responds to it.
+fn respond(stream: &mut TcpStream) {
     let mut request = Vec::new();
     let is_whole = |request: &[u8]| {
         let text = String::from_utf8_lossy(request);
@@ -102,13 +102,13 @@ fn answer(stream: &mut TcpStream) {
         request.extend_from_slice(&piece[..count]);
     }
     let text = String::from_utf8_lossy(&request);
-    let answer = if text.contains("\"stream\":true") {
+    let response = if text.contains("\"stream\":true") {
         let chunk = r#"{"id":"x","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"hello"},"finish_reason":"stop"}]}"#;
         response(&format!("data: {chunk}\n\ndata: [DONE]\n\n"), "text/event-stream")
     } else {
         response(&STRAY.replace("stray", "hello"), "application/json")
     };
-    stream.write_all(answer.as_bytes()).unwrap();
+    stream.write_all(response.as_bytes()).unwrap();
 }
 
 fn request() -> ChatCompletionRequest {

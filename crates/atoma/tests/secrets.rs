@@ -13,7 +13,7 @@ use serde_json::json;
 use std::{fmt::Debug, time::Duration};
 use support::{
     chunk, completion, event, hello_stream, request,
-    server::{Refusing, Script, Server, Step, answer, events, framed, stream_head, whole},
+    server::{Refusing, Script, Server, Step, events, framed, response, stream_head, whole},
 };
 
 /// The key of the client.
@@ -136,10 +136,10 @@ async fn refusals_that_echo_the_key() {
     ] {
         for status in [400, 401, 429, 500, 520] {
             let headers = [("content-type", "application/json"), ("x-request-id", KEY), ("x", KEY)];
-            served(name, answer(status, &headers, &body)).await;
+            served(name, response(status, &headers, &body)).await;
         }
     }
-    served("redirect", answer(302, &[("location", &format!("https://{KEY}@host/"))], KEY)).await;
+    served("redirect", response(302, &[("location", &format!("https://{KEY}@host/"))], KEY)).await;
 }
 
 #[tokio::test]
@@ -176,7 +176,7 @@ async fn connections_that_fail() {
     let bad = format!("HTTP/1.1 200 OK\r\n{KEY}\r\n\r\n");
     served("no header", vec![support::server::send(bad), Step::Close]).await;
     let encoded = [("content-encoding", "gzip"), ("x", KEY)];
-    served("encoded", answer(200, &encoded, "abc")).await;
+    served("encoded", response(200, &encoded, "abc")).await;
     served("truncated", vec![stream_head(), framed(event(chunk("he"))), Step::Close]).await;
     served("no chunk", vec![stream_head(), support::server::send(format!("{KEY}\r\n"))]).await;
     served("too large", events(["data: ".to_owned() + &"x".repeat(5 << 20)])).await;
@@ -198,7 +198,7 @@ async fn connections_that_fail() {
 
 #[tokio::test]
 async fn proxies_that_fail() {
-    let refusing = Server::start([answer(407, &[("x", PASSWORD)], PASSWORD)]).await;
+    let refusing = Server::start([response(407, &[("x", PASSWORD)], PASSWORD)]).await;
     let gone = Refusing::new();
     for address in [refusing.address, gone.address] {
         let proxy = Proxy::all(format!("http://user:{PASSWORD}@{address}"));
@@ -336,7 +336,7 @@ async fn keys_in_a_header_of_the_users() {
 async fn keys_in_other_headers() {
     let echo = json!({"error": {"message": format!("{KEY} is wrong")}}).to_string();
     let headers = [("content-type", "application/json"), ("x-request-id", KEY)];
-    let server = Server::start([answer(401, &headers, echo)]).await;
+    let server = Server::start([response(401, &headers, echo)]).await;
     for name in ["api-key", "X-Api-Key", "x-goog-api-key"] {
         let builder = support::builder(server.url()).without_api_key().default_header(name, KEY);
         search_debug("builder", &builder);
@@ -357,9 +357,9 @@ async fn both_fail_plainly(place: &str, client: &Client) {
 #[tokio::test]
 async fn answers_that_are_right() {
     let headers = [("content-type", "application/json"), ("x-request-id", KEY), ("x", KEY)];
-    let reply = answer(200, &headers, completion("hello").to_string());
+    let reply = response(200, &headers, completion("hello").to_string());
     let headers = [("content-type", "text/event-stream"), ("x-request-id", KEY), ("x", KEY)];
-    let server = Server::start([reply, answer(200, &headers, hello_stream())]).await;
+    let server = Server::start([reply, response(200, &headers, hello_stream())]).await;
     let client = client(&server.url());
     let reply = client.chat().create(request()).await.unwrap();
     search_debug("reply", &reply);

@@ -90,7 +90,7 @@ fn refusals_without_end() {
     assert_eq!(transport.live_bodies(), 0);
 }
 
-/// A JSON answer to a call that wanted a stream has the same patience as a first event.
+/// A JSON response to a call that wanted a stream has the same patience as a first event.
 #[test]
 fn answers_of_another_kind_that_stall() {
     let json = || Exchange::respond(200).header("content-type", "application/json");
@@ -129,9 +129,9 @@ async fn polled<T>(
     .await
 }
 
-/// An answer in pieces that each wait for the gate, so that reading it takes many polls.
-fn slowly(answer: Script) -> Script {
-    let pieces = answer.into_iter().flat_map(|step| match step {
+/// A response in pieces that each wait for the gate, so that reading it takes many polls.
+fn slowly(response: Script) -> Script {
+    let pieces = response.into_iter().flat_map(|step| match step {
         Step::Send(bytes) => bytes.chunks(50).map(|piece| send(piece.to_vec())).collect(),
         other => vec![other],
     });
@@ -151,8 +151,8 @@ async fn dropped_at_each_poll(script: Script, streams: bool) {
             }
         };
         match polled(polls, call, || server.open_gate()).await {
-            Some(answer) => {
-                assert_eq!(answer.unwrap().text(), "hello", "after {polls} polls");
+            Some(response) => {
+                assert_eq!(response.unwrap().text(), "hello", "after {polls} polls");
                 is_over = true;
             }
             None => polls += 1,
@@ -161,13 +161,13 @@ async fn dropped_at_each_poll(script: Script, streams: bool) {
         server.close_gate();
         // The client is as good as new.
         let again = client.chat().create(request()).into_future();
-        let answer = polled(usize::MAX, again, || server.open_gate()).await.unwrap().unwrap();
-        assert_eq!(answer.text(), "hello", "after a drop at poll {polls}");
+        let response = polled(usize::MAX, again, || server.open_gate()).await.unwrap().unwrap();
+        assert_eq!(response.text(), "hello", "after a drop at poll {polls}");
         server.close_gate();
         assert!(polls < 1000);
     }
-    assert!(polls > 5, "the answer took {polls} polls");
-    // Each call left without a whole answer has closed its connection; one is kept.
+    assert!(polls > 5, "the response took {polls} polls");
+    // Each call left without a whole response has closed its connection; one is kept.
     let accepted = server.log().accepted;
     server.until(|log| log.hung_up + 1 >= log.accepted).await;
     drop(client);
@@ -196,7 +196,7 @@ fn waits_dropped_at_each_poll() {
         let (client, transport, timer) = scripted([Exchange::respond(503), stream]);
         timer.run(async {
             let call = async { client.chat().stream(request()).await?.into_response().await };
-            polled(polls, call, || {}).await.map(|answer| answer.unwrap())
+            polled(polls, call, || {}).await.map(|response| response.unwrap())
         });
         let left = (transport.in_flight(), transport.live_bodies(), timer.waiters());
         assert_eq!(left, (0, 0, 0), "after {polls} polls");
@@ -224,12 +224,12 @@ async fn bodies_that_end_with_the_connection() {
     assert_eq!(client.chat().create(request()).await.unwrap().text(), "hello");
 }
 
-/// What comes on a connection after a whole answer belongs to no other call.
+/// What comes on a connection after a whole response belongs to no other call.
 #[tokio::test]
 async fn answers_nobody_asked_for() {
     let [Step::Send(one)] = &whole(200, "application/json", completion("one").to_string())[..]
     else {
-        unreachable!("an answer is one write")
+        unreachable!("a response is one write")
     };
     let twice = vec![send([&one[..], &one[..]].concat())];
     let fine = whole(200, "application/json", completion("two").to_string());

@@ -134,7 +134,7 @@ async fn what_came_is_in_the_error_and_stays_with_the_stream() {
     assert_eq!(stream.partial(), error.into_partial());
 }
 
-/// An error inside the stream answers the same questions as one told by a status.
+/// An error inside the stream responses the same questions as one told by a status.
 #[tokio::test]
 async fn an_error_inside_is_the_error_outside() {
     for (status, code) in [(429, "429"), (503, "503"), (400, "400"), (401, "401"), (500, "500")] {
@@ -143,7 +143,7 @@ async fn an_error_inside_is_the_error_outside() {
         let outside = Server::start([whole(status, "application/json", body.to_string())]).await;
         let inside = read(client(inside.url()).chat().stream(request()).await).await;
         let outside = read(client(outside.url()).chat().stream(request()).await).await;
-        assert_eq!(inside.answer.unwrap().text(), "he");
+        assert_eq!(inside.response.unwrap().text(), "he");
         let (inside, outside) = (inside.error.unwrap(), outside.error.unwrap());
         assert_eq!(inside.status(), outside.status(), "{status}");
         assert_eq!(inside.api_error(), outside.api_error(), "{status}");
@@ -226,7 +226,7 @@ async fn dropping_the_call_closes_the_connection() {
     }
 }
 
-/// Serves 101 streams; the gate opens once the answer is known to be complete.
+/// Serves 101 streams; the gate opens once the response is known to be complete.
 async fn sequential_streams(script: Script, gates: usize) {
     let server = Server::start([script]).await;
     let timer = ManualTimer::new();
@@ -274,7 +274,7 @@ async fn one_connection_though_something_follows_done() {
     sequential_streams(script, 0).await;
 }
 
-/// The answer is whole, so its reader does not wait long for a body that never ends.
+/// The response is whole, so its reader does not wait long for a body that never ends.
 #[tokio::test]
 async fn an_end_that_never_comes_is_not_waited_for() {
     let undone: String = [chunk("he"), chunk("llo"), last_chunk()].map(event).concat();

@@ -136,7 +136,7 @@ fn what_follows_a_finish_reason_counts_up_to_the_idle_timeout() {
     let answered = || head().body(event(chunk("hello"))).body(event(last_chunk()));
     let usage = r#"{"choices":[],"usage":{"total_tokens":7}}"#;
     let (read, elapsed) = stream(answered().pause(seconds(119)).body(event(usage)), None);
-    assert_eq!((read.answer.unwrap().usage().unwrap().total_tokens, elapsed), (7, seconds(119)));
+    assert_eq!((read.response.unwrap().usage().unwrap().total_tokens, elapsed), (7, seconds(119)));
 
     let more =
         answered().pause(seconds(100)).body(event(chunk(" again"))).body(event(last_chunk()));
@@ -163,10 +163,10 @@ fn a_second_choice_is_waited_for() {
     let transport = ScriptedTransport::new([exchange]).timer(timer.clone());
     let builder = Client::builder().api_key("sk-test").server_url("http://localhost:1");
     let client = builder.transport(transport).timer(timer.clone()).build().unwrap();
-    let answer = timer.run(async {
+    let response = timer.run(async {
         client.chat().stream(request().n(2)).await.unwrap().into_response().await.unwrap()
     });
-    assert_eq!(answer.choices.len(), 2);
+    assert_eq!(response.choices.len(), 2);
     assert_eq!(timer.elapsed(), seconds(220));
 }
 

@@ -22,12 +22,12 @@ const MORE: &str = include_str!("fixtures/tolerance-more.jsonl");
 /// The ways in which each case is read: unary, and through each view of a stream.
 const METHODS: [&str; 5] = ["create", VIEWS[0], VIEWS[1], VIEWS[2], VIEWS[3]];
 
-/// A completion without a choice is an answer to `create`; a stream of nothing is no success.
+/// A completion without a choice is a response to `create`; a stream of nothing is no success.
 const ONLY_CREATE: [&str; 1] = ["B06"];
 
 /// What a call came to, however it was made.
 struct Outcome {
-    answer: Option<ChatCompletionResponse>,
+    response: Option<ChatCompletionResponse>,
     error: Option<atoma::Error>,
 }
 
@@ -107,18 +107,18 @@ async fn call(server: &Server, method: &str, n: Option<u64>) -> Outcome {
     let chat = client(server.url()).chat();
     if method == "create" {
         return match chat.create(request).await {
-            Ok(reply) => Outcome { answer: Some(reply.into_inner()), error: None },
-            Err(error) => Outcome { answer: error.partial().cloned(), error: Some(error) },
+            Ok(reply) => Outcome { response: Some(reply.into_inner()), error: None },
+            Err(error) => Outcome { response: error.partial().cloned(), error: Some(error) },
         };
     }
     let read = read_view(method, chat.stream(request).await).await;
-    let together = read.answer.as_ref().map_or("".into(), |answer| answer.text());
-    assert_eq!(read.text, together, "the chunks and the answer put together");
-    Outcome { answer: read.answer, error: read.error }
+    let together = read.response.as_ref().map_or("".into(), |response| response.text());
+    assert_eq!(read.text, together, "the chunks and the response put together");
+    Outcome { response: read.response, error: read.error }
 }
 
 fn judge(outcome: &Outcome, expect: &Value) -> Result<(), String> {
-    let Outcome { answer, error } = outcome;
+    let Outcome { response, error } = outcome;
     let shown = error.as_ref().map(|error| chain(error).join(": "));
     same("error", &json!(error.is_some()), &expect["error"])
         .map_err(|reason| format!("{reason} ({shown:?})"))?;
@@ -126,20 +126,20 @@ fn judge(outcome: &Outcome, expect: &Value) -> Result<(), String> {
     same("truncated", &json!(truncated), &expect["truncated"])
         .map_err(|reason| format!("{reason} ({shown:?})"))?;
     let nothing = ChatCompletionResponse::default();
-    let answer = answer.as_ref().unwrap_or(&nothing);
-    same("text", &json!(answer.text()), &json!(expect["text"].as_str().unwrap_or_default()))?;
+    let response = response.as_ref().unwrap_or(&nothing);
+    same("text", &json!(response.text()), &json!(expect["text"].as_str().unwrap_or_default()))?;
     if !expect["reasoning"].is_null() {
-        let reasoning = answer.message().and_then(atoma::ChatCompletionMessage::reasoning);
+        let reasoning = response.message().and_then(atoma::ChatCompletionMessage::reasoning);
         same("reasoning", &json!(reasoning), &expect["reasoning"])?;
     }
-    let calls = answer.tool_calls().iter();
+    let calls = response.tool_calls().iter();
     let calls: Vec<_> =
         calls.map(|call| json!([call.function.name, call.function.arguments])).collect();
     same("tools", &json!(calls), &expect["tools"])?;
-    let finish = answer.finish_reason().map(atoma::FinishReason::as_str);
+    let finish = response.finish_reason().map(atoma::FinishReason::as_str);
     same("finish", &json!(finish), &expect["finish"])?;
     if !expect["usage"].is_null() {
-        let usage = answer.usage().ok_or("no usage")?;
+        let usage = response.usage().ok_or("no usage")?;
         let usage = json!([usage.prompt_tokens, usage.completion_tokens, usage.total_tokens]);
         same("usage", &usage, &expect["usage"])?;
     }

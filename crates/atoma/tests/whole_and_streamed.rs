@@ -1,4 +1,4 @@
-//! A law: put together, the chunks of an answer are the answer, however it was cut into chunks and frames.
+//! A law: put together, the chunks of a response are the response, however it was cut into chunks and frames.
 
 mod support;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::collections::VecDeque;
 use support::{event, request};
 
-/// One choice of an answer.
+/// One choice of a response.
 #[derive(Clone, Debug)]
 struct Choice {
     text: Option<String>,
@@ -27,7 +27,7 @@ struct Answer {
     is_done: bool,
 }
 
-/// How the answer is cut: how long the pieces are, which choice comes next, how long the frames are.
+/// How the response is cut: how long the pieces are, which choice comes next, how long the frames are.
 #[derive(Clone, Debug)]
 struct Cuts {
     pieces: Vec<usize>,
@@ -36,7 +36,7 @@ struct Cuts {
     comments: bool,
 }
 
-fn answers() -> impl Strategy<Value = Answer> {
+fn responses() -> impl Strategy<Value = Answer> {
     let text = || r"[a-zé日🙂\u{0}-\u{1f}\u{2028}\\\u{22} ]{0,24}";
     let call = ("[a-z_]{1,8}", text());
     let finish = prop::sample::select(vec!["stop", "length", "tool_calls", "eos"]);
@@ -167,8 +167,8 @@ fn next_turn<'a>(
 }
 
 /// What has to be the same.
-fn essence(answer: &ChatCompletionResponse) -> Value {
-    let choices = answer.choices.iter().map(|choice| {
+fn essence(response: &ChatCompletionResponse) -> Value {
+    let choices = response.choices.iter().map(|choice| {
         let message = &choice.message;
         json!({
             "index": choice.index,
@@ -181,8 +181,8 @@ fn essence(answer: &ChatCompletionResponse) -> Value {
     });
     let choices: Vec<_> = choices.collect();
     json!({
-        "id": answer.id, "model": answer.model, "created": answer.created,
-        "choices": choices, "usage": answer.usage,
+        "id": response.id, "model": response.model, "created": response.created,
+        "choices": choices, "usage": response.usage,
     })
 }
 
@@ -190,8 +190,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn chunks_put_together_are_the_answer(answer in answers(), cuts in cuts()) {
-        let body = answer.stream(&cuts).into_bytes();
+    fn chunks_put_together_are_the_answer(response in responses(), cuts in cuts()) {
+        let body = response.stream(&cuts).into_bytes();
         let mut streamed = Exchange::respond(200).header("content-type", "text/event-stream");
         let (mut rest, mut lengths) = (&body[..], cuts.frames.iter().cycle());
         while !rest.is_empty() {
@@ -199,13 +199,13 @@ proptest! {
             streamed = streamed.body(frame.to_vec());
             rest = left;
         }
-        let unary = Exchange::respond(200).body(answer.unary());
+        let unary = Exchange::respond(200).body(response.unary());
         let regardless = Exchange::respond(200).body(body.clone());
         let transport = ScriptedTransport::new([unary, streamed, regardless]);
         let timer = ManualTimer::new();
         let builder = Client::builder().api_key("sk-test").server_url("http://localhost:1");
         let client = builder.transport(transport).timer(timer.clone()).build().unwrap();
-        let request = || request().n(u32::try_from(answer.choices.len()).unwrap());
+        let request = || request().n(u32::try_from(response.choices.len()).unwrap());
 
         let (unary, streamed, regardless) = timer.run(async {
             let chat = client.chat();

@@ -242,7 +242,7 @@ fn weight(run: &Run) -> Written {
             ]
         })
         .collect();
-    let opening = "A program that streams one answer over TLS, built in release from nothing with \
+    let opening = "A program that streams one response over TLS, built in release from nothing with \
         everything's default features; crates that it needs, processor time of the build, and size \
         of the stripped binary. The load is the machine's before the build: where it is high, \
         so is the time. `hello-hyper` is the same by hand: hyper, rustls, ring and the \

@@ -48,7 +48,7 @@ async fn a_forward_proxy_reads_the_whole_url_and_its_credentials() {
 
 #[tokio::test]
 async fn a_proxys_refusal_carries_its_status() {
-    for (answer, transient, told) in [
+    for (response, transient, told) in [
         ("HTTP/1.1 407 Auth\r\ncontent-length: 0\r\n\r\n", false, "wants other credentials (407)"),
         ("HTTP/1.1 403 No\r\n\r\n", false, "refused (403 Forbidden)"),
         ("HTTP/1.1 302 Found\r\nlocation: http://x/\r\n\r\n", false, "refused (302 Found)"),
@@ -58,7 +58,7 @@ async fn a_proxys_refusal_carries_its_status() {
         ("", true, "sent no response"),
         ("HTTP/1.1 200 OK\r\n\r\n\x16\x03\x03", false, "spoke before the server could"),
     ] {
-        let proxy = Server::answering_once(answer).await;
+        let proxy = Server::answering_once(response).await;
         let url = format!("http://user:secret@{}", proxy.address);
         let transport = via(Proxy::all(url)).build().unwrap();
         let error = exchange(&transport, "https://api.test/").await.unwrap_err();

@@ -42,13 +42,13 @@ async fn a_refused_connection_is_worth_another_try() {
 /// Answers each question as told, and counts.
 #[derive(Clone, Debug)]
 struct Told {
-    answer: Result<Vec<SocketAddr>, (io::ErrorKind, &'static str)>,
+    response: Result<Vec<SocketAddr>, (io::ErrorKind, &'static str)>,
     asked: Arc<AtomicUsize>,
 }
 
 impl Told {
-    fn new(answer: Result<Vec<SocketAddr>, (io::ErrorKind, &'static str)>) -> Self {
-        Self { answer, asked: Arc::default() }
+    fn new(response: Result<Vec<SocketAddr>, (io::ErrorKind, &'static str)>) -> Self {
+        Self { response, asked: Arc::default() }
     }
 }
 
@@ -56,8 +56,8 @@ impl Resolver for Told {
     fn resolve(&self, host: &str, port: u16) -> ResolveFuture {
         assert_eq!((host, port), ("name.test", 80));
         self.asked.fetch_add(1, Ordering::SeqCst);
-        let answer = self.answer.clone().map_err(|(kind, text)| io::Error::new(kind, text));
-        Box::pin(async move { answer })
+        let response = self.response.clone().map_err(|(kind, text)| io::Error::new(kind, text));
+        Box::pin(async move { response })
     }
 }
 
@@ -65,13 +65,13 @@ impl Resolver for Told {
 async fn a_name_without_an_address_is_named() {
     let text = "failed to lookup address information: Name or service not known";
     let again = "failed to lookup address information: Temporary failure in name resolution";
-    for (answer, transient, asked, told) in [
+    for (response, transient, asked, told) in [
         (Err((io::ErrorKind::NotFound, "x")), false, 2, "no address is known for name.test"),
         (Err((io::ErrorKind::Other, text)), false, 2, "no address is known for name.test"),
         (Err((io::ErrorKind::Other, again)), true, 1, "the name lookup of name.test failed"),
         (Ok(Vec::new()), false, 1, "name.test has no address"),
     ] {
-        let resolver = Told::new(answer);
+        let resolver = Told::new(response);
         let transport = builder().resolver(resolver.clone()).build().unwrap();
         let error = within(transport.send(get("http://name.test/"))).await.unwrap_err();
         assert_eq!((error.kind(), error.delivery()), (ErrorKind::Connect, Delivery::NotSent));

@@ -161,7 +161,7 @@ async fn a_server_that_speaks_first_is_not_believed() {
         peer.until_closed().await;
     })
     .await;
-    // It answers no second request.
+    // It responses no second request.
     let (transport, mut kinds) = (builder().pool_max_idle(0).build().unwrap(), Vec::new());
     for _ in 0..20 {
         match within(transport.send(get(server.url("/")))).await {

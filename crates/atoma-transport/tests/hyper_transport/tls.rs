@@ -83,7 +83,7 @@ where
     .await
 }
 
-async fn answer(mut peer: Peer<TlsStream<TcpStream>>) {
+async fn response(mut peer: Peer<TlsStream<TcpStream>>) {
     while peer.request().await.is_some() {
         peer.write(OK).await;
     }
@@ -111,7 +111,7 @@ async fn exchange(transport: &HyperTransport, url: &str) -> Result<String, Trans
 #[tokio::test]
 async fn a_certificate_of_a_trusted_issuer_serves_many_exchanges() {
     let authority = authority("ours");
-    let server = serve(config(&issue(&authority, "api.test", |_| {}), None), answer).await;
+    let server = serve(config(&issue(&authority, "api.test", |_| {}), None), response).await;
     let transport = trusting(&authority).build().unwrap();
     let url = format!("https://api.test:{}/", server.address.port());
     for _ in 0..5 {
@@ -151,7 +151,7 @@ async fn a_bad_certificate_says_which_and_is_never_tried_again() {
         ),
     ];
     for (name, certificate, told) in cases {
-        let server = serve(config(&certificate, None), answer).await;
+        let server = serve(config(&certificate, None), response).await;
         let transport = trusting(&ours).build().unwrap();
         let url = format!("https://api.test:{}/", server.address.port());
         let error = exchange(&transport, &url).await.unwrap_err();
@@ -202,7 +202,7 @@ async fn a_port_without_tls_is_not_a_lost_handshake() {
 #[tokio::test]
 async fn a_plain_request_to_a_tls_port_is_recognized() {
     let authority = authority("ours");
-    let server = serve(config(&issue(&authority, "api.test", |_| {}), None), answer).await;
+    let server = serve(config(&issue(&authority, "api.test", |_| {}), None), response).await;
     let error = exchange(&trusting(&authority).build().unwrap(), &server.url("/")).await;
     let error = error.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Tls, "{error:?}");
@@ -239,7 +239,7 @@ async fn a_body_that_ends_without_a_goodbye_is_broken() {
 async fn a_client_shows_its_certificate_where_it_is_asked_for() {
     let authority = authority("ours");
     let acceptor = config(&issue(&authority, "api.test", |_| {}), Some(&authority));
-    let server = serve(acceptor, answer).await;
+    let server = serve(acceptor, response).await;
     let url = format!("https://api.test:{}/", server.address.port());
 
     let [certificate, key] = issue(&authority, "client.test", |_| {});
@@ -284,7 +284,7 @@ fn certificates_and_keys_are_checked_when_the_transport_is_built() {
 #[tokio::test]
 async fn tls_goes_through_a_proxy_that_speaks_tls_itself() {
     let authority = authority("ours");
-    let server = serve(config(&issue(&authority, "api.test", |_| {}), None), answer).await;
+    let server = serve(config(&issue(&authority, "api.test", |_| {}), None), response).await;
     let inner = server.address;
     let acceptor = config(&issue(&authority, "proxy.test", |_| {}), None);
     let proxy = Server::start(move |peer| {

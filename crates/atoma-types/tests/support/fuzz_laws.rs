@@ -53,7 +53,7 @@ pub fn stream(bytes: &[u8]) {
         return;
     }
     let mut reader = ChunkReader::new();
-    let mut answer = ChatCompletionAccumulator::new();
+    let mut response = ChatCompletionAccumulator::new();
     for line in lines.split('\n') {
         let event = filled(shape, line);
         if may_cut_a_character(&event) {
@@ -67,12 +67,12 @@ pub fn stream(bytes: &[u8]) {
             continue;
         };
         assert_eq!(*reader.chunk(), alone, "{event}");
-        answer.push(reader.chunk());
+        response.push(reader.chunk());
         if line.len() % 2 == 1 {
             assert_eq!(reader.take(), alone);
         }
     }
-    assert_eq!(answer.response(), answer.into_response());
+    assert_eq!(response.response(), response.into_response());
 }
 
 /// The shape with the parts of the line in its gaps; nothing where parts are missing.

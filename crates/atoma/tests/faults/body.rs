@@ -1,14 +1,14 @@
-//! Rows 64–78: how a body over HTTP/1 is framed, and where it ends.
+//! Rows 64–78: the framing of an HTTP/1 body, and its end.
 
 use crate::lab::{
     Gate, Good as _,
-    Is::{self, MayBeBilled, Refused, Retryable, TooLarge, Truncated, Unexpected},
-    Script,
-    answers::{
+    Is::{self, ApiError, MayBeBilled, Retryable, TooLarge, Truncated, Unexpected},
+    Script, arrived,
+    responses::{
         CHUNKED, DONE, GOOD, LAST_CHUNK, STREAM, WHOLE, chunk, completion, event, events, finish,
         response, streamed, whole,
     },
-    arrived, serve, within,
+    serve, within,
 };
 use atoma_transport::ErrorKind;
 use std::time::Duration;
@@ -16,20 +16,21 @@ use std::time::Duration;
 const CUT: [Is; 3] = [Truncated, Retryable, MayBeBilled];
 const TOO_LARGE: [Is; 2] = [TooLarge, MayBeBilled];
 
-/// A unary answer in chunks, up to where a row spoils it.
+/// A unary response in chunks, up to the place that a row breaks.
 fn whole_in_chunks(text: &str) -> String {
     [&CHUNKED.replacen("text/event-stream", "application/json", 1), &chunk(&completion(text))[..]]
         .concat()
 }
 
-/// After `"Hel"`, each ending breaks the answer off: what came is there, with one error.
+/// After `"Hel"`, each ending interrupts the response: the call returns the partial response and
+/// one error.
 async fn breaks_off<const N: usize>(kind: ErrorKind, is: [Is; N], endings: &[(&str, String)]) {
     for (name, ending) in endings {
         println!("case: {name}");
-        let answer = [CHUNKED, &chunk(&event("Hel")), ending].concat();
+        let response = [CHUNKED, &chunk(&event("Hel")), ending].concat();
         let unary = [&whole_in_chunks("Hel"), &ending[..]].concat();
         let lab =
-            serve([answer, unary].map(|bytes| Script::on_request().write(bytes))).start().await;
+            serve([response, unary].map(|bytes| Script::on_request().write(bytes))).start().await;
         let outcome = lab.stream().await;
         outcome.is(is).kind(kind).after("Hel").attempts(1).connections(1).requests(1);
         let outcome = lab.unary().await;
@@ -38,10 +39,11 @@ async fn breaks_off<const N: usize>(kind: ErrorKind, is: [Is; N], endings: &[(&s
     }
 }
 
-/// Sends `answer`, which begins with `"Hel"`, and resets the connection once that was read.
-async fn reset_after(answer: String) {
+/// Sends `response`, which begins with `"Hel"`, and resets the connection once the client has read
+/// it.
+async fn reset_after(response: String) {
     let gate = Gate::new();
-    let lab = serve([Script::on_request().write(answer).pass(&gate).reset()]).start().await;
+    let lab = serve([Script::on_request().write(response).pass(&gate).reset()]).start().await;
     let mut stream = lab.open().await.unwrap();
     let first = within(stream.try_next()).await.unwrap().unwrap();
     assert_eq!(first.text(), "Hel");
@@ -60,8 +62,8 @@ async fn row_064_well_formed_chunks() {
     let odd = one.replacen("\r\n", " ;name=\"value\"\r\n", 1);
     let padded = format!("000{one}");
     for body in [one, by_event, by_byte, odd, padded] {
-        let answer = [CHUNKED, &body, LAST_CHUNK].concat();
-        let lab = serve([Script::on_request().write(answer).then_good()]).start().await;
+        let response = [CHUNKED, &body, LAST_CHUNK].concat();
+        let lab = serve([Script::on_request().write(response).then_good()]).start().await;
         lab.stream().await.ok(GOOD).attempts(1).connections(1).requests(1);
         lab.stream().await.ok(GOOD).attempts(1).connections(1).requests(2);
         lab.healthy().await;
@@ -90,8 +92,8 @@ async fn row_067_end_before_the_last_chunk() {
     breaks_off(ErrorKind::BodyInterrupted, CUT, &[("no last chunk", String::new())]).await;
 
     for complete in [events(GOOD), event(GOOD) + &finish(), event(GOOD) + DONE] {
-        let answer = [CHUNKED, &chunk(&complete)].concat();
-        let lab = serve([Script::on_request().write(answer)]).start().await;
+        let response = [CHUNKED, &chunk(&complete)].concat();
+        let lab = serve([Script::on_request().write(response)]).start().await;
         lab.stream().await.ok(GOOD).attempts(1).connections(1);
         lab.healthy().await;
     }
@@ -101,7 +103,7 @@ async fn row_067_end_before_the_last_chunk() {
 async fn row_068_malformed_chunks() {
     let good = chunk(": a comment of some length\n\n");
     let endings = [
-        ("a size that is no number", "zz\r\nab\r\n".to_owned()),
+        ("a size that is not a number", "zz\r\nab\r\n".to_owned()),
         ("no size", "\r\nab\r\n".to_owned()),
         ("a negative size", "-2\r\nab\r\n".to_owned()),
         ("a size of 17 digits", "fffffffffffffffff\r\nab\r\n".to_owned()),
@@ -121,15 +123,15 @@ async fn row_069_a_chunk_of_the_largest_size() {
     let huge = |body: &str| format!("ffffffffffffffff\r\n{body}");
     breaks_off(ErrorKind::BodyInterrupted, CUT, &[("then closed", huge(": nothing more\n"))]).await;
 
-    let answer = [CHUNKED, &huge(&event("Hel"))].concat();
+    let response = [CHUNKED, &huge(&event("Hel"))].concat();
     let lab =
-        serve([Script::on_request().write(answer).until_closed()]).manual_clock().start().await;
+        serve([Script::on_request().write(response).until_closed()]).manual_clock().start().await;
     let outcome = lab.expires_after(Duration::from_secs(120), lab.stream()).await;
     outcome.stalled("Hel").attempts(1).connections(1);
     lab.healthy().await;
 
-    let answer = whole_in_chunks("") + &huge("");
-    let lab = serve([Script::on_request().write(answer).flood(" ".repeat(1 << 16), 1 << 40)]);
+    let response = whole_in_chunks("") + &huge("");
+    let lab = serve([Script::on_request().write(response).flood(" ".repeat(1 << 16), 1 << 40)]);
     let lab = lab.client(|client| client.max_response_size(1 << 20)).start().await;
     lab.unary().await.is(TOO_LARGE).attempts(1).connections(1);
     lab.healthy().await;
@@ -149,8 +151,8 @@ async fn row_071_20_000_trailers() {
     let trailers = format!("0\r\n{}\r\n", "x: y\r\n".repeat(20_000));
     breaks_off(ErrorKind::TooLarge, TOO_LARGE, &[("trailers", trailers.clone())]).await;
 
-    let answer = [CHUNKED, &chunk(&events(GOOD)), &trailers].concat();
-    let lab = serve([Script::on_request().write(answer)]).start().await;
+    let response = [CHUNKED, &chunk(&events(GOOD)), &trailers].concat();
+    let lab = serve([Script::on_request().write(response)]).start().await;
     lab.stream().await.ok(GOOD).attempts(1).connections(1);
     lab.healthy().await;
 }
@@ -173,8 +175,8 @@ async fn row_072_fewer_bytes_than_the_length() {
 #[tokio::test]
 async fn row_073_more_bytes_than_the_length() {
     for more in ["x".to_owned(), whole("poison")] {
-        let answer = whole(GOOD) + &more;
-        let lab = serve([Script::on_request().write(answer).then_good()]).start().await;
+        let response = whole(GOOD) + &more;
+        let lab = serve([Script::on_request().write(response).then_good()]).start().await;
         lab.unary().await.ok(GOOD).attempts(1).connections(1);
         arrived().await;
         lab.unary().await.ok(GOOD).attempts(1).connections(2);
@@ -186,8 +188,8 @@ async fn row_073_more_bytes_than_the_length() {
 async fn row_074_end_inside_an_event() {
     let next = event("lo");
     for cut in [0, 3, 7, next.len() / 2, next.len() - 4] {
-        let answer = [STREAM, &event("Hel"), &next[..cut]].concat();
-        let lab = serve([Script::on_request().write(answer)]).start().await;
+        let response = [STREAM, &event("Hel"), &next[..cut]].concat();
+        let lab = serve([Script::on_request().write(response)]).start().await;
         let outcome = lab.stream().await;
         outcome.is(CUT).after("Hel").attempts(1).connections(1);
         lab.healthy().await;
@@ -202,14 +204,14 @@ async fn row_075_reset_without_any_length() {
 #[tokio::test]
 async fn row_076_a_body_where_none_is_allowed() {
     for status in ["204 No Content", "304 Not Modified"] {
-        for answer in [whole("poison"), streamed("poison")] {
-            let answer = answer.replacen("200 OK", status, 1);
-            let script = Script::on_request().write(answer);
+        for response in [whole("poison"), streamed("poison")] {
+            let response = response.replacen("200 OK", status, 1);
+            let script = Script::on_request().write(response);
             let lab = serve([script.clone(), script]).start().await;
             for outcome in [lab.unary().await, lab.stream().await] {
                 match status {
                     "204 No Content" => outcome.is([Unexpected, MayBeBilled]).status(204),
-                    _ => outcome.is([Refused, MayBeBilled]).status(304),
+                    _ => outcome.is([ApiError, MayBeBilled]).status(304),
                 };
                 outcome.attempts(1).requests(2);
             }
@@ -221,8 +223,9 @@ async fn row_076_a_body_where_none_is_allowed() {
 
 #[tokio::test]
 async fn row_077_reset_content_with_a_body() {
-    for answer in [whole("poison"), streamed("poison")] {
-        let script = Script::on_request().write(answer.replacen("200 OK", "205 Reset Content", 1));
+    for response in [whole("poison"), streamed("poison")] {
+        let script =
+            Script::on_request().write(response.replacen("200 OK", "205 Reset Content", 1));
         let lab = serve([script.clone(), script]).start().await;
         let outcome = lab.unary().await;
         outcome.is([Unexpected, MayBeBilled]).status(205).attempts(1);

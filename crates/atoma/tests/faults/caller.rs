@@ -1,11 +1,11 @@
-//! Rows 114–116: what the caller and its runtime do.
+//! Rows 114–116: the caller and its runtime.
 
 use crate::lab::{
     Gate, Good as _,
     Is::{MayBeBilled, Retryable, Truncated},
-    Lab, Log, Outcome, Script,
-    answers::{CHUNKED, GOOD, STREAM, chunk, event, events, response, streamed, whole},
-    memory, request, serve, settle, turn, within,
+    Lab, Log, Outcome, Script, memory, request,
+    responses::{CHUNKED, GOOD, STREAM, chunk, event, events, response, streamed, whole},
+    serve, settle, turn, within,
 };
 use atoma::RetryEvent;
 use atoma_transport::testing::ManualTimer;
@@ -25,15 +25,15 @@ const MOMENT: Duration = Duration::from_millis(1);
 const BUSY: &str = "503 Service Unavailable";
 const MIB: u64 = 1 << 20;
 
-/// Refuses once, and then answers in pieces that each wait for the gate.
-fn in_pieces(answer: &str, gate: &Gate) -> Script {
+/// Responds with an error first, and then with a body in pieces that each wait for the gate.
+fn in_pieces(body: &str, gate: &Gate) -> Script {
     let script = Script::on_request().write(response(BUSY, &[], "")).request();
-    let pieces = answer.as_bytes().chunks(answer.len() / 8);
+    let pieces = body.as_bytes().chunks(body.len() / 8);
     pieces.fold(script, |script, piece| script.pass(gate).write(piece)).then_good()
 }
 
-/// Polls `call` so often at most, and drops it then. Whenever it stands still, it is helped on: the
-/// gate is opened, or the clock is moved to the end of the wait between two attempts.
+/// Polls `call` at most `polls` times, then drops it. Whenever the call is stuck, opens the gate or
+/// moves the clock to the end of the wait between two attempts.
 async fn dropped_after<F: Future>(
     polls: usize,
     lab: &Lab,
@@ -59,14 +59,14 @@ async fn dropped_after<F: Future>(
     None
 }
 
-async fn is_dropped_at_each_poll(answer: String, streams: bool) {
+async fn is_dropped_at_each_poll(response: String, streams: bool) {
     for polls in 0.. {
         let (gate, waits) = (Gate::new(), Arc::new(AtomicUsize::new(0)));
         let counts = Arc::clone(&waits);
         let hook = move |_: &RetryEvent| {
             counts.fetch_add(1, Ordering::Relaxed);
         };
-        let script = in_pieces(&answer, &gate);
+        let script = in_pieces(&response, &gate);
         let lab =
             serve([script]).manual_clock().client(|client| client.on_retry(hook)).start().await;
         let call = || async {
@@ -79,17 +79,17 @@ async fn is_dropped_at_each_poll(answer: String, streams: bool) {
         let outcome = dropped_after(polls, &lab, &gate, &waits, call()).await;
         assert_eq!(lab.clock().waiters(), 0, "a sleep is left after {polls} polls");
         if outcome.is_none() {
-            // Between two exchanges the connection is idle, and stays.
+            // Between two exchanges the connection is idle, and stays open.
             let rests = |log: &Log| log.requests().len() == waits.load(Ordering::Relaxed);
             let is_closed = |log: &Log| log.closed_by_client() == log.accepted();
             within(lab.server.wait_for(|log| is_closed(log) || rests(log))).await;
-            // The server may not have seen the call at all, and has the refusal ready then.
+            // If the server has not seen the call at all, its error response goes to the next one.
             let next = within(dropped_after(usize::MAX, &lab, &gate, &waits, call())).await;
             assert_eq!(next.unwrap().unwrap().text(), GOOD, "after {polls} polls");
         }
         lab.healthy().await;
-        if let Some(answer) = outcome {
-            assert_eq!(answer.unwrap().text(), GOOD, "after {polls} polls");
+        if let Some(response) = outcome {
+            assert_eq!(response.unwrap().text(), GOOD, "after {polls} polls");
             assert!(polls > 10, "the call took {polls} polls only");
             return;
         }
@@ -171,14 +171,14 @@ fn row_115_held_for_an_hour_and_not_polled() {
         let lab = serve([flood]).manual_clock().start().await;
         let mut stream = lab.open().await.unwrap();
         let mut before = u64::MAX;
-        // Until the server cannot get rid of any more.
+        // Until the server cannot write any more.
         while taken.load(Ordering::Relaxed) != before {
             before = taken.load(Ordering::Relaxed);
             for _ in 0..100 {
                 tokio::task::yield_now().await;
             }
         }
-        // What the kernel holds of it is its own affair.
+        // The kernel's buffers are not the client's concern.
         assert!(before < 64 * MIB, "{before} bytes were taken");
 
         lab.clock().advance(HOUR);
@@ -196,13 +196,13 @@ fn row_115_held_for_an_hour_and_not_polled() {
 #[tokio::test]
 async fn row_115_polled_after_its_end() {
     let good = events(GOOD);
-    for (name, answer, is_error) in [
+    for (name, response, is_error) in [
         ("whole", [STREAM, &good].concat(), false),
         ("cut", [STREAM, &event("Hel")].concat(), true),
         ("garbage", [STREAM, &event("Hel"), "data: {\"a\n\n", &good].concat(), true),
         ("an error", [STREAM, "data: {\"error\":{\"message\":\"m\"}}\n\n", &good].concat(), true),
     ] {
-        let lab = serve([Script::on_request().write(answer)]).start().await;
+        let lab = serve([Script::on_request().write(response)]).start().await;
         let mut stream = lab.open().await.unwrap();
         let mut last = None;
         while let Some(item) = within(StreamExt::next(&mut stream)).await {
@@ -226,7 +226,7 @@ fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// A lab on a runtime that runs by itself, so that clients can be used on others.
+/// A lab on a runtime with its own thread, so that clients can be used on others.
 fn lab_elsewhere(scripts: Vec<Script>) -> (Runtime, Lab) {
     let mut elsewhere = tokio::runtime::Builder::new_multi_thread();
     let elsewhere = elsewhere.worker_threads(1).enable_all().build().unwrap();
@@ -271,7 +271,7 @@ fn row_116_a_runtime_that_ends_in_the_middle() {
 fn row_116_a_client_of_two_runtimes() {
     let (elsewhere, lab) = lab_elsewhere(Vec::new());
     let (first, second) = (runtime(), runtime());
-    // The other one lives on meanwhile, but nobody drives it.
+    // The other runtime is still alive, but nothing drives it.
     for _ in 0..3 {
         first.block_on(lab.unary()).ok(GOOD);
         second.block_on(lab.unary()).ok(GOOD).connections(2);

@@ -4,9 +4,9 @@ use crate::lab::{
     Found,
     Is::{self, Connect, MayBeBilled, Retryable, Timeout},
     LONGEST_WAIT, Lab, Names, Script,
-    answers::GOOD,
     dead_end::{self, BlackHole, UNREACHABLE},
     process::alone,
+    responses::GOOD,
     serve, settle,
 };
 use atoma_transport::{ErrorKind, Phase};
@@ -16,16 +16,16 @@ const NO_CONNECTION: [Is; 2] = [Connect, Retryable];
 const LATE: [Is; 3] = [Connect, Timeout, Retryable];
 const FINAL: [Is; 1] = [Connect];
 
-/// The default time-out for a connection.
+/// The default timeout for a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// What three attempts take that wait so long each.
+/// The duration of three attempts that each wait that long.
 const THREE_TIMES: Duration =
     Duration::from_secs(30).saturating_add(LONGEST_WAIT.saturating_mul(2));
 
-/// Where nothing listens, or nothing good.
+/// A place where nothing listens, or nothing useful.
 const ELSEWHERE: [u8; 4] = [127, 0, 0, 2];
 
-/// A lab whose name leads elsewhere so often, and then to its server.
+/// A lab whose name resolves elsewhere for the first `count` lookups, and then to its server.
 async fn astray(lookups: usize) -> Lab {
     let names = Names::new((0..lookups).map(|_| Found::at(ELSEWHERE)));
     serve([]).named(&names).start().await
@@ -115,7 +115,7 @@ async fn row_006_the_name_has_no_address() {
     lab.healthy().await;
 }
 
-/// Tokio's clock, which stands still while this is held, but for what the test moves it by.
+/// Tokio's clock, paused while this value is alive; only the test moves it.
 struct StandingClock {
     _held: std::sync::mpsc::Sender<()>,
 }
@@ -124,12 +124,12 @@ impl StandingClock {
     fn new() -> Self {
         tokio::time::pause();
         let (held, gate) = std::sync::mpsc::channel();
-        // As long as a blocking task runs, a paused clock does not go ahead by itself.
+        // While a blocking task runs, a paused clock does not advance by itself.
         tokio::task::spawn_blocking(move || gate.recv().unwrap_or_default());
         Self { _held: held }
     }
 
-    /// `call` succeeds at once when the clock is moved by `time`, and not before.
+    /// Checks that `call` succeeds when the clock is moved by `time`, and not before.
     async fn succeeds_after<T>(self, time: Duration, call: impl Future<Output = T>) -> T {
         let moment = Duration::from_millis(1);
         let mut call = pin!(call);
@@ -182,14 +182,14 @@ async fn row_010_accepted_and_then_reset() {
     lost(Script::default().reset(), Script::default().bytes(1).reset()).await;
 }
 
-/// A connection that is lost at once, and one that is lost when something was written.
+/// A connection that is lost immediately, and one that is lost after a write.
 async fn lost(at_once: Script, written: Script) {
     let lab = serve([written]).start().await;
     let outcome = lab.unary().await;
     outcome.is([Retryable, MayBeBilled]).kind(ErrorKind::ConnectionLost).attempts(1).connections(1);
     lab.healthy().await;
 
-    // Whoever was faster: nothing is lost, and nothing is sent twice.
+    // Either side may win the race; in both cases nothing is lost, and nothing is sent twice.
     let lab = serve([at_once]).start().await;
     let outcome = lab.unary().await;
     if outcome.has_failed() {
@@ -205,7 +205,7 @@ async fn lost(at_once: Script, written: Script) {
 fn row_011_no_file_descriptor_is_left() {
     let name = "connect::row_011_no_file_descriptor_is_left";
     alone(name, Some("ulimit -n 64"), || async {
-        // The name is looked up by the system, which needs a descriptor for that as well.
+        // The system's lookup needs a descriptor as well.
         for host in ["127.0.0.1", "localhost"] {
             let lab = serve([]).at(host).start().await;
             let all: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();

@@ -1,14 +1,14 @@
-//! Rows 79–90: what a body over HTTP/1 says, and how slowly.
+//! Rows 79–90: the content of an HTTP/1 body, and its pace.
 
 use crate::lab::{
     Gate, Good as _,
-    Is::{self, MayBeBilled, Refused, Retryable, Timeout, TooLarge, Unexpected},
-    Script,
-    answers::{
+    Is::{self, ApiError, MayBeBilled, Retryable, Timeout, TooLarge, Unexpected},
+    Script, memory,
+    responses::{
         CHUNKED, DONE, GOOD, LAST_CHUNK, STREAM, WHOLE, chunk, completion, event, events, finish,
         response, whole,
     },
-    memory, serve, settle, turn, within,
+    serve, settle, turn, within,
 };
 use atoma_transport::{ErrorKind, Phase};
 use std::time::Duration;
@@ -17,7 +17,7 @@ const STALLED: [Is; 3] = [Timeout, Retryable, MayBeBilled];
 const TOO_LARGE: [Is; 2] = [TooLarge, MayBeBilled];
 const UNREADABLE: [Is; 2] = [Unexpected, MayBeBilled];
 
-/// The default time-outs of a stream: until its first event, and between two.
+/// The default timeouts of a stream: until its first event, and between two events.
 const BEFORE_FIRST: Duration = Duration::from_secs(300);
 const BETWEEN: Duration = Duration::from_secs(120);
 const SECOND: Duration = Duration::from_secs(1);
@@ -25,16 +25,16 @@ const MIB: u64 = 1 << 20;
 
 #[tokio::test]
 async fn row_079_silence_after_the_first_event() {
-    let answer = [CHUNKED, &chunk(&event("Hel"))].concat();
+    let response = [CHUNKED, &chunk(&event("Hel"))].concat();
     let lab =
-        serve([Script::on_request().write(answer).until_closed()]).manual_clock().start().await;
+        serve([Script::on_request().write(response).until_closed()]).manual_clock().start().await;
     let outcome = lab.expires_after(BETWEEN, lab.stream()).await;
     outcome.stalled("Hel").lasted(BETWEEN).attempts(1).connections(1);
     lab.healthy().await;
 
-    let answer = &whole(GOOD)[..100];
+    let response = &whole(GOOD)[..100];
     let lab =
-        serve([Script::on_request().write(answer).until_closed()]).manual_clock().start().await;
+        serve([Script::on_request().write(response).until_closed()]).manual_clock().start().await;
     let outcome = lab.expires_after(BETWEEN, lab.unary()).await;
     outcome
         .is(STALLED)
@@ -45,7 +45,7 @@ async fn row_079_silence_after_the_first_event() {
     lab.healthy().await;
 }
 
-/// Sends `begin`, and then byte after byte of `bytes` whenever the gate is opened.
+/// Sends `begin`, and then one byte of `bytes` each time the gate is opened.
 fn trickling(begin: &str, bytes: &str, gate: &Gate) -> Script {
     let script = Script::on_request().write(begin).pass(gate);
     bytes.bytes().fold(script, |script, byte| script.write(vec![byte]).pass(gate))
@@ -76,8 +76,8 @@ async fn row_080_a_byte_now_and_then() {
 #[tokio::test]
 async fn row_080_a_byte_of_a_unary_response_now_and_then() {
     let gate = Gate::new();
-    let answer = whole(GOOD);
-    let (begin, rest) = answer.split_at(answer.len() - 20);
+    let response = whole(GOOD);
+    let (begin, rest) = response.split_at(response.len() - 20);
     let lab = serve([trickling(begin, rest, &gate)]).manual_clock().start().await;
     let mut call = Box::pin(lab.unary());
     for halts in 1..=10 {
@@ -140,28 +140,24 @@ fn row_082_a_line_of_1_gb() {
 
 #[test]
 fn row_083_a_response_over_the_limit() {
-    memory::stays_within(
-        128 * MIB,
-        "content::row_083_a_response_over_the_limit",
-        || async {
-            let lying = "HTTP/1.1 200 OK\r\ncontent-length: 1099511627776\r\n\r\n{\"id\":\"";
-            let unbounded = "HTTP/1.1 200 OK\r\n\r\n{\"id\":\"";
-            for (head, most) in [(lying, 16 * MIB), (unbounded, 64 * MIB)] {
-                let flood = Script::on_request().write(head).flood("x".repeat(1 << 16), 1 << 40);
-                let lab = serve([flood]).start().await;
-                lab.unary().await.is(TOO_LARGE).attempts(1).connections(1);
-                within(lab.server.wait_for(|log| log.flooded() > 0)).await;
-                let taken = lab.server.log().flooded();
-                assert!(taken < most, "{taken} bytes were taken");
-                lab.healthy().await;
-            }
-        },
-    );
+    memory::stays_within(128 * MIB, "content::row_083_a_response_over_the_limit", || async {
+        let lying = "HTTP/1.1 200 OK\r\ncontent-length: 1099511627776\r\n\r\n{\"id\":\"";
+        let unbounded = "HTTP/1.1 200 OK\r\n\r\n{\"id\":\"";
+        for (head, most) in [(lying, 16 * MIB), (unbounded, 64 * MIB)] {
+            let flood = Script::on_request().write(head).flood("x".repeat(1 << 16), 1 << 40);
+            let lab = serve([flood]).start().await;
+            lab.unary().await.is(TOO_LARGE).attempts(1).connections(1);
+            within(lab.server.wait_for(|log| log.flooded() > 0)).await;
+            let taken = lab.server.log().flooded();
+            assert!(taken < most, "{taken} bytes were taken");
+            lab.healthy().await;
+        }
+    });
 }
 
 #[tokio::test]
 async fn row_084_bytes_that_are_not_utf_8() {
-    let answer = |text: &[u8]| {
+    let response = |text: &[u8]| {
         let said = events("TEXT").into_bytes();
         let at = said.windows(4).position(|four| four == b"TEXT").unwrap();
         [STREAM.as_bytes(), &said[..at], text, &said[at + 4..]].concat()
@@ -172,11 +168,11 @@ async fn row_084_bytes_that_are_not_utf_8() {
         (b"\xed\xa0\x80", "\u{fffd}\u{fffd}\u{fffd}"),
         ("naïve ✓ 🦀".as_bytes(), "naïve ✓ 🦀"),
     ] {
-        let answer = answer(bytes);
-        let marked = [STREAM.as_bytes(), b"\xef\xbb\xbf", &answer[STREAM.len()..]].concat();
+        let response = response(bytes);
+        let marked = [STREAM.as_bytes(), b"\xef\xbb\xbf", &response[STREAM.len()..]].concat();
         let lab = serve([
-            Script::on_request().write(answer.clone()),
-            Script::on_request().drip(answer),
+            Script::on_request().write(response.clone()),
+            Script::on_request().drip(response),
             Script::on_request().drip(marked),
         ])
         .start()
@@ -261,7 +257,8 @@ async fn row_086_repeated_keys_and_nan_are_read() {
     };
     let unary = response("200 OK", &[], &twice(&completion(GOOD)));
     let stream = [STREAM, &twice(&events(GOOD))].concat();
-    let lab = serve([unary, stream].map(|answer| Script::on_request().write(answer))).start().await;
+    let lab =
+        serve([unary, stream].map(|response| Script::on_request().write(response))).start().await;
     lab.unary().await.ok(GOOD).attempts(1);
     lab.stream().await.ok(GOOD).attempts(1);
     lab.healthy().await;
@@ -270,14 +267,14 @@ async fn row_086_repeated_keys_and_nan_are_read() {
 #[tokio::test]
 async fn row_087_an_error_inside_a_stream() {
     for (error, status, is) in [
-        ("{\"code\":503,\"message\":\"overloaded\"}", 503, &[Refused, Retryable, MayBeBilled][..]),
-        ("{\"code\":429,\"message\":\"overloaded\"}", 429, &[Refused, Retryable, MayBeBilled]),
-        ("{\"code\":400,\"message\":\"overloaded\"}", 400, &[Refused, MayBeBilled]),
+        ("{\"code\":503,\"message\":\"overloaded\"}", 503, &[ApiError, Retryable, MayBeBilled][..]),
+        ("{\"code\":429,\"message\":\"overloaded\"}", 429, &[ApiError, Retryable, MayBeBilled]),
+        ("{\"code\":400,\"message\":\"overloaded\"}", 400, &[ApiError, MayBeBilled]),
     ] {
-        for told in [format!("data: {{\"error\":{error}}}\n\n"), format!("error: {error}\n\n")] {
+        for actual in [format!("data: {{\"error\":{error}}}\n\n"), format!("error: {error}\n\n")] {
             for begin in [String::new(), event("Hel")] {
-                let answer = [STREAM, &begin, &told, &events("lo")].concat();
-                let lab = serve([Script::on_request().write(answer)]).start().await;
+                let response = [STREAM, &begin, &actual, &events("lo")].concat();
+                let lab = serve([Script::on_request().write(response)]).start().await;
                 let outcome = lab.stream().await;
                 match is {
                     [a, b, c] => outcome.is([*a, *b, *c]),
@@ -301,7 +298,7 @@ async fn row_087_an_error_in_place_of_a_unary_response() {
         let lab = serve([Script::on_request().write(response("200 OK", &[], body)).then_good()]);
         let lab = lab.start().await;
         let outcome = lab.unary().await;
-        outcome.is([Refused, Retryable, MayBeBilled]).status(503).attempts(1).connections(1);
+        outcome.is([ApiError, Retryable, MayBeBilled]).status(503).attempts(1).connections(1);
         assert_eq!(outcome.error().api_error().unwrap().message, "overloaded");
         lab.healthy().await;
     }
@@ -311,14 +308,14 @@ async fn row_087_an_error_in_place_of_a_unary_response() {
 async fn row_088_bytes_after_done() {
     let more = ["data: more\n\n".to_owned(), "x".repeat(60_000), event("never read")];
     for more in more {
-        let answer = [CHUNKED, &chunk(&events(GOOD)), &chunk(&more), LAST_CHUNK].concat();
-        let lab = serve([Script::on_request().write(answer).then_good()]).start().await;
+        let response = [CHUNKED, &chunk(&events(GOOD)), &chunk(&more), LAST_CHUNK].concat();
+        let lab = serve([Script::on_request().write(response).then_good()]).start().await;
         lab.stream().await.ok(GOOD).attempts(1).connections(1);
         lab.stream().await.ok(GOOD).attempts(1).connections(1);
         lab.healthy().await;
     }
 
-    // On a clock that stands still, so that only the limit can end it.
+    // On a paused clock, so that only the limit can end it.
     let flood = Script::on_request().write([CHUNKED, &chunk(&events(GOOD))].concat());
     let flood = flood.flood(chunk(&"x".repeat(60_000)), 1 << 40);
     let lab = serve([flood]).manual_clock().start().await;
@@ -330,9 +327,9 @@ async fn row_088_bytes_after_done() {
 
 #[tokio::test]
 async fn row_088_a_body_that_never_ends_after_done() {
-    let answer = [CHUNKED, &chunk(&events(GOOD))].concat();
+    let response = [CHUNKED, &chunk(&events(GOOD))].concat();
     let lab =
-        serve([Script::on_request().write(answer).until_closed()]).manual_clock().start().await;
+        serve([Script::on_request().write(response).until_closed()]).manual_clock().start().await;
     let outcome = lab.expires_after(Duration::from_millis(200), lab.stream()).await;
     outcome.ok(GOOD).attempts(1).connections(1);
     lab.healthy().await;

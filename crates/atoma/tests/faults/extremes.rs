@@ -1,11 +1,11 @@
-//! Rows 117 and 118: very many calls, and clocks and settings at their extremes.
+//! Rows 117 and 118: very many calls, and extreme clocks and settings.
 
 use crate::lab::{
     Gate, Good as _,
-    Is::{Config, MayBeBilled, Refused, Retryable, Timeout},
-    Outcome, Script,
-    answers::{CHUNKED, GOOD, LAST_CHUNK, chunk, event, events, response},
-    asking, memory, request, serve, within,
+    Is::{ApiError, Config, MayBeBilled, Retryable, Timeout},
+    Outcome, Script, asking, memory, request,
+    responses::{CHUNKED, GOOD, LAST_CHUNK, chunk, event, events, response},
+    serve, within,
 };
 use atoma::{Client, RetryConfig};
 use atoma_transport::{
@@ -26,7 +26,7 @@ const MIB: u64 = 1 << 20;
 async fn row_117_200_concurrent_streams() {
     const STREAMS: usize = 200;
     let gate = Gate::new();
-    // Each script answers with the word that its own request asks for, when all are there.
+    // Each script responds with the word in its own request, once all requests have arrived.
     let script = Script::default().run({
         let gate = gate.clone();
         move |peer| {
@@ -53,9 +53,9 @@ async fn row_117_200_concurrent_streams() {
         lab.server.wait_for(|log| log.halts() == STREAMS).await;
         (0..STREAMS).for_each(|_| gate.open());
     };
-    let (answers, ()) = within(futures::future::join(join_all(streams), open)).await;
-    for (number, answer) in answers.into_iter().enumerate() {
-        assert_eq!(answer.unwrap().text(), format!("number {number}"));
+    let (responses, ()) = within(futures::future::join(join_all(streams), open)).await;
+    for (number, response) in responses.into_iter().enumerate() {
+        assert_eq!(response.unwrap().text(), format!("number {number}"));
     }
     assert_eq!(lab.server.log().accepted(), STREAMS);
     lab.healthy().await;
@@ -73,7 +73,7 @@ fn row_117_2000_calls_one_after_another() {
     });
 }
 
-/// In memory, since it takes as many sockets as there are calls.
+/// Uses a transport in memory: sockets would take one descriptor for each call.
 #[test]
 fn row_117_a_thousand_concurrent_errors() {
     let timer = ManualTimer::new();
@@ -92,12 +92,12 @@ fn row_117_a_thousand_concurrent_errors() {
     let exhausted = errors.filter(|error| error.attempts().budget_exhausted).count();
     assert_eq!(server.requests().len(), 1_000 + 20);
     assert!((980..=1_000).contains(&exhausted), "{exhausted}");
-    // All clones pay from the same bucket.
+    // All clones share one bucket.
     let tokens: Vec<_> = (0..20).rev().map(|retries| Some(5 * retries)).collect();
     assert_eq!(heard.lock().unwrap()[..], tokens);
     assert_eq!((server.in_flight(), server.live_bodies(), timer.waiters()), (0, 0, 0));
 
-    // The budget is used up: no more than one attempt for each call.
+    // The budget is used up: only one attempt for each call.
     let calls = join_all((0..500).map(|_| client.chat().stream(request()).into_future()));
     timer.run(calls);
     assert_eq!(server.requests().len(), 1_000 + 20 + 500);
@@ -105,20 +105,20 @@ fn row_117_a_thousand_concurrent_errors() {
 
 #[tokio::test]
 async fn row_117_error_responses_over_sockets() {
-    let refusal = || response("503 Service Unavailable", &["connection: close"], "");
-    let scripts = (0..320).map(|_| Script::on_request().write(refusal()));
+    let busy = || response("503 Service Unavailable", &["connection: close"], "");
+    let scripts = (0..320).map(|_| Script::on_request().write(busy()));
     let lab = serve(scripts).start().await;
     for _ in 0..3 {
         for outcome in join_all((0..100).map(|_| lab.unary())).await {
-            outcome.is([Refused, Retryable, MayBeBilled]).status(503);
+            outcome.is([ApiError, Retryable, MayBeBilled]).status(503);
         }
     }
     assert_eq!(lab.server.log().requests().len(), 320);
     lab.healthy().await;
 }
 
-/// A date is measured against the date of its own answer, however wrong the clock of this machine
-/// is; everything else goes by a [`Timer`], which knows nothing of the time of day.
+/// A date is measured against the `Date` of its own response, whatever this machine's clock says;
+/// everything else uses a [`Timer`], which does not know the time of day.
 #[test]
 fn row_118_the_wall_clock_is_not_read() {
     let mut headers = http::HeaderMap::new();
@@ -128,7 +128,7 @@ fn row_118_the_wall_clock_is_not_read() {
     for now in [date, date - DAY, date + DAY, SystemTime::UNIX_EPOCH, date + 10_000 * DAY] {
         assert_eq!(retry_after(&headers, now), Some(Duration::from_secs(20)));
     }
-    // Without one the clock decides, and no error of it makes the wait longer than is allowed.
+    // Without a `Date` the clock decides, and no error of it makes the wait longer than allowed.
     headers.remove("date");
     let asked = |now| retry_after(&headers, now).unwrap();
     assert_eq!(asked(date + DAY), Duration::ZERO);
@@ -192,15 +192,15 @@ async fn row_118_infinite_timeouts() {
     assert_eq!(within(call.into_future()).await.unwrap().text(), GOOD);
     lab.healthy().await;
 
-    // A server may ask for any wait: one without end is the refusal itself, or a wait that a
-    // deadline ends before it begins.
+    // A server may ask for any wait: an infinite one ends in the API error itself, or in a wait
+    // that a deadline ends before it begins.
     let timer = ManualTimer::new();
     let asks = Exchange::respond(503).header("retry-after", "99999999999999999999");
     let server = ScriptedTransport::new([asks]);
     let retries = RetryConfig::default().max_retry_after(longest);
     let retry = Retry::new(server.clone(), timer.clone()).config(retries);
-    let answer = timer.run(retry.send(atoma_transport::Request::default())).unwrap();
-    assert_eq!((answer.status().as_u16(), server.requests().len()), (503, 1));
+    let response = timer.run(retry.send(atoma_transport::Request::default())).unwrap();
+    assert_eq!((response.status().as_u16(), server.requests().len()), (503, 1));
 }
 
 #[tokio::test]
@@ -224,8 +224,8 @@ fn row_118_the_same_seed() {
         let server = ScriptedTransport::new((0..8).map(|_| Exchange::respond(503)));
         let config = RetryConfig::default().max_attempts(8);
         let retry = Retry::new(server, timer.clone()).config(config).seed(seed);
-        let answer = timer.run(retry.send(atoma_transport::Request::default())).unwrap();
-        let attempts = answer.extensions().get::<atoma_transport::Attempts>().unwrap();
+        let response = timer.run(retry.send(atoma_transport::Request::default())).unwrap();
+        let attempts = response.extensions().get::<atoma_transport::Attempts>().unwrap();
         let waits = attempts.failed.iter().filter_map(|attempt| attempt.wait);
         waits.collect::<Vec<_>>()
     };

@@ -2,10 +2,10 @@
 
 use crate::lab::{
     Gate, Good as _,
-    Is::{self, MayBeBilled, Refused, Retryable, Timeout, TooLarge, Truncated},
-    Script,
-    answers::{CHUNKED, GOOD, LAST_CHUNK, chunk, completion, event, events, response, whole},
-    quick_retries, serve, within,
+    Is::{self, ApiError, MayBeBilled, Retryable, Timeout, TooLarge, Truncated},
+    Script, quick_retries,
+    responses::{CHUNKED, GOOD, LAST_CHUNK, chunk, completion, event, events, response, whole},
+    serve, within,
 };
 use atoma_transport::{ErrorKind, Phase, RetryConnectionErrors::Always};
 use std::time::Duration;
@@ -15,18 +15,19 @@ const LATE: [Is; 3] = [Timeout, Retryable, MayBeBilled];
 const NOT_BELIEVED: [Is; 1] = [MayBeBilled];
 const TOO_LARGE: [Is; 2] = [TooLarge, MayBeBilled];
 
-/// The default time-out for the head of a stream.
+/// The default timeout for the head of a stream.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Sends each answer, then closes: unary and streaming calls fail alike, at once and for good.
-async fn refused<const N: usize>(
+/// Sends each response, then closes: unary and streaming calls fail alike, immediately and without
+/// a retry.
+async fn fails<const N: usize>(
     kind: ErrorKind,
     is: [Is; N],
-    answers: impl IntoIterator<Item = (&str, impl AsRef<[u8]>)>,
+    responses: impl IntoIterator<Item = (&str, impl AsRef<[u8]>)>,
 ) {
-    for (name, answer) in answers {
+    for (name, response) in responses {
         println!("case: {name}");
-        let script = Script::on_request().write(answer);
+        let script = Script::on_request().write(response);
         let lab = serve([script.clone(), script]).start().await;
         let outcome = lab.unary().await;
         outcome.is(is).kind(kind).after("").attempts(1).connections(1).requests(1);
@@ -36,18 +37,18 @@ async fn refused<const N: usize>(
     }
 }
 
-/// Sends each answer, whole and good; it is accepted.
-async fn accepted(answers: impl IntoIterator<Item = (&'static str, String)>) {
-    for (name, answer) in answers {
+/// Sends each response and checks that the call succeeds.
+async fn accepted(responses: impl IntoIterator<Item = (&'static str, String)>) {
+    for (name, response) in responses {
         println!("case: {name}");
-        let lab = serve([Script::on_request().write(answer)]).start().await;
+        let lab = serve([Script::on_request().write(response)]).start().await;
         let outcome = lab.unary().await;
         outcome.ok(GOOD).attempts(1).connections(1);
         lab.healthy().await;
     }
 }
 
-/// Sends a piece of a head after each `pause`: the time-out is no later for it.
+/// Sends a piece of a head after each `pause`: the pieces do not extend the timeout.
 async fn late_in_spite_of(pieces: impl IntoIterator<Item = &str>, pause: Duration) {
     let gate = Gate::new();
     let slow = Script::on_request();
@@ -131,7 +132,7 @@ async fn row_041_half_a_head_and_then_closed() {
 
 #[tokio::test]
 async fn row_042_not_http() {
-    refused(
+    fails(
         ErrorKind::Protocol,
         NOT_BELIEVED,
         [
@@ -147,8 +148,8 @@ async fn row_042_not_http() {
 
 #[tokio::test]
 async fn row_043_a_status_line_of_http_2() {
-    let answer = whole(GOOD).replacen("HTTP/1.1", "HTTP/2.0", 1);
-    refused(ErrorKind::Protocol, NOT_BELIEVED, [("HTTP/2.0", answer)]).await;
+    let response = whole(GOOD).replacen("HTTP/1.1", "HTTP/2.0", 1);
+    fails(ErrorKind::Protocol, NOT_BELIEVED, [("HTTP/2.0", response)]).await;
 }
 
 #[tokio::test]
@@ -168,9 +169,9 @@ async fn row_044_http_1_0() {
 
 #[tokio::test]
 async fn row_044_http_1_0_connections_are_not_reused() {
-    let answer =
+    let response =
         whole(GOOD).replacen("HTTP/1.1 200 OK", "HTTP/1.0 200 OK\r\nconnection: keep-alive", 1);
-    let lab = serve([Script::on_request().write(answer).then_good()]).start().await;
+    let lab = serve([Script::on_request().write(response).then_good()]).start().await;
     lab.unary().await.ok(GOOD).connections(1);
     lab.unary().await.ok(GOOD).attempts(1).connections(2);
     lab.healthy().await;
@@ -178,7 +179,7 @@ async fn row_044_http_1_0_connections_are_not_reused() {
 
 #[tokio::test]
 async fn row_045_bare_line_feeds() {
-    let bare = |answer: String| answer.replace("\r\n", "\n");
+    let bare = |response: String| response.replace("\r\n", "\n");
     let mixed = whole(GOOD).replacen("\r\n", "\n", 1);
     accepted([("all lines", bare(whole(GOOD))), ("one line", mixed)]).await;
 }
@@ -186,19 +187,19 @@ async fn row_045_bare_line_feeds() {
 #[tokio::test]
 async fn row_046_a_status_without_three_digits() {
     let with = |status| whole(GOOD).replacen("200 OK", status, 1);
-    let answers = ["099 Low", "99 Low", "2000 High", "-200 OK", "abc", ""].map(|s| (s, with(s)));
-    refused(ErrorKind::Protocol, NOT_BELIEVED, answers).await;
+    let responses = ["099 Low", "99 Low", "2000 High", "-200 OK", "abc", ""].map(|s| (s, with(s)));
+    fails(ErrorKind::Protocol, NOT_BELIEVED, responses).await;
 }
 
 #[tokio::test]
 async fn row_047_a_status_of_999() {
     for (status, line) in [(600, "600 Odd"), (799, "799 "), (999, "999 Odd")] {
         for streams in [false, true] {
-            let answer = whole(GOOD).replacen("200 OK", line, 1);
-            let script = Script::on_request().write(answer);
+            let response = whole(GOOD).replacen("200 OK", line, 1);
+            let script = Script::on_request().write(response);
             let lab = serve([script.clone(), script.clone(), script]).start().await;
             let outcome = if streams { lab.stream().await } else { lab.unary().await };
-            outcome.is([Refused, Retryable, MayBeBilled]).status(status).attempts(3);
+            outcome.is([ApiError, Retryable, MayBeBilled]).status(status).attempts(3);
             lab.healthy().await;
         }
     }
@@ -213,8 +214,8 @@ async fn row_048_no_reason() {
 #[tokio::test]
 async fn row_049_interim_responses() {
     let hints = "HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n".repeat(3);
-    let answer = ["HTTP/1.1 100 Continue\r\n\r\n", &hints, &whole(GOOD)].concat();
-    accepted([("100 and three times 103", answer)]).await;
+    let response = ["HTTP/1.1 100 Continue\r\n\r\n", &hints, &whole(GOOD)].concat();
+    accepted([("100 and three times 103", response)]).await;
 }
 
 #[tokio::test]
@@ -237,9 +238,9 @@ async fn row_050_interim_responses_do_not_restart_the_timeout() {
 
 #[tokio::test]
 async fn row_051_an_unrequested_upgrade() {
-    let answer =
+    let response =
         b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\nxxxx";
-    refused(ErrorKind::Protocol, NOT_BELIEVED, [("101", answer)]).await;
+    fails(ErrorKind::Protocol, NOT_BELIEVED, [("101", response)]).await;
 }
 
 #[tokio::test]
@@ -249,40 +250,41 @@ async fn row_052_a_head_of_1_mib() {
         vec!["x-padding: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"; 15_000];
     let one = response("200 OK", &[&line], &completion(GOOD));
     let many = response("200 OK", &lines, &completion(GOOD));
-    let answers = [("one line", one), ("many lines", many)];
-    refused(ErrorKind::TooLarge, TOO_LARGE, answers).await;
+    let responses = [("one line", one), ("many lines", many)];
+    fails(ErrorKind::TooLarge, TOO_LARGE, responses).await;
 }
 
 #[tokio::test]
 async fn row_053_101_header_lines() {
     let lines: Vec<String> = (0..101).map(|number| format!("x-{number}: y")).collect();
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-    let answer = |lines: &[&str]| response("200 OK", lines, &completion(GOOD));
-    let over = answer(&lines);
-    refused(ErrorKind::TooLarge, TOO_LARGE, [("102 with the length", over)]).await;
-    accepted([("100 with the length", answer(&lines[..99]))]).await;
+    let response = |lines: &[&str]| response("200 OK", lines, &completion(GOOD));
+    let over = response(&lines);
+    fails(ErrorKind::TooLarge, TOO_LARGE, [("102 with the length", over)]).await;
+    accepted([("100 with the length", response(&lines[..99]))]).await;
 }
 
 #[tokio::test]
 async fn row_054_header_values_that_are_not_ascii() {
     for bytes in [&b"caf\xe9"[..], b"\xff\xfe\x80", "naïve ✓".as_bytes()] {
         for name in ["x-request-id", "content-type", "retry-after", "server", "x-should-retry"] {
-            let mut answer = format!("HTTP/1.1 200 OK\r\n{name}: ").into_bytes();
-            answer.extend_from_slice(bytes);
+            let mut response = format!("HTTP/1.1 200 OK\r\n{name}: ").into_bytes();
+            response.extend_from_slice(bytes);
             let body = completion(GOOD);
-            answer.extend_from_slice(
+            response.extend_from_slice(
                 format!("\r\ncontent-length: {}\r\n\r\n{body}", body.len()).as_bytes(),
             );
-            let refusing = [b"HTTP/1.1 404 Not Found", &answer["HTTP/1.1 200 OK".len()..]].concat();
+            let error_response =
+                [b"HTTP/1.1 404 Not Found", &response["HTTP/1.1 200 OK".len()..]].concat();
             let lab = serve([Script::on_request()
-                .write(answer.clone())
+                .write(response.clone())
                 .request()
-                .write(refusing)
+                .write(error_response)
                 .then_good()])
             .start()
             .await;
             lab.unary().await.ok(GOOD).attempts(1).connections(1);
-            lab.unary().await.is([Refused]).status(404).attempts(1).connections(1);
+            lab.unary().await.is([ApiError]).status(404).attempts(1).connections(1);
             lab.healthy().await;
         }
     }
@@ -297,8 +299,9 @@ async fn row_055_malformed_header_lines() {
         ("no colon", "xy"),
         ("a space in the name", "x y: z"),
     ];
-    let answers = lines.map(|(name, line)| (name, response("200 OK", &[line], &completion(GOOD))));
-    refused(ErrorKind::Protocol, NOT_BELIEVED, answers).await;
+    let responses =
+        lines.map(|(name, line)| (name, response("200 OK", &[line], &completion(GOOD))));
+    fails(ErrorKind::Protocol, NOT_BELIEVED, responses).await;
 }
 
 #[tokio::test]
@@ -311,16 +314,16 @@ async fn row_056_lengths_that_cannot_be() {
         ("no number", "content-length: two"),
         ("larger than any number", "content-length: 18446744073709551616"),
     ];
-    let answers =
+    let responses =
         cases.map(|(name, lines)| (name, format!("HTTP/1.1 200 OK\r\n{lines}\r\n\r\n{{}}")));
-    refused(ErrorKind::Protocol, NOT_BELIEVED, answers).await;
+    fails(ErrorKind::Protocol, NOT_BELIEVED, responses).await;
 }
 
 #[tokio::test]
 async fn row_057_a_length_and_a_transfer_coding() {
     let head = CHUNKED.replacen("transfer", "content-length: 5\r\ntransfer", 1);
-    let answer = [&head, &chunk(&events(GOOD))[..], LAST_CHUNK].concat();
-    let lab = serve([Script::on_request().write(answer).then_good()]).start().await;
+    let response = [&head, &chunk(&events(GOOD))[..], LAST_CHUNK].concat();
+    let lab = serve([Script::on_request().write(response).then_good()]).start().await;
     lab.stream().await.ok(GOOD).attempts(1).connections(1);
     lab.stream().await.ok(GOOD).attempts(1).connections(2);
     lab.healthy().await;
@@ -330,8 +333,8 @@ async fn row_057_a_length_and_a_transfer_coding() {
 async fn row_058_a_transfer_coding_that_is_not_chunked() {
     let codings = ["gzip, chunked", "gzip", "identity", "chunked, gzip", "chunked, chunked", "x"];
     let body = [&chunk(&events(GOOD)), LAST_CHUNK].concat();
-    let answers = codings.map(|coding| {
+    let responses = codings.map(|coding| {
         (coding, format!("HTTP/1.1 200 OK\r\ntransfer-encoding: {coding}\r\n\r\n{body}"))
     });
-    refused(ErrorKind::Protocol, NOT_BELIEVED, answers).await;
+    fails(ErrorKind::Protocol, NOT_BELIEVED, responses).await;
 }

@@ -1,16 +1,15 @@
-//! Rows 91–99 and 103–105: how streams and connections end over HTTP/2.
+//! Rows 91–99 and 103–105: the end of HTTP/2 streams and connections.
 
 use crate::lab::{
     CANARY, Gate,
     Is::{self, MayBeBilled, Retryable, Timeout, Truncated},
-    Lab, Outcome, Script,
-    answers::{GOOD, event, events, finish},
-    arrived,
+    Lab, Outcome, Script, arrived,
     h2::{
         CANCEL, END_HEADERS, END_STREAM, INTERNAL_ERROR, NO_ERROR, PUSH_PROMISE, REFUSED_STREAM,
-        answering, begin, data, fields, frame, go_away, on_request, reset, send_good, serve_h2,
+        begin, data, fields, frame, go_away, on_request, reset, responding, send_good, serve_h2,
         setting, stream_head, streamed,
     },
+    responses::{GOOD, event, events, finish},
     settle, within,
 };
 use atoma_transport::{ErrorKind, Timeouts};
@@ -21,9 +20,9 @@ const LOST: [Is; 2] = [Retryable, MayBeBilled];
 const LATE: [Is; 3] = [Timeout, Retryable, MayBeBilled];
 const NOT_BELIEVED: [Is; 1] = [MayBeBilled];
 
-/// A silent server is asked after so long …
+/// A silent server is pinged after this time …
 const SILENCE: Duration = Duration::from_secs(20);
-/// … and given up after so long again.
+/// … and given up if the ping is not acknowledged within this time.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The head of a stream and its first event.
@@ -31,18 +30,18 @@ fn begun(stream: u32) -> Vec<u8> {
     [stream_head(stream), data(stream, 0, &event("Hel"))].concat()
 }
 
-/// A script that breaks a stream off after `"Hel"` by writing `frames`.
+/// A script that interrupts a stream after `"Hel"` by writing `frames`.
 pub(crate) fn then(frames: &[Vec<u8>]) -> Script {
     on_request().write(begun(1)).write(frames.concat())
 }
 
-/// A server that has closed is noticed first: the lab's promise is about what comes after.
+/// Wait until the client has noticed that the server closed: the lab checks the state after that.
 pub(crate) async fn healthy(lab: Lab) {
     arrived().await;
     lab.healthy().await;
 }
 
-/// The stream of the one call of this lab breaks off after `"Hel"`.
+/// Checks that the only stream of this lab is interrupted after `"Hel"`.
 async fn breaks_off<const N: usize>(script: Script, is: [Is; N], kind: ErrorKind) {
     let lab = serve_h2([script]).start().await;
     let outcome = lab.stream().await;
@@ -50,7 +49,7 @@ async fn breaks_off<const N: usize>(script: Script, is: [Is; N], kind: ErrorKind
     healthy(lab).await;
 }
 
-/// What a stream meets whose server says nothing more, not even to a ping.
+/// The outcome of a stream whose server sends nothing more, not even a response to a ping.
 async fn falls_silent(lab: &Lab) -> Outcome {
     let mut call = Box::pin(lab.stream());
     lab.halts(1, &mut call).await;
@@ -61,7 +60,7 @@ async fn falls_silent(lab: &Lab) -> Outcome {
 
 #[tokio::test]
 async fn row_091_no_settings() {
-    // The silence is noticed by a ping, where no time-out is shorter.
+    // The ping notices the silence if no timeout is shorter.
     let lab = serve_h2([Script::default().until_closed()]).manual_clock().start().await;
     let outcome = falls_silent(&lab).await;
     outcome.is(LOST).kind(ErrorKind::ConnectionLost).says("ping").attempts(1).connections(1);
@@ -79,18 +78,18 @@ async fn row_091_no_settings() {
 
 #[tokio::test]
 async fn row_092_refused_stream() {
-    let refusal = || on_request().write(reset(1, REFUSED_STREAM));
-    let lab = serve_h2([refusal()]).start().await;
+    let refused_stream = || on_request().write(reset(1, REFUSED_STREAM));
+    let lab = serve_h2([refused_stream()]).start().await;
     lab.stream().await.ok(GOOD).attempts(1).connections(2).requests(2);
     lab.unary().await.ok(GOOD).attempts(1).connections(2).requests(3);
     healthy(lab).await;
 
-    // Once for nothing; twice is an attempt that failed, without having been processed.
-    let lab = serve_h2([refusal(), refusal()]).start().await;
+    // Once costs no attempt; twice is a failed attempt that was not processed.
+    let lab = serve_h2([refused_stream(), refused_stream()]).start().await;
     lab.unary().await.ok(GOOD).attempts(2).connections(3).requests(3);
     healthy(lab).await;
 
-    let lab = serve_h2((0..6).map(|_| refusal())).start().await;
+    let lab = serve_h2((0..6).map(|_| refused_stream())).start().await;
     let outcome = lab.stream().await;
     outcome.is([Retryable]).kind(ErrorKind::ConnectionLost).attempts(3).connections(6).requests(6);
     healthy(lab).await;
@@ -132,7 +131,8 @@ async fn row_096_goaway_that_excludes_the_stream() {
 #[tokio::test]
 async fn row_097_goaway_that_includes_the_stream() {
     let last = go_away(1, NO_ERROR, "");
-    // As it should be done: first without a number, and then with it (RFC 9113, section 6.8).
+    // The proper sequence: first with the largest stream number, then with the real one (RFC 9113,
+    // section 6.8).
     let graceful = [go_away(u32::MAX >> 1, NO_ERROR, ""), last.clone()].concat();
     for frames in [last, graceful] {
         let gate = Gate::new();
@@ -174,7 +174,7 @@ async fn row_099_closed_in_the_body() {
 async fn row_103_one_stream_at_a_time() {
     let (gate, held) = (Gate::new(), Gate::new());
     let (passed, holds) = (gate.clone(), held.clone());
-    let script = answering(
+    let script = responding(
         |builder| {
             builder.max_concurrent_streams(1);
         },
@@ -246,8 +246,9 @@ async fn row_105_a_ping_that_is_not_acknowledged() {
 
 #[tokio::test]
 async fn row_105_a_ping_that_is_acknowledged() {
-    // A server that only thinks long: its pings come back, and the idle time-out ends it.
-    let thinking = answering(
+    // A server that only thinks for a long time: it acknowledges its pings, and the idle timeout
+    // ends the call.
+    let thinking = responding(
         |_| {},
         |_, request, respond| async move {
             let mut stream = begin(&request, respond);
@@ -268,7 +269,7 @@ async fn row_105_a_ping_that_is_acknowledged() {
     let outcome = lab.expires_in(PATIENCE, &mut rest).await;
     drop(rest);
     outcome.stalled("Hel").attempts(1).connections(1);
-    // It is the stream that was slow: the connection is still good.
+    // Only the stream was slow: the connection is still good.
     let mut other = Box::pin(lab.open());
     within(&mut other).await.unwrap();
     assert_eq!(lab.server.log().accepted(), 1);

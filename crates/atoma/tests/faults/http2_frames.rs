@@ -1,20 +1,20 @@
-//! Rows 100–102 and 106: frames that are meant to harm, or that nobody reads.
+//! Rows 100–102 and 106: hostile frames, and frames that nobody reads.
 
 use crate::{
     http2::{CUT, healthy, then},
     lab::{
         Gate,
-        Is::{self, MayBeBilled, Refused, Retryable, TooLarge, Unexpected},
-        Lab, Script,
-        answers::{GOOD, events},
-        arrived, asking,
+        Is::{self, ApiError, MayBeBilled, Retryable, TooLarge, Unexpected},
+        Lab, Script, arrived, asking,
         h2::{
-            CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, NO_ERROR, PING, answering, begin,
-            data, fields, frame, good_body, head, on_request, opened, request as next_request,
-            request_head, reset, send_good, send_in_frames, serve_h2, setting, stream_head,
-            streamed, window_update,
+            CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, NO_ERROR, PING, begin, data,
+            fields, frame, good_body, head, on_request, opened, request as next_request,
+            request_head, reset, responding, send_good, send_in_frames, serve_h2, setting,
+            stream_head, streamed, window_update,
         },
-        memory, within,
+        memory,
+        responses::{GOOD, events},
+        within,
     },
 };
 use atoma::ChatCompletionStream;
@@ -35,11 +35,12 @@ async fn unread(lab: &Lab, count: usize) -> Vec<ChatCompletionStream> {
     streams
 }
 
-/// Answers the first `count` streams with `filler`, as far as it is taken, and then as it should be;
-/// all others at once. Each time a stream has taken all of its filler, `filled` is opened.
+/// Sends `filler` on the first `count` streams, as far as the window allows, and then a good
+/// response; responds to all others immediately. Opens `filled` each time the client has taken all
+/// filler of a stream.
 fn flooding(count: usize, filler: Bytes, size: usize, filled: &Gate) -> Script {
     let filled = filled.clone();
-    answering(
+    responding(
         |_| {},
         move |number, request, respond| {
             let (filler, filled) = (filler.clone(), filled.clone());
@@ -59,7 +60,7 @@ fn flooding(count: usize, filler: Bytes, size: usize, filled: &Gate) -> Script {
 
 #[tokio::test]
 async fn row_100_small_frames_at_slow_readers() {
-    // 25,000 comments of ten bytes for each of four streams: less than their windows.
+    // 25,000 comments of ten bytes for each of four streams: less than the window of each.
     let comments = Bytes::from(": comment\n".repeat(25_000));
     let filled = Gate::new();
     let lab = serve_h2([flooding(4, comments, 10, &filled)]).start().await;
@@ -95,7 +96,7 @@ fn row_100_an_unread_stream_costs_its_window() {
 
 #[tokio::test]
 async fn row_101_streams_that_nobody_reads() {
-    // Each of twelve streams has more to say than its window takes.
+    // Each of twelve streams has more to send than its window allows.
     let comments = Bytes::from(format!(":{}\n", "x".repeat(998)).repeat(1_000));
     let lab = serve_h2([flooding(12, comments, 16 << 10, &Gate::new())]).start().await;
     let streams = unread(&lab, 12).await;
@@ -160,7 +161,7 @@ async fn row_102_attacks() {
         outcome.attempts(1).connections(1).requests(1);
         healthy(lab).await;
     }
-    // What the client has to answer is answered, and a call goes through all the same.
+    // The client acknowledges what it must, and a call succeeds all the same.
     let flood = [frame(PING, 0, 0, &[0; 8]), setting(3, 100)].concat().repeat(10_000);
     let lab = serve_h2([on_request().write(flood).write(streamed(1, GOOD))]).start().await;
     lab.stream().await.ok(GOOD).attempts(1).connections(1);
@@ -169,8 +170,8 @@ async fn row_102_attacks() {
 
 #[tokio::test]
 async fn row_102_rapid_resets() {
-    // Each stream is refused as soon as it is there, on a connection that would go on for ever.
-    let refusing = answering(
+    // The server refuses each stream as soon as it is open, and keeps the connection open.
+    let refusing = responding(
         |_| {},
         |_, _, mut respond| async move {
             respond.send_reset(h2::Reason::INTERNAL_ERROR);
@@ -228,7 +229,7 @@ async fn row_106_invalid_heads() {
     let trailers = head(1, END_STREAM, &[("grpc-status", "0")]);
     for (name, frames) in [
         ("nothing but a head", head(1, END_STREAM, &[status, label])),
-        ("trailers at once", [stream_head(1), trailers].concat()),
+        ("trailers immediately", [stream_head(1), trailers].concat()),
     ] {
         println!("case: {name}");
         let lab = serve_h2([on_request().write(frames.clone()), on_request().write(frames)]);
@@ -262,13 +263,13 @@ async fn interim_responses_count_like_the_head() {
 
 #[tokio::test]
 async fn a_refusal_before_the_request_was_read_counts() {
-    // 1 MB is more than the server's window takes, and it reads no further.
-    let refusal = head(1, END_STREAM, &[(":status", "413")]);
-    let refusal = [refusal, reset(1, NO_ERROR), window_update(0, 1 << 20)].concat();
-    let script = opened().run(request_head).write(refusal).run(next_request);
+    // 1 MB is more than the server's window, and the server reads no further.
+    let error_response = head(1, END_STREAM, &[(":status", "413")]);
+    let error_response = [error_response, reset(1, NO_ERROR), window_update(0, 1 << 20)].concat();
+    let script = opened().run(request_head).write(error_response).run(next_request);
     let lab = serve_h2([script.write(streamed(3, GOOD)).until_closed()]).start().await;
     let outcome = lab.unary_of(asking(&"?".repeat(1 << 20))).await;
-    outcome.is([Refused]).status(413).attempts(1).connections(1);
+    outcome.is([ApiError]).status(413).attempts(1).connections(1);
     lab.stream().await.ok(GOOD).connections(1);
     lab.closes().await;
 }

@@ -1,15 +1,16 @@
-//! What streams over HTTP/2 share, and what they do not: connections, tasks, runtimes.
+//! The state that HTTP/2 streams share, and the state that they do not: connections, tasks,
+//! runtimes.
 
 use crate::{
     http2::healthy,
     lab::{
         Gate,
         Is::{Connect, MayBeBilled, Retryable, Truncated},
-        Lab, Script,
-        answers::{GOOD, event, events},
-        arrived,
-        h2::{answering, begin, good, send_good, send_in_frames, serve_h2},
-        request, settle,
+        Lab, Script, arrived,
+        h2::{begin, good, responding, send_good, send_in_frames, serve_h2},
+        request,
+        responses::{GOOD, event, events},
+        settle,
         tls::{Authority, NAME, Speaks, ours, serve_tls},
         turn, within,
     },
@@ -19,10 +20,10 @@ use futures::future::join_all;
 use rustls::version::{TLS12, TLS13};
 use std::time::Duration;
 
-/// Begins every stream with `"Hel"` and goes no further; the other calls are answered. A reset is
-/// noted like a request.
+/// Begins every stream with `"Hel"` and goes no further; other calls get a good response. Logs a
+/// reset like a request.
 fn endless() -> Script {
-    answering(
+    responding(
         |_| {},
         |_, request, respond| async move {
             if !request.contains("\"stream\":true") {
@@ -48,7 +49,7 @@ async fn the_server_chooses_in_the_handshake() {
     assert!(lab.server.log().requests()[0].starts_with("HTTP/2.0 https://api.test:"));
     healthy(lab).await;
 
-    // With HTTP/1.1 each exchange has a connection of its own, and both are used again.
+    // With HTTP/1.1 each exchange has a separate connection, and both are reused.
     for protocols in [&["http/1.1"][..], &[]] {
         let lab = serve_tls([offering(protocols), offering(protocols)], []);
         let lab = lab.transport(|builder| builder.http2(Http2::Auto)).start().await;
@@ -120,7 +121,8 @@ async fn no_connection_has_more_than_32_streams() {
 
 #[tokio::test]
 async fn an_opening_that_is_given_up_is_taken_over() {
-    // The first is accepted and says nothing in its TLS handshake; two calls wait for it.
+    // The server accepts the first connection and is silent in its TLS handshake; two calls wait
+    // for it.
     let silent = Script::default().until_closed();
     let lab = serve_tls([Speaks::Tcp, offering(&["h2"])], [silent]).then(good());
     let lab = lab.transport(|builder| builder.http2(Http2::Auto)).start().await;
@@ -139,7 +141,7 @@ async fn an_opening_that_is_given_up_is_taken_over() {
 async fn what_is_dropped_is_reset_and_nothing_else() {
     let [begun, reset, finish] = [Gate::new(), Gate::new(), Gate::new()];
     let gates = [begun.clone(), reset.clone(), finish.clone()];
-    let script = answering(
+    let script = responding(
         |_| {},
         move |number, request, mut respond| {
             let [begun, reset, finish] = gates.clone();
@@ -263,8 +265,8 @@ fn each_runtime_has_its_own_connections() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_readers_on_many_threads() {
-    // Each answer is more than a window, and every fifth reader goes away in the middle.
-    let script = answering(
+    // Each response is larger than a window, and every fifth reader leaves in the middle.
+    let script = responding(
         |_| {},
         |_, request, respond| async move {
             if !request.contains("\"stream\":true") {

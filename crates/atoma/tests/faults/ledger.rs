@@ -1,4 +1,4 @@
-//! `FAULTS.md` has a line for each row, and the tests it names exist.
+//! `FAULTS.md` has a line for each row, and the tests that it names exist.
 
 use std::{fs, path::Path};
 

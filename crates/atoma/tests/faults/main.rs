@@ -1,6 +1,7 @@
-//! Faults 1 to 118 of those that a transport can meet, each provoked and its outcome asserted.
+//! The faults in rows 1 to 118 of `FAULTS.md`, each with a test that provokes it and asserts its
+//! outcome.
 //!
-//! `FAULTS.md` beside this folder lists them by row; `row_NNN_…` is the test of row NNN.
+//! `FAULTS.md`, next to this folder, lists them by row; `row_NNN_…` is the test of row NNN.
 
 mod body;
 mod caller;

@@ -1,14 +1,14 @@
-//! Row 90: a good stream says the same however its bytes are cut.
+//! Row 90: a good stream has the same content however its bytes are split.
 
 use crate::lab::{
-    CANARY, Script,
-    answers::{DONE, STREAM, completion, event, events, finish},
-    request, serve, within,
+    CANARY, Script, request,
+    responses::{DONE, STREAM, completion, event, events, finish},
+    serve, within,
 };
 use atoma::{ChatCompletionChunk, ChatCompletionStream, Client};
 use atoma_transport::testing::{Exchange, ManualTimer, ScriptedTransport};
 
-/// Good streams of every kind, by what is special about them.
+/// Good streams of every kind, named after their special property.
 fn streams() -> Vec<(&'static str, String)> {
     let chunk =
         |delta: &str| event("X").replacen("{\"role\":\"assistant\",\"content\":\"X\"}", delta, 1);
@@ -37,14 +37,14 @@ fn streams() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// The chunks of a stream that comes in these pieces.
+/// The chunks of a stream that arrives in these pieces.
 fn read(pieces: &[&[u8]]) -> Vec<ChatCompletionChunk> {
-    let answer = Exchange::respond(200).header("content-type", "text/event-stream");
-    let answer = pieces.iter().fold(answer, |answer, piece| answer.body(piece.to_vec()));
+    let response = Exchange::respond(200).header("content-type", "text/event-stream");
+    let response = pieces.iter().fold(response, |response, piece| response.body(piece.to_vec()));
     let timer = ManualTimer::new();
     let client = Client::builder()
         .api_key(CANARY)
-        .transport(ScriptedTransport::new([answer]))
+        .transport(ScriptedTransport::new([response]))
         .timer(timer.clone())
         .build()
         .unwrap();

@@ -3,9 +3,9 @@
 use crate::lab::{
     CANARY, Found, Good as _,
     Is::{self, Connect, Retryable, Timeout},
-    LONGEST_WAIT, Lab, Log, Names, Outcome, Script, Setup,
-    answers::GOOD,
-    dead_end, process, proxy, serve,
+    LONGEST_WAIT, Lab, Log, Names, Outcome, Script, Setup, dead_end, process, proxy,
+    responses::GOOD,
+    serve,
     tls::{NAME, serve_tls},
 };
 use atoma_transport::{ErrorKind, HyperTransport, Phase, Proxy};
@@ -16,8 +16,8 @@ const TRIED_AGAIN: [Is; 2] = [Connect, Retryable];
 const LATE: [Is; 3] = [Connect, Timeout, Retryable];
 const FINAL: [Is; 1] = [Connect];
 
-/// A lab over `https` behind a proxy that plays these scripts, and then tunnels; and what the
-/// proxy sees.
+/// A lab over `https` behind a proxy that plays these scripts and then tunnels. Returns the lab,
+/// the proxy's log, and the proxy's address.
 async fn behind(scripts: impl IntoIterator<Item = Script>) -> (Lab, Log, String) {
     let (setup, log, place) = set_behind(scripts).await;
     (setup.start().await, log, place)
@@ -30,8 +30,8 @@ async fn set_behind(scripts: impl IntoIterator<Item = Script>) -> (Setup, Log, S
     (serve_tls([], []).by_way_of(proxy, url), log, place)
 }
 
-fn answering(answer: &str) -> Script {
-    Script::on_request().write(answer)
+fn responding(response: &str) -> Script {
+    Script::on_request().write(response)
 }
 
 #[tokio::test]
@@ -67,13 +67,13 @@ async fn row_015_the_proxy_requires_credentials() {
     let url = format!("http://{}:{CANARY}@{}", proxy::USER, proxy.address);
     let (log, lab) = (proxy.log(), serve_tls([], []).by_way_of(proxy, url).start().await);
     lab.unary().await.ok(GOOD).attempts(1).connections(1);
-    let told = lab.server.log().requests().concat();
-    assert!(!told.to_lowercase().contains("proxy-"), "the login is the proxy's: {told}");
+    let actual = lab.server.log().requests().concat();
+    assert!(!actual.to_lowercase().contains("proxy-"), "the login is the proxy's: {actual}");
     assert!(!log.requests().concat().contains("sk-"), "the key is the server's");
     lab.healthy().await;
 
     let (lab, log, _) =
-        behind([answering("HTTP/1.1 407 Log in\r\ncontent-length: 0\r\n\r\n")]).await;
+        behind([responding("HTTP/1.1 407 Log in\r\ncontent-length: 0\r\n\r\n")]).await;
     lab.unary().await.is(FINAL).kind(ErrorKind::Proxy).attempts(1).connections(0);
     assert_eq!(log.accepted(), 1);
     lab.healthy().await;
@@ -81,7 +81,7 @@ async fn row_015_the_proxy_requires_credentials() {
 
 #[tokio::test]
 async fn row_016_the_proxy_responds_with_an_error() {
-    let (lab, log, place) = behind([answering("HTTP/1.1 403 No\r\n\r\n")]).await;
+    let (lab, log, place) = behind([responding("HTTP/1.1 403 No\r\n\r\n")]).await;
     let outcome = lab.unary().await;
     outcome.is(FINAL).kind(ErrorKind::Proxy).says(&format!("{place} refused (403 Forbidden)"));
     outcome.attempts(1).connections(0);
@@ -89,7 +89,7 @@ async fn row_016_the_proxy_responds_with_an_error() {
     lab.healthy().await;
 
     for (status, phrase) in [(502, "Bad Gateway"), (503, "Service Unavailable")] {
-        let busy = answering(&format!("HTTP/1.1 {status} {phrase}\r\ncontent-length: 0\r\n\r\n"));
+        let busy = responding(&format!("HTTP/1.1 {status} {phrase}\r\ncontent-length: 0\r\n\r\n"));
         let (lab, log, place) = behind([(); 4].map(|()| busy.clone())).await;
         let outcome = lab.stream().await;
         outcome.is(TRIED_AGAIN).kind(ErrorKind::Proxy).attempts(3).connections(0);
@@ -103,7 +103,7 @@ async fn row_016_the_proxy_responds_with_an_error() {
 #[tokio::test]
 async fn row_017_the_proxy_never_responds() {
     const PATIENCE: Duration = Duration::from_secs(10);
-    for script in [Script::on_request(), answering("HTTP/1.1 200 Connect")] {
+    for script in [Script::on_request(), responding("HTTP/1.1 200 Connect")] {
         let silent = [(); 3].map(|()| script.clone().until_closed());
         let (setup, log, _) = set_behind(silent).await;
         let lab = setup.manual_clock().start().await;
@@ -118,8 +118,8 @@ async fn row_017_the_proxy_never_responds() {
 #[tokio::test]
 async fn row_018_a_huge_head_from_the_proxy() {
     let long = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "y".repeat(9_000));
-    let endless = answering("HTTP/1.1 200 OK\r\n").flood("x: y\r\n".repeat(1_000), 64 << 20);
-    for script in [answering(&long), endless] {
+    let endless = responding("HTTP/1.1 200 OK\r\n").flood("x: y\r\n".repeat(1_000), 64 << 20);
+    for script in [responding(&long), endless] {
         let (lab, log, place) = behind([script]).await;
         let outcome = lab.unary().await;
         outcome.is(FINAL).kind(ErrorKind::Proxy).attempts(1).connections(0);
@@ -132,16 +132,16 @@ async fn row_018_a_huge_head_from_the_proxy() {
 
 #[tokio::test]
 async fn row_019_the_proxy_sends_bytes_after_its_200() {
-    // As the beginning of a TLS answer would be.
+    // The beginning of a TLS record.
     let early = "HTTP/1.1 200 OK\r\n\r\n\x16\x03\x03";
-    let (lab, log, place) = behind([answering(early)]).await;
+    let (lab, log, place) = behind([responding(early)]).await;
     let outcome = lab.unary().await;
     outcome.is(FINAL).kind(ErrorKind::Proxy).attempts(1).connections(0);
     outcome.says(&format!("{place} spoke before the server could"));
     assert_eq!(log.accepted(), 1);
     lab.healthy().await;
 
-    // Behind the client's first bytes they could be the server's: TLS does not take them for that.
+    // After the client's first bytes they could come from the server, but they are not valid TLS.
     let forged =
         Script::on_request().write("HTTP/1.1 200 OK\r\n\r\n").bytes(1).write("HTTP/1.1 200");
     let (lab, log, _) = behind([forged]).await;
@@ -197,8 +197,8 @@ async fn row_021_socks() {
     }
 }
 
-/// A call through a SOCKS proxy that plays this script as often as it is asked to, and how often
-/// that was.
+/// A call through a SOCKS proxy that always plays this script. Returns the outcome and the number
+/// of connections to the proxy.
 async fn by_socks(script: Script, login: &str) -> (Outcome, usize, Lab) {
     let proxy = proxy::socks([(); 3].map(|()| script.clone())).await;
     let (log, url) = (proxy.log(), format!("socks5h://{login}{}", proxy.address));
@@ -267,7 +267,7 @@ async fn row_022_no_proxy() {
             continue;
         }
         println!("case: {list:?} {host}");
-        // It answers for the server, if it is asked.
+        // The proxy responds in place of the server.
         let proxy = proxy::http([Script::good(), Script::good()]).await;
         let (log, url) = (proxy.log(), format!("http://{}", proxy.address));
         let setup = serve([]);
@@ -285,8 +285,8 @@ async fn row_022_no_proxy() {
     }
 }
 
-/// Makes a call over `http` and one over `https` in a process with these variables, and counts
-/// those that come to the proxy whose URL stands for `PROXY` in their values.
+/// Makes one call over `http` and one over `https` in a process with these variables, and counts
+/// the calls that arrive at the proxy. `PROXY` in a value is replaced by the proxy's URL.
 fn environment(test: &str, variables: &[(&str, &str)], proxied: [usize; 2]) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -308,7 +308,7 @@ fn environment(test: &str, variables: &[(&str, &str)], proxied: [usize; 2]) {
     });
 }
 
-/// What the process does that [`environment`] starts.
+/// The body of the process that [`environment`] starts.
 async fn calls_by_the_environment() {
     for setup in [serve([]).named(&Names::default()), serve_tls([], [])] {
         let lab = setup.transport(|builder| builder.proxy(Proxy::from_env())).start().await;

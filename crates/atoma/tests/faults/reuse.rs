@@ -1,11 +1,11 @@
-//! Rows 59–63: connections that are used again, and answers that are not for us.
+//! Rows 59–63: reused connections, and responses to somebody else's request.
 
 use crate::lab::{
     Event, Gate,
-    Is::{MayBeBilled, Refused, Retryable},
-    Lab, Script,
-    answers::{GOOD, response, streamed, whole},
-    arrived, asking, quick_retries, serve, turn, within,
+    Is::{ApiError, MayBeBilled, Retryable},
+    Lab, Script, arrived, asking, quick_retries,
+    responses::{GOOD, response, streamed, whole},
+    serve, turn, within,
 };
 use atoma_transport::{ErrorKind, RetryConnectionErrors::Always};
 use std::iter::repeat_n;
@@ -60,11 +60,12 @@ async fn row_061_an_error_response_while_the_request_is_being_written() {
         ("413 Too Large", Script::reset),
         ("401 Unauthorized", Script::close),
     ] {
-        let refusal = response(status, &["connection: close"], "{\"error\":{\"message\":\"no\"}}");
-        let lab = serve([then(Script::default().bytes(1).write(refusal))]).start().await;
+        let error_response =
+            response(status, &["connection: close"], "{\"error\":{\"message\":\"no\"}}");
+        let lab = serve([then(Script::default().bytes(1).write(error_response))]).start().await;
         let outcome = lab.unary_of(asking(&large)).await;
         let number = status[..3].parse().unwrap();
-        outcome.is([Refused]).status(number).attempts(1).connections(1).requests(0);
+        outcome.is([ApiError]).status(number).attempts(1).connections(1).requests(0);
         lab.healthy().await;
     }
 }
@@ -98,7 +99,7 @@ async fn row_063_a_response_to_a_cancelled_request() {
     lab.closes().await;
 }
 
-/// Answers each request with the text it asks.
+/// Responds to each request with the text in it.
 fn echoing() -> Script {
     Script::default().run(|peer| {
         Box::pin(async {
@@ -107,8 +108,8 @@ fn echoing() -> Script {
                     request.split("\"content\":\"").nth(1).and_then(|rest| rest.split('"').next());
                 let text = text.unwrap_or_default();
                 let streams = request.contains("\"stream\":true");
-                let answer = if streams { streamed(text) } else { whole(text) };
-                let (first, rest) = answer.split_at(answer.len() / 2);
+                let response = if streams { streamed(text) } else { whole(text) };
+                let (first, rest) = response.split_at(response.len() / 2);
                 peer.write(first.as_bytes()).await;
                 tokio::task::yield_now().await;
                 peer.write(rest.as_bytes()).await;
@@ -117,7 +118,7 @@ fn echoing() -> Script {
     })
 }
 
-/// Begins a call, and drops it after so many turns of the runtime, if it is not over by then.
+/// Begins a call, and drops it after this many polls if it has not ended by then.
 async fn cancelled(lab: &Lab, text: &str, turns: u32, streams: bool) {
     let mut call = Box::pin(async {
         if streams {

@@ -1,11 +1,11 @@
-//! Rows 107–113: what an answer's status and headers say.
+//! Rows 107–113: the status and the headers of a response.
 
 use crate::lab::{
     Good as _,
-    Is::{MayBeBilled, Refused, Retryable, Unexpected},
-    Outcome, Script,
-    answers::{GOOD, response},
-    memory, request, serve, settle,
+    Is::{ApiError, MayBeBilled, Retryable, Unexpected},
+    Outcome, Script, memory, request,
+    responses::{GOOD, response},
+    serve, settle,
     tls::serve_tls,
     turn, within,
 };
@@ -23,14 +23,14 @@ const SECOND: Duration = Duration::from_secs(1);
 const MOMENT: Duration = Duration::from_millis(1);
 const MIB: u64 = 1 << 20;
 
-/// What a client makes of the headers by which a server asks for a wait.
+/// The effect of the headers by which a server asks for a wait.
 #[derive(Clone, Copy, Debug)]
 enum Asked {
-    /// It waits for so many milliseconds and up to 10 % more, but for 50 at least.
+    /// Waits for this many milliseconds plus up to 10 %, but at least for 50.
     Wait(u64),
-    /// The longest wait that it does not make; the error tells these seconds.
+    /// Does not wait, because it would be too long; the error returns this many seconds.
     TooLong(u64),
-    /// It goes by its own back-off: a millisecond, here.
+    /// Uses the client's own backoff: a millisecond, here.
     Nothing,
 }
 
@@ -73,30 +73,34 @@ const ASKED: [(&str, &[&str], Asked); 31] = [
 #[tokio::test]
 async fn row_107_retry_after_in_every_form() {
     for (name, headers, asked) in ASKED {
-        let refusal = response("429 Too Many Requests", headers, "");
+        let error_response = response("429 Too Many Requests", headers, "");
         let waits = Arc::new(Mutex::new(Vec::new()));
         let hears = Arc::clone(&waits);
         let hook = move |event: &RetryEvent| hears.lock().unwrap().push(event.wait);
-        let script = Script::on_request().write(&refusal).request().write(&refusal).then_good();
+        let script = Script::on_request()
+            .write(&error_response)
+            .request()
+            .write(&error_response)
+            .then_good();
         let lab =
             serve([script]).manual_clock().client(|client| client.on_retry(hook)).start().await;
 
         let began = Instant::now();
         let once = lab.client.chat().create(request()).retries(RetryConfig::none());
         let error = within(once.into_future()).await.unwrap_err();
-        let told = error.retry_after();
+        let actual = error.retry_after();
         let outcome = Outcome::failed(lab.server.log(), String::new(), error, began);
-        outcome.is([Refused, Retryable]).status(429).attempts(1).requests(1);
+        outcome.is([ApiError, Retryable]).status(429).attempts(1).requests(1);
         match asked {
-            Asked::Nothing => assert_eq!(told, None, "{name}"),
-            Asked::Wait(wait) => assert_eq!(told, Some(Duration::from_millis(wait)), "{name}"),
-            Asked::TooLong(least) => assert_eq!(told.unwrap().as_secs(), least, "{name}"),
+            Asked::Nothing => assert_eq!(actual, None, "{name}"),
+            Asked::Wait(wait) => assert_eq!(actual, Some(Duration::from_millis(wait)), "{name}"),
+            Asked::TooLong(least) => assert_eq!(actual.unwrap().as_secs(), least, "{name}"),
         }
 
         let mut call = Box::pin(lab.unary());
         if let Asked::TooLong(_) = asked {
             let outcome = within(call.as_mut()).await;
-            outcome.is([Refused, Retryable]).status(429).attempts(1).requests(2);
+            outcome.is([ApiError, Retryable]).status(429).attempts(1).requests(2);
             assert_eq!(waits.lock().unwrap().len(), 0, "{name}");
         } else {
             let wait = within(first_wait(&waits, &mut call)).await;
@@ -117,7 +121,7 @@ async fn row_107_retry_after_in_every_form() {
     }
 }
 
-/// Runs `call`, which must not be over by then, until it has announced the wait before a retry.
+/// Runs `call`, which must not end, until it has announced the wait before a retry.
 async fn first_wait(waits: &Mutex<Vec<Duration>>, call: &mut (impl Future + Unpin)) -> Duration {
     loop {
         assert!(turn(call).await.is_none(), "it ended without a retry");
@@ -136,12 +140,13 @@ async fn row_108_a_quota_that_is_used_up() {
         ("402 Payment Required", r#"{"error":{"code":"BALANCE_ERROR","message":"m"}}"#),
     ] {
         for headers in [&[][..], &["retry-after: 1"], &["x-should-retry: true"]] {
-            let refusal = response(status, headers, body);
-            let script = Script::on_request().write(&refusal).request().write(&refusal);
+            let error_response = response(status, headers, body);
+            let script =
+                Script::on_request().write(&error_response).request().write(&error_response);
             let lab = serve([script.then_good()]).start().await;
             let number = status[..3].parse().unwrap();
-            lab.unary().await.is([Refused]).status(number).attempts(1).requests(1);
-            lab.stream().await.is([Refused]).status(number).attempts(1).requests(2);
+            lab.unary().await.is([ApiError]).status(number).attempts(1).requests(1);
+            lab.stream().await.is([ApiError]).status(number).attempts(1).requests(2);
             lab.healthy().await;
         }
     }
@@ -150,8 +155,8 @@ async fn row_108_a_quota_that_is_used_up() {
 #[tokio::test]
 async fn row_109_a_retry_after_of_an_hour() {
     for (status, number) in [("503 Service Unavailable", 503), ("429 Too Many Requests", 429)] {
-        let refusal = response(status, &["retry-after: 3600"], "");
-        let lab = serve([Script::on_request().write(refusal).then_good()]).start().await;
+        let error_response = response(status, &["retry-after: 3600"], "");
+        let lab = serve([Script::on_request().write(error_response).then_good()]).start().await;
         let outcome = lab.stream().await;
         outcome.status(number).attempts(1).requests(1).took_at_most(5 * SECOND);
         assert_eq!(outcome.error().retry_after(), Some(3_600 * SECOND));
@@ -167,7 +172,7 @@ fn row_110_a_page_of_10_mb() {
         let page = Script::on_request().write(head).flood("<p>\n".repeat(1 << 14), 10_000_000);
         let lab = serve([page.clone(), page.clone(), page.clone()]).start().await;
         let outcome = lab.unary().await;
-        outcome.is([Refused, Retryable, MayBeBilled]).status(502).attempts(3).connections(3);
+        outcome.is([ApiError, Retryable, MayBeBilled]).status(502).attempts(3).connections(3);
         lab.healthy().await;
 
         let lab = serve([page.clone(), page]).start().await;
@@ -179,21 +184,21 @@ fn row_110_a_page_of_10_mb() {
 #[tokio::test]
 async fn row_110_a_page_that_is_empty_or_interrupted() {
     const HEAD: &str = "HTTP/1.1 500 Internal Server Error\r\n";
-    let answered = |rest: &str| Script::on_request().write([HEAD, rest].concat());
+    let with_page = |rest: &str| Script::on_request().write([HEAD, rest].concat());
     for (name, script) in [
-        ("empty", answered("content-length: 0\r\nconnection: close\r\n\r\n")),
-        ("empty, until closed", answered("\r\n")),
-        ("cut", answered("content-length: 9\r\n\r\n<ht")),
-        ("reset", answered("content-length: 9\r\n\r\n<ht").reset()),
-        ("malformed chunks", answered("transfer-encoding: chunked\r\n\r\nzz\r\n")),
-        ("compressed", answered("content-encoding: gzip\r\n\r\n\x1f\x08")),
+        ("empty", with_page("content-length: 0\r\nconnection: close\r\n\r\n")),
+        ("empty, until closed", with_page("\r\n")),
+        ("cut", with_page("content-length: 9\r\n\r\n<ht")),
+        ("reset", with_page("content-length: 9\r\n\r\n<ht").reset()),
+        ("malformed chunks", with_page("transfer-encoding: chunked\r\n\r\nzz\r\n")),
+        ("compressed", with_page("content-encoding: gzip\r\n\r\n\x1f\x08")),
     ] {
         for streams in [false, true] {
             let lab = serve([script.clone(), script.clone(), script.clone()]).start().await;
             let outcome = if streams { lab.stream().await } else { lab.unary().await };
             let error = outcome.error();
             assert_eq!(error.status().map(|status| status.as_u16()), Some(500), "{name}");
-            outcome.is([Refused, Retryable, MayBeBilled]).attempts(3).connections(3);
+            outcome.is([ApiError, Retryable, MayBeBilled]).attempts(3).connections(3);
             lab.healthy().await;
         }
     }
@@ -216,7 +221,7 @@ async fn row_110_a_page_that_stalls() {
         }
         lab.halts(3, &mut call).await;
         let outcome = lab.expires_in(PATIENCE, &mut call).await;
-        outcome.is([Refused, Retryable, MayBeBilled]).status(503).attempts(3).connections(3);
+        outcome.is([ApiError, Retryable, MayBeBilled]).status(503).attempts(3).connections(3);
         drop(call);
         lab.healthy().await;
     }
@@ -240,12 +245,16 @@ async fn row_111_final_api_errors() {
         ),
         ("422 Unprocessable Entity", "Failed to deserialize", ""),
     ] {
-        let refusal = response(status, &["x-request-id: req-7"], body);
-        let script = Script::on_request().write(&refusal).request().write(&refusal).then_good();
+        let error_response = response(status, &["x-request-id: req-7"], body);
+        let script = Script::on_request()
+            .write(&error_response)
+            .request()
+            .write(&error_response)
+            .then_good();
         let lab = serve([script]).start().await;
         let number = status[..3].parse().unwrap();
         for outcome in [lab.unary().await, lab.stream().await] {
-            outcome.is([Refused]).status(number).attempts(1).says(status);
+            outcome.is([ApiError]).status(number).attempts(1).says(status);
             outcome.connections(1).requests(2);
             let error = outcome.error();
             assert_eq!(error.request_id(), Some("req-7"));
@@ -288,7 +297,7 @@ async fn row_112_redirects_are_not_followed() {
             let script = Script::on_request().write(&redirect).request().write(&redirect);
             let lab = serve([script.then_good()]).start().await;
             for outcome in [lab.unary().await, lab.stream().await] {
-                outcome.is([Refused, MayBeBilled]).attempts(1).connections(1).requests(2);
+                outcome.is([ApiError, MayBeBilled]).attempts(1).connections(1).requests(2);
                 outcome.status(status[..3].parse().unwrap()).says("redirects are not followed");
             }
             lab.healthy().await;
@@ -308,7 +317,7 @@ async fn row_112_a_redirect_out_of_tls() {
         let script = Script::on_request().write(&redirect).request().write(&redirect);
         let lab = serve_tls([], [script.then_good()]).start().await;
         for outcome in [lab.unary().await, lab.stream().await] {
-            outcome.is([Refused, MayBeBilled]).attempts(1).connections(1).requests(2);
+            outcome.is([ApiError, MayBeBilled]).attempts(1).connections(1).requests(2);
         }
         lab.healthy().await;
     }

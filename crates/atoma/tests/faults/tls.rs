@@ -4,11 +4,11 @@ use crate::lab::{
     Gate, Good as _,
     Is::{self, Certificate, Connect, MayBeBilled, Retryable, Timeout, Truncated},
     LONGEST_WAIT, Names, Outcome, Peer, Script,
-    answers::{
+    renegotiation::{self, RENEGOTIATE},
+    responses::{
         CHUNKED, DONE, GOOD, LAST_CHUNK, STREAM, WHOLE, chunk, completion, event, events, finish,
         response,
     },
-    renegotiation::{self, RENEGOTIATE},
     serve,
     tls::{self, Authority, NAME, Speaks, Tamper, ours, serve_tls, speaks},
 };
@@ -31,8 +31,8 @@ const TRIED_AGAIN: [Is; 2] = [Connect, Retryable];
 const LATE: [Is; 3] = [Connect, Timeout, Retryable];
 const BROKEN_OFF: [Is; 3] = [Truncated, Retryable, MayBeBilled];
 
-/// Shows this certificate once: it is not trusted, and that is why. Not even the retries of a call
-/// try it again.
+/// Shows this certificate once, and checks the reason why it is not trusted. Retries do not connect
+/// again.
 async fn not_trusted(certificate: tls::Certificate, why: &str) {
     for uses_the_machines_roots in [false, true] {
         if uses_the_machines_roots && cfg!(not(target_os = "linux")) {
@@ -57,7 +57,7 @@ async fn not_trusted(certificate: tls::Certificate, why: &str) {
 async fn row_024_an_unknown_issuer() {
     let unknown = Authority::new("unknown").issue(NAME, |_| {});
     not_trusted(unknown, "that of api.test is from an unknown issuer").await;
-    // Nobody knows an issuer by its name alone.
+    // The name of an issuer alone does not make it trusted.
     let namesake = Authority::new("ours").issue(NAME, |_| {});
     not_trusted(namesake, "that of api.test").await;
     let own = tls::Certificate::self_signed(NAME);
@@ -91,7 +91,7 @@ async fn row_026_expired_or_not_valid_yet() {
 
 #[tokio::test]
 async fn row_027_this_machines_clock_is_wrong() {
-    // To a clock in 1970, a certificate of today is as far in the future as this one to ours.
+    // To a clock in 1970, a certificate of today is as far in the future as this one to our clock.
     let to_come = ours().issue(NAME, |params| {
         params.not_before = date_time_ymd(2080, 1, 1);
         params.not_after = date_time_ymd(2081, 1, 1);
@@ -105,9 +105,9 @@ async fn row_027_this_machines_clock_is_wrong() {
     not_trusted(of_1970, "that of api.test has expired, or this machine's clock is wrong").await;
 }
 
-/// A handshake that this answer to its first message ends for good.
-async fn ends_for_good(answer: &[u8], why: &str) -> Outcome {
-    let script = Script::default().bytes(1).write(answer);
+/// A handshake that this reply to its first message ends for good.
+async fn ends_for_good(response: &[u8], why: &str) -> Outcome {
+    let script = Script::default().bytes(1).write(response);
     let lab = serve_tls([Speaks::Tcp], [script]).start().await;
     let outcome = lab.unary().await;
     outcome.is(FINAL).kind(ErrorKind::Tls).says(why).attempts(1).connections(1);
@@ -117,13 +117,13 @@ async fn ends_for_good(answer: &[u8], why: &str) -> Outcome {
 
 #[tokio::test]
 async fn row_028_plain_http_on_a_tls_port() {
-    for answer in [
+    for response in [
         response("400 Bad Request", &[], "speak HTTP"),
         response("200 OK", &["content-type: application/json"], &completion(GOOD)),
         "SSH-2.0-OpenSSH_9.6\r\n".to_owned(),
     ] {
         let why = "api.test does not speak TLS on this port";
-        let _ = ends_for_good(answer.as_bytes(), why).await;
+        let _ = ends_for_good(response.as_bytes(), why).await;
     }
 }
 
@@ -144,7 +144,7 @@ async fn row_030_closed_in_the_handshake() {
         ("closed", begun.clone().close()),
         ("half closed", begun.clone()),
         ("reset", begun.clone().reset()),
-        ("in the server's answer", begun.clone().write(&server_hello(b"http/1.1")[..20]).close()),
+        ("in the ServerHello", begun.clone().write(&server_hello(b"http/1.1")[..20]).close()),
     ] {
         println!("case: {name}");
         let (mute, scripts) = ([(); 4].map(|()| Speaks::Tcp), [(); 4].map(|()| script.clone()));
@@ -183,8 +183,8 @@ async fn row_032_a_fatal_alert() {
         (112, "UnrecognisedName"),
         (255, "AlertDescription(0xff)"),
     ] {
-        let answer = [0x15, 3, 3, 0, 2, 2, alert];
-        let _ = ends_for_good(&answer, &format!("api.test refused ({name})")).await;
+        let response = [0x15, 3, 3, 0, 2, 2, alert];
+        let _ = ends_for_good(&response, &format!("api.test refused ({name})")).await;
     }
 }
 
@@ -198,7 +198,7 @@ async fn row_033_no_common_protocol() {
     outcome.attempts(1).connections(1);
     lab.healthy().await;
 
-    // One that knows nothing of such a choice speaks HTTP/1.1.
+    // A server that does not know ALPN speaks HTTP/1.1.
     for protocols in [&[][..], &["h2", "http/1.1"]] {
         let speaks = Speaks::Tls(certificate.config_with_protocols(protocols));
         let lab = serve_tls([speaks], []).start().await;
@@ -218,8 +218,8 @@ async fn row_033_no_common_protocol() {
     }
 }
 
-/// The beginning of a TLS 1.2 server's answer, which picks this protocol (RFC 5246, section
-/// 7.4.1.3; RFC 7301, section 3.1).
+/// The beginning of a TLS 1.2 ServerHello that picks this protocol (RFC 5246, section 7.4.1.3; RFC
+/// 7301, section 3.1).
 fn server_hello(protocol: &[u8]) -> Vec<u8> {
     let length = protocol.len() as u8;
     let picked = [&[0, 0x10, 0, length + 3, 0, length + 1, length], protocol].concat();
@@ -302,7 +302,7 @@ async fn row_036_a_record_that_was_tampered_with() {
     outcome.attempts(1).connections(1);
     lab.healthy().await;
 
-    // Whether or not it comes in one piece with the good ones.
+    // Whether or not it arrives in one piece with the good records.
     for waits in [true, false] {
         let (tamper, gate) = (Tamper::default(), Gate::new());
         let good = Script::on_request().write(STREAM.to_owned() + &event("Hel"));
@@ -378,13 +378,13 @@ async fn row_037_keys_are_renewed() {
 async fn row_037_asked_to_renegotiate() {
     let asked = || Script::on_request().write(RENEGOTIATE);
 
-    // Once, and it is declined.
+    // The first request to renegotiate is declined.
     let script = asked().write(CHUNKED).write(chunk(&events(GOOD))).write(LAST_CHUNK);
     let lab = serve_tls([renegotiation::speaks()], [script.then_good()]).start().await;
     lab.stream().await.ok(GOOD).attempts(1).connections(1);
     lab.healthy().await;
 
-    // Whoever insists is no server to speak to.
+    // A server that insists is an error.
     let lab = serve_tls([renegotiation::speaks()], [asked().write(RENEGOTIATE)]).start().await;
     let outcome = lab.unary().await;
     outcome.is([MayBeBilled]).kind(ErrorKind::ConnectionLost).says("the rules of TLS");

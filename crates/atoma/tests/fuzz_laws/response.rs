@@ -1,5 +1,5 @@
 // The first byte says how the call is made and how the server's end of it closes, the rest is what
-// the server sends: head, body and all. The call ends, in an answer or an error; a stream is called
+// the server sends: head, body and all. The call ends, in a response or an error; a stream is called
 // whole only if the server said so; and a stream that has ended stays so.
 
 use super::{SECRET, check_error, client, request, with_secret};
@@ -163,7 +163,7 @@ fn check_failure(error: &Error) {
 }
 
 /// Whether the letters of `[DONE]` are there, in this order: the marks of HTTP chunks may stand
-/// between them. What is no stream of events for certain is left out: one JSON answer in place of a
+/// between them. What is no stream of events for certain is left out: one JSON response in place of a
 /// stream is as whole as its JSON.
 fn says_done(response: &[u8]) -> bool {
     has_in_order(response, b"[done]") || !begins_with_an_event(response)

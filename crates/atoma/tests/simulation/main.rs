@@ -12,7 +12,7 @@ use atoma::{
     RetryConnectionErrors, Timeouts,
 };
 use network::{SERVER, SimulatedNetwork};
-use server::{Books, answer};
+use server::{Books, response};
 use std::{
     collections::BTreeMap,
     future::Future,
@@ -129,7 +129,7 @@ async fn use_client(
         };
         let began = tokio::time::Instant::now();
         let (ending, longest) = if chance.bool() {
-            // Two refusals and the waits they ask for, and then an answer.
+            // Two refusals and the waits they ask for, and then a response.
             let longest = 2 * (CONNECT + HEAD + 71 * SECOND) + CONNECT + 2 * HEAD + 20 * IDLE;
             (given_up_after(patience, stream(&client, &call)).await, longest)
         } else {
@@ -154,7 +154,7 @@ fn request(call: &str) -> ChatCompletionRequest {
 async fn unary(client: &Client, call: &str) -> String {
     match client.chat().create(request(call)).await {
         Ok(reply) => {
-            assert_eq!(reply.text(), answer(call), "a wrong answer");
+            assert_eq!(reply.text(), response(call), "a wrong answer");
             "answered".to_owned()
         }
         Err(error) => ending(&error),
@@ -174,12 +174,12 @@ async fn stream(client: &Client, call: &str) -> String {
             Err(error) => {
                 let partial = error.partial().map(|partial| partial.text().into_owned());
                 assert_eq!(partial.unwrap_or_default(), text, "the error has not what had come");
-                assert!(answer(call).starts_with(&text), "a wrong answer: {text}");
+                assert!(response(call).starts_with(&text), "a wrong response: {text}");
                 return ending(&error);
             }
         }
     }
-    assert_eq!(text, answer(call), "a wrong answer");
+    assert_eq!(text, response(call), "a wrong answer");
     "answered".to_owned()
 }
 

@@ -1,4 +1,4 @@
-//! A server that answers, refuses, fails, stalls and hangs up, as chance has it.
+//! A server that responses, refuses, fails, stalls and hangs up, as chance has it.
 
 use crate::network::SERVER;
 use std::{
@@ -28,7 +28,7 @@ enum Fate {
     /// Never read.
     Ignore,
     /// Worked on, and billed, and then the connection is closed or falls silent after that share of
-    /// the answer, in eighths.
+    /// the response, in eighths.
     Close(u8),
     Stall(u8),
 }
@@ -70,16 +70,16 @@ impl Books {
         FATES[self.0.lock().unwrap().1.usize(..FATES.len())]
     }
 
-    /// The pauses within one answer.
+    /// The pauses within one response.
     fn pace(&self) -> Duration {
         let rng = &mut self.0.lock().unwrap().1;
         Duration::from_millis(if rng.u8(..4) == 0 { rng.u64(..15_000) } else { rng.u64(..300) })
     }
 }
 
-/// The right answer to a call.
-pub(crate) fn answer(call: &str) -> String {
-    format!("the answer to {call} is {}", call.len() * 7)
+/// The right response to a call.
+pub(crate) fn response(call: &str) -> String {
+    format!("the response to {call} is {}", call.len() * 7)
 }
 
 pub(crate) async fn run(books: Books) -> Result<(), Box<dyn std::error::Error>> {
@@ -139,7 +139,7 @@ fn streamed(call: &str) -> String {
     let mut text =
         "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
             .to_owned();
-    for word in answer(call).split_inclusive(' ') {
+    for word in response(call).split_inclusive(' ') {
         let delta = format!("{{\"delta\":{{\"content\":\"{word}\"}},\"index\":0}}");
         text += &format!("data: {{\"id\":\"1\",\"choices\":[{delta}]}}\n\n");
     }
@@ -148,7 +148,7 @@ fn streamed(call: &str) -> String {
 }
 
 fn whole(call: &str) -> String {
-    let message = format!("{{\"role\":\"assistant\",\"content\":\"{}\"}}", answer(call));
+    let message = format!("{{\"role\":\"assistant\",\"content\":\"{}\"}}", response(call));
     let choice = format!("{{\"index\":0,\"message\":{message},\"finish_reason\":\"stop\"}}");
     let body = format!("{{\"id\":\"1\",\"choices\":[{choice}]}}");
     format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())

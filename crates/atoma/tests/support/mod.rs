@@ -43,7 +43,7 @@ pub(crate) fn last_chunk() -> Value {
     })
 }
 
-/// A whole answer, as a unary call gets it.
+/// A whole response, as a unary call gets it.
 pub(crate) fn completion(text: &str) -> Value {
     json!({
         "id": "c1", "object": "chat.completion", "created": 1, "model": "m",
@@ -58,7 +58,7 @@ pub(crate) fn event(data: impl std::fmt::Display) -> String {
     format!("data: {data}\n\n")
 }
 
-/// The stream of an answer that says "hello", whole, with `[DONE]`.
+/// The stream of a response that says "hello", whole, with `[DONE]`.
 pub(crate) fn hello_stream() -> String {
     [chunk("he"), chunk("llo"), last_chunk(), json!("[DONE]")]
         .iter()
@@ -72,8 +72,8 @@ pub(crate) struct Read {
     /// The text of the chunks, put together here.
     pub(crate) text: String,
     pub(crate) chunks: usize,
-    /// The answer so far, by the stream or its error.
-    pub(crate) answer: Option<ChatCompletionResponse>,
+    /// The response so far, by the stream or its error.
+    pub(crate) response: Option<ChatCompletionResponse>,
     pub(crate) error: Option<atoma::Error>,
 }
 
@@ -82,8 +82,8 @@ pub(crate) async fn read(opened: atoma::Result<atoma::ChatCompletionStream>) -> 
     let mut stream = match opened {
         Ok(stream) => stream,
         Err(error) => {
-            let answer = error.partial().cloned();
-            return Read { text: String::new(), chunks: 0, answer, error: Some(error) };
+            let response = error.partial().cloned();
+            return Read { text: String::new(), chunks: 0, response, error: Some(error) };
         }
     };
     let (mut text, mut chunks, mut error) = (String::new(), 0, None);
@@ -98,11 +98,11 @@ pub(crate) async fn read(opened: atoma::Result<atoma::ChatCompletionStream>) -> 
         }
     }
     assert!(stream.next().await.is_none() && futures::stream::FusedStream::is_terminated(&stream));
-    let answer = match &error {
+    let response = match &error {
         Some(error) => error.partial().cloned(),
         None => stream.partial(),
     };
-    Read { text, chunks, answer, error }
+    Read { text, chunks, response, error }
 }
 
 /// The views of a stream that [`read_view`] reads.
@@ -118,7 +118,7 @@ pub(crate) async fn read_view(
         (_, Ok(stream)) => stream,
     };
     let (mut text, mut chunks, mut error) = (String::new(), 0, None);
-    let answer = match view {
+    let response = match view {
         "events" => {
             let (mut events, mut done) = (stream.events(), None);
             while let Some(item) = events.next().await {
@@ -159,8 +159,8 @@ pub(crate) async fn read_view(
             }
         },
     };
-    let answer = error.as_ref().map_or(answer, |error| error.partial().cloned());
-    Read { text, chunks, answer, error }
+    let response = error.as_ref().map_or(response, |error| error.partial().cloned());
+    Read { text, chunks, response, error }
 }
 
 /// The error and all its causes, one line each.

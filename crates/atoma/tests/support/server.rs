@@ -9,7 +9,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// A step of the answer to one request.
+/// A step of the response to one request.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     /// These bytes, in one write.
@@ -24,7 +24,7 @@ pub(crate) enum Step {
     Close,
 }
 
-/// The answer to one request.
+/// The response to one request.
 pub(crate) type Script = Vec<Step>;
 
 /// A server for as long as this value lives.
@@ -171,14 +171,14 @@ pub(crate) fn end() -> Step {
     send("0\r\n\r\n")
 }
 
-/// A whole answer with a length, in one write; an empty type is left out.
+/// A whole response with a length, in one write; an empty type is left out.
 pub(crate) fn whole(status: u16, content_type: &str, body: impl AsRef<[u8]>) -> Script {
     let label = [("content-type", content_type)];
-    answer(status, if content_type.is_empty() { &[] } else { &label }, body)
+    response(status, if content_type.is_empty() { &[] } else { &label }, body)
 }
 
 /// As [`whole`], with these headers.
-pub(crate) fn answer(status: u16, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Script {
+pub(crate) fn response(status: u16, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Script {
     let body = body.as_ref();
     let lines: String =
         headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
@@ -191,7 +191,7 @@ pub(crate) fn events<T: AsRef<[u8]>>(pieces: impl IntoIterator<Item = T>) -> Scr
     pieces_of(200, "text/event-stream", pieces)
 }
 
-/// An answer of these pieces, each in a chunk of its own, with its proper end.
+/// A response of these pieces, each in a chunk of its own, with its proper end.
 pub(crate) fn pieces_of<T: AsRef<[u8]>>(
     status: u16,
     content_type: &str,

@@ -4,7 +4,7 @@ use super::{
     METHODS, print_score,
     support::{
         chain, client, read, read_view, request,
-        server::{Script, Server, answer, pieces_of},
+        server::{Script, Server, pieces_of, response},
     },
 };
 use atoma::{
@@ -65,7 +65,7 @@ fn what_comes_after_a_pause_counts() {
         let client = builder.transport(transport).timer(timer.clone()).build().unwrap();
         let read = timer.run(async { read(client.chat().stream(request()).await).await });
         assert!(timer.elapsed() >= pause, "{}", case["id"]);
-        let outcome = Outcome { response: read.answer.unwrap(), error: read.error };
+        let outcome = Outcome { response: read.response.unwrap(), error: read.error };
         assert_eq!(judge(&outcome, &case), Ok(()), "{}", case["id"]);
     }
 }
@@ -79,7 +79,7 @@ fn servings(case: &Value) -> Vec<(&'static str, Script)> {
     let label = headers.iter().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>();
     let label = label.join("\r\n").replacen("content-type: ", "", 1);
     vec![
-        ("whole", answer(status, &headers, raw)),
+        ("whole", response(status, &headers, raw)),
         ("7 bytes at a time", pieces_of(status, &label, raw.chunks(7))),
         ("line by line", pieces_of(status, &label, raw.split_inclusive(|byte| *byte == b'\n'))),
     ]
@@ -102,7 +102,7 @@ async fn run(case: &Value, method: &str, script: Script) -> Result<(), String> {
         }
     } else {
         let read = read_view(method, chat.stream(asked).await).await;
-        let response = read.answer.unwrap_or_default();
+        let response = read.response.unwrap_or_default();
         same("chunks", &json!(read.text), &json!(response.text()))?;
         Outcome { response, error: read.error }
     };

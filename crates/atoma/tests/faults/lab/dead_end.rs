@@ -1,26 +1,26 @@
-//! Places on loopback where no connection comes about.
+//! Places on loopback where no connection can be made.
 //!
 //! Each is at the port of the lab's server on another address, so that a name can lead to both.
 
 use std::net::{IpAddr, SocketAddr};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-/// An address whose packets the kernel has no way for: the broadcast of the loopback network.
+/// An address that the kernel has no route to: the broadcast address of the loopback network.
 pub const UNREACHABLE: [u8; 4] = [127, 255, 255, 255];
 
-/// A port that is closed, and that nobody else can open while this is held.
+/// A port that is closed, and that nobody else can open while this value is alive.
 pub fn closed(ip: impl Into<IpAddr>, port: u16) -> TcpSocket {
     bound(SocketAddr::new(ip.into(), port)).expect("a loopback port")
 }
 
-/// A port that swallows attempts to connect, as long as this is held: its queue of connections that
-/// wait to be accepted is full, and then the kernel drops whoever knocks.
+/// A port that drops attempts to connect while this value is alive: its accept queue is full, so
+/// the kernel drops further ones.
 pub struct BlackHole {
     _listener: TcpListener,
     _queue: TcpStream,
 }
 
-/// A black hole; `None` if this machine has no such address.
+/// Returns a black hole; `None` if this machine does not have the address.
 pub async fn black_hole(ip: impl Into<IpAddr>, port: u16) -> Option<BlackHole> {
     let address = SocketAddr::new(ip.into(), port);
     let listener = bound(address)?.listen(0).expect("a loopback port");

@@ -1,4 +1,4 @@
-//! Name lookups as a test wants them.
+//! Scripted name lookups.
 
 use atoma_transport::{ResolveFuture, Resolver};
 use std::{
@@ -8,15 +8,16 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// What one lookup brings.
+/// The result of one lookup.
 pub enum Found {
     At(Vec<IpAddr>),
     Fails(io::Error),
-    /// It never ends.
+    /// The lookup never ends.
     Nothing,
 }
 
-/// A resolver that brings these in order, and then the lab's server; clones are the same.
+/// A resolver that returns these results in order, and then the lab's server; clones share their
+/// state.
 #[derive(Clone, Debug, Default)]
 pub struct Names(Arc<Mutex<State>>);
 
@@ -32,7 +33,7 @@ impl Names {
         Self(Arc::new(Mutex::new(State { coming, asked: Vec::new() })))
     }
 
-    /// The names that were looked up.
+    /// Returns the names that were looked up.
     pub fn asked(&self) -> Vec<String> {
         self.state().asked.clone()
     }
@@ -62,7 +63,7 @@ impl Found {
         Self::At(vec![ip.into()])
     }
 
-    /// The error that `getaddrinfo` has for `text`.
+    /// The error of `getaddrinfo` with this text.
     pub fn fails(text: &str) -> Self {
         Self::Fails(io::Error::other(format!("failed to lookup address information: {text}")))
     }

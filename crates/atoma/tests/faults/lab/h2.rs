@@ -1,15 +1,15 @@
-//! HTTP/2: connections whose frames are written by hand, and such as `h2` serves.
+//! HTTP/2: connections whose frames are written by hand, and connections that `h2` serves.
 
-use super::{Event, Peer, Script, Setup, answers, serve};
+use super::{Event, Peer, Script, Setup, responses, serve};
 use atoma_transport::Http2;
 use bytes::Bytes;
 use futures::{StreamExt, stream::FuturesUnordered};
 use h2::server::{Builder, SendResponse};
 use std::{future::Future, pin::Pin, sync::Arc};
 
-/// What an [`answering`] script does with a request: its number from 0, its body, and where the
-/// answer goes.
-pub type Answer = Arc<
+/// The function that an [`responding`] script runs for a request: it takes the request's number from
+/// 0, its body, and the place to send the response.
+pub type Respond = Arc<
     dyn Fn(usize, String, SendResponse<Bytes>) -> Pin<Box<dyn Future<Output = ()> + Send>>
         + Send
         + Sync,
@@ -20,44 +20,44 @@ pub fn serve_h2(scripts: impl IntoIterator<Item = Script>) -> Setup {
     serve(scripts).then(good()).transport(|builder| builder.http2(Http2::PriorKnowledge))
 }
 
-/// Answers every request as it should be.
+/// Sends a good response to every request.
 pub fn good() -> Script {
-    answering(|_| {}, |_, request, respond| async move { send_good(&request, respond) })
+    responding(|_| {}, |_, request, respond| async move { send_good(&request, respond) })
 }
 
-/// Lets `h2` serve the connection, with these settings, and `answer` do the answering.
-pub fn answering<F>(
+/// Lets `h2` serve the connection with these settings, and `response` respond to each request.
+pub fn responding<F>(
     settings: fn(&mut Builder),
-    answer: impl Fn(usize, String, SendResponse<Bytes>) -> F + Send + Sync + 'static,
+    response: impl Fn(usize, String, SendResponse<Bytes>) -> F + Send + Sync + 'static,
 ) -> Script
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    let answer: Answer =
-        Arc::new(move |number, request, respond| Box::pin(answer(number, request, respond)));
-    Script::default().run(move |peer| Box::pin(converse(peer, settings, answer.clone())))
+    let response: Respond =
+        Arc::new(move |number, request, respond| Box::pin(response(number, request, respond)));
+    Script::default().run(move |peer| Box::pin(converse(peer, settings, response.clone())))
 }
 
-async fn converse(peer: &mut Peer, settings: fn(&mut Builder), answer: Answer) {
+async fn converse(peer: &mut Peer, settings: fn(&mut Builder), response: Respond) {
     let (log, number) = (peer.log(), peer.number);
     let mut builder = Builder::new();
     settings(&mut builder);
     let Ok(mut connection) = builder.handshake::<_, Bytes>(&mut peer.stream).await else { return };
-    let mut answers = FuturesUnordered::new();
+    let mut responses = FuturesUnordered::new();
     let mut count = 0;
     loop {
         tokio::select! {
             accepted = connection.accept() => {
                 let Some(Ok((request, respond))) = accepted else { return };
-                let (answer, log) = (answer.clone(), log.clone());
-                answers.push(async move {
+                let (response, log) = (response.clone(), log.clone());
+                responses.push(async move {
                     let Some(text) = body_of(request).await else { return };
                     log.note(Event::Request(number, text.clone()));
-                    answer(count, text, respond).await;
+                    response(count, text, respond).await;
                 });
                 count += 1;
             }
-            Some(()) = answers.next() => {}
+            Some(()) = responses.next() => {}
         }
     }
 }
@@ -73,10 +73,14 @@ async fn body_of(request: http::Request<h2::RecvStream>) -> Option<String> {
     Some(text)
 }
 
-/// The good answer to `request`, without its head.
+/// The body of the good response to `request`.
 pub fn good_body(request: &str) -> String {
     let is_stream = request.contains("\"stream\":true");
-    if is_stream { answers::events(answers::GOOD) } else { answers::completion(answers::GOOD) }
+    if is_stream {
+        responses::events(responses::GOOD)
+    } else {
+        responses::completion(responses::GOOD)
+    }
 }
 
 pub fn send_good(request: &str, respond: SendResponse<Bytes>) {
@@ -84,7 +88,7 @@ pub fn send_good(request: &str, respond: SendResponse<Bytes>) {
     let _ = body.send_data(good_body(request).into(), true);
 }
 
-/// Sends the head of a good answer to `request`.
+/// Sends the head of a good response to `request`.
 pub fn begin(request: &str, mut respond: SendResponse<Bytes>) -> h2::SendStream<Bytes> {
     let label =
         if request.contains("\"stream\":true") { "text/event-stream" } else { "application/json" };
@@ -92,8 +96,8 @@ pub fn begin(request: &str, mut respond: SendResponse<Bytes>) -> h2::SendStream<
     respond.send_response(head, false).expect("a stream that was just opened")
 }
 
-/// Sends `bytes` as the window allows, in frames of `size` bytes, and counts what was taken; it
-/// ends early if the client resets the stream.
+/// Sends `bytes` as the window allows, in frames of `size` bytes, and returns the number of bytes
+/// sent. Ends early if the client resets the stream.
 pub async fn send_in_frames(
     stream: &mut h2::SendStream<Bytes>,
     bytes: Bytes,
@@ -115,7 +119,7 @@ pub async fn send_in_frames(
     taken
 }
 
-/// A connection whose frames are written by hand: it begins with the client's first request, on
+/// A connection whose frames are written by hand. It begins with the client's first request, on
 /// stream 1, and the server's settings. The next requests are on 3, 5 and so on.
 pub fn on_request() -> Script {
     opened().run(request)
@@ -126,7 +130,7 @@ pub fn opened() -> Script {
     Script::default().run(preface).write(frame(SETTINGS, 0, 0, &[]))
 }
 
-/// Reads what a client begins with.
+/// Reads the client's preface.
 pub fn preface(peer: &mut Peer) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
     Box::pin(async {
         let preface = peer.take(24).await;
@@ -134,7 +138,7 @@ pub fn preface(peer: &mut Peer) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>
     })
 }
 
-/// Reads frames up to the end of a request. Settings and pings go unanswered.
+/// Reads frames up to the end of a request. Does not acknowledge settings and pings.
 pub fn request(peer: &mut Peer) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
     Box::pin(async {
         let mut text = String::new();
@@ -217,7 +221,7 @@ fn length(block: &mut Vec<u8>, length: usize) {
     block.push(rest as u8);
 }
 
-/// The head of an answer, in one frame.
+/// The head of a response, in one frame.
 pub fn head(stream: u32, flags: u8, lines: &[(&str, &str)]) -> Vec<u8> {
     frame(HEADERS, END_HEADERS | flags, stream, &fields(lines))
 }
@@ -231,9 +235,9 @@ pub fn data(stream: u32, flags: u8, text: &str) -> Vec<u8> {
     frame(DATA, flags, stream, text.as_bytes())
 }
 
-/// A whole streamed answer that says `text`.
+/// A complete streamed response with the content `text`.
 pub fn streamed(stream: u32, text: &str) -> Vec<u8> {
-    [stream_head(stream), data(stream, END_STREAM, &answers::events(text))].concat()
+    [stream_head(stream), data(stream, END_STREAM, &responses::events(text))].concat()
 }
 
 pub fn reset(stream: u32, reason: u32) -> Vec<u8> {

@@ -1,4 +1,4 @@
-//! What holds whatever happened: each row is held to it.
+//! The invariants that hold for every row.
 
 use super::CANARY;
 use atoma::Error;
@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// An error tells of its attempts and gives no secret away, on one short line for each cause.
+/// An error lists its attempts, shows no secret, and has one short line for each cause.
 #[track_caller]
 pub fn of_error(error: &Error) {
     of_texts(error);
@@ -35,24 +35,24 @@ fn of_attempts(error: &Error) {
         return;
     }
     let attempts = error.attempts();
-    assert!(attempts.count >= 1, "no attempt is told of: {error:?}");
+    assert!(attempts.count >= 1, "no attempt is actual of: {error:?}");
     assert!(attempts.failed.len() <= attempts.count as usize, "{attempts:?}");
-    // Without a status there was no head: every attempt has failed.
+    // Without a status there was no response head: every attempt has failed.
     if error.transport().is_some() && error.status().is_none() {
         assert_eq!(attempts.failed.len(), attempts.count as usize, "{attempts:?}");
     }
 }
 
-/// The key is in no rendering of `value`.
+/// No rendering of `value` contains the key.
 #[track_caller]
 pub fn no_secret(value: &impl fmt::Debug) {
     assert!(!format!("{value:?} {value:#?}").contains(CANARY), "a secret in Debug");
 }
 
-/// No socket of this machine is connected or connecting to `server`, nor half closed by it.
+/// No socket of this machine is connected or connecting to `server`, or half closed by it.
 ///
-/// Closing shows at once, unless another test is starting a process: until that runs its program it
-/// has all our sockets as well.
+/// A closed socket disappears immediately, unless another test is starting a process: until it runs
+/// its program, that process holds all our sockets as well.
 pub fn no_socket_to(server: SocketAddr) {
     let began = Instant::now();
     loop {
@@ -79,7 +79,7 @@ fn sockets_to(server: SocketAddr) -> Vec<String> {
 
 /// No task is left on this runtime.
 pub async fn no_task() {
-    // A task that has just ended is counted until its thread has put it away.
+    // A task that has just ended is counted until its thread has removed it.
     let metrics = tokio::runtime::Handle::current().metrics();
     let began = Instant::now();
     while metrics.num_alive_tasks() > 0 {

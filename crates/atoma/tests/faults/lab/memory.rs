@@ -1,10 +1,10 @@
-//! How much memory a test takes, measured in a process of its own.
+//! The memory of a test, measured in a separate process.
 
 use super::process::alone;
 use std::future::Future;
 
-/// Runs `test`, which is the whole of the test named `name` (`module::function`), in a process of
-/// its own. Its memory must never be more than `limit` bytes above what it began with.
+/// Runs `test`, which is the whole body of the test named `name` (`module::function`), in a
+/// separate process. Its memory must never exceed the initial memory by more than `limit` bytes.
 pub fn stays_within<F: Future<Output = ()>>(limit: u64, name: &str, test: impl FnOnce() -> F) {
     alone(name, None, || async {
         let before = of_this_process("VmRSS:");
@@ -15,7 +15,7 @@ pub fn stays_within<F: Future<Output = ()>>(limit: u64, name: &str, test: impl F
     });
 }
 
-/// A figure of the kernel's, in bytes, where there is such a kernel.
+/// A figure of the kernel in bytes, on systems that report it.
 fn of_this_process(figure: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(figure))?;

@@ -1,5 +1,4 @@
-//! The fault lab: a scripted server, a client of it, and the invariants that hold whatever happens
-//! between them.
+//! The fault lab: a scripted server, a client of it, and the invariants that hold in every row.
 //!
 //! ```ignore
 //! let lab = serve([Script::on_request().write(STREAM).write(event("Hel")).half_close()]).start().await;
@@ -8,10 +7,9 @@
 //! lab.healthy().await;
 //! ```
 //!
-//! After its last script, the server sends good responses. Nothing here sleeps: a server
-//! waits at a [`Gate`], a test waits for an event, and timeouts run on a clock that the test moves.
+//! After its last script, the server sends good responses. Nothing here sleeps: a server waits at a
+//! [`Gate`], a test waits for an event, and timeouts run on a clock that the test moves.
 
-pub mod answers;
 pub mod dead_end;
 mod dns;
 #[cfg(feature = "http2")]
@@ -22,14 +20,15 @@ mod outcome;
 pub mod process;
 pub mod proxy;
 pub mod renegotiation;
+pub mod responses;
 pub mod tls;
 
-pub use answers::Good;
 pub use atoma_transport::testing::server::{
     self, Event, Gate, Io, Log, Peer, Script, Server, Wrap,
 };
 pub use dns::{Found, Names};
 pub use outcome::{Is, Outcome};
+pub use responses::Good;
 
 use atoma::{
     ChatCompletionMessage, ChatCompletionRequest, ChatCompletionStream, Client, ClientBuilder,
@@ -46,10 +45,10 @@ use std::{
     time::Duration,
 };
 
-/// The key of the lab's clients. It must not be found in any text.
+/// The key of the lab's clients. It must not appear in any text.
 pub const CANARY: &str = "sk-canary-5e1f0c9a7b";
 
-/// A server with these scripts, one for each connection in order; [`Setup::start`] starts it.
+/// A server with these scripts, one for each connection in order. [`Setup::start`] starts it.
 pub fn serve(scripts: impl IntoIterator<Item = Script>) -> Setup {
     Setup {
         scripts: scripts.into_iter().collect(),
@@ -77,18 +76,18 @@ pub struct Setup {
     client: Box<dyn FnOnce(ClientBuilder) -> ClientBuilder>,
 }
 
-/// A server, a client before it, and their clock.
+/// A server, a client for it, and their clock.
 pub struct Lab {
     pub server: Server,
     pub client: Client,
-    /// Below the client; it shares its connections.
+    /// The transport below the client, with the same connections.
     pub transport: HyperTransport,
     proxy: Option<Server>,
     clock: Option<ManualTimer>,
 }
 
 impl Setup {
-    /// Puts a clock that only the test moves under all timeouts; see [`Lab::expires_after`].
+    /// Runs all timeouts on a clock that only the test moves; see [`Lab::expires_after`].
     pub fn manual_clock(mut self) -> Self {
         self.clock = Some(ManualTimer::new());
         self
@@ -117,27 +116,27 @@ impl Setup {
         self
     }
 
-    /// Listens on this loopback address, as it stands in a URL.
+    /// Listens on this loopback address, written as in a URL.
     pub fn at(mut self, host: &'static str) -> Self {
         self.host = host;
         self
     }
 
-    /// Has the name `api.test`, which `names` looks up.
+    /// Uses the name `api.test`, which `names` looks up.
     pub fn named(mut self, names: &Names) -> Self {
         self.host = "api.test";
         let names = names.clone();
         self.transport(|builder| builder.resolver(names)).client(|client| client.allow_http(true))
     }
 
-    /// Is reached by way of `proxy`, which ends with the lab.
+    /// Connects through `proxy`, which ends with the lab.
     pub fn by_way_of(mut self, proxy: Server, url: impl Into<String>) -> Self {
         self.proxy = Some(proxy);
         let url = url.into();
         self.transport(|builder| builder.proxy(Proxy::all(url)))
     }
 
-    /// Speaks something else than bare TCP, under this scheme and host name.
+    /// Uses `wrap` in place of bare TCP, with this scheme and host name.
     pub fn over(mut self, scheme: &'static str, host: &'static str, wrap: Wrap) -> Self {
         (self.scheme, self.host, self.wrap) = (scheme, host, Some(wrap));
         self
@@ -164,50 +163,51 @@ impl Setup {
 
 const MOMENT: Duration = Duration::from_millis(1);
 
-/// What no wait of [`quick_retries`] is longer than.
+/// The longest wait of [`quick_retries`].
 pub const LONGEST_WAIT: Duration = Duration::from_millis(50);
 
-/// Three attempts with a moment between them.
+/// Three attempts with a short wait between them.
 pub fn quick_retries() -> RetryConfig {
     let moment = Duration::from_millis(1);
     let backoff = BackoffStrategy::default().initial_interval(moment).max_interval(moment);
     RetryConfig::default().backoff(backoff)
 }
 
-/// What the lab's calls ask.
+/// The text in the requests of the lab's calls.
 pub fn request() -> ChatCompletionRequest {
     asking("Hello?")
 }
 
-/// A request that asks `text`.
+/// A request with the text `text`.
 pub fn asking(text: &str) -> ChatCompletionRequest {
     ChatCompletionRequest::new("lab-model", [ChatCompletionMessage::user(text)])
 }
 
 impl Lab {
-    /// Asks for a stream and reads it to its end.
+    /// Makes a streaming call and reads it to its end.
     pub async fn stream(&self) -> Outcome {
         let log = self.server.log();
         within(Outcome::of_stream(log, self.client.chat().stream(request()))).await
     }
 
-    /// Requests a whole completion.
+    /// Makes a unary call.
     pub async fn unary(&self) -> Outcome {
         self.unary_of(request()).await
     }
 
-    /// Sends `request` and waits for a whole completion.
+    /// Sends `request` and waits for the unary response.
     pub async fn unary_of(&self, request: ChatCompletionRequest) -> Outcome {
         let log = self.server.log();
         within(Outcome::of_unary(log, self.client.chat().create(request))).await
     }
 
-    /// Asks for a stream, and leaves it to the test to read it.
+    /// Makes a streaming call, whose stream the test reads.
     pub async fn open(&self) -> atoma::Result<ChatCompletionStream> {
         within(self.client.chat().stream(request()).into_future()).await
     }
 
-    /// Reads a stream that [`open`](Self::open) began to its end; `read` is what came before.
+    /// Reads a stream that [`open`](Self::open) began to its end; `read` is the text that the test
+    /// has read before.
     pub async fn rest_of(&self, stream: ChatCompletionStream, read: &str) -> Outcome {
         within(Outcome::of_rest(self.server.log(), stream, read)).await
     }
@@ -217,8 +217,8 @@ impl Lab {
         self.clock.as_ref().expect("this lab has no manual clock")
     }
 
-    /// Runs `future` until a script has come to a halt for the `count`th time, and the client has
-    /// read what was sent before. `future` must not be over by then.
+    /// Runs `future` until a script has halted for the `count`th time and the client has read
+    /// everything sent before. `future` must not end before that.
     pub async fn halts<F: Future + Unpin>(&self, count: usize, future: &mut F) {
         let mut halted = pin!(self.server.wait_for(|log| log.halts() >= count));
         within(poll_fn(|cx| {
@@ -230,8 +230,8 @@ impl Lab {
         assert!(settle(future).await.is_none(), "it ended without the clock");
     }
 
-    /// Runs `future`, which must end when the clock is moved by `time`, once a script has come to a
-    /// halt: not before, and without another move.
+    /// Runs `future`, which must end when the clock is moved by `time` after a script has halted:
+    /// not before, and without another move.
     pub async fn expires_after<F: Future>(&self, time: Duration, future: F) -> F::Output {
         let mut future = pin!(future);
         self.halts(1, &mut future).await;
@@ -246,8 +246,8 @@ impl Lab {
         settle(future).await.expect("it should have ended by now")
     }
 
-    /// Runs `future`, each of whose attempts must end when the clock is moved by `time`: not before,
-    /// and without another move. `halting` is the server whose scripts come to a halt meanwhile.
+    /// Runs `future`, each of whose attempts must end when the clock is moved by `time`: not
+    /// before, and without another move. `halting` is the server whose scripts halt meanwhile.
     pub async fn expires_each_time<F: Future>(
         &self,
         attempts: u32,
@@ -280,28 +280,28 @@ impl Lab {
         assert!(settle(future).await.is_none(), "it ended without the clock");
     }
 
-    /// The next calls on the same client succeed, and then nothing is left behind: no connection,
-    /// no task, no sleep.
+    /// Checks that the next calls on the same client succeed, and that they leave no connection,
+    /// task or sleep behind.
     pub async fn healthy(self) {
         let before = self.server.log().accepted();
-        self.unary().await.ok(answers::GOOD);
-        self.stream().await.ok(answers::GOOD);
+        self.unary().await.ok(responses::GOOD);
+        self.stream().await.ok(responses::GOOD);
         let opened = self.server.log().accepted() - before;
         assert!(opened <= 1, "the client does not use its connections again: {opened} were opened");
         self.closes().await;
     }
 
-    /// The end of the lab: what [`healthy`](Self::healthy) says of what is left behind.
+    /// Ends the lab and checks that nothing is left behind, as [`healthy`](Self::healthy) does.
     pub async fn closes(self) {
         let Self { server, client, transport, proxy, clock } = self;
         invariants::no_secret(&client);
         invariants::no_secret(&transport);
         drop((client, transport));
-        // An HTTP/2 connection is closed by its task, at its next turn.
+        // The task of an HTTP/2 connection closes it at its next poll.
         arrived().await;
         for server in [Some(server), proxy].into_iter().flatten() {
             if server.log().closed_first() {
-                // Its port must still be taken then, lest another test be given it.
+                // The port must still be in use here, so that no other test gets it.
                 invariants::no_socket_to(server.address);
             }
             within(server.shut_down()).await;
@@ -313,12 +313,12 @@ impl Lab {
     }
 }
 
-/// Fails instead of hanging, and before the shortest of the default timeouts could hide that.
+/// Fails instead of hanging, before the shortest of the default timeouts could hide that.
 pub async fn within<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(9), future).await.expect("it hangs")
 }
 
-/// Lets everything that has arrived be noticed.
+/// Waits until everything that has arrived has been noticed.
 pub async fn arrived() {
     for _ in 0..8 {
         tokio::task::yield_now().await;
@@ -335,7 +335,7 @@ pub async fn settle<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
     None
 }
 
-/// Polls `future` once, and lets the others have their turn.
+/// Polls `future` once, and lets other tasks run.
 pub async fn turn<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
     let polled = poll_fn(|cx| Poll::Ready(Pin::new(&mut *future).poll(cx))).await;
     tokio::task::yield_now().await;

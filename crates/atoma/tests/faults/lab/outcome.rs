@@ -1,4 +1,4 @@
-//! What a caller got, and the sentences to say of it.
+//! The outcome of a call, and assertions about it.
 
 use super::{Log, invariants};
 use atoma::{
@@ -7,7 +7,7 @@ use atoma::{
 use atoma_transport::{ErrorKind, TransportError};
 use std::time::{Duration, Instant};
 
-/// What an error answers `true` to.
+/// The predicates of an error that return true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Is {
     Truncated,
@@ -16,16 +16,16 @@ pub enum Is {
     Certificate,
     TooLarge,
     Unexpected,
-    Refused,
+    ApiError,
     Config,
     Invalid,
     Retryable,
     MayBeBilled,
 }
 
-/// What a caller received: text, and perhaps an error after it.
+/// The outcome of a call: text, and perhaps an error after it.
 ///
-/// When it is made the invariants of an error are checked, whatever the row expects.
+/// The constructors check the invariants of an error, whatever the row expects.
 #[must_use]
 pub struct Outcome {
     text: String,
@@ -92,7 +92,7 @@ impl Outcome {
         }
     }
 
-    /// Made of an error that a test got by itself, `text` having come before it.
+    /// Makes an outcome from an error that a test received itself; `text` arrived before it.
     pub fn failed(log: Log, text: String, error: Error, began: Instant) -> Self {
         invariants::of_error(&error);
         let partial = error.partial().map(|partial| partial.text().into_owned());
@@ -103,7 +103,7 @@ impl Outcome {
         Self { text, error: Some(error), attempts, elapsed: began.elapsed(), log }
     }
 
-    /// A whole answer came, and it says `text`.
+    /// The call succeeded with the content `text`.
     #[track_caller]
     pub fn ok(&self, text: &str) -> &Self {
         if let Some(error) = &self.error {
@@ -113,17 +113,17 @@ impl Outcome {
         self
     }
 
-    /// The call failed, and the error is exactly this.
+    /// The call failed, and exactly these predicates of its error are true.
     #[track_caller]
     pub fn is<const N: usize>(&self, expected: [Is; N]) -> &Self {
         let error = self.error();
-        let answers = Is::answers(error);
-        let same = answers.len() == N && answers.iter().all(|answer| expected.contains(answer));
-        assert!(same, "expected {expected:?}, got {answers:?} from {error:?}");
+        let actual = Is::all_of(error);
+        let same = actual.len() == N && actual.iter().all(|is| expected.contains(is));
+        assert!(same, "expected {expected:?}, got {actual:?} from {error:?}");
         self
     }
 
-    /// Nothing came any more, before the answer or in the middle of it.
+    /// The call timed out, before the response or in the middle of it.
     #[track_caller]
     pub fn stalled(&self, partial: &str) -> &Self {
         use Is::{MayBeBilled, Retryable, Timeout, Truncated};
@@ -142,43 +142,44 @@ impl Outcome {
         self
     }
 
-    /// What had arrived before the error, which has it as well.
+    /// This text arrived before the error, and is in the error's partial response.
     #[track_caller]
     pub fn after(&self, text: &str) -> &Self {
         assert_eq!(self.text, text, "what came before {:?}", self.error());
         self
     }
 
-    /// How often the request was sent.
+    /// The request was sent this many times.
     #[track_caller]
     pub fn attempts(&self, attempts: u32) -> &Self {
         assert_eq!(self.attempts, attempts, "attempts; {:?}", self.error);
         self
     }
 
-    /// How many connections the server has accepted so far.
+    /// The server has accepted this many connections so far.
     #[track_caller]
     pub fn connections(&self, connections: usize) -> &Self {
         assert_eq!(self.log.accepted(), connections, "connections; {:?}", self.log.events());
         self
     }
 
-    /// How many whole requests the server has read so far.
+    /// The server has read this many complete requests so far.
     #[track_caller]
     pub fn requests(&self, requests: usize) -> &Self {
         assert_eq!(self.log.requests().len(), requests, "requests; {:?}", self.log.events());
         self
     }
 
-    /// The status that the error tells.
+    /// The error has this status.
     #[track_caller]
     pub fn status(&self, status: u16) -> &Self {
-        let told = self.error().status().map(|status| status.as_u16());
-        assert_eq!(told, Some(status), "{:?}", self.error());
+        let actual = self.error().status().map(|status| status.as_u16());
+        assert_eq!(actual, Some(status), "{:?}", self.error());
         self
     }
 
-    /// The error's Display, with the transport's after a colon where there is one, contains `text`.
+    /// The error's Display contains `text`; the transport's error, if there is one, is appended
+    /// after a colon.
     #[track_caller]
     pub fn says(&self, text: &str) -> &Self {
         let error = self.error();
@@ -190,28 +191,28 @@ impl Outcome {
         self
     }
 
-    /// The beginning of an answer that was none, as the error shows it.
+    /// The error's excerpt of an unexpected response.
     #[track_caller]
     pub fn body_excerpt(&self, excerpt: &str) -> &Self {
         assert_eq!(self.error().body_excerpt(), Some(excerpt));
         self
     }
 
-    /// The error says that the call took this long, by a clock that only the test moves.
+    /// The call took this long, by a clock that only the test moves.
     #[track_caller]
     pub fn lasted(&self, time: Duration) -> &Self {
         assert_eq!(self.error().attempts().elapsed, time, "{:?}", self.error());
         self
     }
 
-    /// It took no longer than this by the clock on the wall.
+    /// The call took at most this long, by the system's clock.
     #[track_caller]
     pub fn took_at_most(&self, time: Duration) -> &Self {
         assert!(self.elapsed <= time, "it took {:?}", self.elapsed);
         self
     }
 
-    /// Whether the call failed, where a row allows of both.
+    /// Returns whether the call failed, in rows that allow both.
     pub fn has_failed(&self) -> bool {
         self.error.is_some()
     }
@@ -226,7 +227,7 @@ impl Outcome {
 }
 
 impl Is {
-    fn answers(error: &Error) -> Vec<Self> {
+    fn all_of(error: &Error) -> Vec<Self> {
         let all = [
             (Self::Truncated, error.is_truncated()),
             (Self::Timeout, error.is_timeout()),
@@ -234,7 +235,7 @@ impl Is {
             (Self::Certificate, error.is_certificate()),
             (Self::TooLarge, error.is_too_large()),
             (Self::Unexpected, error.is_unexpected_response()),
-            (Self::Refused, error.is_api_error()),
+            (Self::ApiError, error.is_api_error()),
             (Self::Config, error.is_config()),
             (Self::Invalid, error.is_invalid_request()),
             (Self::Retryable, error.is_retryable()),

@@ -1,12 +1,12 @@
-//! Tests that have a process to themselves.
+//! Tests that run in a separate process.
 
 use std::{future::Future, process::Command};
 
 /// Marks such a process.
 const ALONE: &str = "FAULTS_ALONE";
 
-/// Runs `test`, which is the whole of the test named `name` (`module::function`), in a process of
-/// its own. `setting` is the shell command it begins with, if any.
+/// Runs `test`, which is the whole body of the test named `name` (`module::function`), in a
+/// separate process. `setting` is a shell command to run first, if any.
 pub fn alone<F: Future<Output = ()>>(name: &str, setting: Option<&str>, test: impl FnOnce() -> F) {
     if is_alone() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -15,7 +15,7 @@ pub fn alone<F: Future<Output = ()>>(name: &str, setting: Option<&str>, test: im
     passes(command(name, setting));
 }
 
-/// Whether this is a process that runs one test.
+/// Returns whether this process runs a single test.
 pub fn is_alone() -> bool {
     std::env::var_os(ALONE).is_some()
 }
@@ -35,7 +35,7 @@ pub fn command(name: &str, setting: Option<&str>) -> Command {
     command
 }
 
-/// Runs the process; its test must be there, and pass.
+/// Runs the process, which must find its test, and pass.
 pub fn passes(mut command: Command) {
     let output = command.output().expect("a process");
     let text = String::from_utf8_lossy(&output.stdout);

@@ -9,9 +9,9 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-/// The user of a proxy that wants a login. The password is [`CANARY`].
+/// The user of a proxy that requires credentials. The password is [`CANARY`].
 pub const USER: &str = "user";
-/// The two in a `Proxy-Authorization`.
+/// The two in a `Proxy-Authorization` header.
 const BASIC: &str = "Basic dXNlcjpzay1jYW5hcnktNWUxZjBjOWE3Yg==";
 
 /// A proxy that plays these scripts, and tunnels on the connections after the last.
@@ -19,12 +19,12 @@ pub async fn http(scripts: impl IntoIterator<Item = Script>) -> Server {
     start(scripts, Script::default().run(|peer| Box::pin(serve_http(peer, false)))).await
 }
 
-/// A proxy that requires a login.
+/// A proxy that requires credentials.
 pub async fn http_with_login() -> Server {
     start([], Script::default().run(|peer| Box::pin(serve_http(peer, true)))).await
 }
 
-/// A proxy that tunnels on all that comes to `listener`.
+/// A proxy that tunnels every connection to `listener`.
 pub fn http_on(listener: TcpListener) -> Server {
     let tunnel = Script::default().run(|peer| Box::pin(serve_http(peer, false)));
     Server::scripted_on(listener, Vec::new(), tunnel, None)
@@ -35,7 +35,7 @@ pub async fn socks(scripts: impl IntoIterator<Item = Script>) -> Server {
     start(scripts, Script::default().run(|peer| Box::pin(serve_socks(peer, false)))).await
 }
 
-/// A proxy that speaks SOCKS 5 and requires a login.
+/// A proxy that speaks SOCKS 5 and requires credentials.
 pub async fn socks_with_login() -> Server {
     start([], Script::default().run(|peer| Box::pin(serve_socks(peer, true)))).await
 }
@@ -109,7 +109,7 @@ async fn serve_socks(peer: &mut Peer, wants_login: bool) {
     .await;
 }
 
-/// Text behind its length, which comes after `before` other bytes.
+/// Text that follows its length, after `before` other bytes.
 async fn text(peer: &mut Peer, before: usize) -> Option<String> {
     let head = peer.take(before + 1).await?;
     let text = peer.take(head[before].into()).await?;

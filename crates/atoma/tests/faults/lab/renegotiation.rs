@@ -11,13 +11,13 @@ use rustls::{
 };
 use std::sync::Arc;
 
-/// A server that writes this asks to renegotiate instead.
+/// A server that writes this text asks to renegotiate instead.
 pub const RENEGOTIATE: &str = "<renegotiate>";
 
-/// The handshake message of that name (RFC 5246, section 7.4.1.1).
+/// The handshake message with that meaning (RFC 5246, section 7.4.1.1).
 const HELLO_REQUEST: [u8; 4] = [0; 4];
 
-/// Good TLS 1.2 by which [`RENEGOTIATE`] can be said.
+/// Good TLS 1.2 that turns [`RENEGOTIATE`] into a request to renegotiate.
 pub fn speaks() -> Speaks {
     let mut provider = (*tls::provider()).clone();
     provider.cipher_suites.retain_mut(|suite| {

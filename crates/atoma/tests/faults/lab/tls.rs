@@ -27,7 +27,7 @@ use tokio_rustls::TlsAcceptor;
 /// The name of the lab's TLS server.
 pub const NAME: &str = "api.test";
 
-/// What the server speaks on one connection.
+/// The protocol of one connection.
 #[derive(Clone)]
 pub enum Speaks {
     /// Nothing over TCP.
@@ -35,8 +35,8 @@ pub enum Speaks {
     Tls(Arc<ServerConfig>),
 }
 
-/// A lab over `https`. Its first connections speak these in order, the others good TLS; the client
-/// trusts [`ours`] and nobody else.
+/// A lab over `https`. Its first connections use these protocols in order, the others good TLS. The
+/// client trusts [`ours`] and nobody else.
 pub fn serve_tls(
     first: impl IntoIterator<Item = Speaks>,
     scripts: impl IntoIterator<Item = Script>,
@@ -46,7 +46,7 @@ pub fn serve_tls(
     )
 }
 
-/// Speaks these in order, and then always `then`.
+/// Uses these protocols in order, and `then` after that.
 pub fn speaks(first: impl IntoIterator<Item = Speaks>, then: Speaks) -> Wrap {
     let first: Mutex<VecDeque<_>> = Mutex::new(first.into_iter().collect());
     Arc::new(move |stream| {
@@ -64,7 +64,7 @@ pub fn speaks(first: impl IntoIterator<Item = Speaks>, then: Speaks) -> Wrap {
     })
 }
 
-/// TLS as it should be.
+/// Good TLS.
 pub fn good() -> Speaks {
     static GOOD: OnceLock<Arc<ServerConfig>> = OnceLock::new();
     Speaks::Tls(GOOD.get_or_init(|| ours().issue(NAME, |_| {}).config()).clone())
@@ -81,7 +81,7 @@ pub fn ours() -> &'static Authority {
     OURS.get_or_init(|| Authority::new("ours"))
 }
 
-/// Someone who issues certificates.
+/// A certificate authority.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 /// A certificate with its chain, and its key.
@@ -105,7 +105,7 @@ impl Authority {
         self.0.pem()
     }
 
-    /// A certificate for `name`; it is good but for what `change` does.
+    /// Issues a certificate for `name`; it is good except for the effects of `change`.
     pub fn issue(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Certificate {
         let (params, key) = parts(name, change);
         let certificate = params.signed_by(&key, &self.0).expect("a certificate");
@@ -114,7 +114,7 @@ impl Authority {
 }
 
 impl Certificate {
-    /// One that nobody has signed but itself.
+    /// A certificate that is signed only by itself.
     pub fn self_signed(name: &str) -> Self {
         let (params, key) = parts(name, |_| {});
         let certificate = params.self_signed(&key).expect("a certificate");
@@ -125,12 +125,12 @@ impl Certificate {
         Self { chain: vec![certificate.der().clone()], pem: certificate.pem(), key }
     }
 
-    /// A server that shows it.
+    /// A server with this certificate.
     pub fn config(&self) -> Arc<ServerConfig> {
         self.config_by(provider(), rustls::ALL_VERSIONS)
     }
 
-    /// A server that shows it by this cryptography.
+    /// A server with this certificate and this cryptography provider.
     pub fn config_by(
         &self,
         provider: Arc<CryptoProvider>,
@@ -141,7 +141,7 @@ impl Certificate {
         self.shown_by(builder.with_no_client_auth())
     }
 
-    /// A server that shows it, and wants to see one of `authority`'s.
+    /// A server with this certificate that requires a client certificate of `authority`.
     pub fn config_for_clients_of(
         &self,
         authority: &Authority,
@@ -155,7 +155,7 @@ impl Certificate {
         self.shown_by(builder.with_client_cert_verifier(verifier.build().expect("a verifier")))
     }
 
-    /// A server that shows it, and picks one of these protocols.
+    /// A server with this certificate that picks one of these protocols.
     pub fn config_with_protocols(&self, protocols: &[&str]) -> Arc<ServerConfig> {
         let mut config = (*self.config()).clone();
         config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
@@ -179,7 +179,7 @@ pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-/// A line on which somebody tampers with one record: the next after [`begin`](Self::begin).
+/// A connection on which somebody tampers with one record: the next after [`begin`](Self::begin).
 #[derive(Clone, Default)]
 pub struct Tamper(Arc<AtomicBool>);
 
@@ -188,7 +188,7 @@ impl Tamper {
         self.0.store(true, Ordering::SeqCst);
     }
 
-    /// Good TLS over such a line.
+    /// Good TLS over such a connection.
     pub fn wrap(&self) -> Wrap {
         let tamper = self.clone();
         Arc::new(move |stream| {
