@@ -11,7 +11,7 @@ use crate::{
     stream_stats::StreamStats,
 };
 use atoma_sse::Decoder;
-use atoma_transport::{Body, TransportError};
+use atoma_transport::{Body, Timer, TransportError};
 use atoma_types::StreamModel;
 use bytes::Bytes;
 use http_body::Body as _;
@@ -117,6 +117,10 @@ impl<M: StreamModel> BodyReader<M> {
 
     pub(crate) fn is_ended(&self) -> bool {
         matches!(self.mode, Mode::Ended)
+    }
+
+    pub(crate) fn timer(&self) -> Arc<dyn Timer> {
+        self.idle.timer()
     }
 
     /// Keeps all bytes of the body from now on.

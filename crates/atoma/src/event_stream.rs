@@ -2,7 +2,7 @@ use crate::{
     Error, Metadata, RateLimits, Reply, Result, body_reader::BodyReader, response::OpenResponse,
     stream_stats::StreamStats,
 };
-use atoma_transport::Attempts;
+use atoma_transport::{Attempts, Timer};
 use atoma_types::{ChatModel, StreamModel};
 use bytes::Bytes;
 use futures_core::{FusedStream, Stream};
@@ -11,6 +11,7 @@ use std::{
     fmt,
     future::poll_fn,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -171,6 +172,11 @@ impl<M: StreamModel> ResponseStream<M> {
     /// earlier attempts failed.
     pub fn attempts(&self) -> &Attempts {
         self.metadata().attempts()
+    }
+
+    /// Returns the timer of the client.
+    pub(crate) fn timer(&self) -> Arc<dyn Timer> {
+        self.reader.timer()
     }
 
     /// Returns the chunk that [`step`](Self::step) went on to.

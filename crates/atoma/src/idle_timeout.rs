@@ -34,6 +34,10 @@ impl IdleTimeout {
         Self { since: timer.now(), timer, was_reset: false, sleep: None }
     }
 
+    pub(crate) fn timer(&self) -> Arc<dyn Timer> {
+        Arc::clone(&self.timer)
+    }
+
     pub(crate) fn now(&self) -> Instant {
         self.timer.now()
     }

@@ -50,6 +50,7 @@ mod parse_stream;
 mod rate_limits;
 mod raw_event;
 mod redact;
+mod relay;
 mod reply;
 mod request_members;
 mod response;
@@ -87,6 +88,7 @@ pub use nodes::Nodes;
 pub use observe::{CallEnd, CallResult, Observer, StreamEvent};
 pub use open_router::OpenRouter;
 pub use rate_limits::{RateLimit, RateLimits};
+pub use relay::{Relay, relay};
 pub use reply::{Metadata, Reply};
 pub use stream_stats::StreamStats;
 pub use stream_views::{
