@@ -64,6 +64,37 @@ pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+/// Decodes the little-endian bytes of 32-bit floats straight into them: four characters in sixteen give three floats.
+pub(crate) fn decode_floats(text: &str) -> Option<Vec<f32>> {
+    let mut floats = Vec::with_capacity(text.len() / 16 * 3 + 3);
+    let (mut rest, float) =
+        (text.trim_ascii(), |four: &[u8]| f32::from_le_bytes([four[0], four[1], four[2], four[3]]));
+    while let Some((group, later)) = rest.split_at_checked(16) {
+        let Some(bytes) = twelve_bytes(group.as_bytes()) else { break };
+        floats.extend(bytes.chunks_exact(4).map(float));
+        rest = later;
+    }
+    // The end with its padding, or text with line ends.
+    let bytes = decode(rest).filter(|bytes| bytes.len() % 4 == 0)?;
+    floats.extend(bytes.chunks_exact(4).map(float));
+    Some(floats)
+}
+
+/// Decodes sixteen characters of the alphabet.
+#[inline]
+fn twelve_bytes(group: &[u8]) -> Option<[u8; 12]> {
+    let mut bytes = [0; 12];
+    for (four, three) in group.chunks_exact(4).zip(bytes.chunks_exact_mut(3)) {
+        let values = [four[0], four[1], four[2], four[3]].map(|byte| VALUES[byte as usize]);
+        if values.contains(&NONE) {
+            return None;
+        }
+        let bits = values.iter().fold(0, |bits, &value| bits << 6 | u32::from(value));
+        three.copy_from_slice(&bits.to_be_bytes()[1..]);
+    }
+    Some(bytes)
+}
+
 /// Decodes text that has something else in it: line ends, if anything.
 #[cold]
 fn decode_lines(text: &[u8]) -> Option<Vec<u8>> {
@@ -107,6 +138,26 @@ mod tests {
         for line in 1..9 {
             let lines: Vec<_> = text.as_bytes().chunks(line).map(String::from_utf8_lossy).collect();
             assert_eq!(decode(&lines.join("\r\n")).unwrap(), bytes, "{line}");
+        }
+    }
+
+    #[test]
+    fn floats_are_those_of_the_bytes() {
+        for count in 0..40_u8 {
+            let floats: Vec<f32> =
+                (0..count).map(|number| f32::from(number).sqrt() - 3.0).collect();
+            let bytes: Vec<u8> = floats.iter().flat_map(|float| float.to_le_bytes()).collect();
+            let text = encode(&bytes);
+            let lines = text.as_bytes().chunks(7).map(String::from_utf8_lossy);
+            let lines = lines.collect::<Vec<_>>().join("\r\n");
+            for text in [&text, text.trim_end_matches('='), &lines] {
+                assert_eq!(decode_floats(text).as_deref(), Some(&floats[..]), "{text}");
+            }
+        }
+        for text in
+            ["A", "AAAA", "AAAAAAAAAAAAAAAAAAA!", "zczMPQAAgL4AAEBAzczM", "äöüäöüäöüäöüäöüäöü"]
+        {
+            assert_eq!(decode_floats(text), None, "{text}");
         }
     }
 

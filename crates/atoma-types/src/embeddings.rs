@@ -72,7 +72,8 @@ object! {
     pub struct Embedding {
         /// `embedding`.
         pub object: String,
-        /// The vector, read from a list of numbers or from base64. A `null` in it is read as NaN.
+        /// The vector, read from a list of numbers or from base64. Each number is the 32-bit float nearest to its decimal, as
+        /// `str::parse::<f32>` reads it. A `null` in it is read as NaN.
         pub embedding: Vec<f32> as Vector,
         /// The position of the text in the request, from 0.
         pub index: u32 as Index,

@@ -87,6 +87,11 @@ impl Extra {
     }
 
     /// The value of the member at a position, to be changed.
+    /// Whether there is an `error` that is not `null`.
+    pub(crate) fn reports_error(&self) -> bool {
+        self.get("error").is_some_and(|error| !error.is_null())
+    }
+
     pub(crate) fn value_mut(&mut self, position: usize) -> Option<&mut Value> {
         self.members_mut().get_mut(position).map(|(_, value)| value)
     }

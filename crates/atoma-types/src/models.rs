@@ -65,15 +65,21 @@ impl ResponseModel for Value {
         json::from_slice(body)
     }
 
+    /// Reads a JSON value that is neither an object nor a list.
+    fn from_text(body: &str) -> Option<Self> {
+        serde_json::from_str(body).ok().filter(|value: &Self| !value.is_null())
+    }
+
     fn error(&self) -> Option<&ApiError> {
         None
     }
 
     fn has_content(&self) -> bool {
-        // A body that is nothing but an error has no other member.
-        let is_error = self
-            .as_object()
-            .is_some_and(|members| members.len() == 1 && members.contains_key("error"));
+        // An error comes in place of the data.
+        let is_error = self.as_object().is_some_and(|members| {
+            members.get("error").is_some_and(|error| !error.is_null())
+                && !members.contains_key("data")
+        });
         !self.is_null() && !is_error
     }
 }

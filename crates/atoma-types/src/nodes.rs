@@ -149,7 +149,7 @@ impl ResponseModel for NodeCreateResponse {
     }
 
     fn has_content(&self) -> bool {
-        !self.message.is_empty() && !self.extra.contains("error")
+        !self.message.is_empty() && !self.extra.reports_error()
     }
 }
 

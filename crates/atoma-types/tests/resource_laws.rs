@@ -160,6 +160,76 @@ proptest! {
     }
 }
 
+/// The decimal halfway between a float and the next one, and a little beyond it: through an `f64`, both are the tie.
+fn halfway(float: f32) -> [String; 2] {
+    let next = f32::from_bits(float.to_bits() + 1);
+    let tie = (f64::from(float) + f64::from(next)) / 2.0;
+    // Enough digits for any tie to be exact.
+    let exact = format!("{tie:.170}");
+    [exact.clone(), format!("{exact}1")]
+}
+
+#[test]
+fn each_number_of_a_vector_is_the_nearest_float_of_its_decimal() {
+    let mut literals: Vec<String> = [
+        "1",
+        "-0",
+        "-0.0",
+        "0.1",
+        "1E-2",
+        "1e+3",
+        "3.4028235e38",
+        "1e-46",
+        "7.006492321624085e-46",
+    ]
+    .map(str::to_owned)
+    .into();
+    literals.push("1.00000017881393432617187499".to_owned());
+    literals.push("1.00000017881393432617187501".to_owned());
+    for float in [1.0_f32, 0.1, 0.7, 1.5e-5, 16_777_216.0, 3.0e-20] {
+        literals.extend(halfway(float));
+        literals.extend(halfway(float).map(|literal| format!("-{literal}")));
+    }
+    let wanted: Vec<u32> =
+        literals.iter().map(|literal| literal.parse::<f32>().unwrap().to_bits()).collect();
+    let bits = |vector: &[f32]| vector.iter().map(|number| number.to_bits()).collect::<Vec<_>>();
+    let embedding = |list: String| format!(r#"{{"embedding":{list},"index":0}}"#);
+    let list = format!("[{}]", literals.join(" ,\n"));
+    let strings = format!("[\"{}\"]", literals.join("\",\""));
+    for (name, text) in [("a list", &list), ("numbers in strings", &strings)] {
+        let read: Embedding = serde_json::from_str(&embedding(text.clone())).unwrap();
+        assert_eq!(bits(&read.embedding), wanted, "{name}");
+        let read: Embedding = serde_json::from_reader(embedding(text.clone()).as_bytes()).unwrap();
+        assert_eq!(bits(&read.embedding), wanted, "{name}, from a reader");
+        let body = format!(r#"{{"data":[{}]}}"#, embedding(text.clone()));
+        let read = EmbeddingResponse::from_slice(body.as_bytes()).unwrap();
+        assert_eq!(bits(&read.data[0].embedding), wanted, "{name} of a response");
+        assert!(read.data[0].extra.is_empty());
+    }
+}
+
+#[test]
+fn a_vector_is_read_from_deserializers_without_text() {
+    use serde::de::IntoDeserializer;
+    use serde::de::value::{Error, MapDeserializer, SeqDeserializer};
+    struct Numbers;
+    impl<'de> IntoDeserializer<'de, Error> for Numbers {
+        type Deserializer = SeqDeserializer<std::array::IntoIter<f32, 2>, Error>;
+        fn into_deserializer(self) -> Self::Deserializer {
+            SeqDeserializer::new([0.5_f32, -1.0].into_iter())
+        }
+    }
+    let members = MapDeserializer::<_, Error>::new([("embedding", Numbers)].into_iter());
+    let read: Embedding = serde::Deserialize::deserialize(members).unwrap();
+    assert_eq!(read.embedding, [0.5, -1.0]);
+    let text = MapDeserializer::<_, Error>::new([("embedding", "zczMPQAAgL4AAEBA")].into_iter());
+    let read: Embedding = serde::Deserialize::deserialize(text).unwrap();
+    assert_eq!(read.embedding, [0.1, -0.25, 3.0]);
+    let value = json!({"embedding": [[0.5, null]], "index": 1});
+    let read: Embedding = serde_json::from_value(value).unwrap();
+    assert!(read.embedding[0] == 0.5 && read.embedding[1].is_nan() && read.extra.is_empty());
+}
+
 #[test]
 fn each_mistake_in_a_request_is_reported_with_its_field() {
     let completion = || CompletionRequest::new("m", "p");

@@ -1,25 +1,33 @@
-//! Responses of real servers for completions, embeddings, images and models: each row of `tolerance/*.jsonl` is read as expected.
+//! Responses of real servers for each endpoint but chat: each row of `tolerance/*.jsonl` is read as expected.
 //!
 //! Run with `--nocapture` to see the score.
 
 use std::collections::HashMap;
 
 use atoma_types::{
-    ApiError, CompletionModel, CompletionResponse, EmbeddingResponse, FinishReason, ImageResponse,
-    ModelList, ResponseModel, Seen, StreamModel, Usage,
+    ApiError, CompletionModel, CompletionResponse, EmbeddingResponse, FinishReason, HealthResponse,
+    ImageResponse, ModelList, NodeCreateResponse, NodeLockResponse, ResponseModel, Seen,
+    StreamModel, Usage,
 };
 use serde_json::{Value, json};
+
+/// The number of rows that an endpoint has at least.
+const LEAST: usize = 12;
 
 /// Reads the text of a row into the members that its expectation has.
 type Read = fn(&str) -> Value;
 
 #[test]
 fn every_row_is_read_as_expected() {
-    let files: [(&str, &str, Read); 4] = [
+    let files: [(&str, &str, Read); 8] = [
         ("completions", include_str!("tolerance/completions.jsonl"), completions),
         ("embeddings", include_str!("tolerance/embeddings.jsonl"), embeddings),
         ("images", include_str!("tolerance/images.jsonl"), images),
         ("models", include_str!("tolerance/models.jsonl"), models),
+        ("open_router", include_str!("tolerance/open_router.jsonl"), open_router),
+        ("health", include_str!("tolerance/health.jsonl"), health),
+        ("nodes", include_str!("tolerance/nodes.jsonl"), nodes),
+        ("node_locks", include_str!("tolerance/node_locks.jsonl"), node_locks),
     ];
     let mut wrong = Vec::new();
     for (name, rows, read) in files {
@@ -35,6 +43,7 @@ fn every_row_is_read_as_expected() {
             }
         }
         println!("{name}: {} rows, {} wrong", rows.lines().count(), wrong.len() - failed);
+        assert!(rows.lines().count() >= LEAST, "{name}");
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -51,11 +60,20 @@ fn holds(found: &Value, expected: &Value) -> bool {
 
 /// A body as a client reads it: an error that it reports, or that it consists of.
 fn body<T: ResponseModel + Default>(raw: &str) -> (T, Option<String>) {
-    let Ok(response) = T::from_slice(raw.as_bytes()) else { return (T::default(), None) };
+    read_body(raw).unwrap_or_default()
+}
+
+/// The same; `None` if it is not a response of this kind.
+fn read_body<T: ResponseModel>(raw: &str) -> Option<(T, Option<String>)> {
+    let text = raw.trim_start_matches('\u{feff}').trim_ascii_start();
+    if !text.starts_with(['{', '[']) {
+        return T::from_text(text).map(|response| (response, None));
+    }
+    let response = T::from_slice(raw.as_bytes()).ok()?;
     let reported = response.error().cloned();
     let alone = || ApiError::from_body(raw.as_bytes()).filter(|_| !response.has_content());
     let error = reported.or_else(alone).map(|error| error.message);
-    (response, error)
+    Some((response, error))
 }
 
 fn completions(raw: &str) -> Value {
@@ -136,5 +154,36 @@ fn models(raw: &str) -> Value {
         "owned_by": first.map(|model| model.owned_by.clone()).unwrap_or_default(),
         "error": error,
         "extra": extra,
+    })
+}
+
+fn open_router(raw: &str) -> Value {
+    let (value, error) = body::<Value>(raw);
+    let list = value.get("data").unwrap_or(&value).as_array();
+    let ids = list.map(|list| list.iter().map(|model| model["id"].clone()).collect::<Vec<_>>());
+    json!({ "models": ids, "error": error, "value": value })
+}
+
+fn health(raw: &str) -> Value {
+    let read = read_body::<HealthResponse>(raw);
+    let is_read = read.is_some();
+    let (state, error) = read.unwrap_or_default();
+    let ok = (is_read && error.is_none()).then(|| state.is_ok());
+    json!({ "ok": ok, "message": state.message, "error": error, "read": is_read })
+}
+
+fn nodes(raw: &str) -> Value {
+    let (response, error) = body::<NodeCreateResponse>(raw);
+    json!({ "message": response.message, "error": error })
+}
+
+fn node_locks(raw: &str) -> Value {
+    let (response, error) = body::<NodeLockResponse>(raw);
+    json!({
+        "public_key": response.public_key,
+        "node": response.node_small_id,
+        "stack": response.stack_small_id,
+        "digest": response.stack_entry_digest,
+        "error": error,
     })
 }

@@ -257,10 +257,12 @@ fn read_events<M: StreamModel>(
 }
 
 fn parse_json<T: ResponseModel>(json: &[u8], redact: impl Fn(&[u8]) -> Vec<u8>) -> Result<T> {
-    match json.first() {
-        Some(b'{' | b'[') => {}
-        None => return Err(Error::unexpected("the response body is empty", b"")),
-        Some(_) => return Err(Error::unexpected("the response body is not JSON", &redact(json))),
+    if !matches!(json.first(), Some(b'{' | b'[')) {
+        return match std::str::from_utf8(json).ok().and_then(T::from_text) {
+            Some(response) => Ok(response),
+            None if json.is_empty() => Err(Error::unexpected("the response body is empty", b"")),
+            None => Err(Error::unexpected("the response body is not JSON", &redact(json))),
+        };
     }
     let response = match T::from_slice(json) {
         Ok(response) if response.has_content() && response.error().is_none() => {

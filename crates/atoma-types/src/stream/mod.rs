@@ -111,6 +111,13 @@ pub trait ResponseModel: Clone + Send + Sync + 'static {
     /// [`error`](Self::error).
     fn from_slice(body: &[u8]) -> Result<Self, ParseError>;
 
+    /// Reads a body that is neither a JSON object nor a list: another JSON value, plain text, or nothing at all.
+    ///
+    /// The default is `None`: such a body is not a response of this kind.
+    fn from_text(_body: &str) -> Option<Self> {
+        None
+    }
+
     /// The error that the server reports in this body, under whatever status.
     fn error(&self) -> Option<&ApiError>;
 

@@ -26,6 +26,14 @@ pub(crate) trait Members: Rest {
 
     /// Reads the value of the member that [`ReadObject::read_at`] is called for.
     fn value(&mut self, target: &mut dyn Target) -> Result<Read, Stopped>;
+
+    /// The same, but hands the JSON text of the value to `read` first, if there is one. The target is used if there is none, or
+    /// if `read` returns false.
+    fn value_in_text(
+        &mut self,
+        read: &mut dyn FnMut(&str) -> bool,
+        target: &mut dyn Target,
+    ) -> Result<Read, Stopped>;
 }
 
 /// The elements of a list that is being read.

@@ -4,7 +4,8 @@ use std::marker::PhantomData;
 
 use serde_json::Value;
 
-use super::{Codec, Elements, List, Members, Piece, Plain, Read, Scalar, Stopped, Target};
+use super::number;
+use super::{Codec, Elements, Field, List, Members, Piece, Plain, Read, Scalar, Stopped, Target};
 use crate::base64;
 
 /// A list of which each position belongs to the same position of another list.
@@ -60,17 +61,27 @@ impl<T, C: Codec<T>> Target for Last<'_, T, C> {
 /// A vector of numbers: a list of them, or base64 of their bytes, each four in the little-endian order.
 ///
 /// `null` in the list is the number that is not one, and is written `null` again. A list around a single vector is that vector.
+///
+/// The numbers are read from their text: through an `f64`, one in half a billion would be rounded twice, to another `f32`.
 pub(crate) struct Vector;
 
 impl Codec<Vec<f32>> for Vector {
+    fn read_member(members: &mut dyn Members, target: &mut Vec<f32>) -> Result<Read, Stopped> {
+        let mut found = None;
+        let mut from_text = |text: &str| {
+            found = vector_in(text);
+            found.is_some()
+        };
+        let read = members.value_in_text(&mut from_text, &mut Field::<_, Self>::new(target))?;
+        Ok(match found {
+            Some(numbers) => Read::Known(numbers).put::<Self>(target),
+            None => read,
+        })
+    }
+
     fn scalar(value: Scalar<'_>) -> Read<Vec<f32>> {
         let Scalar::Text(text) = value else { return Read::Unknown };
-        let Some(bytes) = base64::decode(text).filter(|bytes| bytes.len() % 4 == 0) else {
-            return Read::Unknown;
-        };
-        let numbers = bytes.chunks_exact(4);
-        let numbers = numbers.map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]));
-        Read::Known(numbers.collect())
+        Read::known(base64::decode_floats(text))
     }
 
     fn array(elements: &mut dyn Elements) -> Result<Read<Vec<f32>>, Stopped> {
@@ -105,6 +116,42 @@ impl Codec<Vec<f32>> for Vector {
     fn piece(value: &Vec<f32>) -> Piece<'_> {
         Piece::Made(Box::new(Floats(value)))
     }
+}
+
+/// Reads the JSON text of a vector in one of its usual forms: a list of nothing but numbers and `null`, or base64.
+fn vector_in(json: &str) -> Option<Vec<f32>> {
+    if let Some(text) = json.strip_prefix('"') {
+        return base64::decode_floats(text.strip_suffix('"')?);
+    }
+    let bytes = json.strip_prefix('[')?.as_bytes();
+    let mut at = 1 + spaces(bytes);
+    if json.as_bytes().get(at) == Some(&b']') {
+        return (at + 1 == json.len()).then(Vec::new);
+    }
+    // About as many bytes as an `f32` has when it is written.
+    let mut numbers = Vec::with_capacity(json.len() / 10);
+    loop {
+        let rest = &json[at..];
+        let (number, end) = match rest.strip_prefix("null") {
+            Some(_) => (f32::NAN, at + 4),
+            None => number::read_f32(json, at)?,
+        };
+        numbers.push(number);
+        at = end + spaces(&json.as_bytes()[end..]);
+        match json.as_bytes().get(at)? {
+            b',' => at += 1,
+            b']' => return (at + 1 == json.len()).then_some(numbers),
+            _ => return None,
+        }
+        at += spaces(&json.as_bytes()[at..]);
+    }
+}
+
+/// The number of bytes of white space at the beginning.
+#[inline]
+fn spaces(text: &[u8]) -> usize {
+    let end = text.iter().position(|byte| !matches!(byte, b' ' | b'\n' | b'\t' | b'\r'));
+    end.unwrap_or(text.len())
 }
 
 struct Floats<'a>(&'a [f32]);
@@ -145,5 +192,44 @@ impl Target for Numbers {
 
     fn object(&mut self, _members: &mut dyn Members) -> Result<Read, Stopped> {
         Ok(Read::Unknown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vector_is_read_from_text_that_is_json() {
+        let base64 = "\"AACAPw==\"";
+        for (json, wanted) in [
+            ("[]", Some(vec![])),
+            ("[ \n]", Some(vec![])),
+            ("[1]", Some(vec![1.0])),
+            ("[ -0.5 ,\r\n 1e2\t]", Some(vec![-0.5, 100.0])),
+            (base64, Some(vec![1.0])),
+            ("[01]", None),
+            ("[1.]", None),
+            ("[-.5]", None),
+            ("[-inf]", None),
+            ("[+1]", None),
+            ("[1,]", None),
+            ("[,1]", None),
+            ("[1 2]", None),
+            ("[1]]", None),
+            ("[]]", None),
+            ("[[1]", None),
+            ("[\"1\"]", None),
+            ("[1", None),
+            ("[", None),
+            ("", None),
+            ("1", None),
+            ("\"a", None),
+            ("\"[1]\"", None),
+        ] {
+            assert_eq!(vector_in(json), wanted, "{json}");
+        }
+        let odd = vector_in("[null,1e39,0.5]").unwrap();
+        assert!(odd[0].is_nan() && odd[1].is_nan() && odd[2] == 0.5);
     }
 }

@@ -90,6 +90,14 @@ pub(crate) trait Codec<T> {
         Ok(Read::Unknown)
     }
 
+    /// Reads the value of a member into its field.
+    fn read_member(members: &mut dyn Members, target: &mut T) -> Result<Read, Stopped>
+    where
+        Self: Sized,
+    {
+        members.value(&mut Field::<T, Self>::new(target))
+    }
+
     /// Reads an object into a field, as [`Read::put`] does. One that is large is read where it stays: handing it up
     /// through every layer costs more than reading it.
     fn object_into(members: &mut dyn Members, target: &mut T) -> Result<Read, Stopped>

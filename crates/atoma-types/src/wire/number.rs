@@ -8,17 +8,7 @@ use super::value::Wide;
 pub(super) fn read(json: &str, start: usize) -> Option<(Number, usize)> {
     let bytes = json.as_bytes();
     let is_negative = bytes.get(start) == Some(&b'-');
-    let first = start + usize::from(is_negative);
-    let mut digits = Digits { at: first, ..Digits::default() };
-    if digits.pass(bytes)? > 1 && bytes[first] == b'0' {
-        return None;
-    }
-    let mut fraction = 0;
-    if bytes.get(digits.at) == Some(&b'.') {
-        digits.at += 1;
-        fraction = digits.pass(bytes)?;
-    }
-    let Digits { at, significand, significant } = digits;
+    let (Digits { at, significand, significant }, fraction) = Digits::of_number(bytes, start)?;
     let has_exponent = matches!(bytes.get(at), Some(b'e' | b'E'));
     let end = if has_exponent { exponent_end(bytes, at)? } else { at };
     if fraction == 0 && !has_exponent {
@@ -42,6 +32,16 @@ pub(super) fn read(json: &str, start: usize) -> Option<(Number, usize)> {
     // A float beyond 64 bits may be an integer that is too wide.
     Wide::Refuse.check::<serde_json::Error>(number).ok()?;
     Some((Number::from_f64(number)?, end))
+}
+
+/// Reads the number at a position as the nearest 32-bit float, and returns where it ends. One beyond the range is NaN.
+pub(super) fn read_f32(json: &str, start: usize) -> Option<(f32, usize)> {
+    let bytes = json.as_bytes();
+    let (Digits { at, .. }, _) = Digits::of_number(bytes, start)?;
+    let has_exponent = matches!(bytes.get(at), Some(b'e' | b'E'));
+    let end = if has_exponent { exponent_end(bytes, at)? } else { at };
+    let number: f32 = json[start..end].parse().ok()?;
+    Some((if number.is_finite() { number } else { f32::NAN }, end))
 }
 
 /// Reads an integer of more than 18 digits.
@@ -75,6 +75,22 @@ struct Digits {
 }
 
 impl Digits {
+    /// Passes the digits of the number at a position, and returns them with how many are behind the point.
+    #[inline]
+    fn of_number(bytes: &[u8], start: usize) -> Option<(Self, usize)> {
+        let first = start + usize::from(bytes.get(start) == Some(&b'-'));
+        let mut digits = Self { at: first, ..Self::default() };
+        if digits.pass(bytes)? > 1 && bytes[first] == b'0' {
+            return None;
+        }
+        let mut fraction = 0;
+        if bytes.get(digits.at) == Some(&b'.') {
+            digits.at += 1;
+            fraction = digits.pass(bytes)?;
+        }
+        Some((digits, fraction))
+    }
+
     /// Passes one or more digits, and returns how many.
     #[inline]
     fn pass(&mut self, bytes: &[u8]) -> Option<usize> {

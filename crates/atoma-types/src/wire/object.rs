@@ -33,7 +33,7 @@ macro_rules! object {
 
         const _: () = {
             use $crate::wire::{
-                Codec, Field, Members, Model, Object, Piece, Read, ReadObject, Stopped, WriteObject, wire_codec, wire_name,
+                Codec, Members, Model, Object, Piece, Read, ReadObject, Stopped, WriteObject, wire_codec, wire_name,
                 wire_omit,
             };
 
@@ -77,7 +77,7 @@ macro_rules! object {
 
                 fn read_at(&mut self, place: usize, members: &mut dyn Members) -> Result<Read, Stopped> {
                     $( if place == Place::$field as usize {
-                        return members.value(&mut Field::<$ty, wire_codec!($($codec)?)>::new(&mut self.$field));
+                        return <wire_codec!($($codec)?) as Codec<$ty>>::read_member(members, &mut self.$field);
                     } )*
                     Ok(Read::Null)
                 }

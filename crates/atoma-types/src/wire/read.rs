@@ -116,6 +116,83 @@ impl<'de> Visitor<'de> for Any<'_> {
     }
 }
 
+/// The name under which serde_json hands out the text of a value, as it does for its `RawValue`. Other deserializers hand out
+/// the value, and so would a serde_json that names it otherwise.
+const RAW: &str = "$serde_json::private::RawValue";
+
+/// Passes the text of a value to a function, or the value to a target.
+struct Raw<'a> {
+    read: &'a mut dyn FnMut(&str) -> bool,
+    any: Any<'a>,
+}
+
+impl<'de> DeserializeSeed<'de> for Raw<'_> {
+    type Value = Read;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Read, D::Error> {
+        deserializer.deserialize_newtype_struct(RAW, self)
+    }
+}
+
+impl<'de> Visitor<'de> for Raw<'_> {
+    type Value = Read;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Read, D::Error> {
+        deserializer.deserialize_any(self.any)
+    }
+
+    fn visit_unit<E>(self) -> Result<Read, E> {
+        Ok(Read::Null)
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Read, E> {
+        self.any.visit_str(value)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<Read, A::Error> {
+        self.any.visit_seq(access)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Read, A::Error> {
+        let names = Names { place: |name| (name == RAW).then_some(0) };
+        if let Some(Name::Known(_)) = access.next_key_seed(names)? {
+            return access.next_value_seed(RawText(self));
+        }
+        Err(A::Error::custom("expected a list"))
+    }
+}
+
+/// The text that stands for a value.
+struct RawText<'a>(Raw<'a>);
+
+impl<'de> DeserializeSeed<'de> for RawText<'_> {
+    type Value = Read;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Read, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for RawText<'_> {
+    type Value = Read;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the text of a JSON value")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Read, E> {
+        if (self.0.read)(text) {
+            return Ok(Read::Known(()));
+        }
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        deserializer.deserialize_any(self.0.any).map_err(E::custom)
+    }
+}
+
 /// serde's access to members or elements.
 struct Source<A, E> {
     access: A,
@@ -196,6 +273,16 @@ impl<'de, A: MapAccess<'de>> Members for Source<A, A::Error> {
             unknown: &mut self.unknown,
             wide: self.wide,
         });
+        self.keep(read)
+    }
+
+    fn value_in_text(
+        &mut self,
+        read: &mut dyn FnMut(&str) -> bool,
+        target: &mut dyn Target,
+    ) -> Result<Read, Stopped> {
+        let any = Any { target, unknown: &mut self.unknown, wide: self.wide };
+        let read = self.access.next_value_seed(Raw { read, any });
         self.keep(read)
     }
 }

@@ -118,7 +118,11 @@ impl Codec<f64> for Plain {
 impl Codec<f32> for Plain {
     fn scalar(value: Scalar<'_>) -> Read<f32> {
         #[allow(clippy::cast_possible_truncation)]
-        let number = value.float().map(|number| number as f32);
+        let number = match value {
+            // Its digits give the nearest `f32`, which the nearest `f64` may not.
+            Scalar::Text(text) if number_in(text).is_some() => text.trim_ascii().parse().ok(),
+            value => value.float().map(|number| number as f32),
+        };
         Read::known(number.filter(|number| number.is_finite()))
     }
 

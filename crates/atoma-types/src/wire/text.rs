@@ -271,6 +271,26 @@ impl Members for Open<'_, '_> {
     fn value(&mut self, target: &mut dyn Target) -> Result<Read, Stopped> {
         self.text.value(target, &mut self.unknown)
     }
+
+    fn value_in_text(
+        &mut self,
+        read: &mut dyn FnMut(&str) -> bool,
+        target: &mut dyn Target,
+    ) -> Result<Read, Stopped> {
+        let closing = match self.text.peek().ok_or(Stopped)? {
+            b'[' => ']',
+            b'"' => '"',
+            _ => return self.value(target),
+        };
+        // A list of lists, or a string with a quote in it, is cut here: then `read` does not know it.
+        let rest = &self.text.json[self.text.at..];
+        let length = rest[1..].find(closing).ok_or(Stopped)? + 2;
+        if !read(&rest[..length]) {
+            return self.value(target);
+        }
+        self.text.at += length;
+        Ok(Read::Known(()))
+    }
 }
 
 impl Elements for Open<'_, '_> {
