@@ -32,7 +32,7 @@ const LONGEST_TEXT: usize = 500;
 const MOST_JOINED: usize = 8;
 
 /// Members that hold the message where `message` does not, best first.
-const MESSAGES: [&str; 16] = [
+const MESSAGES: [&str; 18] = [
     "message",
     "detail",
     "details",
@@ -49,6 +49,8 @@ const MESSAGES: [&str; 16] = [
     "error",
     "title",
     "reason",
+    "fault",
+    "faultstring",
 ];
 
 /// Members that hold the code where `code` does not.

@@ -1,6 +1,12 @@
 //! Tables over error responses: the class of one, whether to send the request again, and the status
 //! of an error inside a 200. Pure functions of status and body.
 
+mod tables;
+
+use self::tables::{
+    BARRED, BUSY, CAPACITY, CONTEXT, FILTER, GENERAL_NAMES, KEY, MODEL, Names, Phrases, QUOTA,
+    RATE, SPECIFIC_NAMES,
+};
 use super::ErrorKind;
 use crate::body_format::{BodyFormat, event_decoder};
 use atoma_types::ApiError;
@@ -78,7 +84,9 @@ pub(crate) fn classify(status: Option<u16>, api: Option<&ApiError>) -> ErrorKind
     if let Some(kind) = by_phrase(status, &text) {
         return kind;
     }
-    if let (Some(404), Some("model")) = (status, api.and_then(|api| api.param.as_deref())) {
+    // Anthropic's message is `model: NAME`.
+    let is_about_model = api.and_then(|api| api.param.as_deref()) == Some("model");
+    if status == Some(404) && (is_about_model || text.starts_with("model:")) {
         return ErrorKind::ModelNotFound;
     }
     match status {
@@ -93,7 +101,8 @@ fn by_status(status: u16) -> ErrorKind {
         402 => ErrorKind::Quota,
         403 | 451 => ErrorKind::Permission,
         404 | 405 | 410 | 501 => ErrorKind::NotFound,
-        408 => ErrorKind::Server,
+        // TGI reports a generation that failed with 424.
+        408 | 424 => ErrorKind::Server,
         413 => ErrorKind::TooLarge,
         423 | 425 | 498 | 503 | 529 => ErrorKind::Overloaded,
         429 => ErrorKind::RateLimit,
@@ -126,8 +135,6 @@ fn text(api: &ApiError) -> String {
     format!("{} {raw}", api.message).to_lowercase()
 }
 
-type Names = &'static [(&'static str, ErrorKind)];
-
 /// Names that end in `*` are prefixes.
 fn lookup(table: Names, name: &str) -> Option<ErrorKind> {
     let fits = |pattern: &str| match pattern.strip_suffix('*') {
@@ -136,117 +143,6 @@ fn lookup(table: Names, name: &str) -> Option<ErrorKind> {
     };
     table.iter().find(|(pattern, _)| fits(pattern)).map(|(_, kind)| *kind)
 }
-
-/// The `code` and `type` that mean the same with any status.
-const SPECIFIC_NAMES: Names = {
-    use ErrorKind::{
-        Authentication, ContentFilter, ContextLength, ModelNotFound, Overloaded, Permission, Quota,
-        RateLimit,
-    };
-    &[
-        // Quota. OpenAI, Atoma, Moonshot, Volcengine, DashScope, Together, LiteLLM, one-api, Zhipu.
-        ("insufficientquota*", Quota),
-        ("billing*", Quota),
-        ("insufficientbalance*", Quota),
-        ("insufficientcredit*", Quota),
-        ("insufficientfunds", Quota),
-        ("insufficientuserquota", Quota),
-        ("balanceerror", Quota),
-        ("fiatpaymentsonly", Quota),
-        ("quotaexceeded*", Quota),
-        ("paymentrequired*", Quota),
-        ("exceededcurrentquota*", Quota),
-        ("accountoverdue*", Quota),
-        ("arrearage", Quota),
-        ("allocationquotafreetieronly", Quota),
-        ("creditlimit*", Quota),
-        ("budgetexceeded*", Quota),
-        ("1113", Quota),
-        // Authentication.
-        ("autherror", Authentication),
-        ("authenticationerror", Authentication),
-        ("invalidauthentication*", Authentication),
-        ("invalidapikey*", Authentication),
-        ("incorrectapikey*", Authentication),
-        ("unauthenticated", Authentication),
-        // Permission. LiteLLM's keys have lists of models.
-        ("permission*", Permission),
-        ("accessdenied*", Permission),
-        ("keymodelaccessdenied", Permission),
-        ("teammodelaccessdenied", Permission),
-        ("unsupportedcountryregionterritory", Permission),
-        // Context length. OpenAI, llama.cpp, LiteLLM, GitHub Models, Zhipu.
-        ("contextlength*", ContextLength),
-        ("contextwindow*", ContextLength),
-        ("exceedcontextsize*", ContextLength),
-        ("tokenslimitreached", ContextLength),
-        ("prompttoolong", ContextLength),
-        ("inputtoolong", ContextLength),
-        ("1261", ContextLength),
-        // Content filter. Azure, OpenAI, DashScope, Volcengine, Zhipu.
-        ("contentfilter*", ContentFilter),
-        ("contentpolicy*", ContentFilter),
-        ("contentmoderation*", ContentFilter),
-        ("moderationblocked", ContentFilter),
-        ("responsibleaipolicyviolation", ContentFilter),
-        ("datainspectionfailed", ContentFilter),
-        ("sensitivecontentdetected*", ContentFilter),
-        ("inputtextsensitivecontentdetected*", ContentFilter),
-        ("outputtextsensitivecontentdetected*", ContentFilter),
-        ("1301", ContentFilter),
-        // Model not found. OpenAI, Azure, Groq, Mistral, Hugging Face, Volcengine, Zhipu.
-        ("modelnotfound*", ModelNotFound),
-        ("modelnotexist*", ModelNotFound),
-        ("modelnotsupported", ModelNotFound),
-        ("modeldecommissioned", ModelNotFound),
-        ("deploymentnotfound", ModelNotFound),
-        ("invalidendpointormodelnotfound", ModelNotFound),
-        ("invalidmodel", ModelNotFound),
-        ("unknownmodel", ModelNotFound),
-        ("1211", ModelNotFound),
-        // Overloaded. Anthropic, Moonshot, Hugging Face, Google, Atoma.
-        ("overloaded*", Overloaded),
-        ("engineoverloaded*", Overloaded),
-        ("serveroverloaded*", Overloaded),
-        ("modeloverloaded*", Overloaded),
-        ("serviceunavailable*", Overloaded),
-        ("unavailable", Overloaded),
-        ("unavailableerror", Overloaded),
-        ("unavailablestack", Overloaded),
-        ("capacityexceeded", Overloaded),
-        ("slowdown", Overloaded),
-        // Rate limit. Google's name is for requests per minute; its message speaks of a quota.
-        ("ratelimit*", RateLimit),
-        ("modelratelimit", RateLimit),
-        ("toomanyrequests*", RateLimit),
-        ("throttl*", RateLimit),
-        ("resourceexhausted", RateLimit),
-    ]
-};
-
-/// The `code` and `type` that restate a status, or whose meaning a status would change.
-const GENERAL_NAMES: Names = &[
-    ("badrequest*", ErrorKind::InvalidRequest),
-    ("invalid*", ErrorKind::InvalidRequest),
-    ("requesterror", ErrorKind::InvalidRequest),
-    ("unprocessable*", ErrorKind::InvalidRequest),
-    ("validation*", ErrorKind::InvalidRequest),
-    ("tooluse*", ErrorKind::InvalidRequest),
-    ("unauthorized*", ErrorKind::Authentication),
-    ("forbidden*", ErrorKind::Permission),
-    ("notfound*", ErrorKind::NotFound),
-    ("requesttoolarge", ErrorKind::TooLarge),
-    // MiniMax sends these in `base_resp` with status 200.
-    ("1002", ErrorKind::RateLimit),
-    ("1004", ErrorKind::Authentication),
-    ("1008", ErrorKind::Quota),
-    ("1026", ErrorKind::ContentFilter),
-    ("1027", ErrorKind::ContentFilter),
-    ("1039", ErrorKind::RateLimit),
-    ("1041", ErrorKind::RateLimit),
-    ("2013", ErrorKind::InvalidRequest),
-    ("2049", ErrorKind::Authentication),
-];
 
 /// Looks for the words of servers whose codes say nothing. Each phrase is a list of texts that occur
 /// in this order.
@@ -258,7 +154,7 @@ fn by_phrase(status: Option<u16>, text: &str) -> Option<ErrorKind> {
         Some(500) => &[CONTEXT, QUOTA, FILTER, KEY, RATE],
         Some(403) => &[QUOTA, FILTER, KEY, MODEL, RATE],
         None => &[CONTEXT, QUOTA, FILTER, KEY, MODEL, RATE, CAPACITY],
-        Some(_) => &[CONTEXT, QUOTA, FILTER, KEY, MODEL, REGION, BUSY],
+        Some(_) => &[CONTEXT, QUOTA, FILTER, KEY, MODEL, BARRED, BUSY],
     };
     let found = |phrases: &&Phrases| phrases.0.iter().any(|phrase| occurs(phrase, text));
     table.iter().find(found).map(|phrases| phrases.1)
@@ -274,114 +170,6 @@ fn occurs(phrase: &[&str], text: &str) -> bool {
         None => false,
     })
 }
-
-type Phrases = (&'static [&'static [&'static str]], ErrorKind);
-
-const CONTEXT: Phrases = (
-    &[
-        &["maximum context length"],
-        &["max context length"],
-        &["context length exceeded"],
-        &["model's context length"],
-        &["available context size"],
-        &["maximum prompt length"],
-        &["exceed", "context window"],
-        &["exceed", "context length"],
-        &["prompt is too long"],
-        &["prompt too long"],
-        &["input is too long"],
-        &["input token count", "exceeds"],
-        &["`inputs` tokens + `max_new_tokens` must be <="],
-        &["`inputs` must have less than"],
-        &["contextwindowexceedederror"],
-        &["reduce the length of the messages"],
-    ],
-    ErrorKind::ContextLength,
-);
-
-const QUOTA: Phrases = (
-    &[
-        &["insufficient balance"],
-        &["insufficient account balance"],
-        &["balance is insufficient"],
-        &["balance is not enough"],
-        &["credit balance is too low"],
-        &["insufficient credits"],
-        &["not enough credits"],
-        &["doesn't have any credits"],
-        &["exceeded your current quota"],
-        &["quota exceeded"],
-        &["spending limit"],
-        &["used up your daily free allocation"],
-        &["余额不足"],
-        &["欠费"],
-    ],
-    ErrorKind::Quota,
-);
-
-const FILTER: Phrases = (
-    &[
-        &["content management policy"],
-        &["contentpolicyviolationerror"],
-        &["content exists risk"],
-        &["was flagged"],
-        &["usage policy"],
-        &["data may contain inappropriate content"],
-    ],
-    ErrorKind::ContentFilter,
-);
-
-const KEY: Phrases = (
-    &[
-        &["invalid api key"],
-        &["incorrect api key"],
-        &["api key not valid"],
-        &["api key expired"],
-        &["api key is invalid"],
-        &["authentication error"],
-        &["authenticationerror"],
-    ],
-    ErrorKind::Authentication,
-);
-
-const MODEL: Phrases = (
-    &[
-        &["model", " not exist"],
-        &["model", " not found"],
-        &["model", " no longer available"],
-        &["models/", " is not found"],
-        &["invalid model"],
-        &["unknown model"],
-        &["no such model"],
-        &["not a valid model"],
-        &["no node found for model"],
-        &["unable to access model"],
-        &["model not supported"],
-        &["is not supported by any provider"],
-    ],
-    ErrorKind::ModelNotFound,
-);
-
-const RATE: Phrases = (
-    &[
-        &["rate limit"],
-        &["rate-limit"],
-        &["ratelimiterror"],
-        &["too many requests"],
-        &["throttlingexception"],
-    ],
-    ErrorKind::RateLimit,
-);
-
-const CAPACITY: Phrases = (
-    &[&["overloaded"], &["over capacity"], &["at capacity"], &["capacity temporarily exceeded"]],
-    ErrorKind::Overloaded,
-);
-
-const REGION: Phrases = (&[&["location is not supported"]], ErrorKind::Permission);
-
-/// Atoma buys a stack of compute units meanwhile, and responds with 400.
-const BUSY: Phrases = (&[&["please retry"]], ErrorKind::Overloaded);
 
 #[cfg(test)]
 mod tests;

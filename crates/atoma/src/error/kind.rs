@@ -47,7 +47,7 @@ pub enum ErrorKind {
     NotFound,
     /// The server or the model is out of capacity for now (423, 425, 503, 529).
     Overloaded,
-    /// The server failed (5xx, 408).
+    /// The server failed (5xx, 408, 424).
     Server,
     /// A phase exceeded its timeout: no connection, no response headers or first event
     /// ([`Phase::Head`]), no further data or event ([`Phase::Idle`]), or the call as a whole.
