@@ -61,13 +61,8 @@ impl RateLimits {
     }
 }
 
-impl RateLimit {
-    fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// The names of limit, remaining and reset; the first spelling with any of them counts.
+/// The names of limit, remaining and reset. Of several spellings the first counts; later ones fill in
+/// the members that it lacks.
 type Spelling = [&'static str; 3];
 
 const REQUESTS: &[Spelling] = &[
@@ -82,6 +77,11 @@ const REQUESTS: &[Spelling] = &[
         "x-ratelimit-limit-requests-day",
         "x-ratelimit-remaining-requests-day",
         "x-ratelimit-reset-requests-day",
+    ],
+    [
+        "x-ratelimit-limit-requests-minute",
+        "x-ratelimit-remaining-requests-minute",
+        "x-ratelimit-reset-requests-minute",
     ],
     ["ratelimit-policy", "ratelimit", "ratelimit"],
     ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"],
@@ -106,6 +106,16 @@ const TOKENS: &[Spelling] = &[
         "x-ratelimit-remaining-tokens-minute",
         "x-ratelimit-reset-tokens-minute",
     ],
+    [
+        "x-ratelimit-limit-tokens-day",
+        "x-ratelimit-remaining-tokens-day",
+        "x-ratelimit-reset-tokens-day",
+    ],
+    [
+        "x-ratelimit-limit-tokens-prompt",
+        "x-ratelimit-remaining-tokens-prompt",
+        "x-ratelimit-reset-tokens-prompt",
+    ],
     ["x-tokenlimit-limit", "x-tokenlimit-remaining", "x-tokenlimit-reset"],
 ];
 
@@ -117,8 +127,12 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn first_of(&self, spellings: &[Spelling]) -> RateLimit {
-        let limits = spellings.iter().map(|spelling| self.read(spelling));
-        limits.into_iter().find(|limit| !limit.is_empty()).unwrap_or_default()
+        let found = spellings.iter().map(|spelling| self.read(spelling));
+        found.fold(RateLimit::default(), |first, next| RateLimit {
+            limit: first.limit.or(next.limit),
+            remaining: first.remaining.or(next.remaining),
+            reset: first.reset.or(next.reset),
+        })
     }
 
     fn read(&self, [limit, remaining, reset]: &Spelling) -> RateLimit {
@@ -176,10 +190,11 @@ fn number(text: &str) -> Option<u64> {
     is_number.then(|| whole.parse().unwrap_or(u64::MAX))
 }
 
-/// Reads `6m0s`, `1h2m3.5s`, `20ms`, `1d`.
+/// Reads `6m0s`, `1h2m3.5s`, `20ms`, `1d`, with spaces between the parts or without.
 fn duration(text: &str) -> Option<Duration> {
+    let text = text.replace(' ', "");
     let mut sum = Duration::ZERO;
-    let mut rest = text;
+    let mut rest = text.as_str();
     while !rest.is_empty() {
         let (number, after) = split_at(rest, |char| !char.is_ascii_digit() && char != '.');
         let (unit, after) = split_at(after, |char| char.is_ascii_digit());

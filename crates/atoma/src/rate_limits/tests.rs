@@ -21,7 +21,7 @@ fn limit(limit: u64, remaining: u64, reset: f64) -> RateLimit {
 #[test]
 fn the_spellings_of_real_servers_are_read() {
     let none = RateLimit::default();
-    let table: [(&str, &[(&str, &str)], RateLimit, RateLimit); 12] = [
+    let table: [(&str, &[(&str, &str)], RateLimit, RateLimit); 16] = [
         (
             "OpenAI",
             &[
@@ -94,6 +94,51 @@ fn the_spellings_of_real_servers_are_read() {
                 ("ratelimit", "\"default\";r=42;t=18"),
             ],
             limit(100, 42, 18.0),
+            none,
+        ),
+        (
+            "IETF, policy next to three headers",
+            &[
+                ("ratelimit-policy", "100;w=60"),
+                ("ratelimit-limit", "100"),
+                ("ratelimit-remaining", "42"),
+                ("ratelimit-reset", "18"),
+            ],
+            limit(100, 42, 18.0),
+            none,
+        ),
+        (
+            "members in two spellings",
+            &[
+                ("x-ratelimit-limit-requests", "100"),
+                ("x-ratelimit-remaining", "42"),
+                ("ratelimit-reset", "18"),
+                ("x-ratelimit-limit-tokens", "soon"),
+                ("anthropic-ratelimit-tokens-limit", "7"),
+                ("anthropic-ratelimit-tokens-remaining", "6"),
+                ("anthropic-ratelimit-tokens-reset", "2026-11-28T09:00:01Z"),
+            ],
+            limit(100, 42, 18.0),
+            limit(7, 6, 1.0),
+        ),
+        (
+            "Fireworks",
+            &[
+                ("x-ratelimit-limit-tokens-prompt", "60000"),
+                ("x-ratelimit-remaining-tokens-prompt", "59000"),
+                ("x-ratelimit-reset-tokens-prompt", "250ms"),
+            ],
+            none,
+            limit(60_000, 59_000, 0.25),
+        ),
+        (
+            "a duration in parts",
+            &[
+                ("x-ratelimit-limit", "5"),
+                ("x-ratelimit-remaining", "4"),
+                ("x-ratelimit-reset", "1h 2m 3.5s"),
+            ],
+            limit(5, 4, 3_723.5),
             none,
         ),
         (
