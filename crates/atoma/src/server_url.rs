@@ -6,6 +6,7 @@ use http::{
 };
 use std::{
     fmt::{self, Write as _},
+    net::Ipv6Addr,
     sync::{Mutex, PoisonError},
 };
 
@@ -32,11 +33,18 @@ pub(crate) const DEFAULT_SERVER_URL: &str = "https://api.atoma.network";
 const DEFAULT_PATH: &str = "/v1";
 /// The path of a URL whose API is at the root of the server, such as Perplexity's.
 const ROOT_PATH: &str = "/.";
+/// The ends of URLs that were copied from the documentation of an endpoint.
+const ENDPOINTS: [&str; 4] =
+    ["/chat/completions", "/completions", "/embeddings", "/images/generations"];
 
 impl ServerUrl {
     /// Checks `url`. Plain HTTP is accepted for this machine, or with `allow_http`.
     pub(crate) fn parse(url: &str, allow_http: bool) -> Result<Self, Error> {
-        let uri: Uri = url.trim_ascii().parse().map_err(|_| {
+        let url = url.trim_ascii();
+        if !url.is_ascii() {
+            return Err(invalid("it has a character that is not ASCII; percent-encode it"));
+        }
+        let uri: Uri = url.parse().map_err(|_| {
             invalid("it must look like https://api.atoma.network or http://localhost:8000")
         })?;
         let authority = uri
@@ -47,8 +55,9 @@ impl ServerUrl {
             return Err(invalid("it has a fragment (#)"));
         }
         let path = uri.path().trim_end_matches('/');
-        if path.ends_with("/chat/completions") {
-            return Err(invalid("it names an endpoint; remove /chat/completions, it is appended"));
+        if let Some(endpoint) = ENDPOINTS.iter().find(|endpoint| path.ends_with(**endpoint)) {
+            let remedy = format!("it names an endpoint; remove {endpoint}, it is appended");
+            return Err(invalid(&remedy));
         }
         Ok(Self {
             scheme: check_scheme(&uri, authority.host(), allow_http)?,
@@ -140,15 +149,19 @@ fn check_authority(authority: &Authority) -> Result<(), Error> {
     if host.is_empty() {
         return Err(invalid("it has no host"));
     }
-    let port = authority.as_str()[host.len()..].strip_prefix(':');
-    // The parser of numbers would accept a sign.
-    let is_number = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
-    match port {
-        Some(port) if !is_number(port) || port.parse::<u16>().is_err() => {
-            Err(invalid("its port is not a number from 0 to 65535"))
-        }
-        _ => Ok(()),
+    let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    if bracketed.is_some_and(|address| address.parse::<Ipv6Addr>().is_err()) {
+        return Err(invalid("its host is in brackets, and is not an IPv6 address without a zone"));
     }
+    let after_host = &authority.as_str()[host.len()..];
+    // The parser of numbers would accept a sign.
+    let is_port = |port: &str| {
+        port.bytes().all(|byte| byte.is_ascii_digit()) && matches!(port.parse::<u16>(), Ok(1..))
+    };
+    if after_host.is_empty() || after_host.strip_prefix(':').is_some_and(is_port) {
+        return Ok(());
+    }
+    Err(invalid("its port is not a number from 1 to 65535"))
 }
 
 fn check_scheme(uri: &Uri, host: &str, allow_http: bool) -> Result<Scheme, Error> {

@@ -185,10 +185,44 @@ fn invalid_urls_are_refused_with_a_reason() {
         ("http://localhost:+8080", "port is not a number"),
         ("http://[::1]:+8080", "port is not a number"),
         ("https://api.atoma.network:-1", "port is not a number"),
+        ("https://api.atoma.network:0", "port is not a number"),
+        ("https://api.atoma.network:00", "port is not a number"),
+        ("http://localhost:000000", "port is not a number"),
+        ("http://[::1]:/v1", "port is not a number"),
+        ("http://[::1]8080", "port is not a number"),
+        ("https://[::g]/v1", "IPv6 address"),
+        ("https://[fe80::1%25eth0]:443", "IPv6 address"),
+        ("https://[127.0.0.1]", "IPv6 address"),
+        ("https://h/v1\u{200b}", "not ASCII"),
+        ("https://h/\u{fc}", "not ASCII"),
+        ("https://m\u{fc}nchen.test", "not ASCII"),
+        ("\u{feff}https://h", "not ASCII"),
+        ("“https://h”", "not ASCII"),
+        ("\"https://h\"", "must look like"),
+        ("localhost:8000/v1", "must look like"),
+        ("127.0.0.1:8000", "https:// or http://"),
+        ("//h/v1", "https:// or http://"),
+        ("https:///v1", "must look like"),
+        ("https:/h/v1", "must look like"),
+        ("https://h\\v1", "must look like"),
+        ("wss://h", "https:// or http://"),
+        ("http://127.1", "allow_http(true)"),
+        ("http://2130706433", "allow_http(true)"),
+        ("http://0x7f000001", "allow_http(true)"),
+        ("http://localhost: 80", "must look like"),
+        ("http://localhost:80 80", "must look like"),
         ("https://api.atoma.network/#create", "fragment"),
         ("https://h?key=secret#", "fragment"),
         ("https://api.atoma.network/v1/chat/completions", "remove /chat/completions"),
         ("https://h/v1/chat/completions/?key=secret", "remove /chat/completions"),
+        ("https://h/v1/chat/completions//", "remove /chat/completions"),
+        (
+            "https://h/openai/deployments/d/chat/completions?api-version=1",
+            "remove /chat/completions",
+        ),
+        ("https://h/v1/completions", "remove /completions"),
+        ("https://h/v1/embeddings/", "remove /embeddings"),
+        ("https://h/v1/images/generations", "remove /images/generations"),
         ("http://api.atoma.network", "allow_http(true)"),
         ("http://api.atoma.network?key=secret", "allow_http(true)"),
         ("http://192.168.0.7:8000", "allow_http(true)"),
@@ -211,4 +245,43 @@ fn invalid_urls_are_refused_with_a_reason() {
     let too_long = ServerUrl::parse("https://h", false).unwrap();
     let error = too_long.join("/models", &pairs(&[("a", &"x".repeat(70_000))])).unwrap_err();
     assert!(error.is_config() && error.to_string().contains("too long"), "{error}");
+}
+
+#[test]
+fn every_form_of_a_path_is_kept() {
+    let table = [
+        ("HTTPS://H/v1", "https://H/v1"),
+        ("HtTp://LOCALHOST/V1", "http://LOCALHOST/V1"),
+        ("https://h//v1", "https://h//v1"),
+        ("https://h//", "https://h/v1"),
+        ("https://h/v1//", "https://h/v1"),
+        (" https://h/v1 \n", "https://h/v1"),
+        ("https://h/a%20b/v1", "https://h/a%20b/v1"),
+        ("https://h/a%2Fb", "https://h/a%2Fb"),
+        ("https://h/@cf/v1", "https://h/@cf/v1"),
+        ("https://h/v1;a=b", "https://h/v1;a=b"),
+        ("https://h/v1/../v2", "https://h/v1/../v2"),
+        ("https://h:443/v1", "https://h:443/v1"),
+        ("https://h/./", "https://h"),
+        ("http://api.localhost:1/", "http://api.localhost:1/v1"),
+        ("http://localhost.", "http://localhost./v1"),
+        ("http://[::ffff:127.0.0.1]", "http://[::ffff:127.0.0.1]/v1"),
+    ];
+    for (url, base) in table {
+        assert_eq!(chat(url), format!("{base}/chat/completions"), "{url}");
+    }
+    let table = [
+        ("https://h/v1?", ""),
+        ("https://h?", ""),
+        ("https://h/?x=1", "?x=1"),
+        ("https://h?x", "?x"),
+        ("https://h?x=", "?x="),
+        ("https://h/v1/?x=a/b?c", "?x=a/b?c"),
+        ("https://h/v1?a=1&a=2", "?a=1&a=2"),
+        ("https://h/v1?u=a@b", "?u=a@b"),
+        ("https://h/v1?q=/chat/completions", "?q=/chat/completions"),
+    ];
+    for (url, query) in table {
+        assert_eq!(chat(url), format!("https://h/v1/chat/completions{query}"), "{url}");
+    }
 }
