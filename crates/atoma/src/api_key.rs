@@ -81,11 +81,11 @@ fn fault(key: &str) -> Option<&'static str> {
     if trimmed.is_empty() {
         return Some("the API key is empty");
     }
-    let is_quote = |char| matches!(char, '"' | '\'' | '`' | '“' | '”' | '‘' | '’' | '«' | '»');
-    if trimmed.starts_with(is_quote) || trimmed.ends_with(is_quote) {
+    if trimmed.starts_with(QUOTES) || trimmed.ends_with(QUOTES) {
         return Some("the API key is in quotes; remove the quotes");
     }
-    let first_word = trimmed.split(|char: char| char.is_whitespace() || char == ':').next();
+    let first_word =
+        trimmed.split(|char: char| char.is_whitespace() || [':', '='].contains(&char)).next();
     if first_word.is_some_and(|word| word.len() < trimmed.len() && is_scheme(word)) {
         return Some("the API key starts with \"Bearer \"; pass only the key, the rest is added");
     }
@@ -101,6 +101,10 @@ fn fault(key: &str) -> Option<&'static str> {
     let fault = "the API key has a space or control character inside";
     (!is_visible_ascii(key)).then_some(fault)
 }
+
+/// The quotes of keyboards and of word processors.
+const QUOTES: [char; 16] =
+    ['"', '\'', '`', '´', '“', '”', '„', '‟', '‘', '’', '‚', '‛', '«', '»', '‹', '›'];
 
 fn is_scheme(word: &str) -> bool {
     ["bearer", "authorization"].iter().any(|scheme| word.eq_ignore_ascii_case(scheme))
@@ -217,6 +221,13 @@ mod tests {
             ("\"canary-1", "quotes"),
             ("canary-1'", "quotes"),
             ("“canary-1”", "quotes"),
+            ("„canary-1“", "quotes"),
+            ("‚canary-1‘", "quotes"),
+            ("»canary-1«", "quotes"),
+            ("‹canary-1›", "quotes"),
+            ("`canary-1`", "quotes"),
+            ("\u{feff}\"canary-1\"", "quotes"),
+            ("\"canary-1\"\n", "quotes"),
             ("\"Bearer canary-1\"", "quotes"),
             ("Bearer canary-1", "Bearer"),
             ("bearer canary-1", "Bearer"),
@@ -224,6 +235,9 @@ mod tests {
             ("Bearer\tcanary-1", "Bearer"),
             ("Bearer: canary-1", "Bearer"),
             ("Authorization: Bearer canary-1", "Bearer"),
+            ("Authorization=Bearer canary-1", "Bearer"),
+            ("Bearer\u{a0}canary-1", "Bearer"),
+            ("\nBearer canary-1", "Bearer"),
             ("canary-é", "not ASCII"),
             ("canary–1", "not ASCII"),
             ("canary-1\u{200b}", "not ASCII"),

@@ -69,7 +69,7 @@ pub(crate) fn set(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue)
 
 /// Headers that frame the message or belong to the connection: the client and its transport set
 /// them, or must not send them.
-const MANAGED: [&str; 12] = [
+const MANAGED: [&str; 13] = [
     "accept-encoding",
     "connection",
     "content-encoding",
@@ -77,6 +77,7 @@ const MANAGED: [&str; 12] = [
     "expect",
     "host",
     "keep-alive",
+    "proxy-authorization",
     "proxy-connection",
     "te",
     "trailer",

@@ -149,6 +149,7 @@ async fn headers_that_the_client_sets_itself_are_refused() {
         "Connection",
         "Keep-Alive",
         "Proxy-Connection",
+        "Proxy-Authorization",
         "TE",
         "Trailer",
         "Upgrade",
@@ -163,7 +164,10 @@ async fn headers_that_the_client_sets_itself_are_refused() {
         let text = format!("the header {} is set by the client itself", name.to_lowercase());
         assert!(error.is_config() && error.to_string().starts_with(&text), "{error}");
     }
-    for name in managed.into_iter().chain(["Accept", "Content-Type"]) {
+    let twice = builder(server.url()).user_agent("a").default_header("User-Agent", "b");
+    let error = twice.build().expect_err("two user agents");
+    assert!(error.is_config() && error.to_string().contains("set twice"), "{error}");
+    for name in managed.into_iter().chain(["Accept", "Content-Type", "ACCEPT", "cONTENT-tYPE"]) {
         let error = builder(server.url()).default_header(name, "1").build().expect_err(name);
         let text = format!("the header {} is set by the client itself", name.to_lowercase());
         assert!(error.is_config() && error.to_string().starts_with(&text), "{error}");

@@ -30,6 +30,11 @@ pub(super) fn default_headers(
         let (name, value) = parse_default_header(name, value)?;
         set(&mut map, name, value);
     }
+    if user_agent.is_some() && map.contains_key(USER_AGENT) {
+        return Err(Error::config(
+            "the header user-agent is set twice: by user_agent and as a default header; remove one",
+        ));
+    }
     if !map.contains_key(USER_AGENT) {
         let default = concat!("atoma-rust/", env!("CARGO_PKG_VERSION"));
         set(&mut map, USER_AGENT, parse_header("user-agent", user_agent.unwrap_or(default))?.1);
