@@ -61,6 +61,8 @@ mod schema_of;
 mod server_url;
 mod stream_stats;
 mod stream_views;
+#[cfg(feature = "tracing")]
+mod telemetry;
 mod tool_run;
 mod tool_step;
 mod tools;
@@ -114,6 +116,10 @@ pub use confidential::{Confidential, LockedNode, NodeKey, NodePolicy, OpenError,
 #[cfg(feature = "verify")]
 #[cfg_attr(docsrs, doc(cfg(feature = "verify")))]
 pub use verification::Verification;
+
+#[cfg(feature = "tracing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tracing")))]
+pub use telemetry::Tracing;
 
 /// Verification of signed text, from `atoma-verify`.
 #[cfg(feature = "verify")]

@@ -427,7 +427,11 @@ fn no_text_is_on_the_wire_or_in_any_rendering() {
         async move { Ok(response) }
     });
     let builder = Client::builder().api_key("sk-test").server_url("http://localhost:1");
-    let builder = builder.transport(transport).timer(timer.clone()).observer(seen.clone());
+    let log = seen.clone();
+    let log = atoma::Log::new(atoma::LogLevel::Debug)
+        .output(move |line| log.0.lock().unwrap().push_str(line));
+    let builder = builder.transport(transport).timer(timer.clone());
+    let builder = builder.observer(seen.clone()).observer(log);
     let private = builder.build().unwrap().confidential();
     timer.run(async {
         let call = private.chat().create(request());

@@ -1,0 +1,515 @@
+//! The spans of calls and attempts, as a subscriber of `tracing` sees them.
+
+mod support;
+
+use atoma::{
+    ChatCompletionMessage, ChatCompletionRequest, Client, CompletionRequest, EmbeddingRequest,
+    ImageRequest, Tracing, transport::testing::Exchange,
+};
+use serde_json::{Map, Value, json};
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use support::{
+    chunk, completion, event, last_chunk, request,
+    scripted::{json_body, scripted, streamed},
+};
+use tracing::{
+    Event, Metadata, Subscriber,
+    field::{Field, Visit},
+    span,
+};
+
+/// Keeps all spans and events.
+#[derive(Clone, Default)]
+struct Recorder(Arc<Mutex<Recorded>>);
+
+#[derive(Default)]
+struct Recorded {
+    spans: Vec<RecordedSpan>,
+    /// The ids of the spans that are entered.
+    entered: Vec<u64>,
+    events: Vec<(u64, Map<String, Value>)>,
+}
+
+/// One span.
+struct RecordedSpan {
+    name: &'static str,
+    parent: Option<u64>,
+    attributes: Map<String, Value>,
+    handles: usize,
+}
+
+struct Attributes<'a>(&'a mut Map<String, Value>);
+
+impl Visit for Attributes<'_> {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.0.insert(field.name().to_owned(), value.into());
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.0.insert(field.name().to_owned(), value.into());
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.0.insert(field.name().to_owned(), value.into());
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.insert(field.name().to_owned(), value.into());
+    }
+
+    /// Exporters turn everything else into text.
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.0.insert(field.name().to_owned(), format!("{value:?}").into());
+    }
+}
+
+impl Subscriber for Recorder {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == "atoma" || metadata.target() == "test"
+    }
+
+    fn new_span(&self, span: &span::Attributes<'_>) -> span::Id {
+        let mut recorded = self.0.lock().unwrap();
+        let current = recorded.entered.last().copied();
+        let parent = span.parent().map(span::Id::into_u64);
+        let parent = if span.is_contextual() { current } else { parent };
+        let mut attributes = Map::new();
+        span.record(&mut Attributes(&mut attributes));
+        let name = span.metadata().name();
+        recorded.spans.push(RecordedSpan { name, parent, attributes, handles: 1 });
+        span::Id::from_u64(recorded.spans.len() as u64)
+    }
+
+    fn record(&self, id: &span::Id, values: &span::Record<'_>) {
+        let mut recorded = self.0.lock().unwrap();
+        let span = &mut recorded.spans[id.into_u64() as usize - 1];
+        assert!(span.handles > 0, "a closed span is not recorded");
+        values.record(&mut Attributes(&mut span.attributes));
+    }
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut attributes = Map::new();
+        event.record(&mut Attributes(&mut attributes));
+        let parent = event.parent().map_or(0, span::Id::into_u64);
+        self.0.lock().unwrap().events.push((parent, attributes));
+    }
+
+    fn enter(&self, id: &span::Id) {
+        self.0.lock().unwrap().entered.push(id.into_u64());
+    }
+
+    fn exit(&self, _: &span::Id) {
+        self.0.lock().unwrap().entered.pop();
+    }
+
+    fn clone_span(&self, id: &span::Id) -> span::Id {
+        self.0.lock().unwrap().spans[id.into_u64() as usize - 1].handles += 1;
+        id.clone()
+    }
+
+    fn try_close(&self, id: span::Id) -> bool {
+        let mut recorded = self.0.lock().unwrap();
+        let span = &mut recorded.spans[id.into_u64() as usize - 1];
+        span.handles -= 1;
+        span.handles == 0
+    }
+}
+
+impl Recorder {
+    /// The attributes of all spans of this name.
+    fn spans(&self, name: &str) -> Vec<Map<String, Value>> {
+        let recorded = self.0.lock().unwrap();
+        let spans = recorded.spans.iter().filter(|span| span.name == name);
+        spans.map(|span| span.attributes.clone()).collect()
+    }
+
+    /// The attributes of the only call.
+    fn call(&self) -> Map<String, Value> {
+        let mut spans = self.spans("atoma.call");
+        assert_eq!(spans.len(), 1);
+        spans.remove(0)
+    }
+
+    /// Everything that was recorded, as text.
+    fn text(&self) -> String {
+        let recorded = self.0.lock().unwrap();
+        let spans =
+            recorded.spans.iter().map(|span| Value::from(span.attributes.clone()).to_string());
+        let events =
+            recorded.events.iter().map(|(_, event)| Value::from(event.clone()).to_string());
+        spans.chain(events).collect()
+    }
+
+    fn are_all_closed(&self) -> bool {
+        self.0.lock().unwrap().spans.iter().all(|span| span.handles == 0)
+    }
+}
+
+/// Runs calls whose spans are recorded.
+fn record(
+    observer: Tracing,
+    exchanges: impl IntoIterator<Item = Exchange>,
+    run: impl AsyncFnOnce(Client),
+) -> Recorder {
+    let recorder = Recorder::default();
+    let (_, timer, builder) = scripted(exchanges);
+    let client = builder.observer(observer).build().unwrap();
+    tracing::subscriber::with_default(recorder.clone(), || timer.run(run(client)));
+    assert!(recorder.are_all_closed(), "each span ends with its call");
+    assert!(!recorder.text().contains("sk-test-key"), "no span has the key");
+    recorder
+}
+
+/// Asserts that these are all attributes of a span. Numbers may be numbers only.
+#[track_caller]
+fn assert_attributes(span: &Map<String, Value>, expected: Value) {
+    let mut span = Value::from(span.clone());
+    span.sort_all_objects();
+    let mut expected = expected;
+    expected.sort_all_objects();
+    assert_eq!(format!("{span:#}"), format!("{expected:#}"));
+}
+
+fn usage() -> Value {
+    json!({
+        "prompt_tokens": 19, "completion_tokens": 5, "total_tokens": 24,
+        "prompt_tokens_details": {"cached_tokens": 16},
+        "completion_tokens_details": {"reasoning_tokens": 2},
+    })
+}
+
+fn full_request() -> ChatCompletionRequest {
+    request()
+        .n(2)
+        .seed(7)
+        .max_completion_tokens(100)
+        .temperature(0.5)
+        .top_p(0.9)
+        .frequency_penalty(0.1)
+        .presence_penalty(0.2)
+        .stop("END")
+        .reasoning_effort("low")
+        .extra("top_k", 40)
+        .response_format(atoma::ResponseFormat::JsonObject)
+}
+
+#[test]
+fn a_call_has_the_attributes_of_the_conventions() {
+    let mut body = completion("hello");
+    body["model"] = "m-2026".into();
+    body["usage"] = usage();
+    let recorder = record(Tracing::new(), [json_body(&body)], async |client| {
+        client.chat().create(full_request()).await.unwrap();
+    });
+    assert_attributes(
+        &recorder.call(),
+        json!({
+            "otel.name": "chat m",
+            "otel.kind": "client",
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": "atoma",
+            "gen_ai.request.model": "m",
+            "gen_ai.request.choice.count": 2,
+            "gen_ai.request.seed": 7,
+            "gen_ai.request.max_tokens": 100,
+            "gen_ai.request.temperature": 0.5,
+            "gen_ai.request.top_p": 0.9,
+            "gen_ai.request.top_k": 40,
+            "gen_ai.request.frequency_penalty": 0.1,
+            "gen_ai.request.presence_penalty": 0.2,
+            "gen_ai.request.stop_sequences": "[\"END\"]",
+            "gen_ai.request.reasoning.level": "low",
+            "gen_ai.output.type": "json",
+            "gen_ai.response.id": "c1",
+            "gen_ai.response.model": "m-2026",
+            "gen_ai.response.finish_reasons": "[\"stop\"]",
+            "gen_ai.usage.input_tokens": 19,
+            "gen_ai.usage.output_tokens": 5,
+            "gen_ai.usage.cache_read.input_tokens": 16,
+            "gen_ai.usage.reasoning.output_tokens": 2,
+            "server.address": "localhost",
+            "server.port": 1,
+            "atoma.outcome": "complete",
+        }),
+    );
+    assert_attributes(
+        &recorder.spans("atoma.attempt")[0],
+        json!({
+            "otel.name": "POST",
+            "otel.kind": "client",
+            "http.request.method": "POST",
+            "url.full": "http://localhost:1/v1/chat/completions",
+            "server.address": "localhost",
+            "server.port": 1,
+            "http.response.status_code": 200,
+            "network.protocol.version": "1.1",
+        }),
+    );
+    let text = recorder.text();
+    assert!(!text.to_lowercase().contains("hello"), "content was not asked for: {text}");
+}
+
+#[test]
+fn a_stream_has_its_timing_and_tokens() {
+    let pause = Duration::from_secs;
+    let usage = json!({"choices": [], "usage": usage()});
+    let exchange = streamed().head_after(pause(1)).pause(pause(1)).body(event(chunk("hello")));
+    let exchange = exchange.pause(pause(2)).body(event(last_chunk()) + &event(usage));
+    let recorder = record(Tracing::new().provider("openai"), [exchange], async |client| {
+        client.chat().stream(request()).await.unwrap().into_response().await.unwrap();
+    });
+    assert_attributes(
+        &recorder.call(),
+        json!({
+            "otel.name": "chat m",
+            "otel.kind": "client",
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": "openai",
+            "gen_ai.request.model": "m",
+            "gen_ai.request.stream": true,
+            "gen_ai.response.id": "c1",
+            "gen_ai.response.model": "m",
+            "gen_ai.response.finish_reasons": "[\"stop\"]",
+            "gen_ai.response.time_to_first_chunk": 2.0,
+            "gen_ai.usage.input_tokens": 19,
+            "gen_ai.usage.output_tokens": 5,
+            "gen_ai.usage.cache_read.input_tokens": 16,
+            "gen_ai.usage.reasoning.output_tokens": 2,
+            "server.address": "localhost",
+            "server.port": 1,
+            "atoma.outcome": "complete",
+            "atoma.stream.time_to_first_token": 2.0,
+            "atoma.stream.longest_gap": 2.0,
+            "atoma.stream.chunks": 3,
+            "atoma.stream.tokens_per_second": 2.0,
+        }),
+    );
+}
+
+#[test]
+fn each_attempt_is_a_child_of_its_call() {
+    let busy = Exchange::respond(503).header("x-request-id", "r-1");
+    let mut body = completion("hello");
+    body["usage"] = usage();
+    let recorder = Recorder::default();
+    let (_, timer, builder) = scripted([busy, json_body(&body)]);
+    let client =
+        builder.observer(Tracing::new()).default_query("key", "sk-test-key").build().unwrap();
+    tracing::subscriber::with_default(recorder.clone(), || {
+        let outer = tracing::info_span!(target: "test", "outer");
+        let run = || timer.run(async { client.chat().create(request()).await.unwrap() });
+        outer.in_scope(run);
+    });
+    assert!(recorder.are_all_closed());
+    let attempts = recorder.spans("atoma.attempt");
+    assert_eq!(attempts[0]["http.response.status_code"], 503);
+    assert_eq!(attempts[0]["error.type"], "503");
+    assert_eq!(attempts[0]["otel.status_code"], "ERROR");
+    assert_eq!(attempts[0]["atoma.request_id"], "r-1");
+    assert!(attempts[0].get("http.request.resend_count").is_none());
+    assert_eq!(attempts[1]["http.request.resend_count"], 1);
+    assert_eq!(attempts[1]["url.full"], "http://localhost:1/v1/chat/completions?key=REDACTED");
+    assert!(attempts[1].get("error.type").is_none());
+    assert!(recorder.call().get("error.type").is_none(), "the call succeeded");
+
+    let recorded = recorder.0.lock().unwrap();
+    let tree: Vec<_> = recorded.spans.iter().map(|span| (span.name, span.parent)).collect();
+    let expected = [
+        ("outer", None),
+        ("atoma.call", Some(1)),
+        ("atoma.attempt", Some(2)),
+        ("atoma.attempt", Some(2)),
+    ];
+    assert_eq!(tree, expected);
+    assert_eq!(recorded.events.len(), 1);
+    let (parent, retry) = &recorded.events[0];
+    assert_eq!((*parent, &retry["message"]), (2, &json!("retry")));
+    assert_eq!(retry["cause"], "503 Service Unavailable");
+}
+
+#[test]
+fn failures_have_a_type_and_dropped_calls_an_outcome() {
+    let ended = |exchange: Exchange, reads: usize| {
+        let recorder = record(Tracing::new(), [exchange], async |client| {
+            let Ok(mut stream) = client.chat().stream(request()).await else { return };
+            for _ in 0..reads {
+                if !matches!(stream.try_next().await, Ok(Some(_))) {
+                    break;
+                }
+            }
+        });
+        let call = recorder.call();
+        let text = |name: &str| call.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
+        ["atoma.outcome", "error.type", "otel.status_code", "gen_ai.response.finish_reasons"]
+            .map(text)
+    };
+    let begun = || streamed().body(event(chunk("hello")));
+    for (name, exchange, reads, expected) in [
+        ("rejected", Exchange::respond(401), 0, ["failed", "authentication", "ERROR", "-"]),
+        (
+            "rate limit",
+            Exchange::respond(429).header("x-should-retry", "false"),
+            0,
+            ["failed", "rate_limit", "ERROR", "-"],
+        ),
+        ("truncated", begun(), 9, ["failed", "truncated", "ERROR", "[\"error\"]"]),
+        ("stalled", begun().stall(), 9, ["failed", "timeout", "ERROR", "[\"error\"]"]),
+        ("dropped", begun().stall(), 1, ["dropped", "-", "-", "[\"error\"]"]),
+        ("dropped before the first chunk", begun().stall(), 0, ["dropped", "-", "-", "-"]),
+    ] {
+        assert_eq!(ended(exchange, reads), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_call_that_is_dropped_while_it_waits_ends_its_spans() {
+    let recorder = record(Tracing::new(), [Exchange::never()], async |client| {
+        let call = client.chat().create(request());
+        let mut call = std::pin::pin!(call);
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(call.as_mut().poll(&mut context).is_pending());
+    });
+    assert_eq!(recorder.call()["atoma.outcome"], "dropped");
+    assert_eq!(recorder.spans("atoma.attempt").len(), 1);
+}
+
+#[test]
+fn every_endpoint_has_its_operation() {
+    let text =
+        json!({"id": "t1", "model": "m", "choices": [{"text": "hi", "finish_reason": "length"}]});
+    let vectors = json!({"model": "m", "data": [{"embedding": [0.5], "index": 0}]});
+    let image = json!({"created": 1, "data": [{"url": "http://localhost:1/cat.png"}]});
+    let list = json!({"object": "list", "data": []});
+    let exchanges = [&text, &vectors, &image, &list].map(json_body);
+    let recorder = record(Tracing::new(), exchanges, async |client| {
+        client.completions().create(CompletionRequest::new("m", "Hello")).await.unwrap();
+        let embedding = EmbeddingRequest::new("m", "Hello").dimensions(3).encoding_format("float");
+        client.embeddings().create(embedding).await.unwrap();
+        let image = ImageRequest::new("m", "A cat").n(1).size("1x1");
+        client.images().generate(image).await.unwrap();
+        client.models().list().await.unwrap();
+    });
+    let calls = recorder.spans("atoma.call");
+    let names: Vec<_> = calls.iter().map(|call| (&call["otel.name"], &call["otel.kind"])).collect();
+    assert_eq!(format!("{names:?}").matches("\"client\"").count(), 3);
+    assert_eq!(calls[0]["otel.name"], "text_completion m");
+    assert_eq!(calls[0]["gen_ai.response.finish_reasons"], "[\"length\"]");
+    assert_eq!(calls[1]["otel.name"], "embeddings m");
+    assert_eq!(calls[1]["gen_ai.embeddings.dimension.count"], 3);
+    assert_eq!(calls[1]["gen_ai.request.encoding_formats"], "[\"float\"]");
+    assert_eq!(calls[2]["otel.name"], "generate_content m");
+    assert_eq!(calls[2]["gen_ai.output.type"], "image");
+    assert_attributes(
+        &calls[3],
+        json!({
+            "otel.name": "GET /models",
+            "otel.kind": "internal",
+            "server.address": "localhost",
+            "server.port": 1,
+            "atoma.outcome": "complete",
+        }),
+    );
+}
+
+#[test]
+fn content_is_recorded_where_it_is_asked_for() {
+    let call = json!({"id": "t1", "type": "function", "function": {"name": "f", "arguments": "{\"a\":1}"}});
+    let message =
+        json!({"role": "assistant", "reasoning": "Hm.", "content": "Hi", "tool_calls": [call]});
+    let body = json!({"id": "c", "model": "m", "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]});
+    let request = request()
+        .message(serde_json::from_value::<ChatCompletionMessage>(message).unwrap())
+        .message(ChatCompletionMessage::tool("t1", "done"))
+        .message(
+            ChatCompletionMessage::user("Look:")
+                .part(atoma::ContentPart::image_url("https://a.test/cat.png"))
+                .part(atoma::ContentPart::image_url("data:image/png;base64,AAAA")),
+        )
+        .tool(atoma::ChatCompletionToolsParam::function("f"));
+    let recorder = record(Tracing::new().content(true), [json_body(body)], async |client| {
+        client.chat().create(request).await.unwrap();
+    });
+    let span = recorder.call();
+    let parsed = |name: &str| serde_json::from_str::<Value>(span[name].as_str().unwrap()).unwrap();
+    let parts = json!([
+        {"type": "reasoning", "content": "Hm."},
+        {"type": "text", "content": "Hi"},
+        {"type": "tool_call", "id": "t1", "name": "f", "arguments": {"a": 1}},
+    ]);
+    let expected = json!([
+        {"role": "user", "parts": [{"type": "text", "content": "Hello!"}]},
+        {"role": "assistant", "parts": parts},
+        {"role": "tool", "parts": [{"type": "tool_call_response", "id": "t1", "response": "done"}]},
+        {"role": "user", "parts": [
+            {"type": "text", "content": "Look:"},
+            {"type": "uri", "modality": "image", "uri": "https://a.test/cat.png"},
+            {"type": "image"},
+        ]},
+    ]);
+    assert_eq!(parsed("gen_ai.input.messages"), expected);
+    let expected = json!([{"role": "assistant", "parts": parts, "finish_reason": "tool_calls"}]);
+    assert_eq!(parsed("gen_ai.output.messages"), expected);
+    assert_eq!(parsed("gen_ai.tool.definitions")[0]["name"], "f");
+}
+
+#[test]
+fn without_a_subscriber_nothing_is_recorded() {
+    let (_, timer, builder) = scripted([json_body(completion("hello"))]);
+    let client = builder.observer(Tracing::new().content(true)).build().unwrap();
+    let reply = timer.run(async { client.chat().create(request()).await });
+    assert_eq!(reply.unwrap().text(), "hello");
+}
+
+/// Confidential calls have everything but content, also where content is asked for.
+#[cfg(all(feature = "confidential", feature = "hyper"))]
+#[tokio::test]
+async fn a_confidential_call_never_shows_its_content() {
+    let mock = atoma_mock::MockServer::start().await;
+    mock.always(atoma_mock::Response::text("canary of the model"));
+    let recorder = Recorder::default();
+    let _guard = tracing::subscriber::set_default(recorder.clone());
+    let client =
+        support::builder(mock.url()).observer(Tracing::new().content(true)).build().unwrap();
+    let private = client.confidential();
+    let messages = [ChatCompletionMessage::user("canary of the user")];
+    let request = ChatCompletionRequest::new("m", messages).temperature(0.5).stop("canary stop");
+    let reply = private.chat().create(request.clone()).await.unwrap();
+    assert_eq!(reply.text(), "canary of the model");
+    private.chat().stream(request).await.unwrap().into_response().await.unwrap();
+    let calls = recorder.spans("atoma.call");
+    assert_eq!(calls.len(), 2);
+    for call in calls {
+        assert_eq!(call["otel.name"], "chat m");
+        assert_eq!(call["gen_ai.request.temperature"], 0.5);
+        assert_eq!(call["gen_ai.response.finish_reasons"], "[\"stop\"]");
+        assert_eq!(call["atoma.confidential"], true);
+        assert!(call["gen_ai.usage.output_tokens"].as_i64() > Some(0));
+    }
+    let text = recorder.text();
+    assert!(!text.contains("canary") && !text.contains("sk-test"), "{text}");
+}
+
+#[cfg(feature = "blocking")]
+#[test]
+fn a_blocking_call_has_the_same_spans() {
+    let mock = atoma_mock::MockServer::start_blocking();
+    let recorder = Recorder::default();
+    let builder = support::builder(mock.url()).observer(Tracing::new());
+    let client = builder.build_blocking().unwrap();
+    tracing::subscriber::with_default(recorder.clone(), || {
+        for chunk in client.chat().stream(request()).send().unwrap() {
+            chunk.unwrap();
+        }
+    });
+    let call = recorder.call();
+    assert_eq!(call["atoma.outcome"], "complete");
+    assert!(call["gen_ai.response.time_to_first_chunk"].is_f64());
+    assert_eq!(recorder.spans("atoma.attempt").len(), 1);
+    assert!(recorder.are_all_closed());
+}
