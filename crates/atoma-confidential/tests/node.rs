@@ -28,7 +28,7 @@ fn kind(result: &Result<atoma_confidential::Opened, OpenError>) -> Result<(), Ki
 }
 
 #[test]
-fn the_node_reads_what_was_sealed() {
+fn the_node_opens_a_sealed_request() {
     let (_, request, _) = exchange();
     assert_eq!(request.plaintext(), BODY);
     let envelope = &request.envelope;

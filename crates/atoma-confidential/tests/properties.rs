@@ -58,7 +58,7 @@ proptest! {
     }
 
     #[test]
-    fn any_cut_is_refused((body, secret, randomness) in arbitrary_exchange(), content in ".{0,20}") {
+    fn any_cut_is_rejected((body, secret, randomness) in arbitrary_exchange(), content in ".{0,20}") {
         let node = NodeSecret::from_bytes(secret);
         let envelope = seal_for(&body, &node, &randomness).0.into_json();
         for at in (0..envelope.len()).filter(|&at| envelope.is_char_boundary(at)) {
@@ -74,7 +74,7 @@ proptest! {
 }
 
 #[test]
-fn any_flipped_bit_of_a_response_is_refused() {
+fn any_flipped_bit_of_a_response_is_rejected() {
     let node = NodeSecret::from_bytes([0x22; 32]);
     let (session, on_node) = exchange(br#"{"model":"m"}"#, &node, &[7; 60]);
     let sealed = on_node.seal_response(br#"{"choices":[{"delta":{"content":"Hello"}}]}"#, [9; 12]);
@@ -94,7 +94,7 @@ fn any_flipped_bit_of_a_response_is_refused() {
 
 /// Outside of the ciphertext, its nonce and the hash, a flipped bit must not change the text.
 #[test]
-fn any_flipped_bit_of_the_wire_is_refused_or_changes_nothing() {
+fn any_flipped_bit_on_the_wire_is_rejected_or_harmless() {
     let node = NodeSecret::from_bytes([0x22; 32]);
     let (session, on_node) = exchange(br#"{"model":"m"}"#, &node, &[7; 60]);
     let text = r#"{"choices":[{"delta":{"content":"Hello"}}]}"#;
@@ -116,7 +116,7 @@ fn any_flipped_bit_of_the_wire_is_refused_or_changes_nothing() {
 }
 
 #[test]
-fn any_flipped_bit_of_an_envelope_is_refused() {
+fn any_flipped_bit_of_an_envelope_is_rejected() {
     let node = NodeSecret::from_bytes([0x22; 32]);
     let sealed = || seal_for(br#"{"model":"m"}"#, &node, &[7; 60]).0;
     let members: [fn(&mut Envelope) -> &mut [u8]; 5] = [

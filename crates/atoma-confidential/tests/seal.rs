@@ -58,7 +58,7 @@ fn the_body_must_fit_the_call() {
 }
 
 #[test]
-fn weak_node_keys_are_refused() {
+fn weak_node_keys_are_rejected() {
     let low_order = [
         "0000000000000000000000000000000000000000000000000000000000000000",
         "0100000000000000000000000000000000000000000000000000000000000000",

@@ -1,4 +1,5 @@
-//! The shared vectors, whole: made by another implementation, each refused row for its reason.
+//! The shared vectors, complete: another implementation made them, and each rejected row is
+//! rejected for its reason.
 
 mod common;
 
@@ -66,7 +67,7 @@ fn responses_and_chunks_are_opened() {
 }
 
 #[test]
-fn refused_responses_are_refused_for_their_reason() {
+fn rejected_responses_are_rejected_for_their_reason() {
     let vectors = vectors();
     let session = session_of_vectors();
     let mut of_the_signature = 0;
@@ -98,7 +99,7 @@ fn refused_responses_are_refused_for_their_reason() {
 }
 
 #[test]
-fn refused_node_keys_are_refused_before_anything_is_sealed() {
+fn rejected_node_keys_are_rejected_before_anything_is_sealed() {
     let vectors = vectors();
     for row in rows(&vectors, "refused_node_keys") {
         let why = text(&row["why"]);
@@ -115,8 +116,9 @@ fn refused_node_keys_are_refused_before_anything_is_sealed() {
     }
 }
 
-/// Why the README advises against streams: nodes repeat one nonce for all chunks of a stream. Here the proxy reads
-/// a chunk without any key, from the ciphertexts and the usual beginning of a stream alone.
+/// Why the README advises against streams: nodes repeat one nonce for all chunks of a stream. Here
+/// the proxy reads a chunk without any key, from the ciphertexts and the common beginning of a
+/// stream alone.
 #[test]
 fn an_observer_reads_a_stream_without_the_key() {
     let vectors = vectors();

@@ -1,4 +1,4 @@
-//! The confidential node as a client sees it: locks, envelopes, and faults on demand.
+//! The confidential node, seen by a client: locks, envelopes, and faults on demand.
 
 use atoma_confidential::{CallInfo, NodeKey, OpenErrorKind, Session, seal};
 use atoma_mock::{MockServer, Response, SigningKey, Tampering};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// Posts JSON, and returns the status and the body, without the frames of chunks.
+/// Posts JSON, and returns the status and the body, without chunk framing.
 async fn post(server: &MockServer, path: &str, body: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(&server.url()[7..]).await.unwrap();
     let head = format!(
@@ -87,7 +87,7 @@ async fn every_endpoint_opens_and_seals() {
 }
 
 #[tokio::test]
-async fn a_lock_is_refused_when_it_is_spent_expired_or_too_small() {
+async fn a_spent_expired_or_small_lock_is_rejected() {
     let server = MockServer::start().await;
     let call = async |stack: u64, key: &NodeKey, path: &str| {
         let (envelope, _) = sealed(&chat(false), key, &CallInfo::new("m", stack));

@@ -1,4 +1,4 @@
-//! The server as a client on a bare TCP connection sees it.
+//! The server, seen by a client on a bare TCP connection.
 
 use std::io;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The contract suite: kept by the honest transports, and broken noticeably by the others.
+//! The contract suite: honest transports pass it, and it notices each way to break it.
 
 use atoma_transport::testing::{LoopbackServer, ManualTimer, ScriptedTransport, contract};
 use atoma_transport::{
@@ -15,7 +15,7 @@ fn scripted() -> (ScriptedTransport, ManualTimer) {
     (ScriptedTransport::new([]).timer(timer.clone()), timer)
 }
 
-/// Checks a transport that sends through `server`, and says which promise it broke.
+/// Checks a transport that sends through `server`, and returns the promise that it broke.
 fn broken<T: Transport>(wrap: impl FnOnce(ScriptedTransport) -> T) -> String {
     let (server, timer) = scripted();
     let transport = wrap(server.clone());

@@ -1,4 +1,4 @@
-//! Replays the seeds of the fuzz targets on stable, and some variations of each.
+//! Replays the seeds of the fuzz targets, and some variations of each, on stable.
 
 mod fuzz_laws;
 
@@ -49,7 +49,7 @@ fn replay(target: &str, variations: u32, check: fn(&[u8])) {
     }
 }
 
-/// A few bytes changed, doubled or left out, or the end cut off.
+/// A variation: a few bytes changed, doubled or left out, or the end cut off.
 fn varied(mut input: Vec<u8>, chance: &mut fastrand::Rng) -> Vec<u8> {
     for _ in 0..chance.u32(1..4) {
         if input.is_empty() {

@@ -27,7 +27,7 @@ async fn the_hyper_transport_keeps_the_contract() {
     contract::check(&transport, &server, &TokioTimer).await.unwrap();
 }
 
-/// Plays scenes over HTTP/2, on the runtime it was started on.
+/// Plays scenes over HTTP/2, on the runtime that it was started on.
 struct H2Server {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -35,7 +35,7 @@ struct H2Server {
 
 struct Shared {
     state: Mutex<State>,
-    /// Counts what happens, so that it can be waited for.
+    /// Counts the events of the scene, so that a test can wait for them.
     changes: watch::Sender<u64>,
 }
 
@@ -63,7 +63,7 @@ impl H2Server {
         Self { address, shared }
     }
 
-    /// Waits until `condition` holds of the scene of this number, or that has been replaced.
+    /// Waits until `condition` holds for the scene of this number, or the scene has been replaced.
     fn until(&self, condition: fn(&State) -> bool) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let shared = self.shared.clone();
         let number = shared.lock().number;
@@ -178,7 +178,7 @@ async fn play(scene: &Scene, mut respond: SendResponse<Bytes>, hang_up: &Notify)
         Scene::ChunkThenInterruption(piece) => {
             let Ok(mut body) = respond.send_response(head(200), false) else { return };
             let _ = body.send_data(piece.clone(), false);
-            // The connection has its turn to send that, and ends before the stream does.
+            // The connection gets a poll to send that, and ends before the stream does.
             for _ in 0..3 {
                 tokio::task::yield_now().await;
             }

@@ -185,7 +185,7 @@ fn no_secret_is_written() {
         assert!(!text.contains(secret), "{secret} in {text}");
     }
 
-    // The same request, with its own key, still finds its exchange.
+    // The same request, with a different key, still finds its exchange.
     let request = http::Request::post("http://localhost/v1/other").header("authorization", KEY);
     let request = request.body(Bytes::from(format!("{{\"user\":\"{KEY}\"}}"))).unwrap();
     let error = timer.run(file.replay().send(request)).unwrap_err();
@@ -281,7 +281,7 @@ fn requests_are_matched_by_method_path_and_body_in_any_order() {
 }
 
 #[test]
-fn a_request_that_matches_nothing_says_what_comes_close() {
+fn an_unmatched_request_names_the_closest_exchange() {
     let (file, timer) = (Recording::new(), ManualTimer::new());
     let recording = file.record(ScriptedTransport::new([Exchange::respond(200)]), &timer);
     drop(timer.run(recording.send(post("{}"))));

@@ -1,4 +1,5 @@
-//! `RetryConfig::decide` and `retry_after`, as tables: pure functions, no clock, no chance.
+//! `RetryConfig::decide` and `retry_after`, as tables: pure functions, without a clock or
+//! randomness.
 
 use atoma_transport::{
     AttemptOutcome, BackoffStrategy, Delivery, ErrorKind, Phase, RetryConfig,
@@ -30,7 +31,7 @@ fn first() -> RetryContext {
 const MS: fn(u64) -> Duration = Duration::from_millis;
 const NS: fn(u64) -> Duration = Duration::from_nanos;
 
-/// Row 107 of the fault catalogue.
+/// Row 107 of the fault table.
 #[test]
 fn retry_after_reads_valid_values_and_ignores_the_rest() {
     let table: &[(&str, Headers, Option<Duration>)] = &[

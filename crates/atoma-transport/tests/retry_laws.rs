@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// What a server does with one request.
+/// The server's reaction to one request.
 #[derive(Clone, Debug)]
 enum Deed {
     Answer { status: u16, after: u64, retry_after: Option<String> },

@@ -1,4 +1,4 @@
-//! The law of a timed body, over arbitrary silences: it ends where a stop-watch says it must.
+//! The law of a timed body, over arbitrary silences: it ends exactly when the timeouts say so.
 
 use atoma_transport::testing::{Exchange, ManualTimer, ScriptedTransport};
 use atoma_transport::{Phase, Request, Timeout, Timeouts, Transport};
@@ -8,7 +8,7 @@ use std::{future::poll_fn, pin::Pin, time::Duration};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// How many pieces come through, the phase that ends the body, and when.
+/// The number of pieces that arrive, the phase that ends the body, and the time of that.
 fn by_stop_watch(
     silences: &[u32],
     idle: Option<u32>,
@@ -19,7 +19,7 @@ fn by_stop_watch(
         let idle_end = idle.map_or(u32::MAX, |idle| now + idle);
         let total_end = total.unwrap_or(u32::MAX);
         let end = idle_end.min(total_end);
-        // A piece that comes in the very instant of the end is in time, as is one without silence.
+        // A piece at the very instant of the end is in time, as is one without silence.
         if *silence > 0 && now + silence > end {
             let phase = if end == total_end { Phase::Total } else { Phase::Idle };
             return (pieces, Some(phase), now.max(end));

@@ -25,7 +25,7 @@ fn timed(
     (Timeout::new(server.clone(), timer.clone(), timeouts), server, timer)
 }
 
-/// Reads the body to its end. Returns the chunks and the error it ended in.
+/// Reads the body to its end. Returns the chunks and the error at the end.
 async fn read(body: &mut Body) -> (String, Option<TransportError>) {
     let mut all = Vec::new();
     while let Some(frame) = next(body).await {
@@ -183,7 +183,7 @@ fn the_total_bounds_a_body_that_is_always_ready() {
     assert!(timer.elapsed() < 200 * SECOND);
 }
 
-/// Row 115: a reader may leave a stream alone for as long as it likes.
+/// Row 115: a reader may leave a stream unread for any time.
 #[test]
 fn only_waiting_for_the_server_counts_as_silence() {
     let exchange = Exchange::respond(200).body("a").body("b").pause(SECOND).body("c");

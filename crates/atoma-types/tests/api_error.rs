@@ -1,4 +1,4 @@
-//! Errors in every shape seen of real servers.
+//! Errors in every shape that real servers send.
 
 use atoma_types::ApiError;
 
@@ -124,7 +124,7 @@ fn each_shape_is_read() {
 }
 
 #[test]
-fn what_tells_nothing_is_none() {
+fn a_body_without_an_error_is_none() {
     for body in [
         "",
         "  \n",

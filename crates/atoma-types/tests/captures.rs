@@ -1,4 +1,4 @@
-//! Recordings of real servers come to what was said.
+//! Recordings of real servers are read as their model's output.
 
 mod support;
 
@@ -10,7 +10,7 @@ use support::{Outcome, read_body, read_stream};
 
 const SAID: &str = "Hello, from a tiny model! 🙂 café says 日本 Done.";
 
-/// The body of a recording, its chunked framing taken off where it is still there.
+/// The body of a recording, without chunked framing if it is still there.
 fn body(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/captures").join(name);
     let recording = fs::read(path).unwrap();
@@ -83,7 +83,7 @@ fn log_probabilities() {
 }
 
 #[test]
-fn usage_beside_choices_that_are_not_empty() {
+fn usage_next_to_choices_that_are_not_empty() {
     let outcome = read_stream(&body("litellm-stream-usage.http"));
     assert_eq!(outcome.response.text(), SAID);
     assert_eq!(usage(&outcome), Some((16, 14, 30)));

@@ -57,7 +57,7 @@ fn check<'a>(data: impl IntoIterator<Item = &'a str>) -> Vec<CompletionEvent> {
 }
 
 #[test]
-fn events_come_in_the_order_of_the_stream_and_end_with_what_is_done() {
+fn events_arrive_in_order_and_end_with_their_totals() {
     let events = check([
         r#"{"choices":[{"index":0,"text":"a","finish_reason":null}],"usage":null}"#,
         r#"{"choices":[{"index":1,"text":"b","logprobs":{"tokens":["b"],"token_logprobs":[null]},"finish_reason":"length"}]}"#,

@@ -1,4 +1,5 @@
-//! What real servers send, and what it has to come to: the corpus of cases, and the reports from the field.
+//! Real servers' responses, and the results that a caller must get: the corpus of cases, and the
+//! reports from the field.
 //!
 //! Run with `--nocapture` to see the score.
 
@@ -14,16 +15,17 @@ use support::{Outcome, read_body, read_stream};
 const CORPUS: &str = include_str!("fixtures/tolerance.jsonl");
 /// Cases that users of such clients reported.
 const FIELD: &str = include_str!("fixtures/field.jsonl");
-/// What else the response of a field case must hold: JSON pointers into the message as it is sent back.
+/// Other members that the response of a field case must have: JSON pointers into the message as it
+/// is sent back.
 const ALSO: &str = include_str!("fixtures/field-also.json");
 
 #[test]
-fn every_case_of_the_corpus_comes_to_what_is_wanted() {
+fn every_case_of_the_corpus_is_read_as_expected() {
     score("corpus", CORPUS);
 }
 
 #[test]
-fn every_case_of_the_field_comes_to_what_is_wanted() {
+fn every_report_from_the_field_is_read_as_expected() {
     score("field", FIELD);
 }
 
@@ -63,7 +65,7 @@ fn judge(case: &Value) -> Result<(), String> {
     judge_message(&outcome.response, case)
 }
 
-/// A finish reason that no event holds is not invented, whatever a case expects (A4).
+/// A finish reason that no event has is not invented, whatever a case expects (A4).
 fn without_unsent_finish(expect: &Value, raw: &str) -> Value {
     let mut expect = expect.clone();
     let finish = expect["finish"].as_str().unwrap_or_default();
@@ -80,13 +82,13 @@ fn judge_message(response: &ChatCompletionResponse, case: &Value) -> Result<(), 
     let sent = sent_back(response);
     for (pointer, wanted) in pointers {
         let found = sent.pointer(pointer).cloned().unwrap_or_default();
-        // Compared as text, since the order counts.
+        // Compared as text, because the order counts.
         same(pointer, &found.to_string(), &wanted.to_string())?;
     }
     Ok(())
 }
 
-/// The message of a response as a next request holds it, with the results of its calls.
+/// The message of a response as the next request has it, with the results of its calls.
 fn sent_back(response: &ChatCompletionResponse) -> Value {
     let message = response.message().cloned().unwrap_or_default();
     let ids: Vec<_> = message.tool_calls.iter().map(|call| call.id.clone()).collect();

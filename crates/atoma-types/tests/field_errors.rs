@@ -1,4 +1,5 @@
-//! Further cases of the classes of faults in `fixtures/field.jsonl`: reported errors, and what is not one.
+//! Further cases of the classes of faults in `fixtures/field.jsonl`: reported errors, and events
+//! that are not errors.
 
 mod support;
 

@@ -6,7 +6,7 @@ use atoma_types::{ChatCompletionMessage, ChatCompletionRequest, ChatCompletionRe
 use serde_json::{Value, json};
 use support::{choices, deltas, read_body};
 
-/// Name, fragments, the calls that come of them: name and arguments.
+/// Name, fragments, the resulting calls: name and arguments.
 #[test]
 fn tool_calls_are_read_so_that_they_leave_valid_json() {
     let call = |name: &str, arguments: &str| {

@@ -138,7 +138,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_read_or_refused(json in plausible(), bytes in any::<Vec<u8>>()) {
+    fn any_bytes_are_read_or_an_error(json in plausible(), bytes in any::<Vec<u8>>()) {
         laws::read(json.to_string().as_bytes());
         laws::read(&bytes);
         laws::stream(&bytes);

@@ -49,7 +49,7 @@ impl Schemas {
         (members, required)
     }
 
-    /// What is wrong with a value by a schema.
+    /// The differences between a value and a schema.
     fn faults(&self, path: &str, value: &Value, schema: &Value) -> Vec<String> {
         let schema = self.resolve(schema);
         if let Some(forms) = schema["oneOf"].as_array() {
@@ -153,7 +153,7 @@ fn is_of_type(value: &Value, kinds: &Value) -> bool {
     }
 }
 
-/// A request: its schema, with no more than it needs, and with every member set.
+/// A request: its schema, the request with required members only, and with every member set.
 struct Endpoint {
     schema: &'static str,
     least: Value,
@@ -247,7 +247,7 @@ fn endpoints() -> Vec<Endpoint> {
     let all_lock = lock.clone().max_num_tokens(8192).timeout(5);
     vec![
         Endpoint {
-            // The document describes `top_logprobs` by it, and lacks it.
+            // The document refers to this schema in `top_logprobs`, but lacks it.
             also: &["logprobs"],
             ..endpoint("CreateChatCompletionRequest", &least_chat, &chat())
         },
@@ -310,18 +310,18 @@ fn each_form_of_a_prompt_is_one_of_the_document() {
     }
 }
 
-/// Reads a value with every member of a schema: each has a field, and is written again.
+/// Reads a value with every member of a schema, checks that each has a field, and writes it again.
 fn check_response<T: DeserializeOwned + Serialize + Debug>(schemas: &Schemas, schema: &str) {
     let example = schemas.example(schemas.named(schema));
     let response: T = serde_json::from_value(example.clone()).unwrap();
     let written = serde_json::to_value(&response).unwrap();
     assert!(holds(&written, &example), "{schema} is {written}, not {example}");
-    // Members without a field are in an `Extra`, at whatever depth.
+    // Members without a field are in an `Extra`, at any depth.
     let debug = format!("{response:?}").replace("members: []", "");
     assert!(!debug.contains("members: ["), "{debug}");
 }
 
-/// Whether a value has everything another one has.
+/// Returns whether a value has everything that another one has.
 fn holds(value: &Value, part: &Value) -> bool {
     match (value, part) {
         (Value::Object(value), Value::Object(part)) => part.iter().all(|(name, part)| {

@@ -1,5 +1,5 @@
-//! Laws of the models other than those of the chat: a stream gives what a whole response gives, what is written is read again,
-//! and floats are exact.
+//! Laws of the models other than chat: a stream yields the same as a unary response, a written
+//! value reads back the same, and floats are exact.
 
 #[path = "support/arbitrary.rs"]
 #[allow(dead_code)]
@@ -67,7 +67,8 @@ fn completion() -> impl Strategy<Value = CompletionResponse> {
     )
 }
 
-/// The events of a stream that gives a response: every text cut into UTF-16 code units, as servers in JavaScript cut them.
+/// The events of a stream with the content of a response: every text is split into UTF-16 code
+/// units, as servers in JavaScript do.
 fn events(response: &CompletionResponse, piece: usize) -> Vec<String> {
     let mut events = Vec::new();
     let event = |choice: String| format!(r#"{{"object":"text_completion","choices":[{choice}]}}"#);
@@ -129,7 +130,7 @@ proptest! {
     }
 
     #[test]
-    fn any_json_settles_at_once(json in plausible()) {
+    fn any_json_is_stable_after_one_round_trip(json in plausible()) {
         settles::<CompletionRequest>(&json);
         settles::<CompletionResponse>(&json);
         settles::<CompletionLogprobs>(&json);

@@ -58,7 +58,7 @@ fn holds(found: &Value, expected: &Value) -> bool {
     }
 }
 
-/// A body as a client reads it: an error that it reports, or that it consists of.
+/// A body as a client reads it: an error in it, or the value.
 fn body<T: ResponseModel + Default>(raw: &str) -> (T, Option<String>) {
     read_body(raw).unwrap_or_default()
 }

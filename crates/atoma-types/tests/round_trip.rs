@@ -1,4 +1,5 @@
-//! Laws: what is read, written and read again is the same, for values of every type and for any JSON whatever.
+//! Laws: a value that is read, written and read again stays the same, for values of every type and
+//! for arbitrary JSON.
 
 #[path = "support/arbitrary.rs"]
 mod arbitrary;
@@ -61,7 +62,7 @@ proptest! {
     fn responses_are_the_same_when_read_again(response in response()) {
         holds(&response);
         let read = ChatCompletionResponse::from_slice(&serde_json::to_vec(&response).unwrap()).unwrap();
-        // The tool calls are sorted out: each has a name and a separate id then.
+        // By then the tool calls are complete: each has a name and a separate id.
         let without_calls = |mut response: ChatCompletionResponse| {
             response.choices.iter_mut().for_each(|choice| choice.message.tool_calls.clear());
             response.choices
@@ -92,8 +93,9 @@ proptest! {
     }
 
     #[test]
-    fn any_json_settles_at_once(json in plausible()) {
-        // A request is written without what servers refuse, and settles when it has been written.
+    fn any_json_is_stable_after_one_round_trip(json in plausible()) {
+        // A request is written without members that servers reject, and writing it again changes
+        // nothing.
         if let Ok(request) = serde_json::from_value::<ChatCompletionRequest>(json.clone()) {
             settles::<ChatCompletionRequest>(&serde_json::to_value(&request).unwrap());
         }
@@ -163,7 +165,7 @@ proptest! {
 }
 
 #[test]
-fn what_is_not_on_the_wire_goes_between_threads_too() {
+fn types_that_are_not_on_the_wire_are_send_too() {
     fn is_portable<T: Debug + Send + Sync + 'static>() {}
     is_portable::<ChunkReader>();
     is_portable::<ChatCompletionAccumulator>();

@@ -1,4 +1,4 @@
-//! Characters cut in half between the events of a stream, as servers written in JavaScript cut them.
+//! Characters split between the events of a stream, as servers written in JavaScript split them.
 
 use atoma_types::{
     ChatCompletionAccumulator, ChatCompletionChunk, ChatCompletionResponse, ChunkReader,
@@ -6,7 +6,7 @@ use atoma_types::{
 
 const TEXT: &str = "a🙂é🦀🙂 日本 \"\\";
 
-/// The text as JSON writes it, each piece of `size` UTF-16 code units alone, everything escaped.
+/// The text in JSON, in pieces of `size` UTF-16 code units, with everything escaped.
 fn pieces(text: &str, size: usize) -> Vec<String> {
     let units: Vec<u16> = text.encode_utf16().collect();
     let escaped = |units: &[u16]| units.iter().map(|unit| format!("\\u{unit:04x}")).collect();
@@ -130,7 +130,7 @@ fn a_half_that_finds_no_other_half_becomes_the_replacement_character() {
 }
 
 #[test]
-fn what_is_held_is_given_up_when_the_choice_is_finished() {
+fn a_held_surrogate_is_released_when_the_choice_is_finished() {
     let finish = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
     let events = [chunk(0, r#""content":"a\ud83d""#), finish.to_owned()];
     assert_eq!(read(&events).text(), "a\u{fffd}");
@@ -160,7 +160,7 @@ fn halves_elsewhere_become_the_replacement_character() {
 }
 
 #[test]
-fn what_is_held_is_bounded() {
+fn held_surrogates_are_bounded() {
     let mut reader = ChunkReader::new();
     let mut replaced = 0;
     for index in 0..1000 {

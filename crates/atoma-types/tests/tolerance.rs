@@ -1,4 +1,4 @@
-//! Further cases of what real servers send, and what it has to come to.
+//! Further cases of real servers' responses, and the results that a caller must get.
 
 mod support;
 
@@ -6,7 +6,7 @@ use atoma_types::{ChatCompletionMessage, ChatCompletionRequest, ChatCompletionRe
 use serde_json::{Value, json};
 use support::{read_choices, read_stream};
 
-/// A stream of one choice that finishes well, with these deltas.
+/// A stream of one choice with these deltas and a normal finish.
 fn stream(deltas: &[Value]) -> ChatCompletionResponse {
     let mut events: Vec<Value> =
         deltas.iter().map(|delta| json!({"choices": [{"index": 0, "delta": delta}]})).collect();
@@ -21,7 +21,7 @@ fn stream_of(events: &[Value]) -> ChatCompletionResponse {
 
 /// Name, deltas, text, reasoning.
 #[test]
-fn deltas_of_every_kind_say_what_they_mean() {
+fn deltas_of_every_kind_are_read() {
     let cases: &[(&str, &[Value], &str, Option<&str>)] = &[
         ("null content", &[json!({"content": null}), json!({"content": "a"})], "a", None),
         ("no content", &[json!({"role": "assistant"}), json!({"content": "a"})], "a", None),
@@ -100,7 +100,8 @@ fn deltas_of_every_kind_say_what_they_mean() {
     }
 }
 
-/// Name, the body of a response: the text is "a" in each, and written and read again it is the same.
+/// Name, the body of a response: the text is "a" in each, and it stays the same when written and
+/// read again.
 #[test]
 fn a_response_is_never_lost_because_of_another_member() {
     let good = json!({"id": "c", "object": "chat.completion", "created": 1, "model": "m",
@@ -266,7 +267,7 @@ fn flawed_text_is_read_where_its_meaning_is_clear() {
 }
 
 #[test]
-fn usage_and_finish_reason_survive_what_comes_later() {
+fn usage_and_finish_reason_survive_later_chunks() {
     let usage = |tokens| json!({"prompt_tokens": 1, "completion_tokens": tokens, "total_tokens": tokens + 1});
     let response = stream_of(&[
         json!({"choices": [{"delta": {"content": "a"}}], "usage": usage(1)}),

@@ -25,7 +25,7 @@ fn seeds() {
 
 /// Any bit of a signed text, whatever it belongs to.
 #[test]
-fn any_flipped_bit_is_refused() {
+fn any_flipped_bit_is_rejected() {
     // Not the row with white space around its cuts, where some bits mean nothing.
     for signed in vectors().signed.iter().take(5) {
         let compiled = signed.scheme().is_compiled();
@@ -155,12 +155,12 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_cut_or_refused(text in text()) {
+    fn any_text_is_cut_or_rejected(text in text()) {
         laws::split(text.as_bytes());
     }
 
     #[test]
-    fn any_bytes_are_cut_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+    fn any_bytes_are_cut_or_rejected(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
         laws::split(&bytes);
     }
 }
@@ -169,7 +169,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn changed_texts_are_refused(
+    fn changed_texts_are_rejected(
         choice in 0..6_u8,
         changes in prop::collection::vec((any::<[u8; 2]>(), 1..=u8::MAX), 0..3),
     ) {
@@ -178,7 +178,7 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_signatures_are_refused(
+    fn arbitrary_signatures_are_rejected(
         signature in prop_oneof!["\\PC{0,40}", "[A-Za-z0-9+/]{132}", "[AQg][A-Za-z0-9+/]{129}(==|A=)"],
         hash in prop_oneof!["\\PC{0,40}", "[A-Za-z0-9+/]{43}="],
     ) {
@@ -203,7 +203,7 @@ proptest! {
     }
 }
 
-/// What signed texts are made of, in any order.
+/// The parts of signed texts, in any order.
 fn text() -> impl Strategy<Value = String> {
     let parts = vec![
         "{",

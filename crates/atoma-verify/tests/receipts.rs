@@ -1,4 +1,4 @@
-//! Receipts: saved, read and checked again, and refused once altered.
+//! Receipts: saved, read and checked again, and rejected once altered.
 
 mod common;
 
@@ -44,7 +44,7 @@ fn a_receipt_is_checked_against_signers_from_elsewhere() {
 
 /// Every member, replaced with another value of the same shape.
 #[test]
-fn an_altered_receipt_is_refused() {
+fn an_altered_receipt_is_rejected() {
     let signed = vectors().signed;
     let (receipt, _) = worked_example();
     let whole: Value = serde_json::from_str(&receipt.to_json()).unwrap();
@@ -95,7 +95,7 @@ fn an_altered_receipt_is_refused() {
 }
 
 #[test]
-fn any_flipped_bit_of_a_receipt_is_refused() {
+fn any_flipped_bit_of_a_receipt_is_rejected() {
     let (receipt, verifier) = worked_example();
     let json = receipt.to_json().into_bytes();
     for at in 0..json.len() {
@@ -112,7 +112,7 @@ fn any_flipped_bit_of_a_receipt_is_refused() {
 /// A forger who knows the format makes a whole new receipt. Only a pin finds that.
 #[cfg(feature = "signing")]
 #[test]
-fn a_signed_again_receipt_is_refused_by_a_pin_only() {
+fn only_a_pin_rejects_a_receipt_that_was_signed_again() {
     let (_, verifier) = worked_example();
     let forger = atoma_verify::SigningKey::ed25519([9; 32]);
     let mut forged = Receipt::new(REQUEST, TIME);

@@ -58,7 +58,7 @@ fn secrets_outside_of_the_range_are_replaced() {
 }
 
 #[test]
-fn texts_that_cannot_be_signed_are_refused() {
+fn texts_that_cannot_be_signed_are_rejected() {
     let key = SigningKey::test();
     for text in ["", "[]", "{", r#"{"signature":"s"}"#, r#"{"response_hash":"h","a":1}"#] {
         assert_eq!(key.sign_json(text).unwrap_err().kind(), VerifyErrorKind::Malformed, "{text}");

@@ -1,4 +1,4 @@
-//! Cutting the two members out, and refusing whatever is in doubt.
+//! Cutting the two members out, and rejecting any ambiguous text.
 
 use atoma_verify::{VerifyErrorKind, split, verify};
 
@@ -178,7 +178,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
 ];
 
 #[test]
-fn whatever_is_in_doubt_is_refused() {
+fn ambiguous_texts_are_rejected() {
     for (name, short, words) in REFUSED {
         let text = text(short);
         let error = split(&text).unwrap_err();
@@ -204,7 +204,7 @@ fn members_that_are_missing_are_named() {
 }
 
 #[test]
-fn bytes_that_are_not_utf8_are_refused() {
+fn bytes_that_are_not_utf8_are_rejected() {
     for text in
         [&b"{\"a\":\"\xff\"}"[..], b"\xff", b"{\"a\":\"\xc3\"}", b"{\"a\":\"\xed\xa0\x80\"}"]
     {

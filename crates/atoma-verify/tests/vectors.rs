@@ -43,7 +43,7 @@ fn the_worked_example_has_its_hash() {
 }
 
 #[test]
-fn refused_texts_are_refused_for_their_reason() {
+fn rejected_texts_are_rejected_for_their_reason() {
     for refused in vectors().refused {
         let error = verify(&refused.wire).unwrap_err();
         assert!(refused.is_reason(error.kind()), "{}: {error:?}", refused.name);

@@ -12,7 +12,7 @@ use atoma::{
 use std::borrow::Cow;
 use support::{chunk, event, hello_stream, last_chunk, request};
 
-/// How a program reads a stream before it asks for the response.
+/// The ways in which a program reads a stream before it asks for the response.
 #[derive(Clone, Copy, Debug)]
 enum Reading {
     TryNext,

@@ -1,4 +1,4 @@
-//! The synchronous client: the same responses, on whatever thread it is called from.
+//! The synchronous client: the same responses, on any thread.
 
 mod support;
 
@@ -14,7 +14,7 @@ use support::{
 };
 use tokio::runtime::{Builder, Runtime};
 
-/// A server on a thread of its own.
+/// A server on a separate thread.
 struct Apart {
     runtime: Runtime,
     server: Server,
@@ -41,7 +41,7 @@ fn hello() -> Script {
 }
 
 #[test]
-fn create_waits_for_the_answer() {
+fn create_waits_for_the_response() {
     let apart = Apart::start([hello()]);
     let reply = apart.client().chat().create(request()).header("x-one", "1").send().unwrap();
     assert_eq!((reply.text().as_ref(), reply.attempts().count), ("hello", 1));
@@ -103,7 +103,7 @@ fn the_end_of_a_cut_stream_is_an_error() {
 }
 
 #[test]
-fn refusals_are_the_same_errors() {
+fn api_errors_are_the_same() {
     let body = r#"{"error":{"code":"AUTH_ERROR","message":"Authentication failed"}}"#;
     let apart = Apart::start([whole(401, "application/json", body)]);
     let error = apart.client().chat().create(request()).send().unwrap_err();
@@ -116,7 +116,7 @@ fn refusals_are_the_same_errors() {
 }
 
 #[test]
-fn a_time_out_ends_the_wait() {
+fn a_timeout_ends_the_wait() {
     let apart = Apart::start([vec![Step::Stall]]);
     let call = apart.client().chat().create(request()).timeout(Duration::from_millis(20));
     assert!(call.send().unwrap_err().is_timeout());
@@ -135,7 +135,7 @@ fn dropping_the_iterator_closes_the_connection() {
     assert_eq!(apart.server.log().requests.len(), 1);
 }
 
-/// Also when the last of the client is gone before.
+/// Also when the last clone of the client has been dropped before.
 #[test]
 fn the_iterator_outlives_the_client() {
     let apart = Apart::start([vec![
@@ -170,7 +170,7 @@ fn inside_an_async_runtime_it_is_an_error_and_not_a_panic() {
     assert_eq!(apart.server.log().requests.len(), 1);
 }
 
-/// Wherever Tokio allows blocking, the client blocks; elsewhere it is an error.
+/// Where Tokio allows blocking, the client blocks; elsewhere it returns an error.
 #[test]
 fn it_works_wherever_blocking_is_allowed() {
     let served = || events([hello_stream()]);
@@ -228,7 +228,7 @@ fn inside_a_task_of_any_kind_it_is_an_error() {
             let client = client.clone();
             let task = tokio::spawn(async move { client.chat().create(request()).send().is_err() });
             assert!(task.await.unwrap(), "a task");
-            // The task goes on as if nothing had happened.
+            // The task continues undisturbed.
             tokio::task::yield_now().await;
         });
     }
@@ -267,7 +267,7 @@ fn after_an_error_no_method_returns_ok() {
 }
 
 #[test]
-fn every_resource_is_there_without_code_for_it() {
+fn every_resource_works_without_code_for_it() {
     let models = serde_json::json!({"object": "list", "data": [{"id": "m"}]});
     let apart = Apart::start([whole(200, "application/json", models.to_string())]);
     let reply = apart.client().models().list().send().unwrap();
@@ -291,7 +291,7 @@ fn several_threads_use_one_client() {
     assert_eq!(apart.server.log().requests.len(), 20);
 }
 
-/// A thread that waits for a silent server does not keep another from its response.
+/// A thread that waits for a silent server does not delay another thread's response.
 #[test]
 fn threads_do_not_wait_for_one_another() {
     let held = vec![stream_head(), Step::Gate, framed(hello_stream()), end()];

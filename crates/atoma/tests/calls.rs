@@ -1,4 +1,4 @@
-//! What goes over the wire, and what does not.
+//! The requests that calls send, and the responses that they reject.
 
 mod support;
 
@@ -13,7 +13,7 @@ use support::{
     server::{Received, Server, events, response, whole},
 };
 
-async fn answering() -> Server {
+async fn serving() -> Server {
     Server::start([whole(200, "application/json", completion("hello").to_string())]).await
 }
 
@@ -21,7 +21,7 @@ async fn streaming() -> Server {
     Server::start([events([hello_stream()])]).await
 }
 
-/// The only request that came.
+/// The only request that the server received.
 fn only(server: &Server) -> Received {
     let [request] = &server.log().requests[..] else { panic!("not one request") };
     request.clone()
@@ -29,7 +29,7 @@ fn only(server: &Server) -> Received {
 
 #[tokio::test]
 async fn create_posts_json() {
-    let server = answering().await;
+    let server = serving().await;
     let reply = client(server.url()).chat().create(request().temperature(0.5)).await.unwrap();
     assert_eq!(reply.text(), "hello");
 
@@ -91,7 +91,7 @@ async fn a_choice_about_usage_is_kept() {
 
 #[tokio::test]
 async fn one_text_part_goes_as_text_and_absent_members_do_not_go() {
-    let server = answering().await;
+    let server = serving().await;
     let parts = [ContentPart::text("Hello!")];
     let message = atoma::ChatCompletionMessage::user(parts.to_vec());
     let request = atoma::ChatCompletionRequest::new("m", [message]);
@@ -113,7 +113,7 @@ async fn the_path_of_the_server_url_is_kept() {
         ("/gateway/v1", "/gateway/v1/chat/completions"),
         ("/a%20b", "/a%20b/chat/completions"),
     ] {
-        let server = answering().await;
+        let server = serving().await;
         let client = client(format!("{}{prefix}", server.url()));
         client.chat().create(request()).await.unwrap();
         assert_eq!(only(&server).line, format!("POST {path} HTTP/1.1"));
@@ -121,8 +121,8 @@ async fn the_path_of_the_server_url_is_kept() {
 }
 
 #[tokio::test]
-async fn headers_of_the_call_beat_those_of_the_client() {
-    let server = answering().await;
+async fn headers_of_the_call_override_those_of_the_client() {
+    let server = serving().await;
     let client = builder(server.url())
         .default_header("x-one", "first")
         .default_header("X-One", "client")
@@ -141,7 +141,7 @@ async fn headers_of_the_call_beat_those_of_the_client() {
 }
 
 #[tokio::test]
-async fn headers_that_the_client_sets_itself_are_refused() {
+async fn headers_that_the_client_sets_itself_are_an_error() {
     let managed = [
         "Host",
         "content-length",
@@ -157,7 +157,7 @@ async fn headers_that_the_client_sets_itself_are_refused() {
         "Accept-Encoding",
         "Content-Encoding",
     ];
-    let server = answering().await;
+    let server = serving().await;
     let client = client(server.url());
     for name in managed {
         let error = client.chat().create(request()).header(name, "1").await.expect_err(name);
@@ -177,7 +177,7 @@ async fn headers_that_the_client_sets_itself_are_refused() {
 
 #[tokio::test]
 async fn there_is_never_more_than_one_authorization() {
-    let server = answering().await;
+    let server = serving().await;
     let own = "Basic dXNlcjpwYXNz";
     let with_key = builder(server.url()).build().unwrap();
     with_key.chat().create(request()).header("authorization", own).await.unwrap();
@@ -192,7 +192,7 @@ async fn there_is_never_more_than_one_authorization() {
 
 #[tokio::test]
 async fn a_call_may_go_to_another_server() {
-    let (usual, other) = (answering().await, answering().await);
+    let (usual, other) = (serving().await, serving().await);
     let client = client(usual.url());
     client.chat().create(request()).server_url(format!("{}/eu", other.url())).await.unwrap();
     assert_eq!(usual.log().accepted, 0);
@@ -205,7 +205,7 @@ async fn a_call_may_go_to_another_server() {
 /// The precedence of parameters with one name: the call, the client, the server URL.
 #[tokio::test]
 async fn query_parameters_come_from_the_url_the_client_and_the_call() {
-    let (usual, other) = (answering().await, answering().await);
+    let (usual, other) = (serving().await, serving().await);
     let url = format!("{}/openai/deployments/d/?api-version=1&a=1&b=1", usual.url());
     let builder =
         Client::builder().server_url(url).without_api_key().default_header("api-key", "k");
@@ -252,7 +252,7 @@ async fn each_attempt_asks_for_the_key_and_repeats_the_rest() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_provider_that_never_answers_is_not_waited_for_for_ever() {
+async fn a_provider_that_never_responds_is_timed_out() {
     let client = builder("http://localhost:9").api_key_provider(std::future::pending);
     let client = client.build().unwrap();
     let began = tokio::time::Instant::now();
@@ -262,7 +262,7 @@ async fn a_provider_that_never_answers_is_not_waited_for_for_ever() {
 }
 
 #[tokio::test]
-async fn a_call_has_retries_of_its_own() {
+async fn a_call_overrides_the_clients_retries() {
     let server = Server::start([whole(503, "application/json", "{}")]).await;
     let client = builder(server.url()).retries(at_once()).build().unwrap();
     for (retries, count) in
@@ -283,8 +283,8 @@ async fn a_call_has_retries_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_request_that_can_never_be_right_is_not_sent() {
-    let server = answering().await;
+async fn an_invalid_request_is_not_sent() {
+    let server = serving().await;
     let chat = client(server.url()).chat();
     let cases = [
         (chat.create(request().model("")).await.err(), "model"),
@@ -299,8 +299,8 @@ async fn a_request_that_can_never_be_right_is_not_sent() {
         let error = error.unwrap();
         assert!(error.is_invalid_request() && !error.is_retryable(), "{error:?}");
         assert!(!error.may_have_been_processed() && error.attempts().count == 0);
-        let told = support::chain(&error).join(": ");
-        assert!(told.contains(mention), "{told}");
+        let text = support::chain(&error).join(": ");
+        assert!(text.contains(mention), "{text}");
     }
     let call = chat.create(request()).header("x-trace", "a\r\nb");
     assert!(call.await.unwrap_err().is_config());
@@ -313,7 +313,7 @@ async fn a_request_that_can_never_be_right_is_not_sent() {
 
 #[tokio::test]
 async fn redirects_are_not_followed() {
-    let elsewhere = answering().await;
+    let elsewhere = serving().await;
     for status in [301, 302, 303, 307, 308] {
         let location = format!("{}/v1/chat/completions", elsewhere.url());
         let server = Server::start([response(status, &[("location", &location)], "")]).await;
@@ -338,14 +338,14 @@ async fn plain_http_is_for_this_machine_only() {
     assert!(error.is_config() && error.to_string().contains("allow_http"), "{error}");
     assert!(builder(far).allow_http(true).build().is_ok());
 
-    let server = answering().await;
+    let server = serving().await;
     let error = client(server.url()).chat().create(request()).server_url(far).await.unwrap_err();
     assert!(error.is_config() && error.to_string().contains("allow_http"), "{error}");
     assert_eq!(server.log().accepted, 0);
 }
 
 #[tokio::test]
-async fn a_reply_tells_what_came_beside_it() {
+async fn a_reply_has_the_metadata_of_its_response() {
     let body = completion("hello").to_string();
     let headers = [("content-type", "application/json"), ("x-request-id", "req-7"), ("x-a", "b")];
     let server = Server::start([response(200, &headers, &body)]).await;
@@ -359,7 +359,7 @@ async fn a_reply_tells_what_came_beside_it() {
 }
 
 #[tokio::test]
-async fn no_content_is_no_answer() {
+async fn no_content_is_an_unexpected_response() {
     let nothing = vec![support::server::send("HTTP/1.1 204 X\r\n\r\n")];
     let server = Server::start([nothing]).await;
     let client = client(server.url());
@@ -371,7 +371,7 @@ async fn no_content_is_no_answer() {
 
 #[tokio::test]
 async fn nothing_is_sent_before_a_call_is_awaited() {
-    let server = answering().await;
+    let server = serving().await;
     let client = client(server.url());
     drop(client.chat().create(request()));
     drop(client.chat().stream(request()));
@@ -379,7 +379,7 @@ async fn nothing_is_sent_before_a_call_is_awaited() {
 }
 
 #[test]
-fn calls_and_clients_go_between_threads() {
+fn calls_and_clients_can_be_sent_between_threads() {
     fn is_send<T: Send + 'static>(_: &T) {}
     fn is_shared<T: Send + Sync + Clone + 'static>(_: &T) {}
     let client = client("http://localhost:1");
@@ -391,7 +391,7 @@ fn calls_and_clients_go_between_threads() {
     let _: fn(&Client) = is_shared;
 }
 
-/// The usual retries, but for the waits between them.
+/// The default retries, without the waits between them.
 fn at_once() -> RetryConfig {
     let backoff = atoma::BackoffStrategy::default().initial_interval(std::time::Duration::ZERO);
     RetryConfig::default().backoff(backoff)

@@ -1,4 +1,5 @@
-//! Recordings of real servers, served byte for byte: whole they are read right, cut anywhere they are never taken for whole.
+//! Recordings of real servers, served byte for byte: complete they are read correctly, cut anywhere
+//! they are never reported as complete.
 
 mod support;
 
@@ -11,10 +12,10 @@ use support::{
 
 const SAID: &str = "Hello, from a tiny model! 🙂 café says 日本 Done.";
 
-/// A recording: what stands on the wire, and which part of it is the response.
+/// A recording: the bytes on the wire, and the part of them that is the response.
 struct Recording {
     head: Vec<u8>,
-    /// With HTTP's framing where the recording kept it.
+    /// The bytes, with HTTP's framing where the recording kept it.
     body: Vec<u8>,
     framing: Framing,
 }
@@ -23,7 +24,7 @@ struct Recording {
 enum Framing {
     /// The head has a length.
     Length,
-    /// The head announces chunks, the recording has them taken off.
+    /// The head announces chunks, but the recording has the decoded body.
     TakenOff,
     /// The recording has the chunks.
     Kept,
@@ -51,7 +52,8 @@ impl Recording {
         }
     }
 
-    /// The first `length` bytes of the body; then the connection is closed, or the body is ended properly before.
+    /// Serves the first `length` bytes of the body; then closes the connection, or ends the body
+    /// properly first.
     fn cut(&self, length: usize, properly: bool) -> Script {
         let mut script = vec![send(self.head.clone())];
         let body = &self.body[..length];
@@ -64,7 +66,7 @@ impl Recording {
         script
     }
 
-    /// What of the response is in the first `length` bytes of the body.
+    /// The part of the response in the first `length` bytes of the body.
     fn payload(&self, length: usize) -> String {
         let body = &self.body[..length];
         let payload = match self.framing {
@@ -74,7 +76,7 @@ impl Recording {
         String::from_utf8_lossy(&payload).into_owned()
     }
 
-    /// Each border of an event, and each 97th byte.
+    /// Each boundary of an event, and each 97th byte.
     fn cuts(&self) -> Vec<usize> {
         let mut cuts: Vec<_> = (0..self.body.len()).step_by(97).collect();
         for at in 1..self.body.len() {
@@ -88,7 +90,7 @@ impl Recording {
     }
 }
 
-/// Takes chunked framing off, also where it breaks off.
+/// Decodes chunked framing, even if it ends early.
 fn unframed(mut rest: &[u8]) -> Vec<u8> {
     let mut payload = Vec::new();
     while let Some(end) = rest.windows(2).position(|two| two == b"\r\n") {
@@ -101,7 +103,7 @@ fn unframed(mut rest: &[u8]) -> Vec<u8> {
     payload
 }
 
-/// What the plainest reader makes of the events that are whole.
+/// The content that the simplest reader finds in the complete events.
 #[derive(Debug, Default, PartialEq)]
 struct Known {
     text: String,
@@ -111,7 +113,7 @@ struct Known {
 }
 
 impl Known {
-    /// `ended` if the body came to its proper end, after which an event needs no blank line.
+    /// `ended` if the body ended properly, after which an event needs no blank line.
     fn of(payload: &str, ended: bool) -> Self {
         let mut known = Self::default();
         let mut blocks: Vec<_> = payload.split("\n\n").collect();
@@ -127,7 +129,7 @@ impl Known {
         for data in blocks.iter().filter_map(|block| block.strip_prefix("data: ")) {
             known.event(data);
         }
-        // The mark of the end makes it complete, and a finish reason if nothing after it was lost.
+        // `[DONE]` makes it complete, and so does a finish reason if nothing after it was lost.
         known.is_complete &= !is_lost || blocks.contains(&"data: [DONE]");
         known
     }
@@ -138,7 +140,7 @@ impl Known {
             return;
         }
         self.chunks += 1;
-        // Half a surrogate pair, which occurs in the arguments of a call already begun.
+        // Half a surrogate pair, which occurs in the arguments of a call that has begun.
         let Ok(chunk) = serde_json::from_str::<Value>(data) else { return };
         let choice = &chunk["choices"][0];
         self.text += choice["delta"]["content"].as_str().unwrap_or_default();
@@ -179,7 +181,7 @@ const STREAMS: [Expected; 10] = [
 ];
 
 #[tokio::test]
-async fn whole_streams_are_read_right() {
+async fn complete_streams_are_read_correctly() {
     for (name, text, finish, usage, tools) in STREAMS {
         let read = stream(Recording::load(name).whole()).await;
         assert!(read.error.is_none(), "{name}: {:?}", read.error);
@@ -211,8 +213,8 @@ async fn arguments_cut_between_surrogates_come_together() {
     assert_eq!(arguments, [r#"{"city":"Oslo"}"#, r#"{"city":"café 日本 🙂"}"#]);
 }
 
-/// A stream that is cut is complete if its finish reason came and no event was cut off after it,
-/// otherwise an error with exactly the content that came.
+/// A stream that is cut is complete if its finish reason arrived and no event was cut off after it.
+/// Otherwise it is an error with exactly the content that arrived.
 async fn cut_streams(names: &[&str]) {
     for name in names {
         let recording = Recording::load(name);
@@ -256,7 +258,7 @@ async fn cut_streams_of_tool_calls_and_reasoning() {
 }
 
 #[tokio::test]
-async fn bodies_are_read_whole_or_not_at_all() {
+async fn bodies_are_read_completely_or_not_at_all() {
     for name in ["llamacpp-nonstream", "vllm-nonstream", "vllm-tools-required"] {
         let recording = Recording::load(name);
         let server = Server::start([recording.whole()]).await;
@@ -282,7 +284,7 @@ async fn bodies_are_read_whole_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn refusals_tell_what_the_server_said() {
+async fn api_errors_have_the_servers_message() {
     let cases = [
         ("aimock-limit-always", 429, Some("rate_limit_exceeded"), "Rate limited"),
         ("litellm-mock-ratelimit", 429, Some("429"), "litellm.RateLimitError: this is a mock"),
@@ -311,7 +313,7 @@ async fn refusals_tell_what_the_server_said() {
 }
 
 #[tokio::test]
-async fn a_head_that_breaks_off_is_no_answer() {
+async fn an_incomplete_head_is_an_error() {
     let recording = Recording::load("llamacpp-stream-raw");
     for length in 0..recording.head.len() {
         let script = vec![send(recording.head[..length].to_vec()), Step::Close];

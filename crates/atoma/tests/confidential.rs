@@ -17,7 +17,7 @@ use std::{
 };
 use support::{chunk, completion, last_chunk, request};
 
-/// What the proxy does with one confidential request.
+/// The proxy's reaction to one confidential request.
 #[derive(Clone, Debug)]
 enum Play {
     /// Encrypts this body.
@@ -42,7 +42,7 @@ struct Log {
 
 /// A proxy with its node, in memory.
 struct Proxy {
-    /// The secrets of the node's keys, one for each lock; the last one stays.
+    /// The secrets of the node's keys, one for each lock; the last one is kept.
     secrets: Mutex<Vec<u8>>,
     plays: Mutex<Vec<Play>>,
     lock_errors: Mutex<Vec<u16>>,
@@ -222,7 +222,7 @@ fn each_attempt_takes_a_new_lock_and_encrypts_anew() {
             Play::Seal(completion("hi")),
         ];
         let (client, proxy, timer) = client(plays);
-        // No status is retried but by the rules of confidential calls.
+        // Only the rules of confidential calls decide which statuses are retried.
         let retries = RetryConfig::default().statuses([]);
         let call = client.confidential().chat().create(request()).retries(retries);
         let reply = timer.run(call).expect(name);
@@ -262,7 +262,7 @@ fn a_failing_node_is_reported_where_no_other_key_is_handed_out() {
 }
 
 #[test]
-fn a_lock_that_is_refused_is_reported_as_such() {
+fn a_rejected_lock_is_reported() {
     for (status, locks, kind, text) in [
         (503, 3, ErrorKind::Overloaded, "no confidential node serves the model"),
         (401, 1, ErrorKind::Authentication, "no node was locked"),
@@ -296,7 +296,7 @@ fn a_lock_that_expires_before_sending_is_not_used() {
 }
 
 #[test]
-fn a_policy_refuses_a_node_before_anything_is_encrypted() {
+fn a_policy_rejects_a_node_before_anything_is_encrypted() {
     let (client, proxy, timer) = client([]);
     let private = client.confidential().policy(|node: LockedNode| async move {
         Err(format!("node {} is unknown", node.node_small_id).into())
@@ -309,7 +309,7 @@ fn a_policy_refuses_a_node_before_anything_is_encrypted() {
     assert_eq!((log.locks.len(), log.envelopes.len()), (1, 0));
 }
 
-/// Flips a bit of a base64 member's first byte.
+/// Flips a bit in the first byte of a base64 member.
 fn flip(body: &mut Value, member: &str) {
     let text = body[member].as_str().unwrap().to_owned();
     let first = if text.starts_with('A') { "B" } else { "A" };
@@ -317,7 +317,7 @@ fn flip(body: &mut Value, member: &str) {
 }
 
 #[test]
-fn nothing_but_an_encrypted_response_is_accepted() {
+fn only_an_encrypted_response_is_accepted() {
     let rows: Vec<(&str, Play, OpenErrorKind)> = vec![
         ("plain", Play::Plain(completion(CANARY)), OpenErrorKind::NotEncrypted),
         ("flipped", Play::Alter(|body| flip(body, "ciphertext")), OpenErrorKind::TagMismatch),
@@ -453,7 +453,7 @@ fn no_text_is_on_the_wire_or_in_any_rendering() {
 }
 
 #[test]
-fn calls_that_would_not_be_encrypted_are_refused() {
+fn calls_that_would_not_be_encrypted_are_an_error() {
     let (client, proxy, timer) = client([]);
     let private = client.confidential();
     let stream = private.completions().stream(CompletionRequest::new("m", "a"));

@@ -97,7 +97,7 @@ fn a_saved_conversation_is_loaded_unchanged() {
 }
 
 #[test]
-fn a_file_that_is_not_a_conversation_is_refused() {
+fn a_file_that_is_not_a_conversation_is_an_error() {
     let unanswered = r#"[{"role": "assistant", "content": "", "tool_calls":
         [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}]"#;
     for (json, words) in

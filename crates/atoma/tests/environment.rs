@@ -1,11 +1,12 @@
-//! The client from the environment: each case in a process of its own, since the environment is the whole process's.
+//! The client from the environment: each case runs in a separate process, because the environment
+//! belongs to the process.
 
 use std::{env, process::Command};
 
 const KEY: &str = "ATOMASDK_BEARER_AUTH";
 const URL: &str = "ATOMASDK_SERVER_URL";
 
-/// What `Client::from_env` comes to in a process with these variables.
+/// The result of `Client::from_env` in a process with these variables.
 fn outcome(variables: &[(&str, &str)]) -> String {
     let output = Command::new(env::current_exe().unwrap())
         .args(["--exact", "reports_on_its_environment", "--ignored", "--nocapture"])
@@ -23,7 +24,7 @@ fn outcome(variables: &[(&str, &str)]) -> String {
 }
 
 #[test]
-#[ignore = "it runs in a process of its own, started by the others"]
+#[ignore = "runs in a separate process, which the other tests start"]
 fn reports_on_its_environment() {
     let outcome = match atoma::Client::from_env() {
         Ok(client) => client.server_url(),
@@ -44,7 +45,7 @@ fn the_key_is_required() {
 fn the_server_is_not() {
     let key = (KEY, "sk-test");
     for variables in [&[key][..], &[key, (URL, "")]] {
-        // A machine without trusted certificates cannot have a client of an https:// server.
+        // A machine without trusted certificates cannot create a client for an https:// server.
         let outcome = outcome(variables);
         assert!(
             outcome == "https://api.atoma.network" || outcome.contains("certificate"),
@@ -55,7 +56,7 @@ fn the_server_is_not() {
 }
 
 #[test]
-fn what_is_malformed_is_told_and_not_repeated() {
+fn a_malformed_setting_is_named_but_not_shown() {
     for variables in [
         &[(KEY, "sk-canary\n")][..],
         &[(KEY, "sk-canary 1")],
@@ -68,7 +69,8 @@ fn what_is_malformed_is_told_and_not_repeated() {
     }
 }
 
-/// A proxy is no fault, and a malformed one is told without its password.
+/// A proxy in the environment is not an error, and the error for a malformed one hides its
+/// password.
 #[test]
 fn proxies_of_the_environment() {
     let local = [(KEY, "sk-test"), (URL, "http://localhost:8000")];

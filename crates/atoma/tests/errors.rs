@@ -203,7 +203,8 @@ fn headers_and_rate_limits_are_on_errors_replies_and_streams() {
     assert!(unary(status(429)).rate_limits().is_none());
 }
 
-/// It is a 2xx for a response at fault, and what an error inside a 200 names.
+/// The status is a 2xx for an invalid response, and the status in the error for an error inside a
+/// 200.
 #[test]
 fn the_status_is_that_of_the_response() {
     let table = [
@@ -220,7 +221,7 @@ fn the_status_is_that_of_the_response() {
     }
 }
 
-/// Statuses from 600 on count as a failure of the server, and keep their number.
+/// Statuses from 600 on are server errors, and keep their number.
 #[test]
 fn a_status_of_600_to_999_is_a_server_error() {
     for number in [600, 620, 799, 999] {

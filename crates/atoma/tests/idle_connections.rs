@@ -1,5 +1,6 @@
-//! Row 119 of the faults: a server ends an idle connection or writes to it, and no one drives the
-//! client's runtime between calls, neither with the blocking client nor with a `block_on` per call.
+//! Row 119 of the faults: a server closes an idle connection or writes to it, and nothing drives
+//! the client's runtime between calls, neither in the blocking client nor with a `block_on` per
+//! call.
 #![cfg(feature = "hyper")]
 
 use atoma::{ChatCompletionMessage, ChatCompletionRequest, Client};
@@ -14,7 +15,7 @@ use std::{
     thread,
 };
 
-/// What becomes of each connection after its response.
+/// The server's action on each connection after its response.
 #[derive(Clone, Copy, Debug)]
 enum Fate {
     Closed,
@@ -31,8 +32,8 @@ fn response(body: &str, content_type: &str) -> String {
     )
 }
 
-/// Answers one request on each connection. After `go`, the connection meets its fate, which `done`
-/// reports.
+/// A server that responds to one request on each connection. After `go`, it acts as `fate` says,
+/// and reports on `done`.
 struct Server {
     address: SocketAddr,
     accepted: Arc<AtomicUsize>,
@@ -79,7 +80,7 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// Has the last connection meet its fate.
+    /// Makes the server act on the last connection.
     fn next(&self) {
         self.go.send(()).unwrap();
         self.done.recv().unwrap();

@@ -1,4 +1,4 @@
-//! Inspectors: they see the exact text of a response, replace it or reject it.
+//! Inspectors: they receive the exact text of a response, and may replace it or reject it.
 
 mod support;
 
@@ -16,7 +16,7 @@ use support::{
     scripted::{json_body, scripted, streamed},
 };
 
-/// Reverses every text, counts what it saw, and reports the count at the end.
+/// Reverses every text, counts the texts, and reports the count at the end.
 #[derive(Clone, Default)]
 struct Reverse {
     seen: Vec<String>,
@@ -96,7 +96,7 @@ fn an_inspector_replaces_the_text_that_is_parsed() {
     );
 }
 
-/// Rejects what contains this word.
+/// Rejects any text with this word.
 struct Rejects(&'static str);
 
 impl Inspect for Rejects {

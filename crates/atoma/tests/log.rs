@@ -77,8 +77,8 @@ fn info_is_a_few_lines_without_content() {
 #[test]
 fn failed_and_dropped_calls_say_so() {
     let body = json!({"error": {"message": "no such key", "code": "invalid_api_key"}});
-    let refused = Exchange::respond(401).body(body.to_string());
-    let written = lines(LogLevel::Info, [refused], async |client| {
+    let rejected = Exchange::respond(401).body(body.to_string());
+    let written = lines(LogLevel::Info, [rejected], async |client| {
         client.chat().create(request()).await.unwrap_err();
     });
     assert_eq!(written[1], "401 Unauthorized after 0.0ns, 1 attempt");

@@ -75,7 +75,7 @@ fn a_wait_is_an_error_that_says_what_is_missing() {
 }
 
 #[test]
-fn so_is_the_wait_for_a_key_or_for_another_calls_rate_limit() {
+fn a_wait_for_a_key_or_for_a_rate_limit_is_an_error_too() {
     let locked = Client::builder().api_key_provider(|| async {
         pending::<()>().await;
         Ok(ApiKey::new("sk-test-key")?)
@@ -91,12 +91,12 @@ fn so_is_the_wait_for_a_key_or_for_another_calls_rate_limit() {
 }
 
 #[test]
-fn what_needs_no_wait_needs_no_time_driver() {
+fn calls_without_a_wait_need_no_time_driver() {
     let good = || streamed().body(event(chunk("he")) + &event(support::last_chunk()));
     let (outcome, requests) = call(builder(), Kind::Stream, vec![good()]);
     assert!(outcome.is_ok() && requests == 1, "{outcome:?}");
-    let refused = Exchange::respond(400).body("{\"error\":{\"message\":\"no\"}}");
-    let (outcome, _) = call(builder(), Kind::Unary, vec![refused]);
+    let rejected = Exchange::respond(400).body("{\"error\":{\"message\":\"no\"}}");
+    let (outcome, _) = call(builder(), Kind::Unary, vec![rejected]);
     assert_eq!(outcome.unwrap_err().kind(), ErrorKind::InvalidRequest);
     let short = builder().timeouts(atoma::Timeouts::none().total(Duration::from_millis(5)));
     let (outcome, _) = call(short, Kind::Unary, vec![Exchange::never()]);

@@ -1,4 +1,4 @@
-//! Structured output: the type becomes a schema, and each way it can fail is an outcome of its kind.
+//! Structured output: the type becomes a schema, and each kind of failure has its own outcome.
 
 mod support;
 
@@ -160,7 +160,7 @@ fn schema<T: DeserializeOwned + JsonSchema>() -> Result<Value, String> {
 }
 
 #[test]
-fn types_have_a_strict_schema_or_are_refused_with_the_path() {
+fn types_have_a_strict_schema_or_an_error_with_the_path() {
     let strict = [
         ("text", schema::<Of<String>>()),
         ("truth", schema::<Of<bool>>()),
@@ -191,7 +191,7 @@ fn types_have_a_strict_schema_or_are_refused_with_the_path() {
         let schema = schema.unwrap_or_else(|error| panic!("{name}: {error}"));
         all_strict(name, &schema);
     }
-    let refused = [
+    let rejected = [
         ("map", schema::<Of<HashMap<String, i32>>>(), "at /properties/value: additionalProperties"),
         ("map inside", schema::<Of<Of<HashMap<String, i32>>>>(), "additionalProperties"),
         ("any value", schema::<Of<Value>>(), "at /properties/value"),
@@ -199,7 +199,7 @@ fn types_have_a_strict_schema_or_are_refused_with_the_path() {
         ("text at the root", schema::<String>(), "the root must be an object"),
         ("list at the root", schema::<Vec<Weather>>(), "the root must be an object"),
     ];
-    for (name, schema, words) in refused {
+    for (name, schema, words) in rejected {
         let error = schema.unwrap_err();
         assert!(error.contains(words), "{name}: {error}");
     }

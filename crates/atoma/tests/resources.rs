@@ -1,4 +1,4 @@
-//! Every resource over loopback: where its calls go, what they send, and what all of them share.
+//! Every resource over loopback: its paths, its requests, and the behavior that all of them share.
 
 use atoma::transport::{Body, Request};
 use atoma::{
@@ -25,7 +25,7 @@ impl Log {
     }
 }
 
-/// A client of a server that responds with this JSON, whatever it is asked.
+/// A client of a server that responds to every request with this JSON.
 fn client_at(url: &str, response: Value) -> (Client, Log) {
     let log = Log::default();
     let seen = log.clone();
@@ -161,7 +161,7 @@ fn a_model_is_found_in_the_list_by_its_exact_id() {
 }
 
 #[test]
-fn a_list_of_texts_is_refused_for_atoma_alone() {
+fn a_list_of_texts_is_an_error_for_atoma_alone() {
     let list = || EmbeddingRequest::new("m", ["a", "b"]);
     let (atoma, log) = client_at("https://api.atoma.network", vectors(2));
     let error = now(atoma.embeddings().create(list())).unwrap_err();
@@ -236,7 +236,7 @@ fn an_image_is_fetched_without_the_key_or_any_header_of_the_client() {
 }
 
 #[test]
-fn what_the_server_would_refuse_fails_before_it_is_sent() {
+fn invalid_requests_fail_before_they_are_sent() {
     let (client, log) = client(completion());
     let without_size =
         now(client.images().generate(ImageRequest::new("m", "a cat").n(1))).unwrap_err();

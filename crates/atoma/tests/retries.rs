@@ -1,4 +1,4 @@
-//! Retries as a caller meets them: what is sent again, when, and what is told of it in the end.
+//! Retries, seen from the caller: which requests are sent again, when, and the report at the end.
 
 mod support;
 
@@ -20,7 +20,7 @@ fn client(transport: &ScriptedTransport, timer: &ManualTimer) -> Client {
     builder.transport(transport.clone()).timer(timer.clone()).build().unwrap()
 }
 
-/// What a call of `create` comes to, and how long it took.
+/// The result of a call of `create`, and its duration.
 fn create(
     exchanges: impl IntoIterator<Item = Exchange>,
     set: impl FnOnce(
@@ -47,7 +47,7 @@ const fn seconds(seconds: u64) -> Duration {
 }
 
 #[test]
-fn a_busy_server_is_asked_three_times() {
+fn a_busy_server_gets_three_attempts() {
     let busy = || Exchange::respond(503);
     let (outcome, sent, elapsed) = create([busy(), busy(), fine()], |call| call);
     assert_eq!((outcome.unwrap(), sent), (3, 3));
@@ -68,27 +68,27 @@ fn a_busy_server_is_asked_three_times() {
 }
 
 #[test]
-fn what_is_sent_again_and_what_is_not() {
-    let refused = |status: u16, body: &'static str| Exchange::respond(status).body(body);
+fn which_failures_are_retried() {
+    let failed = |status: u16, body: &'static str| Exchange::respond(status).body(body);
     let cases: Vec<(&str, Exchange, usize)> = vec![
-        ("408", refused(408, ""), 2),
-        ("425", refused(425, r#"{"error":{"code":"UNAVAILABLE_STACK","message":"m"}}"#), 2),
-        ("429", refused(429, ""), 2),
-        ("500", refused(500, ""), 2),
-        ("502", refused(502, "<html>"), 2),
-        ("504", refused(504, ""), 2),
-        ("400", refused(400, ""), 1),
-        ("401", refused(401, ""), 1),
-        ("404", refused(404, ""), 1),
-        ("423", refused(423, ""), 1),
-        ("501", refused(501, ""), 1),
-        ("quota", refused(429, QUOTA), 1),
+        ("408", failed(408, ""), 2),
+        ("425", failed(425, r#"{"error":{"code":"UNAVAILABLE_STACK","message":"m"}}"#), 2),
+        ("429", failed(429, ""), 2),
+        ("500", failed(500, ""), 2),
+        ("502", failed(502, "<html>"), 2),
+        ("504", failed(504, ""), 2),
+        ("400", failed(400, ""), 1),
+        ("401", failed(401, ""), 1),
+        ("404", failed(404, ""), 1),
+        ("423", failed(423, ""), 1),
+        ("501", failed(501, ""), 1),
+        ("quota", failed(429, QUOTA), 1),
         (
-            "quota, told by an event",
-            refused(429, "data: {\"error\":{\"code\":\"insufficient_quota\"}}\n\n"),
+            "quota, in an event",
+            failed(429, "data: {\"error\":{\"code\":\"insufficient_quota\"}}\n\n"),
             1,
         ),
-        ("balance", refused(500, r#"{"error":{"code":"BALANCE_ERROR","message":"m"}}"#), 1),
+        ("balance", failed(500, r#"{"error":{"code":"BALANCE_ERROR","message":"m"}}"#), 1),
         ("not sent", lost(ErrorKind::Connect, Delivery::NotSent), 2),
         ("TLS", lost(ErrorKind::Tls, Delivery::NotSent), 2),
         ("certificate", lost(ErrorKind::Certificate, Delivery::NotSent), 1),
@@ -124,15 +124,15 @@ fn a_lost_connection_is_retried_where_the_caller_says_so() {
     let error = outcome.unwrap_err();
     assert!(error.may_have_been_processed() && error.is_retryable(), "{error:?}");
 
-    let refused = || lost(ErrorKind::Connect, Delivery::NotSent);
+    let not_connected = || lost(ErrorKind::Connect, Delivery::NotSent);
     let never = RetryConfig::default().retry_connection_errors(RetryConnectionErrors::Never);
-    let (outcome, sent, _) = create([refused(), fine()], |call| call.retries(never));
+    let (outcome, sent, _) = create([not_connected(), fine()], |call| call.retries(never));
     let error = outcome.unwrap_err();
     assert!(error.is_connect() && !error.may_have_been_processed() && sent == 1, "{error:?}");
 }
 
 #[test]
-fn the_server_says_how_long_to_wait() {
+fn the_server_decides_how_long_to_wait() {
     for (name, value, at_least, at_most) in [
         ("retry-after", "30", 30_000, 33_000),
         ("retry-after", "1.5", 1500, 2000),
@@ -190,7 +190,7 @@ fn the_usual_timeouts_of_a_unary_call() {
 }
 
 #[test]
-fn a_stream_is_asked_for_again_only_before_its_head() {
+fn a_stream_is_retried_only_before_its_head() {
     let transport = ScriptedTransport::new([
         Exchange::respond(503),
         Exchange::respond(200).header("content-type", "text/event-stream").body(hello_stream()),
@@ -254,10 +254,10 @@ fn a_rate_limit_pause_holds_back_the_other_calls() {
 #[tokio::test]
 async fn over_real_connections() {
     let refusing = server::Refusing::new();
-    let refused = format!("http://{}", refusing.address);
+    let url = format!("http://{}", refusing.address);
     let backoff = atoma::BackoffStrategy::default().initial_interval(Duration::ZERO);
     let retries = RetryConfig::default().backoff(backoff);
-    let client = support::builder(refused).retries(retries).build().unwrap();
+    let client = support::builder(url).retries(retries).build().unwrap();
     let error = client.chat().create(request()).await.unwrap_err();
     assert!(error.is_connect() && !error.may_have_been_processed(), "{error:?}");
     assert_eq!(error.attempts().count, 3);

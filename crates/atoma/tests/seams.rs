@@ -21,7 +21,7 @@ use support::{
     scripted::{json_body, scripted, streamed},
 };
 
-/// Writes down every event.
+/// Records every event.
 #[derive(Default)]
 struct Log(Mutex<Vec<String>>);
 
@@ -118,10 +118,10 @@ fn an_observer_sees_a_call_from_its_start_to_its_end() {
         client.chat().stream(request()).await.unwrap().into_response().await.unwrap_err();
     });
     assert_eq!(failed.last().unwrap(), "failed: Truncated, 0 tokens, 1 chunks");
-    let refused = observe([Exchange::respond(401)], async |client| {
+    let rejected = observe([Exchange::respond(401)], async |client| {
         client.chat().create(request()).await.unwrap_err();
     });
-    assert_eq!(refused[3..], ["head 401", "failed: Authentication, 0 tokens, 0 chunks"]);
+    assert_eq!(rejected[3..], ["head 401", "failed: Authentication, 0 tokens, 0 chunks"]);
 
     let dropped = observe([streamed().body(event(chunk("he"))).stall()], async |client| {
         let mut stream = client.chat().stream(request()).await.unwrap();
@@ -175,7 +175,7 @@ fn a_provider_makes_the_key_of_each_attempt_and_no_response_carries_it() {
 }
 
 #[test]
-fn a_layer_can_wait_and_answer_by_itself() {
+fn a_layer_can_wait_and_respond_itself() {
     let timer = ManualTimer::new();
     let inner = ScriptedTransport::new([json_body(completion("hello"))]).timer(timer.clone());
     let slept = timer.clone();

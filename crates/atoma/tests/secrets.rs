@@ -1,4 +1,5 @@
-//! The key shows itself nowhere: each way to fail is taken with keys that are searched for in all that can be printed.
+//! The key never appears: each way to fail is tried with keys that are searched for in everything
+//! that can be printed.
 
 mod support;
 
@@ -18,12 +19,13 @@ use support::{
 
 /// The key of the client.
 const KEY: &str = "sk-canary/4f9d2c71+AbC";
-/// The value of a header of the user's.
+/// The value of a header that the user sets.
 const HEADER: &str = "header-canary-83b1e0";
 /// The password of a proxy.
 const PASSWORD: &str = "proxy-canary-2d77";
 
-/// What must stand nowhere: the secrets, the key as JSON may write it, and all as base64 does.
+/// The texts that must not appear anywhere: the secrets, the key in JSON's escapes, and all of them
+/// in base64.
 fn secrets() -> Vec<String> {
     let mut secrets: Vec<_> = [KEY, HEADER, PASSWORD].map(str::to_owned).into();
     secrets.push(KEY.replace('/', "\\/"));
@@ -54,13 +56,13 @@ fn search(place: &str, text: &str) {
     }
 }
 
-/// Searches what a value prints of itself for debugging.
+/// Searches the `Debug` output of a value.
 fn search_debug(place: &str, value: &impl Debug) {
     search(place, &format!("{value:?}"));
     search(place, &format!("{value:#?}"));
 }
 
-/// Searches an error, all its causes and all that it can be asked for.
+/// Searches an error, all its causes, and everything that its methods return.
 fn search_error(place: &str, error: &atoma::Error) {
     search_debug(place, error);
     let mut level: Option<&dyn std::error::Error> = Some(error);
@@ -87,7 +89,7 @@ fn client(url: &str) -> Client {
     client
 }
 
-/// Calls both methods and searches all that they give; both have to fail.
+/// Calls both methods, which both have to fail, and searches their errors.
 async fn both_fail(place: &str, client: &Client) {
     let create = client.chat().create(request()).header("x-secret-too", HEADER);
     let stream = client.chat().stream(request()).header("x-secret-too", HEADER);
@@ -116,7 +118,7 @@ async fn served(place: &str, script: Script) {
 }
 
 #[tokio::test]
-async fn refusals_that_echo_the_key() {
+async fn api_errors_that_echo_the_key() {
     let escaped = KEY.replace('/', "\\/");
     for (name, body) in [
         ("message", json!({"error": {"message": format!("bad key {KEY}.")}}).to_string()),
@@ -143,23 +145,23 @@ async fn refusals_that_echo_the_key() {
 }
 
 #[tokio::test]
-async fn answers_that_echo_the_key() {
-    let told = json!({"error": {"message": format!("bad key {KEY}"), "code": KEY}}).to_string();
+async fn responses_that_echo_the_key() {
+    let error = json!({"error": {"message": format!("bad key {KEY}"), "code": KEY}}).to_string();
     let in_choice =
         json!({"id": "1", "choices": [{"index": 0, "delta": {}, "error": {"message": KEY}}]});
     let escaped = format!(r#"{{"error":{{"message":"{}"}}}}"#, KEY.replace('/', "\\/"));
     for (name, content_type, body) in [
-        ("an error in a 200", "application/json", told.clone()),
+        ("an error in a 200", "application/json", error.clone()),
         ("an escaped one", "application/json", escaped.clone()),
         ("a page", "text/html", format!("<html>{KEY}</html>")),
         ("words", "text/plain", KEY.to_owned()),
         ("something else", "application/json", json!({"key": KEY}).to_string()),
         ("half a JSON", "application/json", format!(r#"{{"id":"{KEY}","choices":"#)),
         ("a list", "application/json", json!([KEY]).to_string()),
-        ("an error event", "text/event-stream", event(&told)),
+        ("an error event", "text/event-stream", event(&error)),
         ("an escaped event", "text/event-stream", event(&escaped)),
         ("an error event by name", "text/event-stream", format!("event: error\ndata: {KEY}\n\n")),
-        ("an error field", "text/event-stream", format!("error: {told}\n\n")),
+        ("an error field", "text/event-stream", format!("error: {error}\n\n")),
         ("an error in a choice", "text/event-stream", event(in_choice)),
         ("stray words", "text/event-stream", event(chunk("he")) + &event(KEY)),
         ("broken JSON", "text/event-stream", event(format!(r#"{{"id":"{KEY}""#))),
@@ -186,21 +188,21 @@ async fn connections_that_fail() {
 
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let plain = format!("https://{}", listener.local_addr().unwrap());
-    let answering = tokio::spawn(async move {
+    let responding = tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let _ =
                 tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 400 X\r\n\r\n").await;
         }
     });
     both_fail("no TLS", &client(&plain)).await;
-    answering.abort();
+    responding.abort();
 }
 
 #[tokio::test]
 async fn proxies_that_fail() {
-    let refusing = Server::start([response(407, &[("x", PASSWORD)], PASSWORD)]).await;
+    let failing = Server::start([response(407, &[("x", PASSWORD)], PASSWORD)]).await;
     let gone = Refusing::new();
-    for address in [refusing.address, gone.address] {
+    for address in [failing.address, gone.address] {
         let proxy = Proxy::all(format!("http://user:{PASSWORD}@{address}"));
         search_debug("proxy", &proxy);
         let transport = HyperTransport::builder().proxy(proxy);
@@ -240,7 +242,7 @@ fn time_outs() {
 }
 
 #[test]
-fn what_is_built_wrong() {
+fn clients_that_are_built_wrong() {
     let builder = || Client::builder().api_key(KEY);
     for (name, builder) in [
         ("key with a line end", builder().api_key(format!("{KEY}\n"))),
@@ -316,7 +318,7 @@ async fn providers() {
 }
 
 #[tokio::test]
-async fn keys_in_a_header_of_the_users() {
+async fn keys_in_a_default_header() {
     let echo = json!({"error": {"message": format!("{KEY} is wrong")}}).to_string();
     let server = Server::start([whole(401, "application/json", echo)]).await;
     for value in [format!("Bearer {KEY}"), KEY.to_owned()] {
@@ -355,7 +357,7 @@ async fn both_fail_plainly(place: &str, client: &Client) {
 }
 
 #[tokio::test]
-async fn answers_that_are_right() {
+async fn good_responses() {
     let headers = [("content-type", "application/json"), ("x-request-id", KEY), ("x", KEY)];
     let reply = response(200, &headers, completion("hello").to_string());
     let headers = [("content-type", "text/event-stream"), ("x-request-id", KEY), ("x", KEY)];

@@ -1,4 +1,5 @@
-//! Servers that stall, drops at any moment, and bodies without framing: nothing hangs, nothing is left behind.
+//! Servers that stall, calls that are dropped at any moment, and bodies without framing: nothing
+//! hangs, nothing is left behind.
 
 mod support;
 
@@ -30,9 +31,9 @@ fn scripted(
     (client, transport, timer)
 }
 
-/// A server that streams although it was not asked to need not end its body either.
+/// A server that streams without being asked need not end its body either.
 #[test]
-fn a_streamed_answer_to_create_ends_with_the_answer() {
+fn a_streamed_response_to_create_ends_with_the_response() {
     let body = [event(chunk("Hello")), event(last_chunk()), event("[DONE]")].concat();
     let exchange = Exchange::respond(200).header("content-type", "text/event-stream");
     let (client, transport, timer) = scripted([exchange.body(body).stall()]);
@@ -42,9 +43,9 @@ fn a_streamed_answer_to_create_ends_with_the_answer() {
     assert_eq!(transport.live_bodies(), 0);
 }
 
-/// A refusal is told although its body never ends.
+/// An error response is returned although its body never ends.
 #[test]
-fn refusals_that_stall() {
+fn api_errors_that_stall() {
     let minutes = Duration::from_secs(300);
     for status in [400, 401, 429, 503] {
         let stalled = || Exchange::respond(status).body(NO_ANSWER).stall();
@@ -62,9 +63,9 @@ fn refusals_that_stall() {
     }
 }
 
-/// Before another attempt, too.
+/// The same before another attempt.
 #[test]
-fn retried_refusals_that_stall() {
+fn retried_api_errors_that_stall() {
     let busy = || Exchange::respond(503).body("{").stall();
     let fine = || Exchange::respond(200).body(hello_stream());
     let (client, transport, timer) = scripted([busy(), fine(), busy(), fine()]);
@@ -79,9 +80,9 @@ fn retried_refusals_that_stall() {
     assert_eq!((transport.live_bodies(), timer.waiters()), (0, 0));
 }
 
-/// A refusal that never ends is read no further than its beginning.
+/// Only the beginning of an endless error body is read.
 #[test]
-fn refusals_without_end() {
+fn api_errors_without_end() {
     let flood = (0..100_000).fold(Exchange::respond(500), |exchange, _| exchange.body("words "));
     let (client, transport, timer) = scripted([flood]);
     let call = client.chat().create(request()).retries(RetryConfig::none());
@@ -90,9 +91,9 @@ fn refusals_without_end() {
     assert_eq!(transport.live_bodies(), 0);
 }
 
-/// A JSON response to a call that wanted a stream has the same patience as a first event.
+/// A JSON response to a streaming call has the same timeout as a first event.
 #[test]
-fn answers_of_another_kind_that_stall() {
+fn responses_of_another_kind_that_stall() {
     let json = || Exchange::respond(200).header("content-type", "application/json");
     for (name, exchange) in [
         ("half a JSON", json().body("{").stall()),
@@ -107,7 +108,7 @@ fn answers_of_another_kind_that_stall() {
     }
 }
 
-/// Polls a future so often at most, and does something each time it has to wait.
+/// Polls a future at most `polls` times, and runs `between` each time it has to wait.
 async fn polled<T>(
     times: usize,
     future: impl Future<Output = T>,
@@ -159,7 +160,7 @@ async fn dropped_at_each_poll(script: Script, streams: bool) {
         }
         server.until(|log| log.hung_up + 1 >= log.accepted).await;
         server.close_gate();
-        // The client is as good as new.
+        // The client is fully usable afterwards.
         let again = client.chat().create(request()).into_future();
         let response = polled(usize::MAX, again, || server.open_gate()).await.unwrap().unwrap();
         assert_eq!(response.text(), "hello", "after a drop at poll {polls}");
@@ -167,7 +168,7 @@ async fn dropped_at_each_poll(script: Script, streams: bool) {
         assert!(polls < 1000);
     }
     assert!(polls > 5, "the response took {polls} polls");
-    // Each call left without a whole response has closed its connection; one is kept.
+    // Each call without a complete response has closed its connection; one connection is kept.
     let accepted = server.log().accepted;
     server.until(|log| log.hung_up + 1 >= log.accepted).await;
     drop(client);
@@ -186,7 +187,7 @@ async fn calls_dropped_at_each_poll() {
     dropped_at_each_poll(slowly(whole(200, "application/json", body)), false).await;
 }
 
-/// What is in memory only is dropped at each poll, too, and leaves no sleep behind.
+/// With a transport in memory it is dropped at each poll as well, and leaves no sleep behind.
 #[test]
 fn waits_dropped_at_each_poll() {
     for polls in 0..40 {
@@ -203,7 +204,7 @@ fn waits_dropped_at_each_poll() {
     }
 }
 
-/// The end of the connection is the end of the body, as HTTP/1.0 has it.
+/// The end of the connection is the end of the body, as in HTTP/1.0.
 #[tokio::test]
 async fn bodies_that_end_with_the_connection() {
     let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
@@ -224,9 +225,9 @@ async fn bodies_that_end_with_the_connection() {
     assert_eq!(client.chat().create(request()).await.unwrap().text(), "hello");
 }
 
-/// What comes on a connection after a whole response belongs to no other call.
+/// Bytes that arrive on a connection after a complete response reach no other call.
 #[tokio::test]
-async fn answers_nobody_asked_for() {
+async fn unrequested_responses() {
     let [Step::Send(one)] = &whole(200, "application/json", completion("one").to_string())[..]
     else {
         unreachable!("a response is one write")
@@ -239,7 +240,7 @@ async fn answers_nobody_asked_for() {
     assert_eq!(client.chat().create(request()).await.unwrap().text(), "two");
 }
 
-/// The connection that the server closed while it was idle is not used again.
+/// A connection that the server closed while it was idle is not used again.
 #[tokio::test]
 async fn idle_connections_that_were_closed() {
     let mut closing = whole(200, "application/json", completion("hello").to_string());

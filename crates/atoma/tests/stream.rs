@@ -1,4 +1,5 @@
-//! Streams over real connections: what arrives when, what a drop does, and which connections are used again.
+//! Streams over real connections: when chunks arrive, the effect of a drop, and which connections
+//! are reused.
 
 mod support;
 
@@ -11,7 +12,7 @@ use support::{
     server::{Script, Server, Step, end, events, framed, head, stream_head, whole},
 };
 
-/// A client whose clock stands still until the test moves it.
+/// A client whose clock is paused until the test moves it.
 fn timed(server: &Server, timer: &ManualTimer) -> Client {
     support::builder(server.url()).timer(timer.clone()).build().unwrap()
 }
@@ -49,7 +50,7 @@ async fn chunks_arrive_as_they_are_sent() {
 }
 
 #[tokio::test]
-async fn an_event_is_out_with_its_last_byte() {
+async fn an_event_is_returned_with_its_last_byte() {
     let data = event(chunk("he"));
     let (all_but_last, last) = data.split_at(data.len() - 1);
     let script = vec![stream_head(), framed(all_but_last), Step::Gate, framed(last), Step::Stall];
@@ -97,7 +98,7 @@ async fn done_is_not_needed_and_is_not_a_chunk() {
 }
 
 #[tokio::test]
-async fn a_truncated_stream_keeps_what_came() {
+async fn a_truncated_stream_keeps_its_content() {
     let call = json!({"choices": [{"index": 0, "delta": {
         "reasoning": "hm",
         "tool_calls": [{"index": 0, "id": "x", "function": {"name": "f", "arguments": "{\"a\""}}],
@@ -123,7 +124,7 @@ async fn a_truncated_stream_keeps_what_came() {
 }
 
 #[tokio::test]
-async fn what_came_is_in_the_error_and_stays_with_the_stream() {
+async fn the_partial_response_is_in_the_error_and_in_the_stream() {
     let server = Server::start([events([event(chunk("he"))])]).await;
     let mut stream = client(server.url()).chat().stream(request()).await.unwrap();
     assert_eq!(stream.try_next().await.unwrap().unwrap().text(), "he");
@@ -134,9 +135,9 @@ async fn what_came_is_in_the_error_and_stays_with_the_stream() {
     assert_eq!(stream.partial(), error.into_partial());
 }
 
-/// An error inside the stream responses the same questions as one told by a status.
+/// An error inside the stream has the same predicates as one with an error status.
 #[tokio::test]
-async fn an_error_inside_is_the_error_outside() {
+async fn an_error_event_is_like_an_error_status() {
     for (status, code) in [(429, "429"), (503, "503"), (400, "400"), (401, "401"), (500, "500")] {
         let body = json!({"error": {"message": "m", "code": code, "type": "t"}});
         let inside = Server::start([events([event(chunk("he")), event(&body)])]).await;
@@ -177,7 +178,7 @@ async fn large_events_pass_and_larger_ones_are_an_error() {
 }
 
 #[tokio::test]
-async fn a_unary_answer_has_its_limit_too() {
+async fn a_unary_response_has_a_limit_too() {
     let body = support::completion(&"x".repeat(2000)).to_string();
     for script in [whole(200, "application/json", &body), events(body.as_bytes().chunks(100))] {
         let server = Server::start([script]).await;
@@ -261,20 +262,20 @@ async fn one_connection_for_many_streams_without_done() {
 }
 
 #[tokio::test]
-async fn one_connection_though_the_end_comes_late() {
+async fn one_connection_although_the_end_is_late() {
     sequential_streams(vec![stream_head(), framed(hello_stream()), Step::Gate, end()], 1).await;
     let undone: String = [chunk("he"), chunk("llo"), last_chunk()].map(event).concat();
     sequential_streams(vec![stream_head(), framed(undone), Step::Gate, end()], 1).await;
 }
 
 #[tokio::test]
-async fn one_connection_though_something_follows_done() {
+async fn one_connection_although_something_follows_done() {
     let more = event(r#"{"choices":[],"usage":{}}"#) + &event("[DONE]");
     let script = vec![stream_head(), framed(hello_stream()), framed(more), end()];
     sequential_streams(script, 0).await;
 }
 
-/// The response is whole, so its reader does not wait long for a body that never ends.
+/// The response is complete, so its reader does not wait long for a body that never ends.
 #[tokio::test]
 async fn an_end_that_never_comes_is_not_waited_for() {
     let undone: String = [chunk("he"), chunk("llo"), last_chunk()].map(event).concat();
@@ -297,7 +298,7 @@ async fn an_end_that_never_comes_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn many_streams_at_once_do_not_mix() {
+async fn concurrent_streams_do_not_mix() {
     let scripts = (0..20).map(|number| {
         let text = number.to_string();
         let mut script = vec![stream_head(), framed(event(chunk(&text))), Step::Gate];
@@ -350,7 +351,7 @@ fn framed_bytes(data: &[u8]) -> bytes::Bytes {
 }
 
 #[tokio::test]
-async fn lent_chunks_are_those_that_are_given_away() {
+async fn lent_chunks_equal_owned_chunks() {
     let unlike =
         json!({"id": "x", "choices": [{"index": 0, "delta": {"content": "3"}, "stop_reason": 7}]});
     let pieces: Vec<String> =

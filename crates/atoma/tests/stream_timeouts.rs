@@ -1,4 +1,4 @@
-//! The clock of a stream counts events, not bytes; and nothing is read ahead of the reader.
+//! The timeouts of a stream count events, not bytes, and nothing is read ahead of the reader.
 
 mod support;
 
@@ -26,7 +26,7 @@ use support::{Read, chunk, event, last_chunk, read, request};
 const KEEP_ALIVE: &str = ": keep-alive\n\n";
 const PACE: Duration = Duration::from_millis(15);
 
-/// What the stream of this exchange comes to, and how long that took.
+/// The result of reading the stream of this exchange, and its duration.
 fn stream(exchange: Exchange, timeouts: Option<Timeouts>) -> (Read, Duration) {
     let timer = ManualTimer::new();
     let transport = ScriptedTransport::new([exchange]).timer(timer.clone());
@@ -47,13 +47,13 @@ fn head() -> Exchange {
     Exchange::respond(200).header("content-type", "text/event-stream")
 }
 
-/// Comments at the proxy's pace for so long.
+/// Comments at the proxy's pace for this long.
 fn comments(exchange: Exchange, time: Duration) -> Exchange {
     let count = time.as_millis() / PACE.as_millis();
     (0..count).fold(exchange, |exchange, _| exchange.pause(PACE).body(KEEP_ALIVE))
 }
 
-/// The error came when it should, give or take a round of comments.
+/// The error came at the right time, give or take a round of comments.
 fn assert_about(elapsed: Duration, limit: Duration) {
     let latest = limit + 64 * PACE;
     assert!((limit..=latest).contains(&elapsed), "{elapsed:?} in place of {limit:?}");
@@ -96,7 +96,7 @@ fn silence_is_timed_as_comments_are() {
     assert_eq!(elapsed, seconds(300));
 }
 
-/// Half an event a minute is no life either.
+/// Half an event a minute is not activity either.
 #[test]
 fn bytes_that_make_no_event_do_not_count() {
     let data = event(chunk("llo"));
@@ -110,7 +110,7 @@ fn bytes_that_make_no_event_do_not_count() {
 }
 
 #[test]
-fn a_slow_stream_may_take_for_ever() {
+fn a_slow_stream_may_take_forever() {
     let mut exchange = head().pause(seconds(299));
     for _ in 0..200 {
         exchange = comments(exchange.body(event(chunk("a"))), seconds(3)).pause(seconds(110));
@@ -122,7 +122,7 @@ fn a_slow_stream_may_take_for_ever() {
 }
 
 #[test]
-fn a_flood_of_comments_is_no_loss() {
+fn a_flood_of_comments_loses_nothing() {
     let flood = Bytes::from(KEEP_ALIVE.repeat(1000));
     let flooded = (0..1000).fold(head(), |exchange, _| exchange.body(flood.clone()));
     let exchange = flooded.body(event(chunk("hello"))).body(event(last_chunk()));
@@ -132,22 +132,22 @@ fn a_flood_of_comments_is_no_loss() {
 }
 
 #[test]
-fn what_follows_a_finish_reason_counts_up_to_the_idle_timeout() {
-    let answered = || head().body(event(chunk("hello"))).body(event(last_chunk()));
+fn events_after_a_finish_reason_count_up_to_the_idle_timeout() {
+    let finished = || head().body(event(chunk("hello"))).body(event(last_chunk()));
     let usage = r#"{"choices":[],"usage":{"total_tokens":7}}"#;
-    let (read, elapsed) = stream(answered().pause(seconds(119)).body(event(usage)), None);
+    let (read, elapsed) = stream(finished().pause(seconds(119)).body(event(usage)), None);
     assert_eq!((read.response.unwrap().usage().unwrap().total_tokens, elapsed), (7, seconds(119)));
 
     let more =
-        answered().pause(seconds(100)).body(event(chunk(" again"))).body(event(last_chunk()));
+        finished().pause(seconds(100)).body(event(chunk(" again"))).body(event(last_chunk()));
     let (read, _) = stream(more, None);
     assert!(read.error.is_none() && read.text == "hello again", "{:?}", read.error);
 
-    let (read, elapsed) = stream(comments(answered(), seconds(300)), None);
+    let (read, elapsed) = stream(comments(finished(), seconds(300)), None);
     assert!(read.error.is_none(), "{:?}", read.error);
     assert_about(elapsed, seconds(120));
 
-    let done = answered().body(event("[DONE]")).stall();
+    let done = finished().body(event("[DONE]")).stall();
     let (read, elapsed) = stream(done, None);
     assert!(read.error.is_none() && elapsed == Duration::from_millis(200), "{elapsed:?}");
 }
@@ -171,7 +171,7 @@ fn a_second_choice_is_waited_for() {
 }
 
 #[test]
-fn time_outs_can_be_set_and_removed() {
+fn timeouts_can_be_set_and_removed() {
     let short = Timeouts::none().head(seconds(5)).idle(seconds(2));
     let (read, elapsed) = stream(head().stall(), Some(short));
     assert!(read.error.unwrap().is_timeout() && elapsed == seconds(5));
@@ -192,7 +192,7 @@ fn time_outs_can_be_set_and_removed() {
     assert!(error.partial().unwrap().text().len() >= 58);
 }
 
-/// A body that is always ready, each frame the same; the clock moves with each.
+/// A body that is always ready, with the same frame each time; the clock advances with each.
 struct Endless {
     frame: Bytes,
     polls: Arc<AtomicUsize>,
@@ -214,7 +214,7 @@ impl http_body::Body for Endless {
     }
 }
 
-/// A client of an endless body, and the number of its frames that were asked for.
+/// A client of an endless body, and the number of its frames that were read.
 fn endless(frame: String, step: Duration, timer: &ManualTimer) -> (Client, Arc<AtomicUsize>) {
     let polls = Arc::new(AtomicUsize::new(0));
     let (counted, clock, frame) = (Arc::clone(&polls), timer.clone(), Bytes::from(frame));
@@ -230,7 +230,7 @@ fn endless(frame: String, step: Duration, timer: &ManualTimer) -> (Client, Arc<A
     (builder.transport(transport).timer(timer.clone()).build().unwrap(), polls)
 }
 
-/// A flood that never lets the reader rest does not outrun its clock.
+/// A flood that never lets the reader wait does not outrun its clock.
 #[test]
 fn a_flood_does_not_stop_the_clock() {
     let timer = ManualTimer::new();

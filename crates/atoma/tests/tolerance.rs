@@ -1,4 +1,5 @@
-//! What servers really send, and what it has to come to for the caller: each case over loopback, through the client.
+//! Real servers' responses, and the result that a caller must get: each case over loopback, through
+//! the client.
 //!
 //! `cargo test -p atoma --test tolerance -- --nocapture` shows the score.
 
@@ -22,10 +23,11 @@ const MORE: &str = include_str!("fixtures/tolerance-more.jsonl");
 /// The ways in which each case is read: unary, and through each view of a stream.
 const METHODS: [&str; 5] = ["create", VIEWS[0], VIEWS[1], VIEWS[2], VIEWS[3]];
 
-/// A completion without a choice is a response to `create`; a stream of nothing is no success.
+/// A completion without a choice is a response to `create`; a stream without content is not a
+/// success.
 const ONLY_CREATE: [&str; 1] = ["B06"];
 
-/// What a call came to, however it was made.
+/// The result of a call, however it was made.
 struct Outcome {
     response: Option<ChatCompletionResponse>,
     error: Option<atoma::Error>,
@@ -54,7 +56,8 @@ async fn score(name: &str, cases: &str) {
     assert!(wrong.is_empty(), "{right}/{all}\n{}", wrong.join("\n"));
 }
 
-/// Prints a row of the table: the cases that were right by every method, then by each one.
+/// Prints a row of the table: the number of cases that every method read correctly, then the
+/// numbers of each method.
 fn print_score(name: &str, right: usize, all: usize, wrong: &[String]) {
     let column = |method: &str| {
         let is_of = |reason: &&String| reason.contains(&format!(" {method}, "));
@@ -65,7 +68,7 @@ fn print_score(name: &str, right: usize, all: usize, wrong: &[String]) {
     println!("{name}: {right}/{all} ({})", METHODS.map(column).join(", "));
 }
 
-/// Serves a case in each way to each method that it concerns, and tells what went wrong.
+/// Serves a case in each way to each method that it concerns, and returns the differences.
 async fn failures(case: &Value) -> Vec<String> {
     let raw = text_of(&case["raw"]).as_bytes();
     let status = u16::try_from(case["status"].as_u64().unwrap()).unwrap();
@@ -154,8 +157,8 @@ fn judge_error(error: &atoma::Error, expect: &Value) -> Result<(), String> {
         let status = error.status().map(|status| status.as_u16());
         same("status", &json!(status), &expect["status"])?;
     }
-    let told = expect["message"].is_string() || !expect["status"].is_null();
-    same("refused", &error.is_api_error(), &told)?;
+    let expected = expect["message"].is_string() || !expect["status"].is_null();
+    same("API error", &error.is_api_error(), &expected)?;
     let shown = error.to_string();
     let is_short = shown.len() < 400 && !shown.contains(['\n', '<']);
     is_short.then_some(()).ok_or(format!("display is {shown:?}"))

@@ -1,4 +1,4 @@
-//! Tool calls run until the model calls no more, whatever it writes.
+//! Tool calls run until the model makes no more, whatever it writes.
 
 mod support;
 

@@ -1,4 +1,4 @@
-//! A client that verifies returns nothing that was not signed as required.
+//! A verifying client returns only responses that are signed as required.
 
 mod support;
 
@@ -111,7 +111,7 @@ fn every_signed_resource_is_verified() {
 }
 
 #[test]
-fn what_is_not_signed_as_required_is_untrusted() {
+fn responses_that_are_not_signed_as_required_are_untrusted() {
     let signed = node().sign_json(&completion()).unwrap();
     let by_other = other().sign_json(&completion()).unwrap();
     for (name, body, kind) in [
@@ -159,7 +159,7 @@ fn each_chunk_is_checked_before_it_is_returned() {
 #[test]
 fn cheaper_modes_find_a_forged_chunk_at_the_end() {
     let mut forged = chunks(&node());
-    // The hash fits, the signature is of another text.
+    // The hash matches, but the signature is for another text.
     let signature = |text: &str| {
         let value: serde_json::Value = serde_json::from_str(text).unwrap();
         value["signature"].as_str().unwrap().to_owned()

@@ -1,4 +1,5 @@
-//! A law: put together, the chunks of a response are the response, however it was cut into chunks and frames.
+//! A law: the joined chunks of a response are the response, however it was split into chunks and
+//! frames.
 
 mod support;
 
@@ -21,13 +22,14 @@ struct Choice {
 }
 
 #[derive(Clone, Debug)]
-struct Answer {
+struct Response {
     choices: Vec<Choice>,
     usage: Option<(u32, u32)>,
     is_done: bool,
 }
 
-/// How the response is cut: how long the pieces are, which choice comes next, how long the frames are.
+/// How the response is split: the length of the pieces, the order of the choices, and the length of
+/// the frames.
 #[derive(Clone, Debug)]
 struct Cuts {
     pieces: Vec<usize>,
@@ -36,7 +38,7 @@ struct Cuts {
     comments: bool,
 }
 
-fn responses() -> impl Strategy<Value = Answer> {
+fn responses() -> impl Strategy<Value = Response> {
     let text = || r"[a-zé日🙂\u{0}-\u{1f}\u{2028}\\\u{22} ]{0,24}";
     let call = ("[a-z_]{1,8}", text());
     let finish = prop::sample::select(vec!["stop", "length", "tool_calls", "eos"]);
@@ -45,7 +47,7 @@ fn responses() -> impl Strategy<Value = Answer> {
     let choice = (option::of(text()), reasoning, vec(call, 0..3), finish)
         .prop_map(|(text, reasoning, calls, finish)| Choice { text, reasoning, calls, finish });
     (vec(choice, 1..4), option::of((0..9999_u32, 0..9999_u32)), any::<bool>())
-        .prop_map(|(choices, usage, is_done)| Answer { choices, usage, is_done })
+        .prop_map(|(choices, usage, is_done)| Response { choices, usage, is_done })
 }
 
 fn cuts() -> impl Strategy<Value = Cuts> {
@@ -70,7 +72,7 @@ impl Choice {
         message
     }
 
-    /// The deltas of this choice in order, as JSON; strings are cut between any two UTF-16 units.
+    /// The deltas of this choice in order, as JSON; strings are split between any two UTF-16 units.
     fn deltas(&self, lengths: &mut impl Iterator<Item = usize>) -> VecDeque<String> {
         let mut deltas = VecDeque::from([r#"{"role":"assistant","content":""}"#.to_owned()]);
         if let Some((is_content, reasoning)) = &self.reasoning {
@@ -111,7 +113,7 @@ fn pieces(text: &str, lengths: &mut impl Iterator<Item = usize>) -> impl Iterato
     pieces.into_iter()
 }
 
-impl Answer {
+impl Response {
     fn unary(&self) -> String {
         let choices = self.choices.iter().enumerate().map(|(index, choice)| {
             json!({"index": index, "message": choice.message(), "finish_reason": choice.finish})
@@ -157,7 +159,7 @@ impl Answer {
     }
 }
 
-/// A choice that has something left.
+/// A choice with deltas left.
 fn next_turn<'a>(
     left: &[VecDeque<String>],
     turns: &mut impl Iterator<Item = &'a Index>,
@@ -166,7 +168,7 @@ fn next_turn<'a>(
     (!unfinished.is_empty()).then(|| *turns.next().unwrap().get(&unfinished))
 }
 
-/// What has to be the same.
+/// The parts that have to be equal.
 fn essence(response: &ChatCompletionResponse) -> Value {
     let choices = response.choices.iter().map(|choice| {
         let message = &choice.message;
@@ -190,7 +192,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn chunks_put_together_are_the_answer(response in responses(), cuts in cuts()) {
+    fn joined_chunks_are_the_response(response in responses(), cuts in cuts()) {
         let body = response.stream(&cuts).into_bytes();
         let mut streamed = Exchange::respond(200).header("content-type", "text/event-stream");
         let (mut rest, mut lengths) = (&body[..], cuts.frames.iter().cycle());

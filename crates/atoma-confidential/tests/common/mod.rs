@@ -4,7 +4,7 @@
 
 use atoma_confidential::{CallInfo, NodeKey, Randomness, Session, seal};
 
-/// Gives `bytes`, in pieces as they are asked for.
+/// Returns `bytes`, in pieces of the requested length.
 pub(crate) fn fixed(bytes: Vec<u8>) -> impl Randomness {
     let mut rest = bytes.into_iter();
     move |piece: &mut [u8]| {
@@ -28,7 +28,8 @@ pub(crate) fn counter() -> impl Randomness {
     }
 }
 
-/// A session with the node whose secret is 32 times 0x22, by the randomness of the shared vectors.
+/// A session with the node whose secret is 32 times 0x22, with the random bytes of the shared
+/// vectors.
 pub(crate) fn session_of_vectors() -> Session {
     let node: NodeKey = "D6poTtKIZ7l/Smot7l34zpdOdrcBjj8iocTPJnhXDyA=".parse().unwrap();
     seal(br#"{"model":"m"}"#, &node, &CallInfo::new("m", 77), &mut of_vectors(0x40)).unwrap().1

@@ -24,7 +24,7 @@ fn seal_for(node: &NodeKey, body: &[u8], stream: bool) -> Option<(String, Sessio
     Some((envelope.into_json(), session))
 }
 
-/// Whether serde_json takes the text for JSON, whatever its depth, numbers and surrogates.
+/// Returns whether serde_json accepts the text as JSON, whatever its depth, numbers and surrogates.
 fn is_json(bytes: &[u8]) -> bool {
     str::from_utf8(bytes).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
 }

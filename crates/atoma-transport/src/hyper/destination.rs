@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_without_a_server_is_refused() {
+    fn a_url_without_a_server_is_an_error() {
         for uri in [
             "/v1/models",
             "localhost:80",

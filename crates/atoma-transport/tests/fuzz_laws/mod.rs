@@ -1,4 +1,4 @@
-// The laws that the fuzz targets check, and the checks they share.
+// The laws that the fuzz targets check, and the checks that they share.
 
 pub(crate) mod proxy;
 pub(crate) mod retry_after;

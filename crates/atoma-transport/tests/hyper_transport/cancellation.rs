@@ -1,4 +1,4 @@
-//! Dropping ends the exchange, at any point, and never spoils another.
+//! Dropping ends the exchange, at any point, and never disturbs another.
 
 use crate::support::{OK, Server, get, next, post, read, transport, within};
 use atoma_transport::{Delivery, ErrorKind, Phase, ResolveFuture, Resolver, Timeouts, Transport};
@@ -48,7 +48,7 @@ async fn dropping_the_body_closes_the_connection() {
     within(server.until_closed(2)).await;
 }
 
-/// Polls `send` and then its body `polls` times in all, and drops what is left.
+/// Polls `send` and then its body `polls` times in all, then drops them.
 async fn poll_and_drop(server: &Server, transport: &impl Transport, polls: usize) -> bool {
     let mut exchange = Box::pin(async {
         let mut body = transport.send(get(server.url("/"))).await.unwrap().into_body();
@@ -67,7 +67,7 @@ async fn poll_and_drop(server: &Server, transport: &impl Transport, polls: usize
 
 #[tokio::test]
 async fn dropping_after_any_number_of_polls_leaves_the_transport_usable() {
-    let server = Server::answering(
+    let server = Server::responding(
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\no\r\n1\r\nk\r\n0\r\n\r\n",
     )
     .await;
@@ -155,7 +155,7 @@ async fn a_reader_that_stops_stops_the_server() {
         peer.write("HTTP/1.1 200 OK\r\n\r\n").await;
         let piece = vec![b'x'; 64 * 1024];
         let mut sent = 0_usize;
-        // What the kernel buffers on both sides is a few MiB; then writing must block.
+        // The kernel buffers a few MiB on both sides; then writing must block.
         let blocked = tokio::time::timeout(Duration::from_secs(1), async {
             while sent < 256 << 20 {
                 peer.write(&piece).await;
@@ -171,7 +171,7 @@ async fn a_reader_that_stops_stops_the_server() {
     drop(body);
 }
 
-/// Never finds anything.
+/// A lookup that never ends.
 #[derive(Debug)]
 struct Silent;
 
@@ -202,7 +202,7 @@ async fn connecting_takes_only_so_long() {
 
 #[tokio::test]
 async fn no_wait_is_too_long_to_be_computed() {
-    let server = Server::answering(OK).await;
+    let server = Server::responding(OK).await;
     let transport = crate::support::builder()
         .connect_timeout(Duration::MAX)
         .pool_idle_timeout(Duration::MAX)

@@ -1,4 +1,4 @@
-//! When a connection is used again, and when not.
+//! Which connections are reused, and which are not.
 
 use crate::support::{OK, Server, builder, get, next, post, read, transport, within};
 use atoma_transport::{Delivery, ErrorKind, Transport};
@@ -22,7 +22,7 @@ async fn a_hundred_and_one_exchanges_take_one_connection() {
         ("chunked", format!("{CHUNKED}2\r\nok\r\n0\r\n\r\n")),
         ("trailers", format!("{CHUNKED}2\r\nok\r\n0\r\nx-sum: 1\r\n\r\n")),
     ] {
-        let server = Server::answering(response).await;
+        let server = Server::responding(response).await;
         let transport = transport();
         for _ in 0..101 {
             let response = within(transport.send(post(server.url("/"), "{}"))).await.unwrap();
@@ -39,7 +39,7 @@ async fn an_empty_response_frees_its_connection() {
         "HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\n",
         "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
     ] {
-        let server = Server::answering(response).await;
+        let server = Server::responding(response).await;
         let transport = transport();
         let mut held = Vec::new();
         for _ in 0..3 {
@@ -53,7 +53,7 @@ async fn an_empty_response_frees_its_connection() {
 
 #[tokio::test]
 async fn a_head_request_frees_its_connection() {
-    let server = Server::answering("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n").await;
+    let server = Server::responding("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n").await;
     let transport = transport();
     for _ in 0..2 {
         let request = http::Request::head(server.url("/")).body("".into()).unwrap();
@@ -65,7 +65,7 @@ async fn a_head_request_frees_its_connection() {
 
 #[tokio::test]
 async fn the_last_byte_of_a_known_length_frees_the_connection() {
-    let server = Server::answering(OK).await;
+    let server = Server::responding(OK).await;
     let transport = transport();
     for _ in 0..2 {
         let mut body = within(transport.send(get(server.url("/")))).await.unwrap().into_body();
@@ -78,7 +78,7 @@ async fn the_last_byte_of_a_known_length_frees_the_connection() {
 
 #[tokio::test]
 async fn a_response_that_came_whole_frees_its_connection() {
-    let server = Server::answering(OK).await;
+    let server = Server::responding(OK).await;
     let transport = transport();
     let mut held = Vec::new();
     for _ in 0..3 {
@@ -91,7 +91,7 @@ async fn a_response_that_came_whole_frees_its_connection() {
     }
 }
 
-/// Wakes a task, and counts.
+/// Counts its wake-ups and wakes a task.
 struct Counting(Waker, AtomicUsize);
 
 impl Wake for Counting {
@@ -103,7 +103,7 @@ impl Wake for Counting {
 
 #[tokio::test]
 async fn a_response_that_came_whole_wakes_no_task() {
-    let server = Server::answering(OK).await;
+    let server = Server::responding(OK).await;
     let transport = transport();
     for _ in 0..3 {
         let mut exchange = transport.send(get(server.url("/")));
@@ -181,7 +181,7 @@ async fn some_responses_end_their_connection() {
         ),
         ("bytes past the end", "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n"),
     ] {
-        let server = Server::answering(response).await;
+        let server = Server::responding(response).await;
         let transport = transport();
         for _ in 0..2 {
             let response = within(transport.send(get(server.url("/")))).await.unwrap();
@@ -194,7 +194,7 @@ async fn some_responses_end_their_connection() {
 
 #[tokio::test]
 async fn a_connection_the_server_has_closed_is_replaced_unseen() {
-    let server = Server::answering_once(OK).await;
+    let server = Server::responding_once(OK).await;
     let transport = transport();
     for _ in 0..5 {
         let response = within(transport.send(post(server.url("/"), "{}"))).await.unwrap();
@@ -256,7 +256,7 @@ async fn a_response_before_the_request_was_read_ends_its_connection() {
     let server = Server::start(|mut peer| async move {
         peer.read().await;
         peer.write("HTTP/1.1 413 Too Large\r\ncontent-length: 3\r\n\r\nbig").await;
-        // Never reads on, so that the rest of the request cannot be sent.
+        // Stops reading, so that the rest of the request cannot be sent.
         std::future::pending::<()>().await;
     })
     .await;
@@ -272,7 +272,7 @@ async fn a_response_before_the_request_was_read_ends_its_connection() {
 
 #[tokio::test]
 async fn clones_share_connections_and_servers_do_not() {
-    let (one, two) = (Server::answering(OK).await, Server::answering(OK).await);
+    let (one, two) = (Server::responding(OK).await, Server::responding(OK).await);
     let transport = transport();
     for _ in 0..3 {
         for server in [&one, &two] {
@@ -285,7 +285,7 @@ async fn clones_share_connections_and_servers_do_not() {
 
 #[tokio::test]
 async fn only_so_many_connections_idle() {
-    let server = Server::answering(OK).await;
+    let server = Server::responding(OK).await;
     let transport = builder().pool_max_idle(2).build().unwrap();
     let five = (0..5).map(|_| transport.send(get(server.url("/"))));
     for response in within(join_all(five)).await {

@@ -20,7 +20,7 @@ async fn limits_of_hyper_1_12_are_recognized_by_their_texts() {
             format!("{chunked}2\r\nok\r\n0\r\n{}\r\n", "x:y\r\n".repeat(2000)),
         ),
     ] {
-        let server = Server::answering_once(response).await;
+        let server = Server::responding_once(response).await;
         let result =
             within(async { read(transport().send(get(server.url("/"))).await?.into_body()).await });
         let error = result.await.expect_err(name);

@@ -1,5 +1,6 @@
-//! What the server does to an idle connection is seen by the next request, whoever drove the
-//! runtime in between. Here no one does: each call is a `block_on`, and the server has a thread.
+//! The next request notices that the server closed or wrote to an idle connection, whoever drove
+//! the runtime in between. Here nothing drives it: each call is a `block_on`, and the server has a
+//! thread.
 
 use crate::{
     support::{OK, Peer, Server, builder, get, next, read, within},
@@ -22,7 +23,7 @@ pub(crate) fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// A server on a thread of its own, which runs until it is dropped.
+/// A server on a separate thread, which runs until this value is dropped.
 pub(crate) struct Remote {
     pub(crate) server: Server,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
@@ -50,7 +51,7 @@ impl Drop for Remote {
     }
 }
 
-/// What happens to the first connection once its first response was read.
+/// The server's action on the first connection after the client has read its first response.
 #[derive(Clone, Copy, Debug)]
 enum Fate {
     Closed,
@@ -70,8 +71,8 @@ const FATES: [Fate; 8] = [
     Fate::Said("H"),
 ];
 
-/// Serves `response` for ever, but for the first connection, which has its `fate` after the first
-/// response was read (`read` says so) and reports it to `done`.
+/// Sends `response` to every request. The first connection meets its `fate` after its first
+/// response was read (`read` reports that), and then reports to `done`.
 async fn serve_until<S: AsyncRead + AsyncWrite + Unpin>(
     mut peer: Peer<S>,
     response: &str,
@@ -106,7 +107,7 @@ async fn serve_until<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-/// Calls twice, with `fate` in between while no one drives the client's runtime.
+/// Calls twice, with `fate` in between while nothing drives the client's runtime.
 pub(crate) fn call_twice(
     remote: &Remote,
     transport: &HyperTransport,
@@ -191,7 +192,8 @@ fn session_tickets_that_arrive_late_leave_a_tls_connection_usable() {
             let mut peer = over_tls(peer, &acceptor).await;
             while peer.request().await.is_some() {
                 peer.write(OK).await;
-                // Records without application data, as a ticket is one: a new key for the session.
+                // Records without application data, as in a session ticket: here a new key for the
+                // session.
                 peer.stream.get_mut().1.refresh_traffic_keys().unwrap();
                 peer.write("").await;
                 done.send(()).unwrap();
@@ -229,7 +231,7 @@ fn a_call_made_immediately_after_a_stream_finds_the_connection_closed() {
     runtime().block_on(async {
         for _ in 0..50 {
             let mut body = within(transport.send(get(&url))).await.unwrap().into_body();
-            // The worker is blocked until the server has closed, as by computation.
+            // The worker is blocked until the server has closed, as if by a long computation.
             gate.recv().unwrap();
             let mut text = Vec::new();
             while let Some(piece) = within(next(&mut body)).await {
@@ -293,7 +295,7 @@ mod http2 {
         GoAway,
     }
 
-    /// Answers "ok" to each request; the first connection ends after its first response.
+    /// Responds "ok" to each request; the first connection ends after its first response.
     async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         stream: S,
         is_first: bool,

@@ -1,4 +1,4 @@
-//! How long a connection is used: idle timeouts, the server's announcement, its age.
+//! The lifetime of a connection: idle timeouts, the server's announcement, its age.
 
 use crate::support::{OK, Server, builder, get, read, within};
 use atoma_transport::{Sleep, Timer, Transport};
@@ -33,7 +33,7 @@ impl Timer for Clock {
 
 #[tokio::test]
 async fn a_connection_idles_only_so_long() {
-    let server = Server::answering(OK).await;
+    let server = Server::responding(OK).await;
     let clock = Clock::new();
     let transport = builder().timer(clock.clone()).build().unwrap();
     for (wait, accepted) in [(0, 1), (44, 1), (44, 1), (45, 2), (1, 2)] {
@@ -58,7 +58,7 @@ async fn a_keep_alive_timeout_is_heeded_less_a_margin() {
         ("x-other: timeout=1", &[(0, 1), (44_999, 1)]),
     ] {
         for body in [length, chunked] {
-            let server = Server::answering(format!("HTTP/1.1 200 OK\r\n{announced}\r\n{body}"));
+            let server = Server::responding(format!("HTTP/1.1 200 OK\r\n{announced}\r\n{body}"));
             let server = server.await;
             let clock = Clock::new();
             let transport = builder().timer(clock.clone()).build().unwrap();
@@ -74,7 +74,7 @@ async fn a_keep_alive_timeout_is_heeded_less_a_margin() {
 
 #[tokio::test]
 async fn a_busy_connection_becomes_only_so_old() {
-    let server = Server::answering(OK).await;
+    let server = Server::responding(OK).await;
     let clock = Clock::new();
     let minute = Duration::from_secs(60);
     let default = builder().timer(clock.clone()).pool_idle_timeout(2 * minute);
@@ -96,7 +96,7 @@ async fn a_busy_connection_becomes_only_so_old() {
 
 #[tokio::test]
 async fn a_connection_to_one_server_is_closed_in_time_by_exchanges_with_another() {
-    let (left, used) = (Server::answering(OK).await, Server::answering(OK).await);
+    let (left, used) = (Server::responding(OK).await, Server::responding(OK).await);
     let clock = Clock::new();
     let transport = builder().timer(clock.clone()).build().unwrap();
     read(transport.send(get(left.url("/"))).await.unwrap().into_body()).await.unwrap();

@@ -8,9 +8,9 @@ mod idle_halves;
 mod lifetimes;
 mod plain_http;
 mod proxies;
-mod refusals;
 mod responses;
 mod runtimes;
 #[path = "../support/mod.rs"]
 mod support;
 mod tls;
+mod unreachable;

@@ -28,7 +28,7 @@ async fn exchange(transport: &HyperTransport, url: &str) -> Result<String, Trans
     within(async { read(transport.send(get(url)).await?.into_body()).await }).await
 }
 
-fn assert_refused(error: &TransportError, name: &str) {
+fn assert_not_sent(error: &TransportError, name: &str) {
     assert_eq!(error.kind(), ErrorKind::Request, "{name}: {error}");
     assert_eq!(error.delivery(), Delivery::NotSent, "{name}");
     assert!(!error.is_transient(), "{name}");
@@ -38,25 +38,25 @@ fn assert_refused(error: &TransportError, name: &str) {
 }
 
 #[tokio::test]
-async fn a_name_is_refused_if_it_resolves_to_another_machine() {
-    // Nobody is connected to: these addresses are for documentation (RFC 5737, RFC 3849).
+async fn a_name_that_resolves_to_another_machine_is_an_error() {
+    // Nothing connects to these addresses: they are for documentation (RFC 5737, RFC 3849).
     for addresses in
         [&["192.0.2.1"][..], &["2001:db8::1", "192.0.2.1"], &["0.0.0.0"], &["::ffff:192.0.2.1"]]
     {
         let transport = builder().resolver(Table::of(addresses)).build().unwrap();
         for url in ["http://api.localhost/", "http://localhost:8080/", "http://api.test/"] {
-            assert_refused(&exchange(&transport, url).await.unwrap_err(), url);
+            assert_not_sent(&exchange(&transport, url).await.unwrap_err(), url);
         }
     }
     let transport = builder().build().unwrap();
     for url in ["http://192.0.2.1/", "http://[2001:db8::1]:80/", "http://0.0.0.0/"] {
-        assert_refused(&exchange(&transport, url).await.unwrap_err(), url);
+        assert_not_sent(&exchange(&transport, url).await.unwrap_err(), url);
     }
 }
 
 #[tokio::test]
 async fn only_the_loopback_addresses_of_a_name_are_connected_to() {
-    let server = Server::answering(OK).await;
+    let server = Server::responding(OK).await;
     let table = Table::of(&["192.0.2.1", "2001:db8::1", "127.0.0.1"]);
     let transport = builder().resolver(table).build().unwrap();
     for host in ["api.localhost", "localhost", "LOCALHOST.", "api.test"] {
@@ -68,7 +68,7 @@ async fn only_the_loopback_addresses_of_a_name_are_connected_to() {
 
 #[tokio::test]
 async fn plain_http_never_goes_through_a_proxy_unless_allowed() {
-    let (server, proxy) = (Server::answering(OK).await, Server::answering(OK).await);
+    let (server, proxy) = (Server::responding(OK).await, Server::responding(OK).await);
     let port = server.address.port();
     for scheme in ["http", "socks5", "socks5h"] {
         let proxies = Proxy::all(format!("{scheme}://{}", proxy.address));
@@ -82,7 +82,7 @@ async fn plain_http_never_goes_through_a_proxy_unless_allowed() {
             assert_eq!(exchange(&transport, &url).await.unwrap(), "ok", "{scheme} {host}");
         }
         let error = exchange(&transport, "http://192.0.2.1/").await.unwrap_err();
-        assert_refused(&error, scheme);
+        assert_not_sent(&error, scheme);
     }
     assert_eq!(proxy.accepted(), 0);
 
@@ -97,7 +97,7 @@ async fn plain_http_never_goes_through_a_proxy_unless_allowed() {
 
 #[tokio::test]
 async fn a_request_brings_its_own_permission_and_shares_no_connection_without_it() {
-    let proxy = Server::answering(OK).await;
+    let proxy = Server::responding(OK).await;
     let transport = HyperTransport::builder()
         .proxy(Proxy::all(format!("http://{}", proxy.address)))
         .build()
@@ -110,7 +110,7 @@ async fn a_request_brings_its_own_permission_and_shares_no_connection_without_it
     let response = within(transport.send(request(PlainHttp::Anywhere))).await.unwrap();
     assert_eq!(read(response.into_body()).await.unwrap(), "ok");
     let error = within(transport.send(request(PlainHttp::LoopbackOnly))).await.unwrap_err();
-    assert_refused(&error, "a request without permission");
-    assert_refused(&exchange(&transport, "http://192.0.2.1/").await.unwrap_err(), "no extension");
+    assert_not_sent(&error, "a request without permission");
+    assert_not_sent(&exchange(&transport, "http://192.0.2.1/").await.unwrap_err(), "no extension");
     assert_eq!((proxy.accepted(), proxy.requests()), (1, 1));
 }

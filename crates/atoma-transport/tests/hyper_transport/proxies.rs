@@ -1,4 +1,4 @@
-//! Proxies: asked rightly, believed only as far as they deserve, never gone around.
+//! Proxies: their requests, their errors, and that nothing bypasses them.
 
 use crate::support::{OK, Peer, Server, builder, get, read, within};
 use atoma_transport::{
@@ -47,8 +47,8 @@ async fn a_forward_proxy_reads_the_whole_url_and_its_credentials() {
 }
 
 #[tokio::test]
-async fn a_proxys_refusal_carries_its_status() {
-    for (response, transient, told) in [
+async fn a_proxys_error_carries_its_status() {
+    for (response, transient, expected) in [
         ("HTTP/1.1 407 Auth\r\ncontent-length: 0\r\n\r\n", false, "wants other credentials (407)"),
         ("HTTP/1.1 403 No\r\n\r\n", false, "refused (403 Forbidden)"),
         ("HTTP/1.1 302 Found\r\nlocation: http://x/\r\n\r\n", false, "refused (302 Found)"),
@@ -58,18 +58,18 @@ async fn a_proxys_refusal_carries_its_status() {
         ("", true, "sent no response"),
         ("HTTP/1.1 200 OK\r\n\r\n\x16\x03\x03", false, "spoke before the server could"),
     ] {
-        let proxy = Server::answering_once(response).await;
+        let proxy = Server::responding_once(response).await;
         let url = format!("http://user:secret@{}", proxy.address);
         let transport = via(Proxy::all(url)).build().unwrap();
         let error = exchange(&transport, "https://api.test/").await.unwrap_err();
         assert_eq!((error.kind(), error.delivery()), (ErrorKind::Proxy, Delivery::NotSent));
-        assert_eq!(error.is_transient(), transient, "{told}");
-        assert_eq!(error.detail().unwrap(), format!("{} {told}", proxy.address));
+        assert_eq!(error.is_transient(), transient, "{expected}");
+        assert_eq!(error.detail().unwrap(), format!("{} {expected}", proxy.address));
         assert!(!format!("{error:?}{transport:?}").contains("secret"));
     }
 
     let long = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "y".repeat(20_000));
-    let proxy = Server::answering_once(long).await;
+    let proxy = Server::responding_once(long).await;
     let transport = via(Proxy::all(proxy.url(""))).build().unwrap();
     let error = exchange(&transport, "https://api.test/").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Proxy);
@@ -98,7 +98,7 @@ async fn a_tunnel_is_asked_for_with_credentials_that_go_no_further() {
 
 #[tokio::test]
 async fn a_forward_proxys_407_is_the_proxys() {
-    let proxy = Server::answering_once("HTTP/1.1 407 Auth\r\ncontent-length: 0\r\n\r\n").await;
+    let proxy = Server::responding_once("HTTP/1.1 407 Auth\r\ncontent-length: 0\r\n\r\n").await;
     let transport = via(Proxy::all(proxy.url(""))).build().unwrap();
     let error = exchange(&transport, "http://api.test/").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Proxy);
@@ -116,7 +116,7 @@ async fn a_proxy_that_cannot_be_reached_is_named() {
     assert!(error.is_transient());
 }
 
-/// A SOCKS 5 proxy that wants `login` and connects every name to `to`.
+/// A SOCKS 5 proxy that requires `login` and connects every name to `to`.
 async fn socks(login: Option<&'static str>, reply: u8, to: SocketAddr) -> Server {
     Server::start(move |mut peer| async move {
         let mut greeting = [0; 3];
@@ -156,7 +156,7 @@ async fn socks(login: Option<&'static str>, reply: u8, to: SocketAddr) -> Server
 
 #[tokio::test]
 async fn a_socks_proxy_passes_bytes_on_or_says_why_not() {
-    let server = Server::answering(OK).await;
+    let server = Server::responding(OK).await;
     for (name, login, url_login, reply, wanted) in [
         ("open", None, "", 0, Ok(())),
         ("with a login", Some("me:pw"), "me:pw@", 0, Ok(())),
@@ -179,7 +179,7 @@ async fn a_socks_proxy_passes_bytes_on_or_says_why_not() {
             (got, _) => panic!("{name}: {got:?}"),
         }
     }
-    let short = Server::answering_once([5]).await;
+    let short = Server::responding_once([5]).await;
     let short_reply = Server::start(|mut peer| async move {
         peer.read().await;
         peer.write([5]).await;
@@ -232,7 +232,7 @@ async fn connect_carries_the_user_agent_and_headers_of_the_callers_choice() {
 
 #[tokio::test]
 async fn socks_without_a_number_is_socks_5() {
-    let server = Server::answering(OK).await;
+    let server = Server::responding(OK).await;
     let to = server.address;
     let proxy = Server::start(move |mut peer| async move {
         let mut greeting = [0; 3];
@@ -251,8 +251,8 @@ async fn socks_without_a_number_is_socks_5() {
 
 #[tokio::test]
 async fn some_servers_are_reached_directly() {
-    let server = Server::answering(OK).await;
-    let proxy = Server::answering(OK.replace("ok", "no")).await;
+    let server = Server::responding(OK).await;
+    let proxy = Server::responding(OK.replace("ok", "no")).await;
     for list in ["127.0.0.0/8", "127.0.0.1", "x.test, 127.0.0.1 ,y.test", "*"] {
         let given = Proxy::all(proxy.url("")).no_proxy(list);
         let transport = via(given).build().unwrap();

@@ -1,4 +1,4 @@
-//! Heads and bodies, good and bad.
+//! Valid and invalid heads and bodies.
 
 use crate::support::{OK, Server, builder, get, next, post, read, transport, within};
 use atoma_transport::{Delivery, ErrorKind, Transport, TransportError};
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 async fn exchange(response: impl Into<Vec<u8>>) -> Result<(u16, String), TransportError> {
-    let server = Server::answering_once(response).await;
+    let server = Server::responding_once(response).await;
     let response = within(transport().send(get(server.url("/v1?x=1")))).await?;
     let status = response.status().as_u16();
     Ok((status, within(read(response.into_body())).await?))
@@ -84,7 +84,7 @@ async fn header_junk_that_changes_no_bytes_is_ignored() {
 #[tokio::test]
 async fn odd_header_bytes_are_handed_on() {
     let response = b"HTTP/1.1 200 OK\r\nx-latin: caf\xe9\r\ncontent-length: 0\r\n\r\n";
-    let server = Server::answering_once(*response).await;
+    let server = Server::responding_once(*response).await;
     let response = within(transport().send(get(server.url("/")))).await.unwrap();
     assert_eq!(response.headers()["x-latin"].as_bytes(), b"caf\xe9");
 }
@@ -147,7 +147,7 @@ async fn a_head_just_within_its_limit_is_read() {
         format!("HTTP/1.1 200 OK\r\nx: {}\r\ncontent-length: 2\r\n\r\nok", "y".repeat(60_000));
     assert_eq!(exchange(head.clone()).await.unwrap(), (200, "ok".into()));
 
-    let server = Server::answering_once(head).await;
+    let server = Server::responding_once(head).await;
     let small = builder().max_head_size(32 * 1024).build().unwrap();
     let error = within(small.send(get(server.url("/")))).await.unwrap_err();
     assert!(error.is_too_large());
@@ -161,11 +161,11 @@ async fn a_server_that_speaks_first_is_not_believed() {
         peer.until_closed().await;
     })
     .await;
-    // It responses no second request.
+    // The server does not respond to a second request.
     let (transport, mut kinds) = (builder().pool_max_idle(0).build().unwrap(), Vec::new());
     for _ in 0..20 {
         match within(transport.send(get(server.url("/")))).await {
-            // Read together with what follows the request, it cannot be told from an response.
+            // If both are read together, these bytes cannot be distinguished from a response.
             Ok(response) => assert_eq!(response.status(), 200),
             Err(error) => kinds.push((error.kind(), error.delivery())),
         }
@@ -177,7 +177,7 @@ async fn a_server_that_speaks_first_is_not_believed() {
 }
 
 #[tokio::test]
-async fn broken_bodies_yield_what_came_and_one_error() {
+async fn broken_bodies_yield_their_chunks_and_one_error() {
     use ErrorKind::{BodyInterrupted, TooLarge};
     let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n";
     let extension = "x".repeat(40_000);
@@ -201,7 +201,7 @@ async fn broken_bodies_yield_what_came_and_one_error() {
         ("long extensions", format!("{chunked}2;{extension}\r\nok\r\n"), TooLarge),
         ("many trailers", format!("{chunked}0\r\n{trailers}\r\n"), TooLarge),
     ] {
-        let server = Server::answering_once(response).await;
+        let server = Server::responding_once(response).await;
         let response = within(transport().send(get(server.url("/")))).await.expect(name);
         let mut body = response.into_body();
         assert_eq!(within(next(&mut body)).await.unwrap().unwrap(), "ok", "{name}");
@@ -239,7 +239,7 @@ async fn a_reset_in_the_body_is_an_error() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_early_refusal_is_read_while_the_request_is_still_being_written() {
+async fn an_early_error_response_is_read_while_the_request_is_being_written() {
     for round in 0..20 {
         let server = Server::start(|mut peer| async move {
             peer.read().await;
@@ -247,7 +247,7 @@ async fn an_early_refusal_is_read_while_the_request_is_still_being_written() {
                 "HTTP/1.1 413 Too Large\r\nconnection: close\r\ncontent-length: 3\r\n\r\nbig",
             )
             .await;
-            // Closed with bytes unread, so that the kernel resets the connection.
+            // The server closes with bytes unread, so that the kernel resets the connection.
         })
         .await;
         let request = post(server.url("/"), vec![b'x'; 32 << 20]);

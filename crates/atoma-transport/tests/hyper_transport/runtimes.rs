@@ -51,7 +51,7 @@ fn a_runtime_without_anything_is_an_error() {
 fn a_connection_stays_with_its_runtime() {
     let runtime = || Builder::new_current_thread().enable_all().build().unwrap();
     let (serving, first, second) = (runtime(), runtime(), runtime());
-    let server = serving.block_on(Server::answering(OK));
+    let server = serving.block_on(Server::responding(OK));
     let url = server.url("/");
     let thread = std::thread::spawn(move || {
         serving.block_on(async { within(server.until_closed(2)).await });
@@ -63,7 +63,7 @@ fn a_connection_stays_with_its_runtime() {
         let response = within(transport.send(get(&url))).await.unwrap();
         assert_eq!(within(read(response.into_body())).await.unwrap(), "ok");
     };
-    // The first runtime lives on, but nobody drives it while the second one is used.
+    // The first runtime is still alive, but nothing drives it while the second one is used.
     first.block_on(exchange());
     second.block_on(exchange());
     drop(first);
@@ -77,7 +77,7 @@ fn a_connection_stays_with_its_runtime() {
 fn connections_of_dead_runtimes_are_dropped() {
     let runtime = || Builder::new_current_thread().enable_all().build().unwrap();
     let serving = runtime();
-    let server = serving.block_on(Server::answering(OK));
+    let server = serving.block_on(Server::responding(OK));
     let url = server.url("/");
     let (done, stop) = tokio::sync::oneshot::channel::<()>();
     let thread = std::thread::spawn(move || {
@@ -90,7 +90,7 @@ fn connections_of_dead_runtimes_are_dropped() {
         let response = within(transport.send(get(&url))).await.unwrap();
         assert_eq!(within(read(response.into_body())).await.unwrap(), "ok");
     };
-    // Runtimes that live on keep their connections, whatever happens to the others.
+    // Runtimes that are still alive keep their connections, whatever happens to the others.
     let living = [runtime(), runtime()];
     let pooled = || {
         let debug = format!("{transport:?}");
@@ -142,7 +142,7 @@ fn a_runtime_that_ends_ends_its_exchanges() {
 #[test]
 fn without_a_runtime_there_is_an_error() {
     let error = transport().send(get("http://127.0.0.1:9/")).now_or_never();
-    let error = error.expect("at once").unwrap_err();
+    let error = error.expect("immediately").unwrap_err();
     assert_eq!((error.kind(), error.delivery()), (ErrorKind::Other, Delivery::NotSent));
     assert!(!error.is_transient());
     assert_eq!(error.to_string(), "transport failed: there is no Tokio runtime");
@@ -152,7 +152,7 @@ fn without_a_runtime_there_is_an_error() {
 fn a_runtime_without_a_clock_will_do_if_one_is_given() {
     let runtime = Builder::new_current_thread().enable_io().build().unwrap();
     runtime.block_on(async {
-        let server = Server::answering(OK).await;
+        let server = Server::responding(OK).await;
         let clock = Clock::new();
         let transport = builder().timer(clock).build().unwrap();
         let response = transport.send(get(server.url("/"))).await.unwrap();
@@ -194,7 +194,7 @@ fn http2_connections_of_dead_runtimes_are_dropped() {
             assert_eq!(within(read(response.into_body())).await.unwrap(), "ok");
         });
     }
-    // The transport lives on, and holds none of them.
+    // The transport is still alive, and holds none of them.
     assert_eq!(thread.join().unwrap(), 20);
     drop(transport);
 }

@@ -1,4 +1,4 @@
-//! TLS, good and bad, with certificates made on the spot.
+//! TLS, good and bad, with certificates made by the test.
 
 use crate::support::{OK, Peer, Server, builder, get, next, read, within};
 use atoma_transport::{
@@ -90,7 +90,7 @@ async fn response(mut peer: Peer<TlsStream<TcpStream>>) {
     peer.closed();
 }
 
-/// Every name is this machine.
+/// A resolver that returns loopback for every name.
 #[derive(Debug)]
 struct Here;
 
@@ -150,7 +150,7 @@ async fn a_bad_certificate_says_which_and_is_never_tried_again() {
             "unknown issuer",
         ),
     ];
-    for (name, certificate, told) in cases {
+    for (name, certificate, expected) in cases {
         let server = serve(config(&certificate, None), response).await;
         let transport = trusting(&ours).build().unwrap();
         let url = format!("https://api.test:{}/", server.address.port());
@@ -158,7 +158,7 @@ async fn a_bad_certificate_says_which_and_is_never_tried_again() {
         assert_eq!(error.kind(), ErrorKind::Certificate, "{name}: {error}");
         assert_eq!(error.delivery(), Delivery::NotSent, "{name}");
         assert!(error.is_connect() && !error.is_transient(), "{name}");
-        assert!(error.to_string().contains(told), "{name}: {error}");
+        assert!(error.to_string().contains(expected), "{name}: {error}");
         assert!(error.to_string().contains("api.test"), "{name}: {error}");
         assert_eq!(server.accepted(), 1, "{name}");
     }
@@ -325,7 +325,7 @@ fn a_machine_without_roots_says_so_when_they_are_read() {
 }
 
 #[tokio::test]
-#[ignore = "run by the test above, in an environment of its own"]
+#[ignore = "the test above runs it in a separate process"]
 async fn on_a_machine_without_roots() {
     let transport = builder().build().unwrap();
     let error = transport.load_root_certificates().unwrap_err();
@@ -333,7 +333,7 @@ async fn on_a_machine_without_roots() {
     let variables = "SSL_CERT_FILE and SSL_CERT_DIR";
     assert_eq!(error.to_string(), format!("no root certificates can be read from {variables}"));
 
-    let server = Server::answering(OK).await;
+    let server = Server::responding(OK).await;
     assert_eq!(exchange(&transport, &server.url("/")).await.unwrap(), "ok");
     let error = exchange(&transport, &format!("https://{}/", server.address)).await.unwrap_err();
     assert_eq!((error.kind(), error.delivery()), (ErrorKind::Tls, Delivery::NotSent));

@@ -1,8 +1,8 @@
-//! Futures dropped at each poll of their life.
+//! Futures dropped after each number of polls.
 
 use super::*;
 
-/// Row 114: a call dropped at each of its polls leaves nothing behind.
+/// Row 114: a call dropped after each number of polls leaves nothing behind.
 #[test]
 fn a_call_dropped_at_any_poll_leaves_nothing_behind() {
     let mut polls = 0;
@@ -28,7 +28,7 @@ fn a_call_dropped_at_any_poll_leaves_nothing_behind() {
         let begun = server.requests().len().saturating_sub(1) as u32;
         let returned = u32::from(done.is_some());
         let tokens = budget.tokens(&request().uri().clone());
-        // Paid are the retries that were sent; a success gives one token back as its head comes in.
+        // The retries that were sent are paid for; a success returns one token as its head arrives.
         assert!((100 - 5 * begun..=101 - 5 * begun).contains(&tokens), "{polls}: {tokens}");
         assert!(tokens >= 100 - 5 * begun + returned, "{polls}");
         if done.is_some() {
@@ -40,7 +40,7 @@ fn a_call_dropped_at_any_poll_leaves_nothing_behind() {
     assert!(polls > 6, "{polls}");
 }
 
-/// Polls at most `polls` times, moving the clock in between, and drops the future then.
+/// Polls at most `polls` times, moving the clock in between, and then drops the future.
 fn poll_times<F: Future>(timer: &ManualTimer, future: F, polls: u32) -> Option<F::Output> {
     let mut future = pin!(future);
     for _ in 0..polls {

@@ -35,7 +35,7 @@ impl Server {
     }
 
     /// Sends `response` to each request and keeps the connection open.
-    pub(crate) async fn answering(response: impl Into<Vec<u8>>) -> Self {
+    pub(crate) async fn responding(response: impl Into<Vec<u8>>) -> Self {
         let response: Arc<[u8]> = response.into().into();
         Self::start(move |mut peer| {
             let response = response.clone();
@@ -49,7 +49,7 @@ impl Server {
     }
 
     /// Sends `response` to the first request of each connection and closes it.
-    pub(crate) async fn answering_once(response: impl Into<Vec<u8>>) -> Self {
+    pub(crate) async fn responding_once(response: impl Into<Vec<u8>>) -> Self {
         let response: Arc<[u8]> = response.into().into();
         Self::start(move |mut peer| {
             let response = response.clone();
@@ -81,7 +81,7 @@ impl Server {
     }
 }
 
-/// A transport that the environment's proxies do not reach.
+/// A transport that ignores the environment's proxies.
 pub(crate) fn transport() -> HyperTransport {
     builder().build().unwrap()
 }
@@ -104,7 +104,7 @@ pub(crate) async fn next(body: &mut Body) -> Option<Result<Bytes, TransportError
     Some(frame.map(|frame| frame.into_data().expect("a transport drops trailers")))
 }
 
-/// A body to its end.
+/// Reads a body to its end.
 pub(crate) async fn read(mut body: Body) -> Result<String, TransportError> {
     let mut whole = Vec::new();
     while let Some(piece) = next(&mut body).await {

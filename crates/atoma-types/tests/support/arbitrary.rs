@@ -42,7 +42,7 @@ pub(crate) fn extra() -> impl Strategy<Value = Extra> {
     prop_oneof![3 => Just(Extra::new()), 1 => vec(member, 0..3).prop_map(|members| members.into_iter().collect())]
 }
 
-/// Every name a model knows, and some none does.
+/// Every name that a model knows, and some that none does.
 const NAMES: [&str; 56] = [
     "id",
     "object",
@@ -102,7 +102,7 @@ const NAMES: [&str; 56] = [
     "unknown",
 ];
 
-/// JSON with the models' own names, and any values under them.
+/// JSON with the models' member names, and arbitrary values.
 pub(crate) fn plausible() -> impl Strategy<Value = Value> {
     scalar().prop_recursive(6, 48, 6, |inner| {
         let member = (proptest::sample::select(&NAMES[..]), inner.clone());
@@ -356,7 +356,7 @@ pub(crate) fn float() -> impl Strategy<Value = f32> {
     any::<f32>().prop_filter("finite", |number| number.is_finite())
 }
 
-/// A message without what is left out or filled in when a request is written.
+/// A message without the members that are left out or filled in when a request is written.
 fn sendable(mut message: ChatCompletionMessage) -> ChatCompletionMessage {
     let known = |extra: &Extra| {
         extra

@@ -5,10 +5,11 @@ use atoma_types::{
     ApiError, ChatCompletionAccumulator, ChatCompletionChunk, ChatCompletionResponse, ChunkReader,
 };
 
-/// A text that serde_json accepts means the same to the reader that reads text without serde_json.
+/// The reader that does not use serde_json returns the same as the one that does, for any text that
+/// serde_json accepts.
 pub fn readers_agree(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    // Numbers beyond 64 bits are kept as text by one and rounded by the other.
+    // One keeps numbers beyond 64 bits as text, the other rounds them.
     let is_digit = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'+' | b'-');
     let longest_number = bytes.split(|byte| !is_digit(byte)).map(<[u8]>::len).max();
     if longest_number > Some(17) || text.contains(['e', 'E']) && text.contains("e+") {
@@ -24,7 +25,8 @@ pub fn readers_agree(bytes: &[u8]) {
     }
 }
 
-/// Any bytes are read or refused, and what was read is the same when it is written and read again.
+/// Any bytes are read or are an error, and a value that was read stays the same when it is written
+/// and read again.
 pub fn read(bytes: &[u8]) {
     readers_agree(bytes);
     if let Ok(chunk) = ChatCompletionChunk::from_slice(bytes) {
@@ -41,11 +43,11 @@ pub fn read(bytes: &[u8]) {
     }
 }
 
-/// The events of a stream are read in a row as each would be alone, as long as no character is cut, and no whole message may
-/// repeat the events before it.
+/// The events of a stream read in a row are the same as each read alone, as long as no character is
+/// split, and no complete message may repeat the events before it.
 ///
-/// The first line is an event in which each `$` stands for something; each further line says for
-/// what, with `|` between the parts.
+/// The first line is an event with `$` for each gap; each further line has the parts for the gaps,
+/// with `|` between them.
 pub fn stream(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let Some((shape, lines)) = text.split_once('\n') else { return };
@@ -75,7 +77,7 @@ pub fn stream(bytes: &[u8]) {
     assert_eq!(response.response(), response.into_response());
 }
 
-/// The shape with the parts of the line in its gaps; nothing where parts are missing.
+/// The event with the parts of the line in its gaps; `None` if parts are missing.
 pub fn filled(shape: &str, line: &str) -> String {
     let mut parts = line.split('|');
     let mut pieces = shape.split('$');
@@ -87,7 +89,7 @@ pub fn filled(shape: &str, line: &str) -> String {
     event
 }
 
-/// Whether an escape may be half a character.
+/// Returns whether an escape may be half a character.
 fn may_cut_a_character(event: &str) -> bool {
     event.contains("\\ud") || event.contains("\\uD")
 }

@@ -1,4 +1,5 @@
-//! What the tests of recorded streams share: events split off in the plainest way, and the response they add up to.
+//! Shared code of the tests with recorded streams: splits events in the simplest way, and joins
+//! them into the response.
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
@@ -8,7 +9,7 @@ use atoma_types::{
 };
 use serde_json::{Value, json};
 
-/// What a stream or a body came to.
+/// The result of reading a stream or a body.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     pub(crate) response: ChatCompletionResponse,
@@ -76,7 +77,7 @@ pub(crate) fn read_body(raw: &str) -> Outcome {
     Outcome { response, error, truncated: false, unreadable, text }
 }
 
-/// What holds for every chunk: written and read again, it is the same.
+/// The law of every chunk: written and read again, it is the same.
 fn check_laws(chunk: &ChatCompletionChunk) {
     let written = serde_json::to_vec(chunk).expect("every chunk can be written");
     assert_eq!(&ChatCompletionChunk::from_slice(&written).expect("what was written"), chunk);

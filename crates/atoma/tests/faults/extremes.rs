@@ -117,7 +117,7 @@ async fn row_117_error_responses_over_sockets() {
     lab.healthy().await;
 }
 
-/// A date is measured against the `Date` of its own response, whatever this machine's clock says;
+/// A date is measured against the `Date` of the same response, whatever this machine's clock says;
 /// everything else uses a [`Timer`], which does not know the time of day.
 #[test]
 fn row_118_the_wall_clock_is_not_read() {

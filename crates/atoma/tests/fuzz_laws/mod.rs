@@ -1,4 +1,4 @@
-// The laws that the fuzz targets check, and the checks they share.
+// The laws that the fuzz targets check, and the checks that they share.
 
 pub(crate) mod error_body;
 pub(crate) mod response;
@@ -7,10 +7,11 @@ pub(crate) mod server_url;
 use atoma::{ChatCompletionMessage, ChatCompletionRequest, Client, ClientBuilder};
 use std::error::Error;
 
-/// The secret of all targets. An input that writes `KEY` has the other side know it.
+/// The secret of all targets. An input contains it where it has `KEY`.
 pub(crate) const SECRET: &str = "sk-canary-5e1f0c9a7b";
 
-/// An error is one short line for each of its causes, and nothing of it shows the secret.
+/// Checks that an error has one short line for each of its causes, and that no text of it shows the
+/// secret.
 pub(crate) fn check_error(error: &(dyn Error + 'static)) {
     let mut cause = Some(error);
     while let Some(one) = cause {
@@ -23,7 +24,7 @@ pub(crate) fn check_error(error: &(dyn Error + 'static)) {
     assert!(!format!("{error:?}").contains(SECRET), "the secret is shown: {error:?}");
 }
 
-/// The input, with the secret where it writes `KEY`.
+/// The input, with the secret in place of `KEY`.
 fn with_secret(input: &[u8]) -> Vec<u8> {
     let mut output = Vec::with_capacity(input.len());
     let mut rest = input;
@@ -42,7 +43,7 @@ fn with_secret(input: &[u8]) -> Vec<u8> {
     output
 }
 
-/// A client that has the secret as its key and tries once.
+/// A client with the secret as its key, and one attempt for each call.
 fn client() -> ClientBuilder {
     Client::builder().api_key(SECRET).retries(atoma::RetryConfig::none())
 }

@@ -1,6 +1,6 @@
-// The first byte says how the call is made and how the server's end of it closes, the rest is what
-// the server sends: head, body and all. The call ends, in a response or an error; a stream is called
-// whole only if the server said so; and a stream that has ended stays so.
+// The first byte decides how the call is made and how the server closes; the rest is the server's
+// output: head, body and all. The call ends, in a response or an error; a stream is reported as
+// complete only if the server marked it so; and a stream that has ended stays ended.
 
 use super::{SECRET, check_error, client, request, with_secret};
 use atoma::{ChatCompletionStream, Client, Error};
@@ -24,7 +24,7 @@ const STALLS: u8 = 2;
 const RESETS: u8 = 4;
 const IN_PIECES: u8 = 8;
 
-/// What is made once: a fuzzer has no time to waste.
+/// State that all inputs share, for speed.
 struct Lab {
     runtime: Runtime,
     listener: TcpListener,
@@ -52,7 +52,7 @@ impl Lab {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
         let clock = ManualTimer::new();
         let transport = HyperTransport::builder().proxy(Proxy::none()).timer(clock.clone());
-        // Each exchange has a connection of its own.
+        // Each exchange has a separate connection.
         let transport = transport.pool_max_idle(0).build().expect("a transport");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let client = client().server_url(url).transport(transport).timer(clock.clone());
@@ -79,7 +79,7 @@ impl Lab {
             .await;
             yield_now().await;
             turns += 1;
-            // All that was sent is there; the rest is a matter of time.
+            // Everything has been sent; the rest only takes time.
             if is_sent.load(Ordering::Relaxed) && turns % 16 == 0 {
                 self.clock.advance_to_next();
             }
@@ -88,10 +88,10 @@ impl Lab {
         assert_eq!(self.clock.waiters(), 0, "a sleep is left behind");
     }
 
-    /// Sends `response`, closes as `mode` says, and waits for nothing any more.
+    /// Sends `response`, closes as `mode` says, and waits for nothing else.
     async fn serve(&self, mode: u8, response: &[u8], is_sent: &AtomicBool) {
         let (mut peer, _) = self.listener.accept().await.expect("a connection");
-        // A port is free again at once when its connection is reset.
+        // A port is free again immediately when its connection is reset.
         peer.set_zero_linger().expect("SO_LINGER");
         let mut request = [0; 4096];
         let _ = peer.read(&mut request).await;
@@ -162,15 +162,15 @@ fn check_failure(error: &Error) {
     check_error(error);
 }
 
-/// Whether the letters of `[DONE]` are there, in this order: the marks of HTTP chunks may stand
-/// between them. What is no stream of events for certain is left out: one JSON response in place of a
-/// stream is as whole as its JSON.
+/// Returns whether the letters of `[DONE]` are there, in this order: the framing of HTTP chunks may
+/// separate them. Bodies that certainly are not event streams are left out: one JSON response in
+/// place of a stream is as complete as its JSON.
 fn says_done(response: &[u8]) -> bool {
     has_in_order(response, b"[done]") || !begins_with_an_event(response)
 }
 
-/// Whether the body begins with an event, as far as its plain bytes tell: only one head is before
-/// it, and nothing that JSON begins with.
+/// Returns whether the body begins with an event, judged by its plain bytes: there is exactly one
+/// head before it, and the body does not begin like JSON.
 fn begins_with_an_event(response: &[u8]) -> bool {
     let find = |part: &[u8]| response.windows(part.len()).position(|window| window == part);
     let Some(data) = find(b"\ndata:") else { return false };

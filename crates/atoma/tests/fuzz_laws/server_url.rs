@@ -1,4 +1,4 @@
-// The input is a server's URL. It is refused, or requests go to the endpoint below it: over TLS,
+// The input is a server's URL. It is an error, or requests go to the endpoint below it: over TLS,
 // or within this machine.
 
 use super::{SECRET, check_error, client, request};

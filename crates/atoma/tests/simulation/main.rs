@@ -1,8 +1,8 @@
 //! Clients and a server in a simulated network that delays, cuts, heals, and takes the server down.
 //!
-//! Each seed is another run, and all but always the same one: the runtimes inside keep a little
-//! chance of their own. `SIMULATION_SEEDS=5000 cargo test -p atoma --test simulation` plays
-//! more of them, `SIMULATION_SEEDS=42..43` a single one.
+//! Each seed is another run, and almost always the same one: the runtimes keep a little randomness.
+//! `SIMULATION_SEEDS=5000 cargo test -p atoma --test simulation` plays more of them,
+//! `SIMULATION_SEEDS=42..43` a single one.
 
 mod network;
 mod server;
@@ -27,23 +27,23 @@ const TICK: Duration = Duration::from_millis(100);
 const CLIENTS: usize = 3;
 const CALLS: usize = 6;
 
-/// Time-outs shorter than the defaults, so that a run has more to it than waiting.
+/// Timeouts shorter than the defaults, so that a run consists of more than waiting.
 const CONNECT: Duration = Duration::from_secs(5);
 const HEAD: Duration = Duration::from_secs(30);
 const IDLE: Duration = Duration::from_secs(20);
 const TOTAL: Duration = Duration::from_secs(60);
 
-/// How each call ended, in a few words.
+/// The end of each call, in a few words.
 type Endings = BTreeMap<String, String>;
 
-/// What one run came to.
+/// The result of one run.
 struct Run {
     billed: BTreeMap<String, u32>,
     endings: Endings,
 }
 
 fn simulate(seed: u64, retries: &RetryConfig) -> Run {
-    // The jitter of the retries is drawn from this thread's generator.
+    // The jitter of the retries comes from this thread's generator.
     fastrand::seed(seed);
     let mut weather = fastrand::Rng::with_seed(!seed);
     let books = Books::new(seed);
@@ -82,7 +82,7 @@ fn name(client: usize) -> String {
     format!("client-{client}")
 }
 
-/// Changes what the network does to one client, or does something to the server.
+/// Changes the network of one client, or the server.
 fn turn_weather(sim: &mut Sim<'_>, chance: &mut fastrand::Rng) {
     let client = name(chance.usize(..CLIENTS));
     match chance.u8(..12) {
@@ -123,17 +123,17 @@ async fn use_client(
         .expect("the client is well configured");
     for call in 0..CALLS {
         let call = format!("{number}-{call}");
-        let patience = match chance.u8(..5) {
+        let limit = match chance.u8(..5) {
             0 => SECOND * chance.u32(1..30),
             _ => 3_600 * SECOND,
         };
         let began = tokio::time::Instant::now();
         let (ending, longest) = if chance.bool() {
-            // Two refusals and the waits they ask for, and then a response.
+            // Two error responses and the waits that they ask for, and then a response.
             let longest = 2 * (CONNECT + HEAD + 71 * SECOND) + CONNECT + 2 * HEAD + 20 * IDLE;
-            (given_up_after(patience, stream(&client, &call)).await, longest)
+            (given_up_after(limit, stream(&client, &call)).await, longest)
         } else {
-            (given_up_after(patience, unary(&client, &call)).await, TOTAL + 5 * SECOND)
+            (given_up_after(limit, unary(&client, &call)).await, TOTAL + 5 * SECOND)
         };
         let took = began.elapsed();
         assert!(took <= longest + 2 * TICK, "{call} took {took:?}: {ending}");
@@ -142,9 +142,9 @@ async fn use_client(
     }
 }
 
-async fn given_up_after(patience: Duration, call: impl Future<Output = String>) -> String {
+async fn given_up_after(limit: Duration, call: impl Future<Output = String>) -> String {
     let given_up = |_| "given up".to_owned();
-    tokio::time::timeout(patience, call).await.unwrap_or_else(given_up)
+    tokio::time::timeout(limit, call).await.unwrap_or_else(given_up)
 }
 
 fn request(call: &str) -> ChatCompletionRequest {
@@ -154,8 +154,8 @@ fn request(call: &str) -> ChatCompletionRequest {
 async fn unary(client: &Client, call: &str) -> String {
     match client.chat().create(request(call)).await {
         Ok(reply) => {
-            assert_eq!(reply.text(), response(call), "a wrong answer");
-            "answered".to_owned()
+            assert_eq!(reply.text(), response(call), "a wrong response");
+            "complete".to_owned()
         }
         Err(error) => ending(&error),
     }
@@ -179,14 +179,14 @@ async fn stream(client: &Client, call: &str) -> String {
             }
         }
     }
-    assert_eq!(text, response(call), "a wrong answer");
-    "answered".to_owned()
+    assert_eq!(text, response(call), "a wrong response");
+    "complete".to_owned()
 }
 
-/// What an error says of itself. It must say something, and may not deny that the call was billed.
+/// The summary of an error. The error must have one, and may not deny that the call was billed.
 fn ending(error: &Error) -> String {
     let kinds = [
-        (error.is_api_error(), "refused"),
+        (error.is_api_error(), "API error"),
         (error.is_connect(), "not connected"),
         (error.is_timeout(), "timed out"),
         (error.is_truncated(), "truncated"),
@@ -194,12 +194,12 @@ fn ending(error: &Error) -> String {
     ];
     let kind = kinds.iter().find(|(is, _)| *is).expect("an error of no kind").1;
     let attempts = error.attempts();
-    assert!(attempts.count >= 1, "no attempt is told of: {error:?}");
+    assert!(attempts.count >= 1, "no attempt is reported: {error:?}");
     let billed = if error.may_have_been_processed() { "perhaps billed" } else { "not billed" };
     format!("{kind}, {billed}, {} attempts", attempts.count)
 }
 
-/// The seeds to play: 100, or what the environment says.
+/// The seeds to play: 100, or those in the environment.
 fn seeds() -> Range<u64> {
     let Ok(text) = std::env::var("SIMULATION_SEEDS") else { return 0..100 };
     let number = |text: &str| text.parse().expect("SIMULATION_SEEDS is N or M..N");
@@ -209,7 +209,7 @@ fn seeds() -> Range<u64> {
     }
 }
 
-/// Names the seed of a run that panics.
+/// Prints the seed of a run that panics.
 struct Seed(u64);
 
 impl Drop for Seed {
@@ -221,7 +221,7 @@ impl Drop for Seed {
 }
 
 #[test]
-fn every_call_ends_rightly_and_none_is_billed_twice() {
+fn every_call_ends_correctly_and_none_is_billed_twice() {
     let mut all = BTreeMap::<String, u32>::new();
     for seed in seeds() {
         let named = Seed(seed);
@@ -230,7 +230,7 @@ fn every_call_ends_rightly_and_none_is_billed_twice() {
         for (call, ending) in &run.endings {
             let billed = run.billed.get(call).copied().unwrap_or_default();
             assert!(billed <= 1, "{call} was billed {billed} times: {ending}");
-            assert!(billed == 1 || ending != "answered", "{call} was answered by nobody");
+            assert!(billed == 1 || ending != "complete", "{call} was not billed");
             assert!(billed == 0 || !ending.contains("not billed"), "{call} was billed: {ending}");
             *all.entry(ending.clone()).or_default() += 1;
         }
@@ -238,13 +238,15 @@ fn every_call_ends_rightly_and_none_is_billed_twice() {
     }
     println!("{all:#?}");
     if seeds().count() >= 100 {
-        for kind in ["answered", "given up", "refused", "not connected", "timed out", "truncated"] {
+        for kind in ["complete", "given up", "API error", "not connected", "timed out", "truncated"]
+        {
             assert!(all.keys().any(|ending| ending.contains(kind)), "none was {kind}: {all:#?}");
         }
     }
 }
 
-/// The simulation would notice: with retries of what may have been billed, some calls are.
+/// Proof that the simulation would notice: with retries of requests that may have been billed, some
+/// calls are billed twice.
 #[test]
 fn calls_are_billed_twice_where_that_is_allowed() {
     let always = RetryConfig::default().retry_connection_errors(RetryConnectionErrors::Always);

@@ -16,7 +16,7 @@ use std::{
 use tokio::{task::JoinHandle, time::timeout};
 use turmoil::net::TcpStream;
 
-/// Where the server is.
+/// The address of the server.
 pub(crate) const SERVER: (&str, u16) = ("server", 80);
 
 #[derive(Clone, Copy, Debug)]

@@ -1,4 +1,4 @@
-//! A server that responses, refuses, fails, stalls and hangs up, as chance has it.
+//! A server that responds, fails, stalls and hangs up at random.
 
 use crate::network::SERVER;
 use std::{
@@ -13,37 +13,38 @@ use tokio::{
 };
 use turmoil::net::{TcpListener, TcpStream};
 
-/// What is known of the server from outside: what it billed, and its mood. It outlives a restart.
+/// The state of the server as seen from outside: the calls that it billed, and its mood. It
+/// outlives a restart.
 #[derive(Clone)]
 pub(crate) struct Books(Arc<Mutex<(BTreeMap<String, u32>, fastrand::Rng)>>);
 
-/// What becomes of one request.
+/// The fate of one request.
 #[derive(Clone, Copy, Debug)]
 enum Fate {
-    Answer,
-    /// Refused with this status before any work; busy for so many seconds, if it says.
-    Refuse(u16, Option<u8>),
+    Respond,
+    /// An error response with this status before any work, perhaps with a wait in seconds.
+    Fail(u16, Option<u8>),
     /// Closed before any work.
     HangUp,
     /// Never read.
     Ignore,
-    /// Worked on, and billed, and then the connection is closed or falls silent after that share of
-    /// the response, in eighths.
+    /// Processed and billed; then the connection is closed or goes silent after that share of the
+    /// response, in eighths.
     Close(u8),
     Stall(u8),
 }
 
 const FATES: [Fate; 16] = [
-    Fate::Answer,
-    Fate::Answer,
-    Fate::Answer,
-    Fate::Answer,
-    Fate::Answer,
-    Fate::Refuse(429, Some(2)),
-    Fate::Refuse(503, None),
-    Fate::Refuse(500, Some(0)),
-    Fate::Refuse(503, Some(200)),
-    Fate::Refuse(401, None),
+    Fate::Respond,
+    Fate::Respond,
+    Fate::Respond,
+    Fate::Respond,
+    Fate::Respond,
+    Fate::Fail(429, Some(2)),
+    Fate::Fail(503, None),
+    Fate::Fail(500, Some(0)),
+    Fate::Fail(503, Some(200)),
+    Fate::Fail(401, None),
     Fate::HangUp,
     Fate::Ignore,
     Fate::Close(0),
@@ -57,7 +58,7 @@ impl Books {
         Self(Arc::new(Mutex::new((BTreeMap::new(), fastrand::Rng::with_seed(seed)))))
     }
 
-    /// How often each call was billed.
+    /// The number of times that each call was billed.
     pub(crate) fn billed(&self) -> BTreeMap<String, u32> {
         self.0.lock().unwrap().0.clone()
     }
@@ -103,12 +104,12 @@ async fn converse(mut stream: TcpStream, books: &Books) -> io::Result<()> {
     sleep(books.pace()).await;
     let (eighths, is_silent) = match fate {
         Fate::HangUp | Fate::Ignore => return Ok(()),
-        Fate::Refuse(status, busy) => {
+        Fate::Fail(status, busy) => {
             let busy = busy.map_or(String::new(), |busy| format!("retry-after: {busy}\r\n"));
             let head = format!("HTTP/1.1 {status} No\r\n{busy}content-length: 2\r\n\r\nno");
             return stream.write_all(head.as_bytes()).await;
         }
-        Fate::Answer => (8, false),
+        Fate::Respond => (8, false),
         Fate::Close(eighths) => (eighths, false),
         Fate::Stall(eighths) => (eighths, true),
     };

@@ -1,4 +1,5 @@
-//! What the tests share: a server on loopback that plays scripts of bytes and gates, and clients for it.
+//! Shared test code: a server on loopback that plays scripts of bytes and gates, and clients for
+//! it.
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
@@ -12,7 +13,7 @@ use atoma::{
 };
 use serde_json::{Value, json};
 
-/// A client of `url`, whatever the environment says of proxies.
+/// A client of `url`, whatever proxies the environment names.
 pub(crate) fn builder(url: impl Into<String>) -> ClientBuilder {
     let transport = HyperTransport::builder().proxy(Proxy::none()).build().unwrap();
     Client::builder().api_key("sk-test").server_url(url).transport(transport)
@@ -43,7 +44,7 @@ pub(crate) fn last_chunk() -> Value {
     })
 }
 
-/// A whole response, as a unary call gets it.
+/// A complete unary response.
 pub(crate) fn completion(text: &str) -> Value {
     json!({
         "id": "c1", "object": "chat.completion", "created": 1, "model": "m",
@@ -58,7 +59,7 @@ pub(crate) fn event(data: impl std::fmt::Display) -> String {
     format!("data: {data}\n\n")
 }
 
-/// The stream of a response that says "hello", whole, with `[DONE]`.
+/// The stream of a response with the content "hello", complete, with `[DONE]`.
 pub(crate) fn hello_stream() -> String {
     [chunk("he"), chunk("llo"), last_chunk(), json!("[DONE]")]
         .iter()
@@ -66,18 +67,18 @@ pub(crate) fn hello_stream() -> String {
         .collect()
 }
 
-/// What a stream came to.
+/// The result of reading a stream.
 #[derive(Debug)]
 pub(crate) struct Read {
-    /// The text of the chunks, put together here.
+    /// The text of the chunks, concatenated here.
     pub(crate) text: String,
     pub(crate) chunks: usize,
-    /// The response so far, by the stream or its error.
+    /// The response so far, from the stream or its error.
     pub(crate) response: Option<ChatCompletionResponse>,
     pub(crate) error: Option<atoma::Error>,
 }
 
-/// Reads a stream to its end, and checks that it stays there.
+/// Reads a stream to its end, and checks that it stays ended.
 pub(crate) async fn read(opened: atoma::Result<atoma::ChatCompletionStream>) -> Read {
     let mut stream = match opened {
         Ok(stream) => stream,
@@ -94,7 +95,7 @@ pub(crate) async fn read(opened: atoma::Result<atoma::ChatCompletionStream>) -> 
                 chunks += 1;
                 text.push_str(&chunk.text());
             }
-            Err(told) => error = Some(told),
+            Err(failure) => error = Some(failure),
         }
     }
     assert!(stream.next().await.is_none() && futures::stream::FusedStream::is_terminated(&stream));

@@ -12,13 +12,13 @@ use tokio::{
 /// A step of the response to one request.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
-    /// These bytes, in one write.
+    /// Writes these bytes in one write.
     Send(Bytes),
     /// Waits until [`Server::open_gate`] is called once more.
     Gate,
-    /// Writes these bytes again and again until the client hangs up.
+    /// Writes these bytes repeatedly until the client hangs up.
     Flood(Bytes),
-    /// Says nothing more until the client hangs up.
+    /// Sends nothing more until the client hangs up.
     Stall,
     /// Closes the connection.
     Close,
@@ -27,20 +27,20 @@ pub(crate) enum Step {
 /// The response to one request.
 pub(crate) type Script = Vec<Step>;
 
-/// A server for as long as this value lives.
+/// A server that runs as long as this value lives.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     shared: Arc<Shared>,
     task: JoinHandle<()>,
 }
 
-/// A port that refuses connections for as long as this value lives: it is taken, and nobody listens.
+/// A port that refuses connections as long as this value lives: it is bound, and nobody listens.
 pub(crate) struct Refusing {
     pub(crate) address: SocketAddr,
     _socket: TcpSocket,
 }
 
-/// A request as it came.
+/// A request as it arrived.
 #[derive(Clone, Debug)]
 pub(crate) struct Received {
     pub(crate) line: String,
@@ -66,7 +66,7 @@ struct Shared {
 }
 
 impl Server {
-    /// Answers the requests by these scripts in turn; the last one serves all that follow.
+    /// Responds to the requests with these scripts in turn; the last one serves all that follow.
     pub(crate) async fn start(scripts: impl IntoIterator<Item = Script>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -99,7 +99,7 @@ impl Server {
         self.shared.gate.add_permits(1);
     }
 
-    /// Takes back what was opened and not used.
+    /// Takes back the gate openings that nobody used.
     pub(crate) fn close_gate(&self) {
         self.shared.gate.forget_permits(usize::MAX);
     }
@@ -108,7 +108,7 @@ impl Server {
         self.shared.log.borrow().clone()
     }
 
-    /// Waits until the log says so.
+    /// Waits until the log satisfies this condition.
     pub(crate) async fn until(&self, condition: impl FnMut(&Log) -> bool) {
         self.shared.log.subscribe().wait_for(condition).await.unwrap();
     }
@@ -145,7 +145,7 @@ pub(crate) fn send(bytes: impl Into<Bytes>) -> Step {
     Step::Send(bytes.into())
 }
 
-/// A head that lets chunks follow; an empty type is left out.
+/// A head with chunked framing; an empty type is left out.
 pub(crate) fn head(status: u16, content_type: &str) -> Step {
     let label = match content_type {
         "" => String::new(),
@@ -171,7 +171,7 @@ pub(crate) fn end() -> Step {
     send("0\r\n\r\n")
 }
 
-/// A whole response with a length, in one write; an empty type is left out.
+/// A response with a length, in one write; an empty type is left out.
 pub(crate) fn whole(status: u16, content_type: &str, body: impl AsRef<[u8]>) -> Script {
     let label = [("content-type", content_type)];
     response(status, if content_type.is_empty() { &[] } else { &label }, body)
@@ -186,12 +186,12 @@ pub(crate) fn response(status: u16, headers: &[(&str, &str)], body: impl AsRef<[
     vec![send([head.as_bytes(), body].concat())]
 }
 
-/// An event stream of these pieces, each in a chunk of its own, with its proper end.
+/// An event stream of these pieces, each in a separate HTTP chunk, with its proper end.
 pub(crate) fn events<T: AsRef<[u8]>>(pieces: impl IntoIterator<Item = T>) -> Script {
     pieces_of(200, "text/event-stream", pieces)
 }
 
-/// A response of these pieces, each in a chunk of its own, with its proper end.
+/// A response of these pieces, each in a separate HTTP chunk, with its proper end.
 pub(crate) fn pieces_of<T: AsRef<[u8]>>(
     status: u16,
     content_type: &str,
@@ -224,7 +224,7 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
     shared.log.send_modify(|log| log.hung_up += 1);
 }
 
-/// Whether the connection is still of use.
+/// Returns whether the connection is still usable.
 async fn play(step: Step, stream: &mut TcpStream, shared: &Shared) -> bool {
     match step {
         Step::Send(bytes) => {

@@ -1,4 +1,5 @@
-//! Reports from the field: what users of such clients saw go wrong. `README` rules: `null` in `expect` is not judged.
+//! Reports from the field: failures that users of such clients reported. As the `README` says,
+//! `null` in `expect` is not judged.
 
 use super::{
     METHODS, print_score,
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 use std::{collections::HashSet, time::Duration};
 
 const FIELD: &str = include_str!("../fixtures/field.jsonl");
-/// What else the message must hold that goes into the next request, by JSON pointers.
+/// Other members that the message for the next request must have, by JSON pointers.
 const ALSO: &str = include_str!("../fixtures/field-also.json");
 
 struct Outcome {
@@ -46,13 +47,13 @@ async fn every_report_from_the_field() {
 
 /// The cases with a pause, under a clock that the test moves.
 #[test]
-fn what_comes_after_a_pause_counts() {
+fn events_after_a_pause_count() {
     for line in FIELD.lines() {
         let case: Value = serde_json::from_str(line).unwrap();
         let Some(text) = case["pause"][0].as_str() else { continue };
         let pause = Duration::from_millis(case["pause"][1].as_u64().unwrap());
         let raw = case["raw"].as_str().unwrap();
-        // The event that holds the text comes late.
+        // The event with the text arrives late.
         let place = raw[..raw.find(text).unwrap()].rfind("data:").unwrap();
         let timer = ManualTimer::new();
         let exchange = Exchange::respond(200)
@@ -125,7 +126,7 @@ async fn run(case: &Value, method: &str, script: Script) -> Result<(), String> {
     Ok(())
 }
 
-/// A schema is sent with its keys in the order they were given.
+/// The keys of a schema are sent in the caller's order.
 fn sends_in_order(case: &Value, body: &[u8]) -> Result<(), String> {
     let body = String::from_utf8_lossy(body);
     match case["request"].pointer("/response_format/json_schema/schema") {
@@ -152,7 +153,7 @@ fn judge(outcome: &Outcome, case: &Value) -> Result<(), String> {
         let reasoning = response.message().and_then(ChatCompletionMessage::reasoning);
         same("reasoning", &json!(reasoning), &expect["reasoning"])?;
     }
-    // An empty list next to this finish reason is not judged: `also` says more.
+    // An empty list next to this finish reason is not judged: `also` has the rest.
     if expect["tools"] != json!([]) || expect["finish"] != "tool_calls" {
         let calls = response.tool_calls().iter();
         let calls: Vec<_> =
@@ -184,7 +185,7 @@ fn judge_sent_back(
 ) -> Result<(), String> {
     for (pointer, wanted) in also.into_iter().flatten() {
         let found = message.pointer(pointer).cloned().unwrap_or_default();
-        // Compared as text, since the order counts.
+        // Compared as text, because the order counts.
         same(pointer, &json!(found.to_string()), &json!(wanted.to_string()))?;
     }
     let calls: Vec<_> = message["tool_calls"].as_array().into_iter().flatten().collect();

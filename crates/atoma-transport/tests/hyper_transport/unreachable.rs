@@ -1,4 +1,4 @@
-//! Requests that go nowhere, and servers that cannot be reached.
+//! Requests that cannot be sent, and servers that cannot be reached.
 
 use crate::support::{OK, Server, builder, get, read, transport, within};
 use atoma_transport::{Delivery, ErrorKind, Phase, ResolveFuture, Resolver, Transport};
@@ -14,7 +14,7 @@ use std::{
 use tokio::net::TcpListener;
 
 #[tokio::test]
-async fn a_request_that_cannot_be_sent_is_refused() {
+async fn a_request_that_cannot_be_sent_is_an_error() {
     let transport = transport();
     for url in ["/v1", "ftp://127.0.0.1/", "http://user:secret@127.0.0.1/", "http://127.0.0.1:0/"] {
         let error = transport.send(get(url)).await.unwrap_err();
@@ -27,7 +27,7 @@ async fn a_request_that_cannot_be_sent_is_refused() {
 }
 
 #[tokio::test]
-async fn a_refused_connection_is_worth_another_try() {
+async fn a_refused_connection_is_transient() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
@@ -39,7 +39,7 @@ async fn a_refused_connection_is_worth_another_try() {
     assert!(!format!("{error:?}").contains("secret"));
 }
 
-/// Answers each question as told, and counts.
+/// A resolver that returns a scripted result for each lookup, and counts the lookups.
 #[derive(Clone, Debug)]
 struct Told {
     response: Result<Vec<SocketAddr>, (io::ErrorKind, &'static str)>,
@@ -65,7 +65,7 @@ impl Resolver for Told {
 async fn a_name_without_an_address_is_named() {
     let text = "failed to lookup address information: Name or service not known";
     let again = "failed to lookup address information: Temporary failure in name resolution";
-    for (response, transient, asked, told) in [
+    for (response, transient, asked, expected) in [
         (Err((io::ErrorKind::NotFound, "x")), false, 2, "no address is known for name.test"),
         (Err((io::ErrorKind::Other, text)), false, 2, "no address is known for name.test"),
         (Err((io::ErrorKind::Other, again)), true, 1, "the name lookup of name.test failed"),
@@ -75,13 +75,13 @@ async fn a_name_without_an_address_is_named() {
         let transport = builder().resolver(resolver.clone()).build().unwrap();
         let error = within(transport.send(get("http://name.test/"))).await.unwrap_err();
         assert_eq!((error.kind(), error.delivery()), (ErrorKind::Connect, Delivery::NotSent));
-        assert_eq!(error.is_transient(), transient, "{told}");
-        assert_eq!(error.detail(), Some(told));
-        assert_eq!(resolver.asked.load(Ordering::SeqCst), asked, "{told}");
+        assert_eq!(error.is_transient(), transient, "{expected}");
+        assert_eq!(error.detail(), Some(expected));
+        assert_eq!(resolver.asked.load(Ordering::SeqCst), asked, "{expected}");
     }
 }
 
-/// Finds these addresses for every name.
+/// A resolver that returns these addresses for every name.
 #[derive(Debug)]
 struct Found(&'static [[u8; 4]]);
 
@@ -94,7 +94,7 @@ impl Resolver for Found {
 
 #[tokio::test]
 async fn the_first_address_that_accepts_serves() {
-    let server = Server::answering(OK).await;
+    let server = Server::responding(OK).await;
     let url = format!("http://many.test:{}/", server.address.port());
     let addresses = Found(&[[127, 0, 0, 77], [127, 0, 0, 78], [127, 0, 0, 1]]);
     let transport = builder().resolver(addresses).build().unwrap();
@@ -102,7 +102,7 @@ async fn the_first_address_that_accepts_serves() {
     assert_eq!(read(response.into_body()).await.unwrap(), "ok");
 }
 
-/// A listener whose queue is full: the kernel drops who else wants to connect.
+/// A listener whose accept queue is full: the kernel drops further connections.
 #[cfg(target_os = "linux")]
 async fn black_hole(address: SocketAddr) -> impl Sized {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
@@ -120,7 +120,7 @@ async fn black_hole(address: SocketAddr) -> impl Sized {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn an_address_that_swallows_everything_does_not_use_up_the_time() {
-    let server = Server::answering(OK).await;
+    let server = Server::responding(OK).await;
     let port = server.address.port();
     let _hole = black_hole(([127, 0, 0, 77], port).into()).await;
     let url = format!("http://many.test:{port}/");
