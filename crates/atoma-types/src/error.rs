@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::json;
 use crate::wire::{Boxed, Codec, ErrorMember, Piece, by_value, object, settle};
-pub(crate) use report::{ErrorPlace, is_explicit};
+pub(crate) use report::{ErrorPlace, is_explicit, names_failure, names_notice};
 
 object! {
     /// An error that a server reports: in an error response, or inside a stream.

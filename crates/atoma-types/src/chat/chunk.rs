@@ -136,7 +136,8 @@ impl ChatCompletionChunk {
     /// Finds an error wherever the server reports it.
     fn after_reading(&mut self, has: &dyn Fn(&str) -> bool) {
         if self.error.is_none() && !self.extra.is_empty() {
-            let is_empty = self.choices.is_empty() && self.usage.is_none();
+            let has_usage = self.usage.as_ref().is_some_and(|usage| !usage.is_zero());
+            let is_empty = self.choices.is_empty() && !has_usage;
             let place = ErrorPlace {
                 is_empty,
                 has_choices: has("choices"),
@@ -160,6 +161,9 @@ impl ChatCompletionChunkChoice {
         }
         if self.error.is_none() && !self.delta.extra.is_empty() {
             self.error = ApiError::take_from(&mut self.delta.extra);
+        }
+        if self.error.is_none() {
+            self.error = ApiError::of_finish_reason(self.finish_reason.as_ref());
         }
     }
 }

@@ -137,7 +137,8 @@ impl ChatCompletionResponse {
     /// Finds an error wherever the server reports it.
     fn after_reading(&mut self, has: &dyn Fn(&str) -> bool) {
         if self.error.is_none() && !self.extra.is_empty() {
-            let is_empty = self.choices.is_empty() && self.usage.is_none();
+            let has_usage = self.usage.as_ref().is_some_and(|usage| !usage.is_zero());
+            let is_empty = self.choices.is_empty() && !has_usage;
             let place = ErrorPlace {
                 is_empty,
                 has_choices: has("choices"),
@@ -226,10 +227,11 @@ impl ChatCompletionResponse {
 }
 
 impl ChatCompletionChoice {
-    /// Takes an error out of the message, where some servers report it.
+    /// Takes an error out of the message, where some servers report it, or out of the finish reason.
     fn find_error(&mut self) {
         if self.error.is_none() {
-            self.error = ApiError::take_from(&mut self.message.extra);
+            self.error = ApiError::take_from(&mut self.message.extra)
+                .or_else(|| ApiError::of_finish_reason(self.finish_reason.as_ref()));
         }
     }
 }

@@ -2,14 +2,15 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use crate::wire::object;
+use crate::wire::{Scalar, object};
 use crate::{Extra, json};
 
 object! {
     /// The number of tokens that a completion used.
     ///
     /// In a stream it comes in a last chunk without choices, or in every chunk: the last count that is not zero is taken.
-    /// `input_tokens` and `output_tokens` are read where the usual members are missing.
+    /// Where the usual members are missing, those of other servers are read: `input_tokens` and `output_tokens`, and each name
+    /// in camel case (`promptTokens`).
     pub struct Usage => complete {
         /// Tokens of the prompt.
         pub prompt_tokens: u64,
@@ -48,19 +49,49 @@ object! {
     }
 }
 
+/// The names of each count, the usual one first.
+const PROMPT: [&str; 6] = [
+    "prompt_tokens",
+    "input_tokens",
+    "promptTokens",
+    "inputTokens",
+    "prompt_token_count",
+    "promptTokenCount",
+];
+const COMPLETION: [&str; 6] = [
+    "completion_tokens",
+    "output_tokens",
+    "completionTokens",
+    "outputTokens",
+    "candidates_token_count",
+    "candidatesTokenCount",
+];
+const TOTAL: [&str; 4] = ["total_tokens", "totalTokens", "total_token_count", "totalTokenCount"];
+
+/// A count above zero, which some servers write as a float or as text.
+fn count_of(value: &Value) -> Option<u64> {
+    let count = match value {
+        Value::Number(number) => Scalar::Number(number).whole_number(),
+        Value::String(text) => Scalar::Text(text).whole_number(),
+        _ => None,
+    };
+    u64::try_from(count?).ok().filter(|count| *count > 0)
+}
+
 impl Usage {
     /// Fills in counts that are missing, after reading.
     fn complete(&mut self, _has: &dyn Fn(&str) -> bool) {
         if !self.extra.is_empty() {
-            let other = |name| self.extra.get(name).and_then(Value::as_u64).unwrap_or_default();
-            let (input, output) = (other("input_tokens"), other("output_tokens"));
-            // A member that could not be read is kept as it is.
-            let is_absent = |count, name| count == 0 && !self.extra.contains(name);
-            if is_absent(self.prompt_tokens, "prompt_tokens") {
-                self.prompt_tokens = input;
-            }
-            if is_absent(self.completion_tokens, "completion_tokens") {
-                self.completion_tokens = output;
+            for (count, names) in [
+                (&mut self.prompt_tokens, &PROMPT[..]),
+                (&mut self.completion_tokens, &COMPLETION),
+                (&mut self.total_tokens, &TOTAL),
+            ] {
+                // A member of the usual name that could not be read is kept as it is.
+                if *count == 0 && !self.extra.contains(names[0]) {
+                    let mut counts = names.iter().filter_map(|name| self.extra.get(name));
+                    *count = counts.find_map(count_of).unwrap_or_default();
+                }
             }
         }
         if self.total_tokens == 0 && !self.extra.contains("total_tokens") {
@@ -85,7 +116,7 @@ impl Usage {
     }
 
     /// Whether no count is above zero.
-    fn is_zero(&self) -> bool {
+    pub(crate) fn is_zero(&self) -> bool {
         (self.prompt_tokens, self.completion_tokens, self.total_tokens) == (0, 0, 0)
     }
 
@@ -136,15 +167,13 @@ pub(crate) fn find<'a>(
 
 fn in_extra(extra: &Extra) -> Option<Usage> {
     extra.iter().find_map(|(name, value)| {
-        let usage = if name == "usage" { value } else { value.get("usage")? };
-        let counts = |member| usage.get(member).is_some_and(Value::is_number);
-        if ["prompt_tokens", "completion_tokens", "input_tokens", "output_tokens"]
-            .into_iter()
-            .any(counts)
-        {
-            return json::object_from_value(usage);
-        }
-        None
+        let usage = match name {
+            "usage" | "usageMetadata" | "usage_metadata" => value,
+            _ => value.get("usage")?,
+        };
+        let counts = |member: &&str| usage.get(*member).is_some_and(Value::is_number);
+        let has_counts = PROMPT.iter().chain(&COMPLETION).any(counts);
+        if has_counts { json::object_from_value(usage) } else { None }
     })
 }
 
@@ -165,6 +194,21 @@ mod tests {
         assert_eq!(usage.prompt_tokens_details, Some(PromptTokensDetails::default()));
         assert_eq!(usage.completion_tokens_details, None);
         assert_eq!(usage.extra.get("completion_tokens_details"), Some(&json!("none")));
+    }
+
+    #[test]
+    fn counts_under_the_names_of_other_servers_are_read() {
+        for wire in [
+            json!({"input_tokens": 5, "output_tokens": 2}),
+            json!({"promptTokens": 5, "completionTokens": 2, "totalTokens": 7}),
+            json!({"inputTokens": 5, "outputTokens": "2"}),
+            json!({"promptTokenCount": 5.0, "candidatesTokenCount": 2, "totalTokenCount": 7}),
+            json!({"prompt_tokens": 0, "completion_tokens": 0, "input_tokens": 5, "output_tokens": 2}),
+        ] {
+            let usage: Usage = from_value(wire.clone()).unwrap();
+            let counts = (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens);
+            assert_eq!(counts, (5, 2, 7), "{wire}");
+        }
     }
 
     #[test]

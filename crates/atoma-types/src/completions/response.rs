@@ -109,7 +109,8 @@ impl CompletionResponse {
     /// Finds an error wherever the server reports it.
     fn after_reading(&mut self, has: &dyn Fn(&str) -> bool) {
         if self.error.is_none() && !self.extra.is_empty() {
-            let is_empty = self.choices.is_empty() && self.usage.is_none();
+            let has_usage = self.usage.as_ref().is_some_and(|usage| !usage.is_zero());
+            let is_empty = self.choices.is_empty() && !has_usage;
             let place = ErrorPlace {
                 is_empty,
                 has_choices: has("choices"),

@@ -3,28 +3,50 @@
 use serde_json::{Map, Value};
 
 use super::{ApiError, CODES, from_value, means_success, message_in, read_member, text_of};
-use crate::{Extra, json};
+use crate::{Extra, FinishReason, json};
 
-/// Types of objects that report how a request is doing, not that it failed.
-const NOTICES: [&str; 17] = [
+/// Words in the type, object or status of objects that report how a request is doing, not that it failed.
+const NOTICES: [&str; 36] = [
     "status",
     "ping",
     "pong",
     "progress",
     "info",
     "keepalive",
+    "keep",
     "heartbeat",
     "queue",
     "queued",
+    "pending",
+    "waiting",
+    "position",
+    "processing",
+    "running",
+    "loading",
     "start",
     "started",
+    "starting",
+    "begin",
     "metadata",
     "notice",
     "warning",
     "log",
+    "debug",
     "update",
     "event",
+    "step",
+    "ok",
+    "success",
+    "done",
+    "end",
+    "close",
+    "complete",
+    "completed",
+    "finished",
 ];
+
+/// Members by which an object says what it is.
+const KINDS: [&str; 4] = ["type", "status", "event", "kind"];
 
 /// Words in a type or a status that say that something failed.
 const FAILURES: [&str; 5] = ["error", "exception", "fail", "exceeded", "invalid"];
@@ -51,18 +73,34 @@ impl ApiError {
         }
         let members: Map<String, Value> =
             extra.iter().map(|(name, value)| (name.to_owned(), value.clone())).collect();
-        let is_failure = place.object.eq_ignore_ascii_case("error") || says_failure(&members);
+        let is_notice = is_notice(place.object, &members);
+        // A notice may have a code; a code anywhere else is that of a failure.
+        let is_failure = names_failure(place.object)
+            || says_failure(&members)
+            || (!is_notice && has_failure_code(&members));
         // A message alone is a failure only where there are no choices, or nothing says that this is a completion.
         let is_completion = ["chat.completion", "text_completion"]
             .iter()
             .any(|name| place.object.starts_with(name));
         let may_be_failure = !place.has_choices || (!is_completion && place.id.is_empty());
-        if !is_failure && (!may_be_failure || is_notice(&members)) {
+        if !is_failure && (!may_be_failure || is_notice) {
             return None;
         }
         let error = from_value(&Value::Object(members))?;
         extra.remove("error");
         Some(Box::new(error))
+    }
+
+    /// The error of a choice that ended with one, where nothing else says so.
+    #[inline]
+    pub(crate) fn of_finish_reason(reason: Option<&FinishReason>) -> Option<Box<Self>> {
+        match reason? {
+            FinishReason::Other(reason) if reason.eq_ignore_ascii_case("error") => {
+                let message = "the choice ended with finish_reason error".to_owned();
+                Some(Box::new(Self { message, ..Self::default() }))
+            }
+            _ => None,
+        }
     }
 
     /// Takes the error out of the unknown members of a message or a delta.
@@ -84,42 +122,53 @@ fn in_vendor_member(name: &str, value: &Value) -> Option<ApiError> {
     read_member(error.clone()).ok()?.map(|error| *error)
 }
 
-/// Whether members say that something failed, not only what.
+/// Whether members say that something failed, not only what. A plain `code` does not: notices have one as well.
 fn says_failure(members: &Map<String, Value>) -> bool {
-    let fails = |name: &str| {
-        let text =
-            members.get(name).and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
-        FAILURES.iter().any(|word| text.contains(word))
-    };
-    let code =
-        |name: &str| members.get(name).and_then(text_of).is_some_and(|code| !means_success(&code));
-    let is_status =
+    let text = |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_default();
+    let is_error = |error: &Value| !error.is_null() && *error != Value::Bool(false);
+    let is_failure_status =
         |name: &str| members.get(name).and_then(Value::as_u64).is_some_and(|status| status >= 400);
-    fails("type")
-        || fails("status")
+    KINDS.iter().any(|name| names_failure(text(name)))
         || members.get("success") == Some(&Value::Bool(false))
-        || members
-            .get("error")
-            .is_some_and(|error| !error.is_null() && *error != Value::Bool(false))
-        || code("code")
-        || CODES.iter().any(|name| code(name))
-        || ["status", "status_code", "statusCode"].iter().any(|name| is_status(name))
+        || members.get("error").is_some_and(is_error)
+        || CODES.iter().any(|name| is_failure_code(members.get(*name)))
+        || ["status", "status_code", "statusCode"].iter().any(|name| is_failure_status(name))
+}
+
+fn has_failure_code(members: &Map<String, Value>) -> bool {
+    is_failure_code(members.get("code"))
+}
+
+fn is_failure_code(code: Option<&Value>) -> bool {
+    code.and_then(text_of).is_some_and(|code| !means_success(&code))
+}
+
+/// Whether the name of an object or an event says that something failed: `error`, `modelStreamErrorException`.
+pub(crate) fn names_failure(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    FAILURES.iter().any(|word| name.contains(word))
+}
+
+/// Whether a name is that of a notice, such as `queue_update`.
+pub(crate) fn names_notice(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| NOTICES.contains(&word))
 }
 
 /// Whether an object calls itself a report, such as `{"type": "status", "message": "queue position 3"}`.
-fn is_notice(members: &Map<String, Value>) -> bool {
-    let kind = members.get("type").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
-    kind.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| NOTICES.contains(&word))
+fn is_notice(object: &str, members: &Map<String, Value>) -> bool {
+    let mut names = KINDS.iter().filter_map(|name| members.get(*name)).filter_map(Value::as_str);
+    names_notice(object) || names.any(names_notice)
 }
 
-/// Whether a JSON text reports an error by itself: in an event named `status`, a message does not.
+/// Whether a JSON text reports an error by itself: in an event named `status`, a message or a code does not.
 pub(crate) fn is_explicit(json: &str) -> bool {
     match json::from_slice(json.as_bytes()) {
         Ok(Value::Object(members)) => {
             let vendor =
                 members.iter().any(|(name, value)| in_vendor_member(name, value).is_some());
-            let is_error = members.get("object").is_some_and(|object| object == "error");
-            vendor || is_error || says_failure(&members)
+            let object = members.get("object").and_then(Value::as_str).unwrap_or_default();
+            vendor || names_failure(object) || says_failure(&members)
         }
         _ => false,
     }

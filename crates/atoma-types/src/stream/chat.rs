@@ -96,10 +96,13 @@ impl StreamModel for ChatModel {
     }
 
     fn response(&self) -> ChatCompletionResponse {
-        self.response.response()
+        self.clone().into_response()
     }
 
-    fn into_response(self) -> ChatCompletionResponse {
+    fn into_response(mut self) -> ChatCompletionResponse {
+        if let Some(held) = self.reader.held_choices() {
+            self.response.push(&held);
+        }
         self.response.into_response()
     }
 }
@@ -132,10 +135,10 @@ impl ChatModel {
     }
 }
 
-/// Whether an object without choices is a chunk all the same: it has usage, or calls itself one.
+/// Whether an object without choices is a chunk all the same: it counts tokens, or calls itself one.
 fn is_chunk_without_choices(chunk: &ChatCompletionChunk) -> bool {
     let is_named = chunk.object != ObjectKind::Unspecified && names_completion(&chunk.object);
-    chunk.usage().is_some() || (is_named && !chunk.id.is_empty())
+    chunk.usage().is_some_and(|usage| !usage.is_zero()) || (is_named && !chunk.id.is_empty())
 }
 
 /// Whether the choices have text next to where the delta would be: the completion is not of a chat.

@@ -1,9 +1,12 @@
 use serde_json::Value;
 
+use super::numbering::Numbering;
 use super::reader::Reader;
 use super::snapshots::Messages;
 use super::streamed::StreamedChunk;
-use crate::chat::chunk::{ChatCompletionChunk, ChatCompletionChunkDelta};
+use crate::chat::chunk::{
+    ChatCompletionChunk, ChatCompletionChunkChoice, ChatCompletionChunkDelta,
+};
 use crate::chat::content::Content;
 use crate::chat::tool::ToolCallDelta;
 use crate::chat::usage::Usage;
@@ -60,11 +63,15 @@ impl ChunkReader {
         Self::default()
     }
 
-    /// Sets how many choices the request asked for. With one, every choice has the index 0, whatever the server counts from.
+    /// Sets how many choices the request asked for, before the first chunk: they are numbered from 0 then, whatever the server
+    /// counts from.
+    ///
+    /// With one, any index is that of the only choice, unless a chunk has several whole choices. With more, the choices of a
+    /// server that does not begin with 0 are held back until an index shows what it counts from.
     ///
     /// The default is unknown: indices stay as they are.
     pub fn expect_choices(&mut self, n: u32) {
-        self.reader.is_single = n <= 1;
+        self.reader.numbering = Numbering::of(n.max(1));
     }
 
     /// Reads the data of the next event. The flaws repaired are those of [`crate::ChatCompletionResponse::from_slice`].
@@ -112,6 +119,11 @@ impl ChunkReader {
         self.reader.read(data, &mut |chunk, json| correct(messages, chunk, json))
     }
 
+    /// The choices that are held back.
+    pub(crate) fn held_choices(&self) -> Option<ChatCompletionChunk> {
+        self.reader.held_choices()
+    }
+
     /// Returns the chunk that was read last. Empty at the start, after an error, and possibly after [`take`](Self::take).
     #[must_use]
     #[inline]
@@ -156,6 +168,17 @@ impl StreamedChunk for ChatCompletionChunk {
         (&["choices", "message", "reasoning"], Field::MessageReasoning),
         (&["choices", "message", "reasoning_content"], Field::MessageReasoningContent),
     ];
+
+    type Choice = ChatCompletionChunkChoice;
+
+    fn choices_mut(&mut self) -> &mut Vec<ChatCompletionChunkChoice> {
+        &mut self.choices
+    }
+
+    fn is_whole(&self) -> bool {
+        self.choices.iter().all(|choice| choice.message.is_some())
+            || self.choices.iter().all(|choice| choice.finish_reason.is_some())
+    }
 
     #[inline]
     fn choices(&self) -> usize {

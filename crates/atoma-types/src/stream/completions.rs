@@ -2,6 +2,7 @@ use std::borrow::Cow;
 
 use super::accumulator::finish;
 use super::chat::has_choices;
+use super::numbering::Numbering;
 use super::reader::Reader;
 use super::streamed::StreamedChunk;
 use super::{
@@ -81,10 +82,10 @@ impl StreamModel for CompletionModel {
         Ok(seen)
     }
 
-    /// Sets how many choices the request asked for. With one, every choice has the index 0, whatever the server counts from.
+    /// Sets how many choices the request asked for: see [`ChunkReader::expect_choices`](crate::ChunkReader::expect_choices).
     fn expect_choices(&mut self, n: u32) {
         self.joined.expected = n.max(1);
-        self.reader.is_single = n <= 1;
+        self.reader.numbering = Numbering::of(n.max(1));
     }
 
     fn chunk(&self) -> &CompletionResponse {
@@ -119,6 +120,9 @@ impl StreamModel for CompletionModel {
     }
 
     fn into_response(mut self) -> CompletionResponse {
+        if let Some(held) = self.reader.held_choices() {
+            self.joined.push(&held);
+        }
         self.joined.response.choices.iter_mut().for_each(|choice| settle(choice));
         settle(&mut self.joined.response);
         self.joined.response
@@ -226,10 +230,10 @@ impl Joined {
     }
 }
 
-/// Whether an object without choices is a chunk: it has usage, or calls itself one.
+/// Whether an object without choices is a chunk: it counts tokens, or calls itself one.
 fn is_chunk_without_choices(chunk: &CompletionResponse) -> bool {
     let is_named = !chunk.object.is_empty() && names_completion(&chunk.object);
-    chunk.usage().is_some() || (is_named && !chunk.id.is_empty())
+    chunk.usage().is_some_and(|usage| !usage.is_zero()) || (is_named && !chunk.id.is_empty())
 }
 
 fn names_completion(object: &str) -> bool {
@@ -238,6 +242,16 @@ fn names_completion(object: &str) -> bool {
 
 impl StreamedChunk for CompletionResponse {
     const FIELDS: &'static [FieldPath] = &[(&["choices", "text"], Field::Content)];
+
+    type Choice = CompletionChoice;
+
+    fn choices_mut(&mut self) -> &mut Vec<CompletionChoice> {
+        &mut self.choices
+    }
+
+    fn is_whole(&self) -> bool {
+        self.choices.iter().all(|choice| choice.finish_reason.is_some())
+    }
 
     #[inline]
     fn choices(&self) -> usize {

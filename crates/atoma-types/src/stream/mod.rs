@@ -9,6 +9,7 @@ pub(crate) mod completions;
 pub(crate) mod events;
 mod memory_size;
 mod merge;
+mod numbering;
 mod reader;
 mod snapshots;
 mod streamed;
@@ -17,7 +18,7 @@ mod template;
 mod tool_calls;
 pub(crate) mod whole;
 
-use crate::error::is_explicit;
+use crate::error::{is_explicit, names_failure, names_notice};
 use crate::{ApiError, ParseError, Usage};
 
 /// The reader of one streamed response: it reads events into chunks, and joins the chunks into the response.
@@ -69,7 +70,7 @@ pub trait StreamModel: Default + Send + 'static {
     /// As [`read`](Self::read).
     fn read_body(&mut self, body: &mut &str) -> Result<Seen, ParseError>;
 
-    /// Sets how many choices the request asked for. The default is 1.
+    /// Sets how many choices the request asked for, before the first event. The default is 1.
     fn expect_choices(&mut self, _n: u32) {}
 
     /// The chunk read last. Empty at the start, after an error and after [`take_chunk`](Self::take_chunk).
@@ -196,32 +197,46 @@ fn read_unusual(
     if !text.starts_with('{') {
         return Ok(read_other(event, data));
     }
-    if event.eq_ignore_ascii_case("error") {
+    *data = text;
+    let is_failure = names_failure(event);
+    if is_failure {
         if let Some(error) = ApiError::from_body(text.as_bytes()) {
             *data = "";
             return Ok(Seen::Error(Box::new(error)));
         }
     }
-    *data = text;
     let seen = read_object(data)?;
-    let is_error = matches!(seen, Seen::Error(_));
-    let is_usual = matches!(event, "" | "message" | "error");
-    Ok(if is_error && !is_usual && !is_explicit(text) { Seen::Nothing } else { seen })
+    let is_usual = matches!(event, "" | "message") || is_failure;
+    Ok(match seen {
+        Seen::Error(_) if !is_usual && !is_explicit(text) => Seen::Nothing,
+        Seen::Nothing if is_failure => Seen::Error(Box::new(unexplained(event))),
+        seen => seen,
+    })
 }
 
 /// Reads data that is not a JSON object: all of it.
 pub(crate) fn read_other(event: &str, data: &mut &str) -> Seen {
     let text = without_prefix(std::mem::take(data).trim_ascii());
+    if names_failure(event) && !text.is_empty() {
+        let error = ApiError::from_body(text.as_bytes());
+        return Seen::Error(Box::new(error.unwrap_or_else(|| unexplained(event))));
+    }
     // Some gateways send their keep-alive comments as data.
     if text.is_empty() || text.starts_with(':') || text == "null" || is_keep_alive(text) {
         return Seen::Nothing;
     }
-    if event.eq_ignore_ascii_case("error") || text.starts_with('[') {
+    if text.starts_with('[') {
         if let Some(error) = ApiError::from_body(text.as_bytes()) {
             return Seen::Error(Box::new(error));
         }
     }
-    Seen::Unreadable
+    // The name says that it is not content, such as `event: ping` with the time.
+    if names_notice(event) { Seen::Nothing } else { Seen::Unreadable }
+}
+
+/// The error of an event that has nothing but its name to report it.
+fn unexplained(event: &str) -> ApiError {
+    ApiError { kind: Some(event.to_owned()), ..ApiError::default() }
 }
 
 /// The next value of an event that holds several: after lost line ends, or in a list.
@@ -298,9 +313,75 @@ mod tests {
 
     #[test]
     fn an_error_is_found_by_the_name_of_its_event() {
-        for data in [r#"{"message":"e"}"#, r#"{"error":{"message":"e"}}"#, "e", "\"e\""] {
-            assert_eq!(read_all("error", data), ["error: e"], "{data}");
-            assert_eq!(read_all("Error", data), ["error: e"], "{data}");
+        for event in ["error", "Error", "server_error", "throttlingException", "response.failed"] {
+            for data in [r#"{"message":"e"}"#, r#"{"error":{"message":"e"}}"#, "e", "\"e\""] {
+                assert_eq!(read_all(event, data), ["error: e"], "{event}: {data}");
+            }
+            for data in ["{}", "null", r#"{"a":1}"#] {
+                assert_eq!(read_all(event, data), [format!("error: {event}")], "{data}");
+            }
+            let chunk = r#"{"choices":[{"delta":{"content":"a"}}]}"#;
+            assert_eq!(read_all(event, chunk), ["a"], "{event}");
+        }
+    }
+
+    #[test]
+    fn an_event_of_another_name_is_an_error_only_if_its_data_says_so() {
+        for event in ["status", "progress", "ping", "queue", "log", "custom"] {
+            for data in [
+                r#"{"message":"m"}"#,
+                r#"{"message":"m","code":"x"}"#,
+                r#"{"message":"m","code":503}"#,
+                r#"{"type":"status","message":"m"}"#,
+                r#"{"status":"queued","detail":"m"}"#,
+            ] {
+                assert_eq!(read_all(event, data), ["nothing"], "{event}: {data}");
+            }
+            for data in [
+                r#"{"error":{"message":"e"}}"#,
+                r#"{"error":"e"}"#,
+                r#"{"type":"error","message":"e"}"#,
+                r#"{"object":"error","message":"e"}"#,
+                r#"{"success":false,"message":"e"}"#,
+                r#"{"status":503,"message":"e"}"#,
+            ] {
+                let found = read_all(event, data);
+                assert!(found[0].starts_with("error: "), "{event}: {data}: {found:?}");
+            }
+        }
+        for (event, data, wanted) in [
+            ("ping", "2026-01-01T00:00:00Z", "nothing"),
+            ("heartbeat", "17", "nothing"),
+            ("done", "stream ended", "nothing"),
+            ("message", "17", "unreadable"),
+            ("token", "text", "unreadable"),
+        ] {
+            assert_eq!(read_all(event, data), [wanted], "{event}: {data}");
+        }
+    }
+
+    #[test]
+    fn an_object_that_reports_progress_is_not_an_error() {
+        for notice in [
+            r#"{"object":"queue","message":"m"}"#,
+            r#"{"object":"queue.update","message":"m","code":"q"}"#,
+            r#"{"type":"warning","message":"m","code":"slow"}"#,
+            r#"{"status":"processing","message":"m"}"#,
+            r#"{"event":"ping","message":"m"}"#,
+            r#"{"kind":"log","message":"m"}"#,
+        ] {
+            assert_eq!(read_all("", notice), ["nothing"], "{notice}");
+        }
+        for error in [
+            r#"{"code":"x","message":"m"}"#,
+            r#"{"event":"error","message":"m"}"#,
+            r#"{"status":"failed","message":"m"}"#,
+            r#"{"object":"error","message":"m"}"#,
+            r#"{"message":"m"}"#,
+            r#"{"type":"status","error":{"message":"m"}}"#,
+        ] {
+            let found = read_all("", error);
+            assert!(found[0].starts_with("error: "), "{error}: {found:?}");
         }
     }
 

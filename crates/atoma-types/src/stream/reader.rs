@@ -1,3 +1,4 @@
+use super::numbering::Numbering;
 use super::streamed::StreamedChunk;
 use super::surrogates::Halves;
 use super::template::ChunkTemplate;
@@ -12,14 +13,24 @@ use crate::{ParseError, json};
 /// data of an event ──┼ JSON ──► read, and made the next template
 ///                    └ flawed JSON, or a half character is held ──► repaired, halves joined, read        (surrogates.rs)
 /// ```
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Reader<C> {
+#[derive(Debug, Clone)]
+pub(crate) struct Reader<C: StreamedChunk> {
     held: Halves,
     chunk: C,
     /// Made of `chunk`, if there is one.
     template: ChunkTemplate,
-    /// Whether the request asked for one choice: its index does not matter then.
-    pub(crate) is_single: bool,
+    pub(crate) numbering: Numbering<C>,
+}
+
+impl<C: StreamedChunk> Default for Reader<C> {
+    fn default() -> Self {
+        Self {
+            held: Halves::default(),
+            chunk: C::default(),
+            template: ChunkTemplate::default(),
+            numbering: Numbering::default(),
+        }
+    }
 }
 
 impl<C: StreamedChunk> Reader<C> {
@@ -67,8 +78,9 @@ impl<C: StreamedChunk> Reader<C> {
         match json::first_object(text, &mut self.chunk, Wide::Refuse) {
             Ok(rest) => {
                 *data = rest;
-                self.set_single_index();
-                if correct(&mut self.chunk, text) {
+                self.numbering.number(&mut self.chunk);
+                let is_usual = correct(&mut self.chunk, text);
+                if is_usual & !self.numbering.hold_or_release(&mut self.chunk) {
                     self.template.learn(&text[..text.len() - rest.len()], &mut self.chunk);
                 } else {
                     self.template.forget();
@@ -99,16 +111,20 @@ impl<C: StreamedChunk> Reader<C> {
         json::first_object(&repaired.json, &mut chunk, Wide::Round)
             .map_err(|error| flaw.unwrap_or(error))?;
         self.chunk = chunk;
-        self.set_single_index();
+        self.numbering.number(&mut self.chunk);
         self.held.join(&mut self.chunk, &repaired.halves);
         correct(&mut self.chunk, &repaired.json);
+        self.numbering.hold_or_release(&mut self.chunk);
         Ok(repaired.end)
     }
 
-    fn set_single_index(&mut self) {
-        for position in 0..if self.is_single { self.chunk.choices() } else { 0 } {
-            *self.chunk.index_mut(position) = 0;
+    /// The choices that were held back until it is known what the server counts from, as a chunk.
+    pub(crate) fn held_choices(&self) -> Option<C> {
+        if !self.numbering.is_holding() {
+            return None;
         }
+        let mut chunk = C::default();
+        self.numbering.clone().release(&mut chunk).then_some(chunk)
     }
 
     fn clear(&mut self) {

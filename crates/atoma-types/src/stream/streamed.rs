@@ -9,6 +9,15 @@ pub(crate) trait StreamedChunk: ReadObject + Clone + Default {
     /// The strings that continue over chunks, by the names of the members that lead to them.
     const FIELDS: &'static [FieldPath];
 
+    /// A choice.
+    type Choice: Clone + std::fmt::Debug;
+
+    /// The choices.
+    fn choices_mut(&mut self) -> &mut Vec<Self::Choice>;
+
+    /// Whether each choice is a whole message, or the last fragment of one.
+    fn is_whole(&self) -> bool;
+
     /// The number of choices.
     fn choices(&self) -> usize;
 

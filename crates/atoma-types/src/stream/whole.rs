@@ -1,4 +1,5 @@
 use super::{Progress, ResponseModel, Seen, StreamModel, read_other};
+use crate::error::names_failure;
 use crate::{ApiError, ParseError, Usage};
 
 /// The reader of a response that is never generated in chunks, for a server that sends it as an event stream all the same.
@@ -24,7 +25,7 @@ impl<T: ResponseModel + Default> StreamModel for WholeBody<T> {
     type Response = T;
 
     fn read(&mut self, event: &str, data: &mut &str) -> Result<Seen, ParseError> {
-        if event == "error" || !data.trim_ascii().starts_with('{') {
+        if names_failure(event) || !data.trim_ascii().starts_with('{') {
             let seen = read_other(event, data);
             self.has_unreadable |= seen == Seen::Unreadable;
             return Ok(seen);
