@@ -155,6 +155,32 @@ fn reasoning_is_read_under_every_name() {
             "ab",
         ),
         (
+            "thinking as text",
+            vec![json!({"thinking": "a"}), json!({"content": ""}), json!({"thinking": "b"})],
+            "ab",
+        ),
+        (
+            "thoughts next to content",
+            vec![json!({"thought": "a", "content": "x"}), json!({"thought": "b"})],
+            "ab",
+        ),
+        (
+            "reasoning as an object",
+            vec![json!({"reasoning": {"content": "a"}}), json!({"reasoning": {"content": "b"}})],
+            "ab",
+        ),
+        (
+            "reasoning as a list",
+            vec![json!({"reasoning_content": [{"type": "text", "text": "ab"}]})],
+            "ab",
+        ),
+        (
+            "thinking as an object",
+            vec![json!({"thinking": {"content": "a"}}), json!({"thinking": {"content": "b"}})],
+            "ab",
+        ),
+        ("twins", vec![json!({"thinking": "ab", "reasoning_content": "ab"})], "ab"),
+        (
             "thinking blocks",
             vec![
                 json!({"thinking_blocks": [{"type": "thinking", "thinking": "a"}]}),

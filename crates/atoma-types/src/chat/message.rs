@@ -162,6 +162,10 @@ pub(crate) fn for_request(message: &ChatCompletionMessage) -> Option<ChatComplet
     Some(message)
 }
 
+/// Members that hold the reasoning as text, of servers that use neither of the two fields. In a stream it comes in pieces.
+pub(crate) const REASONING_TEXTS: [&str; 5] =
+    ["reasoning_text", "thinking", "thinking_content", "thought", "thoughts"];
+
 /// The reasoning of a message or a delta: two fields, a kind of part, and vendors' members with one meaning.
 pub(crate) fn reasoning<'a>(
     reasoning_content: Option<&'a str>,
@@ -169,21 +173,21 @@ pub(crate) fn reasoning<'a>(
     content: Option<&'a Content>,
     extra: &'a Extra,
 ) -> Option<Cow<'a, str>> {
-    let text = || extra.get("reasoning_text").and_then(Value::as_str);
     let written =
         [reasoning_content, reasoning].into_iter().flatten().find(|text| !text.is_empty());
-    if let Some(text) = written.or_else(text).filter(|text| !text.is_empty()) {
+    if let Some(text) = written {
         return Some(Cow::Borrowed(text));
     }
     let thinking = content.map(Content::thinking).filter(|text| !text.is_empty());
-    let members = || {
-        ["reasoning_details", "thinking_blocks"]
-            .into_iter()
-            .filter_map(|name| extra.get(name))
-            .map(reasoning_in)
-            .find(|text| !text.is_empty())
-    };
-    thinking.or_else(members)
+    if extra.is_empty() { thinking } else { thinking.or_else(|| reasoning_in_members(extra)) }
+}
+
+/// The reasoning in members without a field. Those of the two fields are among them if they are not text.
+#[cold]
+fn reasoning_in_members(extra: &Extra) -> Option<Cow<'_, str>> {
+    let lists = ["reasoning_content", "reasoning", "reasoning_details", "thinking_blocks"];
+    let names = REASONING_TEXTS.into_iter().chain(lists);
+    names.filter_map(|name| extra.get(name)).map(reasoning_in).find(|text| !text.is_empty())
 }
 
 /// The text of `reasoning_details` or `thinking_blocks`: a string, an entry, or a list of either. Encrypted entries have none.
@@ -191,7 +195,7 @@ fn reasoning_in(details: &Value) -> Cow<'_, str> {
     match details {
         Value::String(text) => Cow::Borrowed(text),
         Value::Array(list) => join(list.iter().map(reasoning_in).filter(|text| !text.is_empty())),
-        Value::Object(entry) => ["text", "summary", "thinking", "content"]
+        Value::Object(entry) => ["text", "summary", "thinking", "content", "reasoning"]
             .into_iter()
             .filter_map(|name| entry.get(name))
             .map(reasoning_in)

@@ -7,6 +7,7 @@ use crate::Usage;
 use crate::chat::chunk::{
     ChatCompletionChunk, ChatCompletionChunkChoice, ChatCompletionChunkDelta,
 };
+use crate::chat::message::REASONING_TEXTS;
 use crate::chat::response::{
     ChatCompletionChoice, ChatCompletionResponse, FinishReason, ObjectKind,
 };
@@ -237,10 +238,12 @@ impl ChoiceSoFar {
                 }
                 ("name", Value::String(speaker)) => message.name = Some(speaker.clone()),
                 ("tool_call_id", Value::String(id)) => message.tool_call_id = Some(id.clone()),
-                ("reasoning_text", Value::String(piece)) => match message.extra.get_mut(name) {
-                    Some(Value::String(all)) => all.push_str(piece),
-                    _ => message.extra.set_last(name, value),
-                },
+                (name, Value::String(piece)) if REASONING_TEXTS.contains(&name) => {
+                    match message.extra.get_mut(name) {
+                        Some(Value::String(all)) => all.push_str(piece),
+                        _ => message.extra.set_last(name, value),
+                    }
+                }
                 _ => merge::member(&mut message.extra, name, value),
             }
         }

@@ -4,6 +4,7 @@ use crate::Extra;
 use crate::chat::chunk::ChatCompletionChunkDelta;
 use crate::chat::content::{Content, ContentPart};
 use crate::chat::logprobs::Logprobs;
+use crate::chat::message::REASONING_TEXTS;
 
 /// About the size of an entry of a list without its text.
 const ENTRY: usize = 64;
@@ -20,9 +21,10 @@ pub(crate) fn of_delta(delta: &ChatCompletionChunkDelta) -> usize {
     delta.content.as_ref().map_or(0, of_content) + texts + calls + of_members(&delta.extra)
 }
 
-/// About how many bytes unknown members add: lists and objects grow from chunk to chunk, other values are replaced.
+/// About how many bytes unknown members add: lists, objects and reasoning grow from chunk to chunk, other values are replaced.
 pub(crate) fn of_members(extra: &Extra) -> usize {
-    let members = extra.iter().map(|(_, value)| match value {
+    let members = extra.iter().map(|(name, value)| match value {
+        Value::String(text) if REASONING_TEXTS.contains(&name) => text.len(),
         Value::Array(pieces) => pieces.iter().map(of_value).sum(),
         Value::Object(_) => of_value(value),
         _ => 0,
