@@ -64,6 +64,18 @@ fn a_status_without_a_readable_body_has_a_class() {
 }
 
 #[test]
+fn a_limit_on_requests_is_found_by_its_words() {
+    for body in [
+        r#"{"error_code":18,"error_msg":"Open api qps request limit reached"}"#,
+        r#"{"error_code":17,"error_msg":"Open api daily request limit reached"}"#,
+        r#"{"code":"1","msg":"请求过于频繁，请稍后再试"}"#,
+        r#"{"error":{"message":"Limit of 20 requests per minute exceeded"}}"#,
+    ] {
+        assert_eq!(classify(None, Some(&error(body))), RateLimit, "{body}");
+    }
+}
+
+#[test]
 fn only_errors_that_may_pass_are_retryable() {
     let table = [
         (400, r#"{"error":{"code":"REQUEST_ERROR","message":"Model not supported"}}"#, false),
