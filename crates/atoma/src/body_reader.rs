@@ -71,7 +71,8 @@ enum Mode {
     Events,
     /// One JSON value in its place; the bytes so far.
     Json(Vec<u8>),
-    /// `[DONE]` was read. What follows is read as well, so that the connection can be reused.
+    /// `[DONE]` was read. The body is read on, as far as it comes soon: what follows counts, and the
+    /// connection can be reused only at its end.
     Draining { left: usize },
     /// The body has ended. Whether the response is complete remains to be checked.
     Closing,
@@ -260,11 +261,14 @@ impl<M: StreamModel> BodyReader<M> {
                 self.release_frame();
                 None
             }
+            Mode::Draining { left: 0 } => self.close(),
             Mode::Draining { left } => {
-                *left = left.saturating_sub(self.frame.len());
-                let is_too_much = *left == 0;
-                self.release_frame();
-                if is_too_much { self.close() } else { None }
+                let (left, start) = (*left, self.read);
+                let step = self.decode();
+                if let Mode::Draining { left: remaining } = &mut self.mode {
+                    *remaining = left.saturating_sub(self.read - start);
+                }
+                step
             }
             Mode::Closing | Mode::Ended => self.finish(),
         }
@@ -282,6 +286,7 @@ impl<M: StreamModel> BodyReader<M> {
                 self.events.read(&event)
             }
             Ok(None) => Ok(EventKind::Nothing),
+            Err(_) if self.events.is_done() => return self.close(),
             Err(_) => Err(Error::event_too_large(self.event_limit)),
         };
         self.read = self.frame.len() - input.len();
@@ -298,7 +303,6 @@ impl<M: StreamModel> BodyReader<M> {
             }
             Ok(EventKind::Nothing) => None,
             Ok(EventKind::Done) => {
-                self.read = self.frame.len();
                 if !matches!(self.mode, Mode::Closing) {
                     self.mode = Mode::Draining { left: DRAIN_LIMIT };
                 }
@@ -336,7 +340,7 @@ impl<M: StreamModel> BodyReader<M> {
                 self.raw.copy(&String::from_utf8_lossy(&json));
                 self.events.read_body(&json)
             }
-            Mode::Events => match self.decoder.finish() {
+            Mode::Events | Mode::Draining { .. } => match self.decoder.finish() {
                 Some(incomplete) => {
                     self.raw.copy(incomplete.data());
                     self.events.read_incomplete(incomplete.data())

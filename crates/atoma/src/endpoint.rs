@@ -3,7 +3,7 @@
 use crate::{
     ApiKey, Error, Reply, ResponseStream, Result,
     body_format::{BodyFormat, event_decoder, trimmed},
-    event_reader::{EventKind, EventReader, to_error},
+    event_reader::{EventReader, to_error},
     inspect::Inspection,
     observe::CallResult,
     response::{OpenResponse, PendingResponse, redacted},
@@ -237,17 +237,16 @@ fn read_events<M: StreamModel>(
     extensions: &mut http::Extensions,
 ) -> Result<()> {
     let mut decoder = event_decoder(event_limit);
-    let too_large = |_| Error::event_too_large(event_limit);
-    while let Some(event) = decoder.decode(&mut body).map_err(too_large)? {
-        let mut kind = reader.read(&event)?;
-        while kind != EventKind::Done {
-            if !reader.has_rest() {
-                break;
-            }
-            kind = reader.read_rest()?;
-        }
-        if kind == EventKind::Done {
-            return reader.end(extensions);
+    loop {
+        let event = match decoder.decode(&mut body) {
+            Ok(Some(event)) => event,
+            Ok(None) => break,
+            Err(_) if reader.is_done() => return reader.end(extensions),
+            Err(_) => return Err(Error::event_too_large(event_limit)),
+        };
+        reader.read(&event)?;
+        while reader.has_rest() {
+            reader.read_rest()?;
         }
     }
     if let Some(incomplete) = decoder.finish() {

@@ -38,7 +38,8 @@ pub(crate) enum EventKind {
     Chunk,
     /// Nothing that matters: a comment sent as data, an empty object.
     Nothing,
-    /// `[DONE]`.
+    /// `[DONE]`. Servers send little after it, but what they send counts: usage, an error, even text. Only data that cannot
+    /// be read is ignored there.
     Done,
 }
 
@@ -166,6 +167,11 @@ impl<M: StreamModel> EventReader<M> {
         self.model.take_chunk()
     }
 
+    /// Whether `[DONE]` was read.
+    pub(crate) fn is_done(&self) -> bool {
+        self.is_done
+    }
+
     pub(crate) fn progress(&self) -> Progress {
         self.model.progress()
     }
@@ -272,10 +278,15 @@ impl<M: StreamModel> EventReader<M> {
     #[cold]
     fn read_unusual(&mut self, name: &str, data: &mut &str, is_body: bool) -> Result<EventKind> {
         let text = *data;
-        if is_done_mark(without_field_name(text)) {
-            *data = "";
+        if let Some(rest) = after_done_mark(text) {
+            *data = rest;
             self.is_done = true;
             return Ok(EventKind::Done);
+        }
+        let is_json = |start: &&str| without_field_name(text).starts_with(*start);
+        if self.is_done && !["{", "[{"].iter().any(is_json) {
+            *data = "";
+            return Ok(EventKind::Nothing);
         }
         let seen = if is_body { self.model.read_body(data) } else { self.model.read(name, data) };
         self.judge(seen, name, text)
@@ -297,6 +308,8 @@ impl<M: StreamModel> EventReader<M> {
                 Ok(EventKind::Nothing)
             }
             Ok(_) => Ok(EventKind::Nothing),
+            // The response was complete before it.
+            Err(_) if self.is_done => Ok(EventKind::Nothing),
             Err(error) => Err(to_error(error, &self.redacted(text.as_bytes()), Error::in_stream)),
         }
     }
@@ -334,6 +347,12 @@ pub(crate) fn to_error(
 
 fn is_done_mark(data: &str) -> bool {
     data.get(..6).is_some_and(|mark| mark.eq_ignore_ascii_case("[done]"))
+}
+
+/// Returns what follows the mark of the end, if data begins with it.
+fn after_done_mark(data: &str) -> Option<&str> {
+    let data = without_field_name(data);
+    if is_done_mark(data) { Some(data[6..].trim_ascii()) } else { None }
 }
 
 /// Returns data without the `data:` that a gateway put in front of it again.

@@ -306,11 +306,18 @@ async fn row_087_an_error_in_place_of_a_unary_response() {
 
 #[tokio::test]
 async fn row_088_bytes_after_done() {
-    let more = ["data: more\n\n".to_owned(), "x".repeat(60_000), event("never read")];
-    for more in more {
+    let counted = format!("{GOOD} and more");
+    let more = [
+        ("data: more\n\n".to_owned(), GOOD),
+        ("x".repeat(60_000), GOOD),
+        ("data: {\"choices\":[{\n\n".to_owned(), GOOD),
+        // A gateway that puts several responses together marks the end of each.
+        (event(" and more"), &counted),
+    ];
+    for (more, text) in more {
         let response = [CHUNKED, &chunk(&events(GOOD)), &chunk(&more), LAST_CHUNK].concat();
         let lab = serve([Script::on_request().write(response).then_good()]).start().await;
-        lab.stream().await.ok(GOOD).attempts(1).connections(1);
+        lab.stream().await.ok(text).attempts(1).connections(1);
         lab.stream().await.ok(GOOD).attempts(1).connections(1);
         lab.healthy().await;
     }
