@@ -169,7 +169,10 @@ where
                 }
             },
             Poll::Pending => {
-                ready!(relay.quiet.poll_expired(cx, relay.keep_alive));
+                if ready!(relay.quiet.poll_expired(cx, relay.keep_alive)).is_err() {
+                    // The timer cannot wait, which the stream reports if it has a timeout.
+                    return Poll::Pending;
+                }
                 // With a blank line: some clients hold back text until they see one.
                 Bytes::from_static(b": keep-alive\n\n")
             }
