@@ -59,6 +59,18 @@ pub(crate) fn check_extra(request: &dyn Object) -> Result<(), InvalidRequest> {
     }
 }
 
+/// Checks the same of an object inside of the request.
+pub(crate) fn check_nested(
+    place: &dyn fmt::Display,
+    object: &dyn Object,
+) -> Result<(), InvalidRequest> {
+    if object.extra().is_empty() {
+        return Ok(());
+    }
+    check_extra(object)
+        .map_err(|error| InvalidRequest { field: format!("{place}.{}", error.field), ..error })
+}
+
 /// Checks that a number, if it is set, is finite and in a range.
 pub(crate) fn check_range(
     field: &str,

@@ -6,7 +6,7 @@ use super::request::ChatCompletionRequest;
 use super::response_format::ResponseFormat;
 use super::tool::{ToolChoice, ToolKind};
 use crate::validate::{
-    InvalidRequest, check_counts, check_extra, check_model, check_range, to_vec,
+    InvalidRequest, check_counts, check_extra, check_model, check_nested, check_range, to_vec,
 };
 
 impl ChatCompletionRequest {
@@ -16,7 +16,8 @@ impl ChatCompletionRequest {
     /// It also rejects requests that Atoma's servers fail at with an error 500, which costs three attempts: an image URL that is neither
     /// `http`, `https` nor `data`; a schema or `parameters` that is not an object; names of tools or schemas outside
     /// `[A-Za-z0-9_-]{1,64}`; two tools with one name; a `tool_choice` other than `none` without tools; a tool's message
-    /// without the call that it has the result of. To send any of them on purpose, give the member to [`extra`](Self::extra) in place of the field.
+    /// without the call that it has the result of. To send any of them on purpose, give the member to [`extra`](Self::extra) in place of the field,
+    /// or to the `extra` of the tool, message or part.
     ///
     /// # Errors
     ///
@@ -59,6 +60,7 @@ fn validate(request: &ChatCompletionRequest) -> Result<(), InvalidRequest> {
     }
     for (place, message) in request.messages.iter().enumerate() {
         check_message(place, message)?;
+        check_nested(&format_args!("messages[{place}]"), message)?;
         check_images(place, &message.content)?;
         check_answer(place, message, &request.messages[..place])?;
     }
@@ -107,13 +109,23 @@ fn check_images(place: usize, content: &Content) -> Result<(), InvalidRequest> {
     let Content::Parts(parts) = content else { return Ok(()) };
     for (part_place, part) in parts.iter().enumerate() {
         let ContentPart::ImageUrl(part) = part else { continue };
-        let scheme = part.image_url.url.split_once(':').map_or("", |(scheme, _)| scheme);
-        if !["http", "https", "data"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+        let image = &part.image_url;
+        let is_extra = image.url.is_empty() && image.extra.contains("url");
+        if !is_image_url(&image.url) && !is_extra {
             let field = format!("messages[{place}].content[{part_place}].image_url.url");
             return Err(InvalidRequest::new(field, "must be an http, https or data URL"));
         }
     }
     Ok(())
+}
+
+fn is_image_url(url: &str) -> bool {
+    let (scheme, rest) = url.split_once(':').unwrap_or_default();
+    match scheme.to_ascii_lowercase().as_str() {
+        "http" | "https" => rest.strip_prefix("//").is_some_and(|rest| !rest.is_empty()),
+        "data" => rest.contains(','),
+        _ => false,
+    }
 }
 
 /// The result of a tool call comes after the message that has the call.
@@ -143,26 +155,35 @@ fn check_tools(request: &ChatCompletionRequest) -> Result<(), InvalidRequest> {
     let tools = request.tools.as_deref().unwrap_or_default();
     let mut names: HashMap<&str, usize> = HashMap::new();
     for (place, tool) in tools.iter().enumerate() {
+        check_nested(&format_args!("tools[{place}]"), tool)?;
         if tool.kind != ToolKind::Function || tool.extra.contains("function") {
             continue;
         }
         let (function, field) = (&tool.function, format!("tools[{place}].function"));
-        if function.name.is_empty() {
-            return Err(InvalidRequest::new(field + ".name", "is empty: name the function"));
+        check_nested(&field, function)?;
+        let name_field = format!("{field}.name");
+        if function.name.is_empty() && !function.extra.contains("name") {
+            return Err(InvalidRequest::new(name_field, "is empty: name the function"));
         }
-        if !is_name(&function.name) {
-            return Err(InvalidRequest::new(field + ".name", NAME_RULE));
-        }
-        if let Some(first) = names.insert(&function.name, place) {
-            let remedy = format!("is that of tools[{first}] as well: give each tool its own name");
-            return Err(InvalidRequest::new(field + ".name", remedy));
+        if !function.name.is_empty() {
+            if !is_name(&function.name) {
+                return Err(InvalidRequest::new(name_field, NAME_RULE));
+            }
+            if let Some(first) = names.insert(&function.name, place) {
+                let remedy =
+                    format!("is that of tools[{first}] as well: give each tool its own name");
+                return Err(InvalidRequest::new(name_field, remedy));
+            }
         }
         if function.parameters.as_ref().is_some_and(|schema| !schema.is_object()) {
             return Err(InvalidRequest::new(field + ".parameters", SCHEMA_RULE));
         }
     }
-    let needs_tools =
-        request.tool_choice.as_ref().is_some_and(|choice| *choice != ToolChoice::None);
+    let needs_tools = match &request.tool_choice {
+        None | Some(ToolChoice::None) => false,
+        Some(ToolChoice::Other(choice)) => !choice.is_null() && choice != "none",
+        Some(_) => true,
+    };
     if needs_tools && tools.is_empty() && !request.extra.contains("tools") {
         return Err(InvalidRequest::new("tool_choice", "needs tools: add one, or choose none"));
     }
@@ -172,6 +193,7 @@ fn check_tools(request: &ChatCompletionRequest) -> Result<(), InvalidRequest> {
 fn check_format(request: &ChatCompletionRequest) -> Result<(), InvalidRequest> {
     let Some(ResponseFormat::JsonSchema(format)) = &request.response_format else { return Ok(()) };
     let field = |name: &str| format!("response_format.json_schema.{name}");
+    check_nested(&"response_format.json_schema", format)?;
     if !is_name(&format.name) && !format.extra.contains("name") {
         return Err(InvalidRequest::new(field("name"), NAME_RULE));
     }
@@ -285,6 +307,9 @@ mod tests {
             (request().message(image("cat.png")), image_text.to_owned(), "messages"),
             (request().message(image("file:///cat.png")), image_text.to_owned(), "messages"),
             (request().message(image("")), image_text.to_owned(), "messages"),
+            (request().message(image("http:cat.png")), image_text.to_owned(), "messages"),
+            (request().message(image("https://")), image_text.to_owned(), "messages"),
+            (request().message(image("data:image/png;base64")), image_text.to_owned(), "messages"),
             (parameters(json!([])), "tools[0].function.parameters must be a JSON object".to_owned(), "tools"),
             (parameters(json!("{}")), "tools[0].function.parameters must be a JSON object".to_owned(), "tools"),
             (
@@ -351,6 +376,8 @@ mod tests {
             request().tool(function(&"x".repeat(64)).parameters(json!({}))),
             request().tool_choice(ToolChoice::None),
             request().tool_choice(ToolChoice::Auto).extra("tools", json!([])),
+            request().tool_choice(ToolChoice::Other(json!("none"))),
+            request().tool_choice(ToolChoice::Other(json!(null))),
         ] {
             assert_eq!(request.validate(), Ok(()));
         }

@@ -1,0 +1,212 @@
+//! The guards of a chat request at their boundaries, and the ways to send what they refuse.
+
+use atoma_types::{
+    ChatCompletionMessage, ChatCompletionRequest, ChatCompletionToolsParam, ContentPart,
+    ResponseFormat, Role, ToolCall, ToolChoice,
+};
+use serde_json::{Value, json};
+
+fn request() -> ChatCompletionRequest {
+    ChatCompletionRequest::new("m", [ChatCompletionMessage::user("Hello!")])
+}
+
+fn tool(name: &str) -> ChatCompletionToolsParam {
+    ChatCompletionToolsParam::function(name)
+}
+
+fn image(url: &str) -> ChatCompletionRequest {
+    request().message(ChatCompletionMessage::user("a").part(ContentPart::image_url(url)))
+}
+
+#[test]
+fn urls_of_images_are_http_https_or_data() {
+    for url in [
+        "https://a.test/cat.png",
+        "http://a.test",
+        "HTTP://a.test/x?y#z",
+        "data:image/png;base64,AAAA",
+        "DATA:,x",
+    ] {
+        assert_eq!(image(url).validate(), Ok(()), "{url}");
+    }
+    for url in [
+        "",
+        "h",
+        "http",
+        "http:",
+        "http:cat.png",
+        "http:/cat.png",
+        "https://",
+        "https;//a.test",
+        "httpsx://a.test",
+        " https://a.test",
+        "\u{feff}https://a.test",
+        "//a.test/cat.png",
+        "ftp://a.test/cat.png",
+        "file:///cat.png",
+        "blob:https://a.test/1",
+        "about:blank",
+        "C:\\cat.png",
+        "data:",
+        "data:image/png;base64",
+        "AAAA",
+    ] {
+        let error = image(url).validate().expect_err(url);
+        assert_eq!(error.field(), "messages[1].content[1].image_url.url", "{url}");
+    }
+}
+
+#[test]
+fn names_of_tools_and_schemas_are_of_one_set() {
+    let (longest, too_long) = ("x".repeat(64), "x".repeat(65));
+    let schema = |name: &str| {
+        request().response_format(ResponseFormat::json_schema(name, json!({"type": "object"})))
+    };
+    for name in ["a", "A-Z_9", "-", "_", "0", &longest] {
+        assert_eq!(request().tool(tool(name)).validate(), Ok(()), "{name}");
+        assert_eq!(schema(name).validate(), Ok(()), "{name}");
+    }
+    for name in ["", " ", "é", "a.b", "a/b", "a b", "a\n", "a:b", "日本", "a\u{0}", &too_long] {
+        let error = request().tool(tool(name)).validate().expect_err(name);
+        assert_eq!(error.field(), "tools[0].function.name", "{name}");
+        let error = schema(name).validate().expect_err(name);
+        assert_eq!(error.field(), "response_format.json_schema.name", "{name}");
+    }
+}
+
+#[test]
+fn a_choice_needs_tools_unless_it_is_none() {
+    let other = |choice| ToolChoice::Other(choice);
+    for choice in [ToolChoice::None, other(json!("none")), other(json!(null))] {
+        assert_eq!(request().tool_choice(choice.clone()).validate(), Ok(()), "{choice:?}");
+        assert_eq!(request().tools([]).tool_choice(choice).validate(), Ok(()));
+    }
+    for choice in [
+        ToolChoice::Auto,
+        ToolChoice::Required,
+        ToolChoice::function("f"),
+        other(json!({"type": "allowed_tools"})),
+    ] {
+        let error = request().tool_choice(choice.clone()).validate().unwrap_err();
+        assert_eq!(error.field(), "tool_choice", "{choice:?}");
+        assert!(request().tools([]).tool_choice(choice.clone()).validate().is_err());
+        assert_eq!(request().tool(tool("f")).tool_choice(choice).validate(), Ok(()));
+    }
+}
+
+#[test]
+fn a_tools_message_follows_its_call() {
+    let call =
+        |id: &str| ChatCompletionMessage::assistant_tool_calls([ToolCall::function(id, "f", "{}")]);
+    let result = |id: &str| ChatCompletionMessage::tool(id, "x");
+    let user = || ChatCompletionMessage::user("x");
+    for messages in [
+        vec![call("a"), result("a")],
+        vec![call("a"), call("b"), result("b"), result("a")],
+        vec![call("a"), result("a"), user(), result("a")],
+    ] {
+        assert_eq!(request().messages(messages.clone()).validate(), Ok(()), "{messages:?}");
+    }
+    for (messages, place) in [
+        (vec![result("a")], 0),
+        (vec![result("a"), call("a")], 0),
+        (vec![call("a"), result("b")], 1),
+        (vec![call("A"), result("a")], 1),
+        (vec![call("a"), result("a ")], 1),
+        (vec![call("a"), result("")], 1),
+        (vec![call(""), result("")], 1),
+        (vec![call("a"), result("a"), user(), result("b"), call("b")], 3),
+    ] {
+        let error = request().messages(messages.clone()).validate().unwrap_err();
+        assert_eq!(error.field(), format!("messages[{place}].tool_call_id"), "{messages:?}");
+    }
+}
+
+/// Each guard, escaped at the object that it is about: what is sent is what was given.
+#[test]
+fn an_extra_member_of_a_nested_object_is_sent_in_place_of_its_field() {
+    let with = |change: fn(&mut ChatCompletionToolsParam)| {
+        let mut tool = ChatCompletionToolsParam::function("");
+        change(&mut tool);
+        request().tool(tool)
+    };
+    let mut answer = ChatCompletionMessage::new(Role::Tool, "x");
+    answer.extra.insert("tool_call_id", "c9");
+    let parts = json!([{"type": "image_url", "image_url": {"url": "cat"}}]);
+    let mut content = ChatCompletionMessage::default();
+    content.extra.insert("content", parts.clone());
+    let mut part = ContentPart::image_url("");
+    let ContentPart::ImageUrl(image) = &mut part else { panic!("{part:?}") };
+    image.image_url.extra.insert("url", "cat");
+    let mut named = ResponseFormat::json_schema("", json!({}));
+    let ResponseFormat::JsonSchema(format) = &mut named else { panic!("{named:?}") };
+    format.schema = None;
+    format.extra.insert("name", "a b");
+    format.extra.insert("schema", true);
+
+    let table: [(&str, ChatCompletionRequest, &str, Value); 7] = [
+        (
+            "a function's name",
+            with(|tool| drop(tool.function.extra.insert("name", "a b"))),
+            "/tools/0/function/name",
+            json!("a b"),
+        ),
+        (
+            "a function",
+            with(|tool| drop(tool.extra.insert("function", json!({"name": "", "parameters": []})))),
+            "/tools/0/function",
+            json!({"name": "", "parameters": []}),
+        ),
+        (
+            "parameters",
+            with(|tool| {
+                tool.function.name = "f".to_owned();
+                tool.function.extra.insert("parameters", json!([]));
+            }),
+            "/tools/0/function/parameters",
+            json!([]),
+        ),
+        ("an id", request().message(answer), "/messages/1/tool_call_id", json!("c9")),
+        (
+            "an image's URL",
+            request().message(ChatCompletionMessage::user("a").part(part)),
+            "/messages/1/content/1/image_url/url",
+            json!("cat"),
+        ),
+        (
+            "a schema",
+            request().response_format(named),
+            "/response_format/json_schema",
+            json!({"name": "a b", "schema": true}),
+        ),
+        ("content", request().message(content), "/messages/1/content", parts),
+    ];
+    for (name, request, place, expected) in table {
+        let sent = request.to_vec().unwrap_or_else(|error| panic!("{name}: {error}"));
+        let sent: Value = serde_json::from_slice(&sent).unwrap();
+        assert_eq!(sent.pointer(place), Some(&expected), "{name}: {sent}");
+    }
+}
+
+#[test]
+fn a_nested_member_given_twice_is_refused_like_one_of_the_request() {
+    let mut function = tool("f").parameters(json!({}));
+    function.function.extra.insert("parameters", json!([]));
+    let mut outer = tool("f");
+    outer.extra.insert("function", json!({}));
+    let mut message = ChatCompletionMessage::user("a");
+    message.extra.insert("content", "b");
+    let mut format = ResponseFormat::json_schema("f", json!({}));
+    let ResponseFormat::JsonSchema(schema) = &mut format else { panic!("{format:?}") };
+    schema.extra.insert("name", "g");
+    for (request, field) in [
+        (request().tool(function), "tools[0].function.parameters"),
+        (request().tool(outer), "tools[0].function"),
+        (request().message(message), "messages[1].content"),
+        (request().response_format(format), "response_format.json_schema.name"),
+    ] {
+        let error = request.validate().unwrap_err();
+        assert_eq!(error.field(), field);
+        assert!(error.to_string().contains("set twice"), "{error}");
+    }
+}
