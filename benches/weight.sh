@@ -1,11 +1,11 @@
 #!/bin/sh
-# Weighs a program that streams one answer over TLS: crates, cold build, stripped size.
+# Weighs a program that streams one response over TLS: crates, cold build, stripped size.
 #
 # Run: benches/weight.sh        (about ten minutes on two cores that do nothing else)
 #
-# Four small projects are written under target/weight and built in release from nothing: ours, hyper
+# Four small projects are written under target/weight and built from scratch in release mode: ours, hyper
 # with rustls and the same roots of trust by hand, async-openai, and reqwest with eventsource-stream
-# by hand. Crates are counted in the tree of normal and build dependencies, the program itself not.
+# by hand. Crates are counted in the tree of normal and build dependencies, without the program itself.
 # The results go to target/atoma-bench/weight.json, for the report.
 set -eu
 cd "$(dirname "$0")/.."

@@ -2,8 +2,9 @@
 //!
 //! Run: `cargo run --example batch`
 //!
-//! You should see each request done once, four at a time. Run it again with the path that it prints as an argument, and only
-//! what is missing in the file is asked again. All callers of the client wait together when the server limits the rate.
+//! You should see each request done once, four at a time. Run it again with the path that it prints
+//! as an argument, and it sends only the requests that have no result in the file. All callers of
+//! the client wait together when the server limits the rate.
 
 mod support;
 
@@ -43,7 +44,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let results = batch(calls, 4)
         .on_done(move |index, result| match result {
             Ok(reply) => {
-                // Saved as soon as it is there: an interrupted run loses nothing.
+                // Saved as soon as it arrives: an interrupted run loses nothing.
                 let line = json!({"question": asked[index], "text": reply.text()});
                 let saved = file.lock().map(|mut file| writeln!(file, "{line}"));
                 println!("{} of {total}: done, saved: {}", index + 1, matches!(saved, Ok(Ok(()))));

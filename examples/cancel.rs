@@ -1,10 +1,10 @@
-//! Ending a call early: by dropping the stream, by a timeout, by whatever else comes first.
+//! Ending a call early: by dropping the stream, by a timeout, or by any other event.
 //!
 //! Run: `cargo run --example cancel`
 //!
-//! You should see three counts break off, and after each that the server noticed immediately: Atoma
-//! stops generating, and billing, when the connection closes. It always talks to a mock, since only
-//! that can tell what it saw.
+//! You should see three counts stop early, and after each that the server noticed immediately:
+//! Atoma stops generating, and billing, when the connection closes. It always talks to a mock,
+//! because only a mock can report this.
 
 use atoma::{ChatCompletionMessage, ChatCompletionRequest, ChatCompletionStream, Client};
 use atoma_mock::MockServer;
@@ -55,7 +55,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Prints the next chunk; false at the end. Dropped half-way, it loses nothing.
+/// Prints the next chunk; false at the end. Dropping it half-way loses nothing.
 async fn print_next(chunks: &mut ChatCompletionStream) -> atoma::Result<bool> {
     let chunk = chunks.try_next().await?;
     print!("{}", chunk.as_ref().map(|chunk| chunk.text()).unwrap_or_default());
@@ -63,7 +63,7 @@ async fn print_next(chunks: &mut ChatCompletionStream) -> atoma::Result<bool> {
     Ok(chunk.is_some())
 }
 
-/// Waits until the server has seen so many responses abandoned, and says how long that took.
+/// Waits until the server has seen this many abandoned responses, and returns how long that took.
 async fn tell(mock: &MockServer, abandoned: usize) {
     let dropped = Instant::now();
     mock.wait_for(|state| state.abandoned == abandoned && state.open_connections == 0).await;

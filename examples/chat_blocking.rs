@@ -1,9 +1,9 @@
-//! The same as `chat`, without async: a whole response, then one that is an iterator of chunks.
+//! The same as `chat`, without async: a unary response, then an iterator of chunks.
 //!
 //! Run: `cargo run --example chat_blocking`
 //!
-//! You should see one greeting and a count to ten number by number. No key is needed; see
-//! `chat` for how to talk to a real server.
+//! You should see one greeting and a count to ten, number by number. No key is needed; see `chat`
+//! for how to talk to a real server.
 
 use atoma::{ChatCompletionMessage, ChatCompletionRequest, blocking::Client};
 use atoma_mock::MockServer;

@@ -1,4 +1,4 @@
-//! Completions of plain text: one as a whole, and one as a stream of its text.
+//! Completions of plain text: a unary response, and a stream of text.
 //!
 //! Run: `cargo run --example completions`
 //!

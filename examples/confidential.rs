@@ -2,9 +2,9 @@
 //!
 //! Run: `cargo run --example confidential --features confidential`
 //!
-//! You should see a completion, the node that wrote it, the beginning of the body on the wire, which is encrypted, a call
-//! that needed a second lock, and two that are refused: a response in plain text, and a node that the policy does not
-//! know. It talks to a mock, which plays the node.
+//! You should see a completion, the node that wrote it, the beginning of the body on the wire,
+//! which is encrypted, a call that needed a second lock, and two that fail: a response in plain
+//! text, and a node that the policy does not know. It talks to a mock, which plays the node.
 
 use atoma::{ChatCompletionMessage, ChatCompletionRequest, Client, LockedNode, NodeKey};
 use atoma_mock::{MockServer, Response, Tampering};

@@ -2,9 +2,9 @@
 //!
 //! Run: `cargo run --example confidential_stream --features confidential,verify`
 //!
-//! You should see a stream, the signer of its chunks, and then a stream with a chunk that another signer wrote: it ends
-//! with an error. Nodes repeat one nonce for all chunks, so an observer can recover text of a stream: do not stream what
-//! must stay secret. It talks to a mock, which plays the node.
+//! You should see a stream, the signer of its chunks, and then a stream with a chunk that another
+//! signer wrote: it ends with an error. Nodes repeat one nonce for all chunks, so an observer can
+//! recover text of a stream: do not stream secrets. It talks to a mock, which plays the node.
 
 use atoma::{ChatCompletionMessage, ChatCompletionRequest, Client, verify::Verifier};
 use atoma_mock::{MockServer, Response, Tampering};

@@ -1,4 +1,4 @@
-//! A stream that ends too early, continued where it stopped, and the two parts joined to one response.
+//! A stream that ends too early, continued at that point, and the two parts joined to one response.
 //!
 //! Run: `cargo run --example continue_truncated`
 //!

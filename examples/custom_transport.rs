@@ -1,9 +1,10 @@
-//! A transport of your own: here one that logs what another one does.
+//! A custom transport: here one that logs the exchanges of another.
 //!
 //! Run: `cargo run --example custom_transport`
 //!
-//! You should see two exchanges logged, the first refused, and then the response: retries, timeouts,
-//! the key and errors belong to the client and stay as they are. It always talks to a mock.
+//! You should see two exchanges logged, the first with an error status, and then the response:
+//! retries, timeouts, the key and errors belong to the client and still work. It always talks to a
+//! mock.
 
 use atoma::{
     ChatCompletionMessage, ChatCompletionRequest, Client,

@@ -3,8 +3,8 @@
 //! Run: `printf 'data: one\n\ndata: two\n\n' | cargo run --example decode_stdin`, or with `curl -N` of
 //! any server that sends events in place of `printf`.
 //!
-//! You should see the events, each as soon as its last byte is in. Without a pipe, a stream that is
-//! as odd as the standard allows is decoded instead.
+//! You should see the events, each as soon as its last byte has arrived. Without a pipe, the
+//! program decodes a stream that is as odd as the standard allows.
 
 use atoma_sse::Decoder;
 use std::{

@@ -2,8 +2,8 @@
 //!
 //! Run: `cargo run --example errors`
 //!
-//! You should see ten calls fail, each with its class, one line for people, and the decision that a
-//! program takes. It always talks to a mock, which fails as scripted.
+//! You should see ten calls fail, each with its class, one line for people, and the program's
+//! decision. It always talks to a mock, which fails as scripted.
 
 use atoma::{
     ChatCompletionMessage, ChatCompletionRequest, Client, Error, ErrorKind, RetryConfig, Timeouts,
@@ -68,7 +68,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Prints an error as a log should have it: its class, its line, and that of each cause.
+/// Prints an error for a log: its class, its line, and that of each cause.
 fn tell(what: &str, error: Option<Error>) {
     let Some(error) = error else { return println!("{what}: it worked") };
     println!("{what}\n  kind:     {:?}\n  error:    {error}", error.kind());
@@ -83,7 +83,7 @@ fn tell(what: &str, error: Option<Error>) {
     println!("  decision: {}\n", decide(&error));
 }
 
-/// Decides what to do, by the class and the other responses of the error, never by its text.
+/// Decides by the class and the other predicates of the error, never by its text.
 fn decide(error: &Error) -> String {
     let partial = error.partial().map(|partial| partial.text().into_owned());
     if let Some(text) = partial.filter(|text| !text.is_empty()) {

@@ -1,4 +1,4 @@
-//! An image of a description, saved to a file.
+//! An image made from a description, saved to a file.
 //!
 //! Run: `cargo run --example images`
 //!
@@ -24,7 +24,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let path = std::env::temp_dir().join("atoma-otter.png");
     match (reply.data[0].bytes(), &reply.data[0].url) {
         (Some(_), _) => reply.data[0].save(&path)?,
-        // Fetched without the API key: the URL may be of any server.
+        // Fetched without the API key, because any server may host the URL.
         (None, Some(_)) => {
             std::fs::write(&path, &client.images().fetch(&reply.data[0]).await?[..])?;
         }

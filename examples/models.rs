@@ -2,7 +2,8 @@
 //!
 //! Run: `cargo run --example models`
 //!
-//! You should see that the server is well, the ids of its models, and that one of them is offered.
+//! You should see that the server is healthy, the IDs of its models, and that one of them is
+//! offered.
 
 mod support;
 

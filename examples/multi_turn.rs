@@ -3,8 +3,8 @@
 //! Run: `cargo run --example multi_turn`
 //!
 //! You should see a prompt. Type a line, read the response as it is written; end with an empty line
-//! or Ctrl-D. Where there is no terminal, three lines are played. No key is needed; see `chat` for
-//! how to talk to a real server.
+//! or Ctrl-D. Without a terminal, three lines are played. No key is needed; see `chat` for how to
+//! talk to a real server.
 
 mod support;
 

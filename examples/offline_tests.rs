@@ -4,12 +4,12 @@
 //! `cargo test -p atoma-examples --example offline_tests` for its tests.
 //!
 //! You should see a headline, or three tests pass: one over a real connection to a scripted server,
-//! one in memory, and one in which a minute goes by in no time.
+//! one in memory, and one in which a minute passes instantly.
 
 use atoma::{ChatCompletionMessage, ChatCompletionRequest, Client};
 use atoma_mock::{MockServer, Response};
 
-/// The application: a headline for a text, or the beginning of the text if nobody can be asked.
+/// The application: a headline for a text, or the beginning of the text if no model is available.
 async fn headline(client: &Client, text: &str) -> atoma::Result<String> {
     let request = ChatCompletionRequest::new(
         "meta-llama/Llama-3.3-70B-Instruct",
@@ -44,7 +44,7 @@ mod tests {
 
     const TEXT: &str = "The price of tomatoes rose by a tenth.";
 
-    /// Everything is real but the server: sockets, HTTP, the wire format.
+    /// Everything is real except the server: sockets, HTTP, the wire format.
     #[tokio::test]
     async fn the_text_is_sent_and_the_headline_comes_back() {
         let mock = MockServer::start().await;
@@ -58,7 +58,7 @@ mod tests {
         assert_eq!(request.json()["messages"][1]["content"], TEXT);
     }
 
-    /// No sockets and no runtime: the transport responses from memory.
+    /// No sockets and no runtime: the transport responds from memory.
     #[test]
     fn a_refused_key_is_not_hidden() {
         let body = r#"{"error": {"code": "AUTH_ERROR", "message": "Authentication failed"}}"#;

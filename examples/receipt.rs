@@ -30,7 +30,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let saved = reply.receipt().ok_or("no receipt")?.to_json();
     println!("saved {} bytes", saved.len());
 
-    // From here on, nothing but the file and the pinned address is needed.
+    // From here on, only the file and the pinned address are needed.
     let receipt = Receipt::from_json(&saved)?;
     println!("checked again: {}", receipt.check(&verifier)?);
 

@@ -1,4 +1,4 @@
-//! The client over a `reqwest::Client` that you have already.
+//! The client over an existing `reqwest::Client`.
 //!
 //! Run: `cargo run --example reqwest_transport --features reqwest`
 //!
@@ -27,7 +27,7 @@ impl Transport for ReqwestTransport {
     }
 }
 
-/// Only where there was no connection is it certain that nothing was sent.
+/// Only a failure to connect proves that nothing was sent.
 fn no_response(error: reqwest::Error) -> TransportError {
     let (kind, sent) = match () {
         () if error.is_builder() => (ErrorKind::Request, Delivery::NotSent),
@@ -38,7 +38,7 @@ fn no_response(error: reqwest::Error) -> TransportError {
 }
 
 /// Redirects and retries would break the contract: the key must not travel, and a completion costs
-/// money. The client does its own.
+/// money. The client has its own retries.
 fn reqwest_client() -> reqwest::Result<reqwest::Client> {
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
@@ -72,7 +72,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 /// reqwest was built without a crypto provider, to spare the examples a second one.
 fn use_ring() {
-    // An error says that there is one already.
+    // An error means that a provider is already installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 

@@ -1,10 +1,10 @@
-//! What is tried again, when, and what is not: a completion costs money.
+//! Which failures are retried, when, and which are not: a completion costs money.
 //!
 //! Run: `cargo run --example retries`
 //!
-//! You should see a call succeed at its third attempt, having waited as the server asked; then one
-//! that is sent only once because it was configured so, one that would have to wait too long, and two
-//! that no attempt could help. It always talks to a mock, which fails to order.
+//! You should see a call succeed at its third attempt, after the wait that the server asked for;
+//! then one that is configured to be sent only once, one that would have to wait too long, and two
+//! that no retry could help. It always talks to a mock, which fails as scripted.
 
 use atoma::{
     BackoffStrategy, ChatCompletionMessage, ChatCompletionRequest, Client, Error, RetryConfig,

@@ -1,9 +1,9 @@
-//! A response that fits a JSON schema, read into a type of yours.
+//! A response that fits a JSON schema, read into a Rust type.
 //!
 //! Run: `cargo run --example structured_output --features derive`
 //!
-//! You should see a `Recipe`, filled (by the mock, with whatever fits the schema). No key is needed;
-//! see `chat` for how to talk to a real server.
+//! You should see a `Recipe`, filled (by the mock, with anything that fits the schema). No key is
+//! needed; see `chat` for how to talk to a real server.
 
 mod support;
 

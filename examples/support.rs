@@ -1,11 +1,11 @@
-//! What the examples share: whom they talk to.
+//! Shared code of the examples: the client, and the model.
 
 use atoma::Client;
 use atoma_mock::MockServer;
 use std::{env, time::Duration};
 
-/// A client of the server that the environment names; without a key, of a mock on loopback, which
-/// runs for as long as it is held.
+/// Returns a client of the server that the environment names; without a key, of a mock on loopback,
+/// which runs as long as it is held.
 pub(crate) async fn client() -> atoma::Result<(Client, Option<MockServer>)> {
     if env::var_os("ATOMASDK_BEARER_AUTH").is_some() {
         return Ok((Client::from_env()?, None));
@@ -15,7 +15,7 @@ pub(crate) async fn client() -> atoma::Result<(Client, Option<MockServer>)> {
     Ok((client, Some(mock)))
 }
 
-/// The model that `ATOMASDK_MODEL` names, for servers that have others; else `usual`.
+/// Returns the model that `ATOMASDK_MODEL` names, for servers that have others; otherwise `usual`.
 pub(crate) fn model(usual: &str) -> String {
     env::var("ATOMASDK_MODEL").unwrap_or_else(|_| usual.to_owned())
 }

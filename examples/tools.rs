@@ -1,4 +1,4 @@
-//! A model that calls functions of yours, which the client runs.
+//! A model that calls functions, which the client runs.
 //!
 //! Run: `cargo run --example tools --features derive`
 //!

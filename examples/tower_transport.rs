@@ -1,8 +1,8 @@
-//! The client over a `tower::Service`, with whatever layers you have around it.
+//! The client over a `tower::Service` with any layers around it.
 //!
 //! Run: `cargo run --example tower_transport --features tower`
 //!
-//! You should see four calls made together complete in two pairs, since tower's limit lets only two
+//! You should see four concurrent calls complete in two pairs, because tower's limit lets only two
 //! through at a time. It always talks to a mock, which takes 300 ms for each response.
 
 use atoma::{

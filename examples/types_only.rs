@@ -1,8 +1,8 @@
-//! Only the types, sent with whatever you have: here a bare TCP stream, without async.
+//! Only the types, sent in any way: here over a bare TCP stream, without async.
 //!
 //! Run: `cargo run --example types_only`
 //!
-//! You should see a request as it goes over the wire, and what its response says. It always talks to a
+//! You should see a request as it is sent, and the content of its response. It always talks to a
 //! mock.
 
 use atoma_mock::MockServer;
@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// As little HTTP as will do on loopback: whether the status is a success, and the body.
+/// Just enough HTTP for loopback: whether the status is a success, and the body.
 fn post(url: &str, body: &[u8]) -> Result<(bool, Vec<u8>), Box<dyn Error>> {
     let host = url.strip_prefix("http://").ok_or("not a URL")?;
     let mut stream = TcpStream::connect(host)?;

@@ -2,8 +2,8 @@
 //!
 //! Run: `cargo run --example verified --features verify`
 //!
-//! You should see a verified response and stream, and then two that are refused: one that was altered on the way, and one by
-//! another signer. It talks to a mock, which signs with a published test key.
+//! You should see a verified response and stream, and then two that fail: one that was altered on
+//! the way, and one by another signer. It talks to a mock, which signs with a published test key.
 
 use atoma::{ChatCompletionMessage, ChatCompletionRequest, Client, verify::Verifier};
 use atoma_mock::{MockServer, Response};

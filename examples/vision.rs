@@ -1,7 +1,7 @@
 //! A question about an image, sent inside the request.
 //!
-//! Run: `cargo run --example vision`, or with an image of yours:
-//! `cargo run --example vision -- https://example.com/cat.png`
+//! Run: `cargo run --example vision`, or with another image: `cargo run --example vision --
+//! https://example.com/cat.png`
 //!
 //! You should see a sentence about the image (from the mock: its type and size). No key is needed;
 //! see `chat` for how to talk to a real server, and name a model that can see.
@@ -11,7 +11,7 @@ mod support;
 use atoma::{ChatCompletionMessage, ChatCompletionRequest, ContentPart, types::ImageDetail};
 use std::error::Error;
 
-/// A red square of 16 by 16 points: a PNG as a `data:` address, for lack of a better picture.
+/// A red square of 16 by 16 pixels: a PNG as a `data:` URL, in place of a better picture.
 const RED_SQUARE: &str = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAABAAAAAQCAIAAACQkWg2AAAAFklEQVR42mO4oKBAEmIY1TCqYfhqAABLfxAQegypMgAAAABJRU5ErkJggg==";
 
 #[tokio::main(flavor = "current_thread")]

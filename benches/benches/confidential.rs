@@ -34,7 +34,7 @@ fn main() -> Result<(), Error> {
     let (_, on_node) = node.open_request(&envelope.into_json())?;
     let sealed = on_node.seal_response(CHUNK.as_bytes(), NONCE);
     let wire = sealed.to_chunk_json(Some(&"A".repeat(132)), Some(USAGE));
-    // The floors have a key of their own: the session's cannot be taken out.
+    // The floors use a separate key, because the session's cannot be taken out.
     let cipher = Aes256Gcm::new(&[7; 32].into());
     let mut own = CHUNK.as_bytes().to_vec();
     let tag = cipher.encrypt_in_place_detached(&NONCE.into(), b"", &mut own).expect("a short text");

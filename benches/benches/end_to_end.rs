@@ -1,12 +1,12 @@
-//! Whole clients over loopback, by the processor time of the thread that reads.
+//! Whole clients over loopback, by the processor time of the reading thread.
 //!
-//! Run: `cargo bench -p atoma-benches --features peers --bench end_to_end`
-//! (`-- framed` for the modes whose name holds that text)
+//! Run: `cargo bench -p atoma-benches --features peers --bench end_to_end` (`-- framed` for the
+//! modes whose name contains that text)
 //!
-//! You should see a table for each mode: nanoseconds of processor time per event, how many times
-//! the floor that is, allocations and bytes allocated per event; then the connections that 101
-//! streams in a row opened, what a reader that stops adds to the memory, and the cost of a whole
-//! response. Every client's text is compared before it is timed.
+//! You should see a table for each mode: nanoseconds of processor time per event, the ratio to the
+//! floor, allocations and bytes allocated per event; then the connections that 101 streams in a row
+//! opened, the memory added by a reader that stops, and the cost of a unary call. Every client's
+//! text is compared before it is timed.
 
 use atoma_benches::allocations::Allocations;
 use atoma_benches::clients::{Client, Contender, Error, FLOOR, OURS, Tally, contenders};
@@ -20,7 +20,7 @@ use tokio::runtime::Runtime;
 const COMMAND: &str = "cargo bench -p atoma-benches --features peers --bench end_to_end";
 const ROUNDS: usize = 15;
 const STREAMS_A_ROUND: usize = 5;
-/// A call mostly waits, and what its waking costs differs from round to round.
+/// A call mostly waits, and the cost of its wake-ups differs from round to round.
 const UNARY_ROUNDS: usize = 45;
 const CALLS_A_ROUND: usize = 1000;
 
@@ -122,7 +122,7 @@ impl Bench {
         Ok(())
     }
 
-    /// Opens all clients, and compares what each of them reads.
+    /// Opens all clients, and compares the texts that they read.
     fn open(&self, contenders: &[Contender], mode: Mode) -> Result<Vec<Box<dyn Client>>, Error> {
         let mut clients = Vec::new();
         for contender in contenders {
@@ -196,13 +196,13 @@ impl Bench {
     }
 }
 
-/// The most that ours may take: times the floor, allocations, bytes allocated.
+/// The limits for our client: ratio to the floor, allocations, bytes allocated.
 fn targets(mode: Mode) -> (f64, f64, f64) {
     match mode {
         Mode::Framed => (1.15, 5.0, 800.0),
         Mode::PerEvent => (1.10, 5.0, 800.0),
         Mode::Unary => (1.15, 60.0, f64::INFINITY),
-        // Not in the list of targets: here to show what reading costs where no chunk helps with the next.
+        // Not in the list of targets: shows the cost of reading where no chunk helps with the next.
         Mode::Unlike => (f64::INFINITY, 5.0, 800.0),
         _ => (1.25, 5.0, 800.0),
     }

@@ -1,11 +1,10 @@
-//! Reading a chunk's JSON, by the processor time of the thread that reads.
+//! Reading a chunk's JSON, by the processor time of the reading thread.
 //!
 //! Run: `cargo bench -p atoma-benches --features peers --bench json`
 //!
-//! You should see, for plain chunks, for signed ones, and for such as have each an id of its own and so
-//! are not like the one before, nanoseconds per chunk, how many times the floor
-//! that is, allocations and bytes allocated per chunk. Every way's text is compared before it is
-//! timed.
+//! You should see, for plain chunks, for signed ones, and for chunks with a different id each,
+//! nanoseconds per chunk, the ratio to the floor, allocations and bytes allocated per chunk. The
+//! text of every reading is compared before it is timed.
 
 use atoma_benches::allocations::Allocations;
 use atoma_benches::chunks::{FLOOR, READINGS, corpora};

@@ -1,17 +1,16 @@
 //! The decoders of `text/event-stream`, ours and the peers, over five corpora and five slicings.
 //!
-//! Run: `cargo bench -p atoma-benches --features peers --bench sse`
-//! (`-- llm-small` for the cells whose name holds that text)
+//! Run: `cargo bench -p atoma-benches --features peers --bench sse` (`-- llm-small` for the cells
+//! whose name contains that text)
 //!
 //! You should see, for each corpus and slicing, criterion's time and throughput of each decoder,
-//! then a table with allocations per event and the most heap in use beside the throughput, and
-//! whether our targets are met. Times are processor times of the thread; the table's are medians of
-//! rounds in which all decoders took turns. Every decoder's events are counted before it is timed,
-//! and the heap is in the state of a program that has run for a while. All are built as a plain
-//! release build builds them, ours with its default features; `--no-default-features --features
-//! peers` measures it without `simdutf8`, which takes an eighth longer for events of 220 bytes and a
-//! third longer for lines of kilobytes. The figures of a whole run go to
-//! `target/atoma-bench/sse.json`.
+//! then a table with allocations per event, the peak heap size and the throughput, and whether our
+//! targets are met. Times are processor times of the thread; the table's are medians of rounds in
+//! which all decoders took turns. Every decoder's events are counted before it is timed, and the
+//! heap is in the state of a program that has run for a while. All are built as a plain release
+//! build builds them, ours with its default features; `--no-default-features --features peers`
+//! measures it without `simdutf8`, which takes an eighth longer for events of 220 bytes and a third
+//! longer for lines of kilobytes. The figures of a whole run go to `target/atoma-bench/sse.json`.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -30,7 +29,7 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput};
 
 const COMMAND: &str = "cargo bench -p atoma-benches --features peers --bench sse";
-/// What takes longer than this at once (some peers are quadratic) is timed once.
+/// A run that takes longer than this (some peers are quadratic) is timed once.
 const TOO_SLOW: Duration = Duration::from_millis(60);
 const ROUNDS: usize = 25;
 
@@ -72,8 +71,8 @@ fn main() {
     }
 }
 
-/// MB/s of each contender, the median of interleaved rounds; nothing for one that finds other
-/// events than there are.
+/// MB/s of each contender, the median of interleaved rounds; `None` for one that finds other events
+/// than there are.
 fn measure(
     group: &mut BenchmarkGroup<'_, WallTime>,
     corpus: &'static Corpus,
@@ -98,7 +97,7 @@ fn measure(
     }
     let rounds = interleaved(timed.len(), ROUNDS, 1, |index| {
         let (contender, once) = &timed[index];
-        // The run before the timed one brings the heap into the decoder's shape.
+        // The run before the timed one brings the heap into the decoder's usual state.
         if *once >= TOO_SLOW {
             return Ok::<_, Infallible>(*once);
         }
@@ -112,14 +111,14 @@ fn measure(
     timed.chain(wrong).collect()
 }
 
-/// One run, by the processor time of this thread: other work on the machine does not count.
+/// Times one run by the processor time of this thread: other work on the machine does not count.
 fn run(contender: &Contender, pieces: &[&'static [u8]]) -> (Tally, Duration) {
     let start = ThreadTime::now();
     let tally = (contender.run)(black_box(pieces));
     (tally, start.elapsed())
 }
 
-/// Prints and records one cell of the table; gives back how many targets it misses.
+/// Prints and records one cell of the table; returns the number of targets that it misses.
 fn report(
     corpus: &Corpus,
     slicing: Slicing,
@@ -173,8 +172,8 @@ fn report(
     missed
 }
 
-/// Whether the time of one long line in slices of 64 bytes is in proportion to its length: eight
-/// megabytes may take eleven times as long as one.
+/// Returns whether the time for one long line in slices of 64 bytes is proportional to its length:
+/// eight megabytes may take eleven times as long as one.
 fn long_line(records: &mut Records) -> usize {
     const MOST: f64 = 11.0;
     let time = |length: usize| {
@@ -205,7 +204,7 @@ struct Heap {
     peak: u64,
 }
 
-/// What each decoder allocates, counted in another process so that it slows nothing here.
+/// The allocations of each decoder, counted in another process so that counting slows nothing here.
 fn heap() -> HashMap<String, Heap> {
     let output = Command::new(env!("CARGO_BIN_EXE_sse_allocations")).output();
     let output = output.map(|output| output.stdout).unwrap_or_default();

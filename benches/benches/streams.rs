@@ -1,11 +1,11 @@
-//! Many streams at once: what each of them costs in memory and in processor time.
+//! Many concurrent streams: the memory and the processor time of each.
 //!
 //! Run: `cargo bench -p atoma-benches --bench streams`
 //!
-//! You should see a line for 1, 100, 1,000 and 10,000 streams, ours and the floor's: the most
+//! You should see a line for 1, 100, 1,000 and 10,000 streams, ours and the floor's: the peak
 //! anonymous memory per stream while they are open, and processor time per stream and event. Each
-//! stream is a task of its own on one thread and gets ten events, half a second apart; each number
-//! of streams has a process of its own. Ten thousand need `ulimit -n` above that.
+//! stream is a separate task on one thread and gets ten events, half a second apart; each number of
+//! streams runs in a separate process. Ten thousand need a higher `ulimit -n`.
 
 use std::cell::Cell;
 use std::process::Command;
@@ -51,7 +51,7 @@ fn main() -> Result<(), Error> {
     Ok(())
 }
 
-/// Measures so many streams in another process.
+/// Measures this many streams in another process.
 fn measured(who: &str, count: usize) -> Result<(f64, f64), Error> {
     let program = std::env::current_exe()?;
     let output = Command::new(program).env(WHO, who).env(COUNT, count.to_string()).output()?;
@@ -62,7 +62,7 @@ fn measured(who: &str, count: usize) -> Result<(f64, f64), Error> {
     Ok((memory.parse()?, time.parse()?))
 }
 
-/// Prints kilobytes per stream and microseconds per event of so many streams.
+/// Prints kilobytes per stream and microseconds per event of this many streams.
 fn measure(who: &str, count: usize) -> Result<(), Error> {
     let server = Server::start()?;
     let client = atoma::Client::builder().api_key("key").server_url(server.url()).build()?;

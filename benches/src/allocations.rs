@@ -1,4 +1,4 @@
-//! What the program `allocations` counted.
+//! The counts of the program `allocations`.
 
 use std::process::Command;
 
@@ -9,8 +9,7 @@ use crate::clients::Error;
 pub struct Allocations(String);
 
 impl Allocations {
-    /// Runs the program: counting slows what it counts, so that it is not done where time is
-    /// measured.
+    /// Runs the program, because counting slows the measured code down.
     ///
     /// # Errors
     ///
@@ -23,7 +22,7 @@ impl Allocations {
         Ok(Self(String::from_utf8(output.stdout)?))
     }
 
-    /// How many allocations, and how many bytes of them, one event costs.
+    /// The allocations of one event, and their bytes.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! The ways of reading one chunk's JSON: ours, the floor, and what others read it into.
+//! The ways of reading one chunk's JSON: ours, the floor, and the types of other crates.
 
 use std::hint::black_box;
 
@@ -16,7 +16,7 @@ pub struct Reading {
     pub run: fn(&[String]) -> Result<usize, Error>,
 }
 
-/// The name of the floor that ratios are taken to.
+/// The name of the floor, the base of all ratios.
 pub const FLOOR: &str = "floor: serde_json, plain owned structs";
 
 /// All ways, in the order of the results.
@@ -30,7 +30,7 @@ pub const READINGS: &[Reading] = &[
     Reading { name: "async-openai types", run: async_openai },
 ];
 
-/// The chunks that are read: their name, and a thousand of them.
+/// The chunks to read: their name, and a thousand of them.
 pub fn corpora() -> [(&'static str, Vec<String>); 3] {
     let thousand = |chunk: fn(usize) -> String| (0..1000).map(chunk).collect();
     [

@@ -1,5 +1,5 @@
-//! The whole clients measured: ours, the peers, and the floors: hyper by hand, with no limit,
-//! time-out or check.
+//! The measured clients: ours, the peers, and the floors, which are hyper by hand without limits,
+//! timeouts or checks.
 
 use std::fmt;
 use std::future::Future;
@@ -18,10 +18,10 @@ mod peers;
 
 pub use floor::Chunk as FloorChunk;
 
-/// What goes wrong in a client, told and no more.
+/// A failure in a client, with its text only.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// A call under way.
+/// A call in progress.
 pub type Call<'a> = Pin<Box<dyn Future<Output = Result<(), Error>> + 'a>>;
 
 /// A client of chat completions.
@@ -29,11 +29,11 @@ pub trait Client {
     /// Streams one response into `tally`, to the end of the body.
     fn stream<'a>(&'a mut self, mode: Mode, tally: &'a mut Tally) -> Call<'a>;
 
-    /// Reads one whole response into `tally`.
+    /// Reads one unary response into `tally`.
     fn unary<'a>(&'a mut self, tally: &'a mut Tally) -> Call<'a>;
 }
 
-/// Who takes part.
+/// A measured client.
 #[derive(Clone, Copy)]
 pub struct Contender {
     /// The name, as in the results.
@@ -42,12 +42,12 @@ pub struct Contender {
     pub open: fn(SocketAddr) -> Result<Box<dyn Client>, Error>,
 }
 
-/// The name of the floor that ratios are taken to.
+/// The name of the floor, the base of all ratios.
 pub const FLOOR: &str = "floor: hyper, memchr, serde_json";
-/// The name of ours.
+/// The name of our client.
 pub const OURS: &str = "atoma";
 
-/// All that take part, in the order of the results.
+/// All measured clients, in the order of the results.
 pub fn contenders() -> Vec<Contender> {
     #[cfg_attr(not(feature = "peers"), expect(unused_mut))]
     let mut contenders = vec![
@@ -61,21 +61,21 @@ pub fn contenders() -> Vec<Contender> {
     contenders
 }
 
-/// The one of that name.
+/// Returns the client of that name.
 pub fn contender(name: &str) -> Option<Contender> {
     contenders().into_iter().find(|contender| contender.name == name)
 }
 
-/// What a client found in a stream.
+/// The contents of a stream, as a client read them.
 #[derive(Debug, Default)]
 pub struct Tally {
     /// The number of pieces of text that were not empty.
     pub events: usize,
-    /// The length of all of them.
+    /// The sum of their lengths.
     pub length: usize,
     /// The text itself, if it is to be kept.
     pub text: Option<String>,
-    /// How many bytes the process grew by while the reader held still.
+    /// The growth of the process, in bytes, while the reader paused.
     pub growth: Option<i64>,
     hold_after: Option<usize>,
     before: u64,
@@ -87,12 +87,12 @@ impl Tally {
         Self { text: Some(String::new()), ..Self::default() }
     }
 
-    /// Counts, and has the reader hold still for a while after so many pieces.
+    /// Counts, and pauses the reader for a while after this many pieces.
     pub fn holding(after: usize) -> Self {
         Self { hold_after: Some(after), before: memory::anonymous(), ..Self::default() }
     }
 
-    /// Adds a piece of text; true if the reader shall now hold still and then stop.
+    /// Adds a piece of text; returns true if the reader should now pause and then stop.
     pub fn add(&mut self, text: &str) -> bool {
         if text.is_empty() {
             return false;
@@ -105,7 +105,7 @@ impl Tally {
         self.hold_after == Some(self.events)
     }
 
-    /// Holds still for three seconds.
+    /// Pauses for three seconds.
     pub async fn hold(&mut self) {
         tokio::time::sleep(Duration::from_secs(3)).await;
         self.growth = Some(memory::anonymous() as i64 - self.before as i64);
@@ -115,7 +115,7 @@ impl Tally {
     ///
     /// # Errors
     ///
-    /// Says what differs.
+    /// Returns the difference.
     pub fn check(&self, mode: Mode) -> Result<(), Error> {
         let wanted = mode.text();
         let (events, length) = (self.events, self.length);
@@ -137,7 +137,7 @@ impl fmt::Debug for Contender {
     }
 }
 
-/// A request as all of them send it.
+/// The request that all of them send.
 fn request_body(model: &str, streams: bool) -> String {
     format!(
         "{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello!\"}}],\

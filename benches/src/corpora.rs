@@ -1,13 +1,13 @@
-//! Event streams that look like real traffic, and the ways a network cuts them.
+//! Event streams that look like real traffic, and the ways in which a network splits them.
 
-/// An event stream, and what a decoder has to find in it.
+/// An event stream, and the events that a decoder must find in it.
 #[derive(Debug, Clone)]
 pub struct Corpus {
     /// The name of the shape, as in the results.
     pub name: &'static str,
     /// The stream itself.
     pub bytes: Vec<u8>,
-    /// Where each event ends: the index behind its blank line.
+    /// The end of each event: the index after its blank line.
     pub event_ends: Vec<usize>,
     /// The length of all events' data.
     pub data_length: usize,
@@ -16,7 +16,7 @@ pub struct Corpus {
 /// A maker of streams of one shape.
 pub type Shape = fn(usize) -> Corpus;
 
-/// The five shapes. Each makes at least one event, and as many as fit in so many bytes.
+/// The five shapes. Each makes at least one event, and as many as fit in this many bytes.
 pub const SHAPES: [Shape; 5] = [llm_small, keepalive, large, multiline, tiny];
 
 /// Chat completion chunks of about 220 bytes.
@@ -72,10 +72,10 @@ pub fn tiny(length: usize) -> Corpus {
     })
 }
 
-/// A way to cut a stream.
+/// A way to split a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Slicing {
-    /// Pieces of so many bytes.
+    /// Pieces of this many bytes.
     Bytes(usize),
     /// One event a piece, the usual pattern of a live stream.
     Events,
@@ -95,7 +95,7 @@ impl Slicing {
         }
     }
 
-    /// How long a stream cut so should be for a measurement of a fair length.
+    /// Returns how long a stream with this slicing should be for a useful measurement.
     pub fn stream_length(self) -> usize {
         match self {
             Self::Bytes(1) => 64 * 1024,

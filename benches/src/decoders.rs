@@ -1,4 +1,4 @@
-//! The decoders measured: ours, the peers, and the floors below which nothing can go.
+//! The measured decoders: ours, the peers, and floors that no decoder can beat.
 
 use std::hint::black_box;
 use std::pin::Pin;
@@ -10,29 +10,29 @@ use futures_core::Stream;
 #[cfg(feature = "peers")]
 mod peers;
 
-/// Who takes part.
+/// A measured decoder.
 #[derive(Debug, Clone, Copy)]
 pub struct Contender {
     /// The name, as in the results.
     pub name: &'static str,
     /// Ours, a peer or a floor.
     pub kind: Kind,
-    /// Decodes a stream that comes in these pieces.
+    /// Decodes a stream that arrives in these pieces.
     pub run: fn(&[&'static [u8]]) -> Tally,
 }
 
-/// On whose behalf a contender takes part.
+/// The party that a decoder belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// One of our interfaces.
     Ours,
     /// Another crate.
     Peer,
-    /// No decoder at all: what the machine can do with the bytes.
+    /// No decoder at all: the speed of the machine over these bytes.
     Floor,
 }
 
-/// What a contender found.
+/// The findings of a decoder.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
     /// The number of events.
@@ -48,7 +48,7 @@ impl Tally {
     }
 }
 
-/// All that take part, in the order of the results.
+/// All measured decoders, in the order of the results.
 pub fn contenders() -> Vec<Contender> {
     #[cfg_attr(not(feature = "peers"), expect(unused_mut))]
     let mut contenders = vec![
@@ -63,16 +63,16 @@ pub fn contenders() -> Vec<Contender> {
     contenders
 }
 
-/// Brings the heap into the state it has in a program that has run for a while: once a large block
-/// has been freed, glibc keeps what is freed, and no decoder is charged for pages that the kernel
-/// takes back and clears between its runs.
+/// Brings the heap into the state of a program that has run for a while: once a large block has
+/// been freed, glibc keeps freed memory, and no decoder is charged for pages that the kernel takes
+/// back and clears between its runs.
 pub fn settle_heap() {
     drop(black_box(vec![1_u8; 8 << 20]));
 }
 
-/// The name of our lending interface among the contenders.
+/// The name of our lending interface in the results.
 pub const LENDING: &str = "atoma-sse lending";
-/// The name of our owning interface among the contenders.
+/// The name of our owning interface in the results.
 pub const OWNING: &str = "atoma-sse owning";
 
 fn lending(pieces: &[&'static [u8]]) -> Tally {

@@ -1,8 +1,7 @@
 //! Corpora, contenders and records of the benches.
 //!
-//! Everything measured is generated in code, the same on every machine. Each bench first checks
-//! that a contender gets the right response, and writes what it measured under `target/atoma-bench`,
-//! one JSON object a line.
+//! All input is generated in code, the same on every machine. Each bench first checks the result of
+//! every contender, and writes its measurements under `target/atoma-bench`, one JSON object a line.
 
 pub mod allocations;
 pub mod chunks;

@@ -1,6 +1,6 @@
 //! The memory of this process.
 
-/// The bytes of anonymous memory that this process has in use; zero where `/proc` does not tell.
+/// The bytes of anonymous memory that this process uses; zero if `/proc` does not report it.
 pub fn anonymous() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));

@@ -1,4 +1,4 @@
-//! What a bench leaves behind: JSON lines that a report can read.
+//! The records of a bench: JSON lines that the report reads.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -30,14 +30,14 @@ impl Records {
         Self { path, origin, lines: Vec::new() }
     }
 
-    /// Adds a result: its own members, and where it comes from.
+    /// Adds a result: its own members, and its origin.
     pub fn push(&mut self, members: impl IntoIterator<Item = (&'static str, Value)>) {
         let mut line = self.origin.clone();
         line.extend(members.into_iter().map(|(name, value)| (name.to_owned(), value)));
         self.lines.push(line.into());
     }
 
-    /// Writes the results in place of those of the run before.
+    /// Replaces the results of the previous run with these.
     ///
     /// # Errors
     ///
@@ -55,7 +55,7 @@ impl Records {
     }
 }
 
-/// Where the results are kept: `target/atoma-bench`.
+/// The folder of the results: `target/atoma-bench`.
 pub fn folder() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target"), PathBuf::from);
@@ -77,7 +77,7 @@ fn rustc() -> String {
     )
 }
 
-/// The commit that is checked out; it ends in `-dirty` if something tracked was changed since.
+/// The commit that is checked out, with `-dirty` if a tracked file has changed since.
 fn commit() -> String {
     let describe = ["describe", "--always", "--dirty", "--abbrev=10", "--exclude=*"];
     let output =
@@ -95,7 +95,7 @@ fn today() -> String {
     format!("{year}-{month:02}-{day:02}")
 }
 
-/// The Gregorian date so many days after 1 January 1970.
+/// The Gregorian date this many days after 1 January 1970.
 fn date(mut days: u64) -> (u64, u64, u64) {
     let mut year = 1970;
     while days >= 365 + u64::from(is_leap(year)) {

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-/// What one contender took in each of the rounds.
+/// The times of one contender in each of the rounds.
 #[derive(Debug, Clone, Default)]
 pub struct Rounds(Vec<f64>);
 
 impl Rounds {
-    /// Adds a round that did so many units of work in that time.
+    /// Adds a round that did this many units of work in that time.
     pub fn push(&mut self, time: Duration, units: usize) {
         self.0.push(time.as_secs_f64() * 1e9 / units as f64);
     }
@@ -17,8 +17,8 @@ impl Rounds {
         median(self.0.clone())
     }
 
-    /// How many times as long as `floor` it took, the median over the rounds: both ran one right
-    /// after the other, so that a slow moment strikes both.
+    /// The ratio to `floor`, the median over the rounds: both ran one right after the other, so
+    /// that a slow moment affects both.
     pub fn ratio(&self, floor: &Self) -> f64 {
         median(self.0.iter().zip(&floor.0).map(|(time, floor)| time / floor).collect())
     }
@@ -28,7 +28,7 @@ impl Rounds {
 ///
 /// # Errors
 ///
-/// That of the first turn which fails.
+/// The error of the first turn that fails.
 pub fn interleaved<E>(
     count: usize,
     rounds: usize,

@@ -1,8 +1,7 @@
-//! A server that only writes prebuilt bytes, in a process of its own, so that it is never what is
-//! measured.
+//! A server that only writes prebuilt bytes, in a separate process, so that it is never measured.
 //!
-//! A program that uses it calls [`serve_if_asked`] first thing: [`Server::start`] runs the same
-//! program again, on another core where there is one, and that run serves until its parent ends.
+//! A program that uses it calls [`serve_if_asked`] first: [`Server::start`] runs the same program
+//! again, on another core if there is one, and that run serves until its parent ends.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -28,7 +27,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// If no other process can be started, or does not say its port.
+    /// If no other process can be started, or it does not report its port.
     pub fn start() -> io::Result<Self> {
         let program = std::env::current_exe()?;
         let pinned = Command::new("taskset").args(["-c", "1"]).arg("true").output();
@@ -49,7 +48,7 @@ impl Server {
         Ok(Self { child, address: SocketAddr::from(([127, 0, 0, 1], port)) })
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -59,11 +58,11 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// On how many connections it was asked something since it started.
+    /// The number of connections that have carried a request since it started.
     ///
     /// # Errors
     ///
-    /// If it does not response.
+    /// If it does not respond.
     pub fn connections(&self) -> io::Result<usize> {
         let mut stream = TcpStream::connect(self.address)?;
         stream.write_all(b"GET /connections HTTP/1.0\r\n\r\n")?;
@@ -80,7 +79,7 @@ impl Drop for Server {
     }
 }
 
-/// Serves, if this run of the program is to be the server; it then never returns.
+/// Serves and never returns, if this run of the program is the server.
 pub fn serve_if_asked() {
     if std::env::var_os(ASKED).is_none() {
         return;

@@ -1,8 +1,8 @@
-//! What the decoder is held to, as times the throughput of the fastest peer of the same run.
+//! The targets of the decoder, as multiples of the throughput of the fastest peer in the same run.
 
 use crate::corpora::Slicing;
 
-/// The least ratio of our lending interface.
+/// The minimum ratio of our lending interface.
 pub fn lending(corpus: &str, slicing: Slicing) -> f64 {
     match (slicing, corpus) {
         (Slicing::Bytes(1), _) => 1.05,
@@ -16,7 +16,7 @@ pub fn lending(corpus: &str, slicing: Slicing) -> f64 {
     }
 }
 
-/// The least ratio of our owning interface, which has targets in large slices alone.
+/// The minimum ratio of our owning interface, which has targets for large slices only.
 pub fn owning(corpus: &str, slicing: Slicing) -> Option<f64> {
     match (slicing, corpus) {
         (Slicing::Bytes(1 | 64), _) => None,

@@ -1,30 +1,30 @@
-//! What the raw server sends: chat streams cut in the ways a network cuts them, prebuilt.
+//! The output of the raw server: chat streams split as a network splits them, prebuilt.
 
 use serde_json::json;
 
-/// How many pieces of text a stream carries.
+/// The number of pieces of text in a stream.
 pub const EVENTS: usize = 2_000;
 
-/// How a response travels. The request names it as its model.
+/// The framing of a response. The request names it as its model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// HTTP chunks of 16 KiB, all at once; events straddle them.
+    /// HTTP chunks of 16 KiB, without pauses; events straddle them.
     Fast,
-    /// One HTTP chunk an event, all at once.
+    /// One HTTP chunk an event, without pauses.
     Framed,
     /// One HTTP chunk and one write an event.
     PerEvent,
     /// As fast, with a comment before every event.
     Keepalive,
-    /// As fast, but every chunk has an id of its own, so that none is like the one before.
+    /// As fast, but every chunk has a different id, so that no chunk is like the one before.
     Unlike,
     /// As framed, but the body ends a millisecond after its last event.
     LateEnd,
     /// As fast, a hundred times as long: for a reader that stops.
     Long,
-    /// Ten events, half a second apart: for many streams at once.
+    /// Ten events, half a second apart: for many concurrent streams.
     Slow,
-    /// One whole response, no stream.
+    /// One unary response.
     Unary,
 }
 
@@ -72,7 +72,7 @@ impl Mode {
         Self::named(rest.split_once('"')?.0)
     }
 
-    /// How many pieces of text a stream of this mode carries.
+    /// The number of pieces of text in a stream of this mode.
     pub fn events(self) -> usize {
         match self {
             Self::Long => 100 * EVENTS,
@@ -82,7 +82,7 @@ impl Mode {
         }
     }
 
-    /// The text a client has to read out of it.
+    /// The text that a client must read.
     pub fn text(self) -> String {
         match self {
             Self::Unary => UNARY_TEXT.to_owned(),
@@ -90,7 +90,7 @@ impl Mode {
         }
     }
 
-    /// The response, as the writes it goes out in.
+    /// The response, as the writes that send it.
     pub fn response(self) -> Vec<Vec<u8>> {
         if self == Self::Unary {
             return vec![unary()];
@@ -140,7 +140,7 @@ pub fn content_chunk(number: usize) -> String {
     chunk(&json!({"content": token(number)}), None)
 }
 
-/// The same with an id of its own, as few servers send it.
+/// The same with a different id, as few servers send it.
 pub fn unlike_chunk(number: usize) -> String {
     content_chunk(number).replace("0a9b7e4d3c8a6b", &format!("{number:014x}"))
 }

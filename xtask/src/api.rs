@@ -62,7 +62,7 @@ fn names_of_types(text: &str, public: &mut BTreeSet<String>, private: &mut BTree
     }
 }
 
-/// Where an item is, which decides whether it is public.
+/// The place of an item, which decides whether it is public.
 #[derive(Clone, Copy, PartialEq)]
 enum Room {
     Module,
@@ -106,7 +106,7 @@ impl Reader<'_> {
             "impl" => self.implementation(head, block),
             "mod" if block.starts_with('{') => self.items(inner(block), "", Room::Module),
             _ if item.contains("! {") || item.contains("!{") => {
-                // A macro's items are public as its input says.
+                // A macro's items are public if its input says so.
                 if item.contains("pub ") {
                     self.lines.push(squeeze(item));
                 }

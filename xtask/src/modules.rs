@@ -1,4 +1,4 @@
-//! The modules of a crate, and which of them depend on which.
+//! The modules of a crate, and the dependencies between them.
 
 use crate::{
     cycles::Graph,
@@ -41,8 +41,8 @@ fn read_folder(folder: &FilePath, parents: &mut Vec<String>, modules: &mut Modul
     }
 }
 
-/// Returns which modules each module depends on. An item that is re-exported counts for the module
-/// that defines it, and a re-export is not a dependency.
+/// Returns the modules that each module depends on. An item that is re-exported counts for the
+/// module that defines it, and a re-export is not a dependency.
 pub(crate) fn dependencies(modules: &Modules) -> Graph {
     let mut graph = Graph::new();
     for (module, paths) in modules {

@@ -1,6 +1,6 @@
-//! Reads from Rust source text the names of its crate that it uses.
+//! Reads the names that a Rust source text uses from its crate.
 
-/// A path of the source, by its segments, and what it is for.
+/// A path of the source, by its segments, and its purpose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Path {
     pub(crate) segments: Vec<String>,

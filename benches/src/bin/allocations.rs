@@ -1,4 +1,4 @@
-//! Counts what reading chunks, and what whole clients allocate, in a process of its own so that
+//! Counts the allocations of reading chunks and of whole clients, in a separate process so that
 //! counting slows nothing else.
 //!
 //! Run: `cargo run --release -p atoma-benches --features peers --bin allocations -- clients`

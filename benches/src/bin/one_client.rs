@@ -1,7 +1,7 @@
-//! One client, so many streams, and nothing else: for a profiler.
+//! One client, a number of streams, and nothing else: for a profiler.
 //!
-//! Run: `cargo run --release -p atoma-benches --bin one_client -- atoma fast 100`
-//! (the client, the mode, the number of streams; `benches/instructions.sh` counts instructions so)
+//! Run: `cargo run --release -p atoma-benches --bin one_client -- atoma fast 100` (the client, the
+//! mode, the number of streams; `benches/instructions.sh` uses it to count instructions)
 
 use atoma_benches::clients::{Error, Tally, contender, contenders};
 use atoma_benches::server::{Server, serve_if_asked};

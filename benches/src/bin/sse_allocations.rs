@@ -1,9 +1,10 @@
-//! Counts what each decoder allocates, in a process of its own so that counting slows nothing else.
+//! Counts the allocations of each decoder, in a separate process so that counting slows nothing
+//! else.
 //!
 //! Run: `cargo run --release -p atoma-benches --features peers --bin sse_allocations`
 //!
-//! It prints a tab-separated line for each corpus, slicing and decoder: allocations per event, and
-//! the most heap in use at once, in bytes.
+//! Prints a tab-separated line for each corpus, slicing and decoder: allocations per event, and the
+//! peak heap size in bytes.
 
 use atoma_benches::corpora::{SHAPES, Slicing};
 use atoma_benches::decoders::contenders;

@@ -1,8 +1,8 @@
 //! A quick look at the decoders: the best of interleaved rounds, which a busy machine disturbs least, and whether the targets are met.
 //!
-//! Run: `cargo run --release -p atoma-benches --features peers --bin sse_table`
-//! (`-- llm-small` for the corpora whose name holds that text, `-- "" 64` for slicings, and
-//! `-- "" "" lending` for decoders too)
+//! Run: `cargo run --release -p atoma-benches --features peers --bin sse_table` (`-- llm-small` for
+//! the corpora whose name contains that text, `-- "" 64` for slicings, and `-- "" "" lending` for
+//! decoders too)
 //!
 //! You should see a line for each corpus and slicing with the throughput of every decoder in MB/s,
 //! and how many times faster ours are than the fastest peer.
@@ -36,14 +36,14 @@ fn main() {
     println!("{missed} targets missed");
 }
 
-/// Measures and prints one cell of the table; gives back how many targets it misses.
+/// Measures and prints one cell of the table; returns the number of targets that it misses.
 fn row(corpus: &'static Corpus, slicing: Slicing, contenders: &[Contender]) -> usize {
     let pieces = slicing.cut(corpus);
     let wanted = Tally { events: corpus.event_ends.len(), data_length: corpus.data_length };
     let mut times = vec![f64::INFINITY; contenders.len()];
     for _ in 0..ROUNDS {
         for (contender, best) in contenders.iter().zip(&mut times) {
-            // One run untimed: it brings the heap into the decoder's shape.
+            // One run untimed: it brings the heap into the decoder's usual state.
             let tally = (contender.run)(black_box(&pieces));
             let start = ThreadTime::now();
             (contender.run)(black_box(&pieces));

@@ -1,4 +1,4 @@
-//! The least that can be done over hyper.
+//! The minimum that can be done over hyper.
 
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use super::{Call, Client, Error, Tally, request_body};
 use crate::traffic::Mode;
 
-/// A chunk with the members that everybody wants, owned.
+/// A chunk with the members that everybody needs, owned.
 #[derive(Debug, Deserialize)]
 #[allow(dead_code, missing_docs)]
 pub struct Chunk {
@@ -27,7 +27,7 @@ pub struct Chunk {
     pub choices: Vec<Choice>,
 }
 
-/// What is new in one response.
+/// The delta of one choice.
 #[derive(Debug, Deserialize)]
 #[allow(dead_code, missing_docs)]
 pub struct Choice {
@@ -36,7 +36,7 @@ pub struct Choice {
     pub finish_reason: Option<String>,
 }
 
-/// What to add to a message.
+/// The addition to a message.
 #[derive(Debug, Deserialize)]
 #[allow(dead_code, missing_docs)]
 pub struct Delta {
@@ -71,7 +71,7 @@ pub(super) struct Usage {
     total_tokens: u64,
 }
 
-/// The connection in a task of its own, as hyper's own client has it.
+/// The connection in a separate task, as in hyper's own client.
 pub(super) fn spawned(address: SocketAddr) -> Result<Box<dyn Client>, Error> {
     Ok(Box::new(Floor { address, driver: Driver::Spawned, open: None }))
 }
@@ -128,7 +128,7 @@ impl Floor {
 }
 
 impl Driver {
-    /// Polls `wanted`, and the connection if it lacks something and no task drives that.
+    /// Polls `wanted`, and the connection if nothing else drives it.
     fn alternate<T>(
         &mut self,
         cx: &mut Context<'_>,

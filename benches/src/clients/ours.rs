@@ -1,4 +1,4 @@
-//! The client of this workspace, as anyone would use it.
+//! The client of this workspace, used in the ordinary way.
 
 use std::net::SocketAddr;
 
@@ -11,7 +11,7 @@ pub(super) fn open(address: SocketAddr) -> Result<Box<dyn Client>, Error> {
     Ok(Box::new(Ours(client(address)?)))
 }
 
-/// The same, with chunks that are looked at and not kept.
+/// The same, with chunks by reference that are not kept.
 pub(super) fn open_lending(address: SocketAddr) -> Result<Box<dyn Client>, Error> {
     Ok(Box::new(Lending(Ours(client(address)?))))
 }

@@ -1,4 +1,4 @@
-//! The peers: what people use today.
+//! The peers: the crates that people use today.
 
 use std::net::SocketAddr;
 

@@ -138,8 +138,8 @@ impl Reader<'_> {
     fn read(&self, [limit, remaining, reset]: &Spelling) -> RateLimit {
         let text = |name: &str| text(self.headers, name);
         // Older drafts put the limit next to the rest, newer ones into the policy.
-        let beside = || text(remaining).and_then(|text| named_item(text, &["limit"]));
-        let limit = text(limit).map(|text| item(text, &["q", "limit"])).or_else(beside);
+        let in_remaining = || text(remaining).and_then(|text| named_item(text, &["limit"]));
+        let limit = text(limit).map(|text| item(text, &["q", "limit"])).or_else(in_remaining);
         RateLimit {
             limit: limit.and_then(number),
             remaining: text(remaining).and_then(|text| number(item(text, &["r", "remaining"]))),

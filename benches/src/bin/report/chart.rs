@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use super::records::figure;
 
-/// Bars in groups, each as long as its value.
+/// Bars in groups; the length of a bar is its value.
 pub(crate) struct Chart<'a> {
     pub(crate) title: &'a str,
-    /// What the figures count, and which way is better.
+    /// The unit of the figures, and whether more or less is better.
     pub(crate) unit: &'a str,
     pub(crate) groups: Vec<Group<'a>>,
 }
@@ -25,7 +25,7 @@ pub(crate) struct Bar<'a> {
     pub(crate) kind: Kind,
 }
 
-/// On whose behalf a bar stands; it has its colour by it.
+/// The party that a bar belongs to, which decides its color.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Ours,
@@ -51,7 +51,7 @@ impl Kind {
 }
 
 impl Chart<'_> {
-    /// The picture. Each group has its own scale, by its longest bar.
+    /// Draws the chart. Each group has a separate scale, set by its longest bar.
     pub(crate) fn svg(&self) -> String {
         let mut body = String::new();
         let mut y = TOP;

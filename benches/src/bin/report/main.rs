@@ -1,4 +1,4 @@
-//! Turns what the benches recorded last into `benches/README.md` and its charts.
+//! Writes `benches/README.md` and its charts from the latest records of the benches.
 //!
 //! Run: `cargo run -p atoma-benches --bin report`
 //!
@@ -50,10 +50,10 @@ fn write(path: &Path, text: &str) -> Result<(), Error> {
 
 const OPENING: &str = "# The benches
 
-This page is written by a program from the records of the last runs. Each section says the commit,
+This page is written by a program from the records of the latest runs. Each section names the commit,
 the command, the machine and the date of the run; a bench that was not run on a clean commit has
 no section. Absolute figures are of one machine, which may have been busy; trust the ratios, which
-are taken between neighbours in the same run, and of these a few hundredths are noise.
+compare neighbors in the same run, and take a few hundredths as noise.
 
 | to measure | run |
 | --- | --- |

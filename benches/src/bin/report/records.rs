@@ -1,4 +1,4 @@
-//! What a bench left behind.
+//! The records of a bench.
 
 use std::fs;
 
@@ -12,14 +12,14 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// The last run of that bench; no records if there was none.
+    /// Returns the last run of that bench; no records if there was none.
     pub(crate) fn read(bench: &str) -> Result<Self, Error> {
         let text = fs::read_to_string(folder().join(format!("{bench}.json"))).unwrap_or_default();
         let records = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
         Ok(Self { records })
     }
 
-    /// Whether the figures are of code that anyone can check out.
+    /// Returns whether the figures are of code that anyone can check out.
     pub(crate) fn is_of_a_commit(&self) -> bool {
         self.records.iter().all(|record| {
             let commit = text(record, "commit");
@@ -27,7 +27,7 @@ impl Run {
         })
     }
 
-    /// Where the figures come from, in a sentence.
+    /// Returns the origin of the figures, in a sentence.
     pub(crate) fn origin(&self) -> String {
         let said = |name| self.records.first().map_or("", |record| text(record, name));
         format!(
@@ -40,7 +40,7 @@ impl Run {
         )
     }
 
-    /// The distinct values of a member, in the order they came.
+    /// Returns the distinct values of a member, in the order of the records.
     pub(crate) fn distinct(&self, name: &str) -> Vec<&str> {
         let mut values = Vec::new();
         for value in self.records.iter().map(|record| text(record, name)) {
@@ -51,25 +51,25 @@ impl Run {
         values
     }
 
-    /// The record that has these values in these members.
+    /// Returns the record with these values in these members.
     pub(crate) fn find(&self, members: &[(&str, &str)]) -> Option<&Value> {
         let matches =
             |record: &&Value| members.iter().all(|(name, value)| text(record, name) == *value);
         self.records.iter().find(matches)
     }
 
-    /// A number of the record that has these values.
+    /// Returns a number of the record with these values.
     pub(crate) fn number(&self, members: &[(&str, &str)], name: &str) -> Option<f64> {
         self.find(members)?.get(name)?.as_f64()
     }
 }
 
-/// A member that is a string; empty if it is not there.
+/// Returns a string member; empty if it is missing.
 pub(crate) fn text<'a>(record: &'a Value, name: &str) -> &'a str {
     record.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// A number with so many decimals and its thousands set apart, or a dash.
+/// Formats a number with this many decimals and separated thousands, or as a dash.
 pub(crate) fn figure(value: Option<f64>, decimals: usize) -> String {
     let Some(value) = value else { return "–".to_owned() };
     let plain = format!("{value:.decimals$}");

@@ -24,7 +24,7 @@ pub(crate) const ALL: &[Section] = &[
     Section { bench: "end_to_end", title: "Whole clients", write: clients },
     Section { bench: "instructions", title: "Instructions of whole clients", write: instructions },
     Section { bench: "json", title: "Reading the JSON of a chunk", write: json },
-    Section { bench: "streams", title: "Many streams at once", write: streams },
+    Section { bench: "streams", title: "Many concurrent streams", write: streams },
     Section { bench: "weight", title: "The weight of a small program", write: weight },
 ];
 
@@ -33,8 +33,8 @@ const STREAM_MODES: [&str; 5] = ["fast", "framed", "per-event", "keepalive", "un
 fn decoders(run: &Run) -> Written {
     let (decoders, corpora) = (run.distinct("decoder"), run.distinct("corpus"));
     let mut page = "![Throughput of each decoder](charts/decoders.svg)\n\n\
-        Lending hands out events that borrow from the decoder, owning gives them away, the stream is \
-        our async adapter over it. A dash: the decoder finds other events than there are.\n"
+        Lending returns events that borrow from the decoder, owning returns owned events, the stream \
+        is our async adapter. A dash means that the decoder finds wrong events.\n"
         .to_owned();
     for slicing in run.distinct("slicing") {
         page.push_str(&format!("\nMB/s, in pieces of {slicing}:\n\n"));
@@ -88,16 +88,16 @@ fn clients(run: &Run) -> Written {
     };
     let mut page = "![Processor time per event of each client](charts/clients.svg)\n\n\
         Streams of 2,000 events from a server in another process; processor time of the reading \
-        thread, the median of interleaved rounds, and how many times the floor that is. The floor is \
-        hyper by hand, its connection in a task as hyper's own client has it, a search for line ends \
-        and serde_json into plain owned structs: no limit, no timeout, no check. Ours drives its \
-        connection in the reader's task, as the second floor does, and reads of a chunk that is like \
-        the one before only what is new in it; lending, it looks at the chunks and keeps none. Fast: \
-        HTTP chunks of 16 KiB. Framed: one HTTP chunk an event. Per-event: one write an event, where \
-        a reader that is quicker than the server sleeps and wakes for each, and so pays more than \
+        thread, the median of interleaved rounds, and the ratio to the floor. The floor is hyper by \
+        hand, with its connection in a task as in hyper's own client, a search for line ends, and \
+        serde_json into plain owned structs: no limits, timeouts or checks. Our client drives its \
+        connection in the reader's task, as the second floor does, and reads only the new text of a \
+        chunk that is like the one before; *lending* reads chunks by reference and keeps none. Fast: \
+        HTTP chunks of 16 KiB. Framed: one HTTP chunk an event. Per-event: one write an event; a \
+        reader that is faster than the server sleeps and wakes for each event, and pays more than \
         one that finds several at a time. \
         Keepalive: as fast, with a comment before every event. Unlike: as fast, but every chunk has \
-        another id, so that none is like the one before: what reading costs at the worst.\n\n"
+        a different id.\n\n"
         .to_owned();
     let timed = |client: &str| {
         let cells = STREAM_MODES.iter().map(|mode| {
@@ -121,9 +121,9 @@ fn clients(run: &Run) -> Written {
     page.push_str(&per_client(&[&["client"], &STREAM_MODES[..]].concat(), &allocated));
 
     page.push_str(
-        "\nA unary call; the memory that a reader adds which stops for three \
-         seconds while 200,000 events are under way; the connections opened for 101 streams in a \
-         row, and where the body ends a millisecond after its last event:\n\n",
+        "\nA unary call; the memory added by a reader that stops for three \
+         seconds while 200,000 events are sent; the connections opened for 101 streams in a row, \
+         and for 101 streams whose body ends a millisecond after its last event:\n\n",
     );
     let others = |client: &str| {
         let unary = [("mode", "unary"), ("client", client)];
@@ -179,10 +179,11 @@ fn instructions(run: &Run) -> Written {
 
 fn json(run: &Run) -> Written {
     let mut page =
-        "One chunk of a stream, about 220 bytes (content), with Atoma's signature and hash behind \
-        it (signed), or with another id each (unlike). Ours keeps unknown members and reads what \
-        strict readers refuse. `ChunkReader` reads the chunks of a stream in a row, and of one that \
-        is like the one before only what is new in it; `ChatCompletionChunk` reads each alone.\n"
+        "One chunk of a stream, about 220 bytes (content), with Atoma's signature and hash at its \
+        end (signed), or with a different id each (unlike). Our reader keeps unknown members and \
+        accepts responses that strict readers reject. `ChunkReader` reads the chunks of a stream in \
+        a row, and only the new text of a chunk that is like the one before; `ChatCompletionChunk` \
+        reads each alone.\n"
             .to_owned();
     for corpus in run.distinct("corpus") {
         page.push_str(&format!("\n{corpus}:\n\n"));
@@ -220,8 +221,7 @@ fn streams(run: &Run) -> Written {
         })
         .collect();
     let opening = "Each in a task, all on one thread, without TLS, with ten events half a second \
-        apart. The memory is the most that the process had more than before, the tasks included; it \
-        is sampled.\n\n";
+        apart. The memory is the peak growth of the process, including the tasks; it is sampled.\n\n";
     let table =
         table(&["client", "streams", "kB per stream", "µs of processor time per event"], &rows);
     Written { text: format!("{opening}{table}"), chart: None }
@@ -242,11 +242,11 @@ fn weight(run: &Run) -> Written {
             ]
         })
         .collect();
-    let opening = "A program that streams one response over TLS, built in release from nothing with \
-        everything's default features; crates that it needs, processor time of the build, and size \
-        of the stripped binary. The load is the machine's before the build: where it is high, \
-        so is the time. `hello-hyper` is the same by hand: hyper, rustls, ring and the \
-        operating system's roots of trust.\n\n";
+    let opening = "A program that streams one response over TLS, built from scratch in release mode with \
+        default features: the crates that it needs, the processor time of the build, and the size \
+        of the stripped binary. The load is the machine's load before the build; a high load makes \
+        the time longer. `hello-hyper` is the same by hand: hyper, rustls, ring and the operating \
+        system's root certificates.\n\n";
     let table = table(&["program", "crates", "s to build", "MB", "load"], &rows);
     Written { text: format!("{opening}{table}"), chart: None }
 }

@@ -345,7 +345,7 @@ mod tests {
 
     #[test]
     fn a_certificates_fault_is_found_under_wrappers() {
-        for (error, told) in [
+        for (error, detail) in [
             (Bad::Expired, "that of host has expired, or this machine's clock is wrong"),
             (Bad::NotValidYet, "that of host is not valid yet, or this machine's clock is wrong"),
             (Bad::NotValidForName, "it is not for host"),
@@ -359,7 +359,7 @@ mod tests {
             let failed = handshake("host", wrapped, None);
             assert_eq!(failed.kind(), ErrorKind::Certificate);
             assert!(!failed.is_transient());
-            assert_eq!(failed.detail(), Some(told));
+            assert_eq!(failed.detail(), Some(detail));
         }
     }
 

@@ -166,7 +166,7 @@ impl<'de> Visitor<'de> for Raw<'_> {
     }
 }
 
-/// The text that stands for a value.
+/// The text of a value.
 struct RawText<'a>(Raw<'a>);
 
 impl<'de> DeserializeSeed<'de> for RawText<'_> {
