@@ -6,6 +6,7 @@ pub(crate) mod content;
 pub(crate) mod continuation;
 pub(crate) mod logprobs;
 pub(crate) mod media;
+pub(crate) mod media_files;
 pub(crate) mod message;
 pub(crate) mod request;
 pub(crate) mod response;
