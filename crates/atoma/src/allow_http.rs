@@ -1,9 +1,9 @@
-//! The permission to send plain HTTP to other machines, handed to whatever transport there is.
+//! The permission to send plain HTTP to other machines, passed to any transport.
 
 use atoma_transport::{PlainHttp, Request, ResponseFuture, Transport};
 use std::sync::Arc;
 
-/// Marks every request as one that may leave this machine without TLS.
+/// Marks every request as one that may go to other machines without TLS.
 #[derive(Debug)]
 pub(crate) struct AllowHttp(pub(crate) Arc<dyn Transport>);
 

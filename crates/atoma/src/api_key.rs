@@ -75,7 +75,7 @@ impl ApiKey {
     }
 }
 
-/// Says what is wrong with a key, without repeating it.
+/// Returns the fault of a key, without repeating the key.
 fn fault(key: &str) -> Option<&'static str> {
     let trimmed = key.trim();
     if trimmed.is_empty() {
@@ -152,7 +152,7 @@ where
 #[derive(Clone)]
 pub(crate) enum Credentials {
     Key(ApiKey),
-    /// A key in a default header with another name, as Azure wants it. It is not sent as a bearer
+    /// A key in a default header with another name, as Azure requires. It is not sent as a bearer
     /// token, but redacted like one.
     OtherHeader(ApiKey),
     Provider(Arc<dyn ApiKeyProvider>),
@@ -163,7 +163,7 @@ pub(crate) enum Credentials {
 const KEY_HEADERS: [&str; 3] = ["api-key", "x-api-key", "x-goog-api-key"];
 
 impl Credentials {
-    /// Returns those in the default headers of the caller, or else these.
+    /// Returns the keys in the default headers of the caller, or else these.
     ///
     /// An `Authorization` takes precedence over the key of the client; a key in another header
     /// counts where the client has none.

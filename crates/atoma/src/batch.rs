@@ -11,7 +11,7 @@ use std::{
 
 /// Runs `calls` concurrently, at most `concurrency` at a time, and returns their results in order.
 ///
-/// The iterator is advanced when a call can start, so it may be long, and make its requests lazily.
+/// The iterator is advanced when a call can start, so it may be long and make its requests lazily.
 /// A failed call does not stop the others. While a server limits the rate, all calls of a client
 /// wait together: see [`RateLimitPause`](crate::RateLimitPause).
 ///
@@ -65,7 +65,7 @@ enum Slot<F: Future> {
 }
 
 impl<I: Iterator<Item: Future>> Batch<I> {
-    /// Sets a function that sees each result as soon as it is there, with the number of its call,
+    /// Sets a function that sees each result as soon as it arrives, with the number of its call,
     /// counted from 0: to show progress, or to save the result.
     #[must_use]
     pub fn on_done(
@@ -134,7 +134,7 @@ impl<I: Iterator<Item: Future>> Batch<I> {
     }
 }
 
-/// Nothing in it is pinned but what it boxes.
+/// Only boxed values in it are pinned.
 impl<I: Iterator<Item: Future>> Unpin for Batch<I> {}
 
 impl<I: Iterator<Item: Future>> Stream for Batch<I> {

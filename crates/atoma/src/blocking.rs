@@ -70,7 +70,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`Error::is_config`](crate::Error::is_config) if the system has no runtime to give (no file
+    /// [`Error::is_config`](crate::Error::is_config) if the system cannot create a runtime (no file
     /// descriptors are left).
     pub fn from_client(client: crate::Client) -> Result<Self> {
         Ok(Self(client.with_runtime(BlockingRuntime::new()?)))

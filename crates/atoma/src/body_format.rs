@@ -1,4 +1,4 @@
-//! Detects what a body is by its first bytes: servers and gateways mislabel their responses.
+//! Detects the format of a body by its first bytes: servers and gateways mislabel their responses.
 
 use atoma_sse::{Decoder, Limits};
 
@@ -21,7 +21,7 @@ const FIELDS: [&[u8]; 6] = [b"data", b"event", b"id", b"retry", b"error", b":"];
 impl BodyFormat {
     /// Detects the format by the first bytes of a body.
     ///
-    /// `labeled` says that the content type is `text/event-stream`: then everything is an event
+    /// `labeled` says that the content type is `text/event-stream`: then anything is an event
     /// stream that is not clearly JSON or markup.
     pub(crate) fn detect(beginning: &[u8], labeled: bool) -> Self {
         let text = trimmed(beginning);

@@ -22,13 +22,13 @@ use std::{
     time::Duration,
 };
 
-/// How much may follow `[DONE]` before the connection is given up.
+/// The most bytes that may follow `[DONE]` before the connection is given up.
 const DRAIN_LIMIT: usize = 64 << 10;
-/// How long reading it may take.
+/// The most time that reading them may take.
 const DRAIN_TIME: Duration = Duration::from_millis(200);
-/// How many frames without a chunk are read before the task yields.
+/// The number of frames without a chunk that are read before the task yields.
 const QUIET_FRAMES: u32 = 64;
-/// How many blank bytes may come before the first event.
+/// The number of blank bytes that may precede the first event.
 const BLANK_LIMIT: usize = 64 << 10;
 
 /// The reader of one streamed response.
@@ -43,12 +43,12 @@ pub(crate) struct BodyReader<M: StreamModel> {
     mode: Mode,
     pub(crate) metadata: Metadata,
     body: Body,
-    /// The frame in hand, of which `frame[read..]` is not decoded yet. It is kept until the next
+    /// The current frame, of which `frame[read..]` is not decoded yet. It is kept until the next
     /// one is needed, because the raw text of the last event is in it.
     frame: Bytes,
     read: usize,
     raw: RawEvent,
-    /// All bytes of the body, where they are wanted.
+    /// All bytes of the body, if the caller wants them.
     capture: Option<Vec<u8>>,
     decoder: Decoder,
     pub(crate) events: EventReader<M>,
@@ -63,7 +63,7 @@ pub(crate) struct BodyReader<M: StreamModel> {
     stats: StreamStats,
 }
 
-/// What the body is being read as.
+/// The format that the body is read as.
 enum Mode {
     /// Not known yet; the bytes so far.
     Opening { beginning: Vec<u8>, labeled: bool },
@@ -71,12 +71,12 @@ enum Mode {
     Events,
     /// One JSON value in its place; the bytes so far.
     Json(Vec<u8>),
-    /// `[DONE]` was read. The body is read on, as far as it comes soon: what follows counts, and the
+    /// `[DONE]` was read. The rest of the body is read if it arrives soon: it counts, and the
     /// connection can be reused only at its end.
     Draining { left: usize },
     /// The body has ended. Whether the response is complete remains to be checked.
     Closing,
-    /// Nothing more will come.
+    /// Nothing more will arrive.
     Ended,
 }
 
@@ -111,7 +111,7 @@ impl<M: StreamModel> BodyReader<M> {
         }
     }
 
-    /// Whether it is not known yet what the body is.
+    /// Returns whether the format of the body is not known yet.
     pub(crate) fn is_unlabeled(&self) -> bool {
         matches!(self.mode, Mode::Opening { labeled: false, .. })
     }
@@ -134,7 +134,7 @@ impl<M: StreamModel> BodyReader<M> {
         self.capture.take().unwrap_or_default()
     }
 
-    /// Returns the timing so far, and what has been counted.
+    /// Returns the timing and the counts so far.
     pub(crate) fn stats(&self) -> StreamStats {
         self.stats.with_counts(self.decoder.comments(), self.events.usage().as_ref())
     }
@@ -144,7 +144,7 @@ impl<M: StreamModel> BodyReader<M> {
         self.raw.text(&self.frame)
     }
 
-    /// Goes on to the next chunk; `None` once the response has ended.
+    /// Moves to the next chunk; `None` once the response has ended.
     pub(crate) fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Option<Step>> {
         loop {
             if self.is_ended() {
@@ -156,7 +156,7 @@ impl<M: StreamModel> BodyReader<M> {
         }
     }
 
-    /// Reads until it is known what the body is, and a JSON body to its end. Returns whether a
+    /// Reads until the format of the body is known, and a JSON body to its end. Returns whether a
     /// chunk was read meanwhile.
     pub(crate) fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool>> {
         while matches!(self.mode, Mode::Opening { .. } | Mode::Json(_)) {
@@ -167,7 +167,7 @@ impl<M: StreamModel> BodyReader<M> {
         Poll::Ready(Ok(false))
     }
 
-    /// One turn: takes something from the event or frame in hand, or fetches the next frame.
+    /// One step: takes an item from the current event or frame, or fetches the next frame.
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Option<Step>> {
         if self.events.has_rest() {
             let kind = self.events.read_rest();
@@ -228,7 +228,7 @@ impl<M: StreamModel> BodyReader<M> {
         }
     }
 
-    /// Takes the next item from the frame in hand, or all of the frame if there is none in it.
+    /// Takes the next item from the current frame, or all of the frame if there is none in it.
     fn consume(&mut self) -> Option<Step> {
         match &mut self.mode {
             Mode::Events => self.decode(),
@@ -323,8 +323,8 @@ impl<M: StreamModel> BodyReader<M> {
     }
 
     fn time_out(&mut self) -> Option<Step> {
-        // A finish reason is not the end, so what may follow it was awaited for as long as any
-        // event. Nothing is lost if nothing came.
+        // After a finish reason, more events may follow, so the idle timeout still applied. If none
+        // arrived, nothing is lost.
         if self.events.is_settled() {
             self.lose_incomplete();
             return self.close();
@@ -352,14 +352,14 @@ impl<M: StreamModel> BodyReader<M> {
         self.handle(kind)
     }
 
-    /// Notes an event of which only a part has come.
+    /// Notes an event of which only a part has arrived.
     fn lose_incomplete(&mut self) {
         if let (Mode::Events, Some(incomplete)) = (&self.mode, self.decoder.finish()) {
             self.events.lose(incomplete.data());
         }
     }
 
-    /// Handles an error of the body. After the mark of the end it loses nothing.
+    /// Handles an error of the body. After `[DONE]` it loses nothing.
     fn interrupt(&mut self, error: TransportError) -> Option<Step> {
         self.lose_incomplete();
         if self.events.is_complete() { self.close() } else { self.fail(error.into()) }
@@ -394,7 +394,7 @@ impl<M: StreamModel> BodyReader<M> {
         }
     }
 
-    /// Lets go of the connection. It returns to its pool only if its body was read to the end.
+    /// Releases the connection. It returns to its pool only if its body was read to the end.
     fn finish(&mut self) -> Option<Step> {
         self.mode = Mode::Ended;
         self.body = Body::empty();
@@ -404,7 +404,7 @@ impl<M: StreamModel> BodyReader<M> {
     }
 }
 
-/// The caller may drop a stream at any time; the observers then receive what is known of it.
+/// The caller may drop a stream at any time; the observers then receive its state so far.
 impl<M: StreamModel> Drop for BodyReader<M> {
     fn drop(&mut self) {
         self.report(CallResult::Dropped);

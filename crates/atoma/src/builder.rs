@@ -73,7 +73,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Sends no API key: for your own server that needs none.
+    /// Sends no API key: for a server that needs none.
     #[must_use]
     pub fn without_api_key(mut self) -> Self {
         self.key = Some(Key::None);
@@ -146,9 +146,9 @@ impl ClientBuilder {
     /// Adds a header to every request. Later values replace earlier ones; per-call headers override
     /// client headers.
     ///
-    /// [`build`](Self::build) refuses those that the client sets itself: `Accept`, `Content-Type`,
-    /// `Host`, `Content-Length`, `Connection` and the like. An `Authorization` takes precedence over
-    /// the API key.
+    /// [`build`](Self::build) fails for those that the client sets itself: `Accept`,
+    /// `Content-Type`, `Host`, `Content-Length`, `Connection` and the like. An `Authorization`
+    /// takes precedence over the API key.
     #[must_use]
     pub fn default_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
@@ -212,7 +212,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Makes all calls wait when the server answers one of them with a 429 and a `Retry-After`.
+    /// Makes all calls wait when the server responds to one of them with a 429 and a `Retry-After`.
     /// Default: each call waits for itself.
     ///
     /// ```
@@ -226,7 +226,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Calls `hook` each time a retry was decided on, before its wait begins: to log or count.
+    /// Calls `hook` each time a retry is decided, before its wait begins: to log or count.
     ///
     /// ```
     /// let builder = atoma::Client::builder().on_retry(|event| {

@@ -63,7 +63,7 @@ struct Draft {
     method: Method,
     path: &'static str,
     place: Place,
-    /// Why Atoma's own server refuses the request; other servers accept it.
+    /// The reason why Atoma's own server rejects the request; other servers accept it.
     atoma_refuses: Option<&'static str>,
     body: Result<Vec<u8>>,
     /// Whether to ask for the usage of a stream; `None` leaves that to the request.
@@ -72,7 +72,7 @@ struct Draft {
     options: Option<Box<Options>>,
 }
 
-/// The place that the path of a call belongs to.
+/// The base of the path of a call.
 enum Place {
     /// Below the base URL.
     Api,
@@ -229,7 +229,7 @@ impl<E: Endpoint> Call<E> {
     }
 }
 
-/// Nothing in a call is pinned but what it boxes.
+/// Only boxed values in a call are pinned.
 impl<E: Endpoint> Unpin for Call<E> {}
 
 impl<E: Endpoint> Future for Call<E> {
@@ -256,10 +256,10 @@ impl<E: Endpoint> fmt::Debug for Call<E> {
 }
 
 impl Draft {
-    /// Makes the request and hands it to the transport. The client's headers are added below, to
-    /// each attempt.
+    /// Makes the request and passes it to the transport. The layer below adds the client's headers
+    /// to each attempt.
     ///
-    /// The idle timeout of a stream is left to its reader, which counts events, not bytes.
+    /// The reader of a stream enforces the idle timeout, because it counts events, not bytes.
     fn send(&mut self, is_stream: bool) -> Result<PendingResponse> {
         let mut request = Request::new(self.take_body()?);
         #[cfg(feature = "confidential")]
@@ -273,7 +273,7 @@ impl Draft {
             set(request.headers_mut(), ACCEPT, accepted);
         }
         let sent = if is_stream { timeouts.idle(None) } else { timeouts };
-        // The client's own timeouts are known below.
+        // The layers below know the client's own timeouts.
         if sent != core.timeouts {
             request.extensions_mut().insert(sent);
         }
@@ -303,7 +303,7 @@ impl Draft {
         Ok(PendingResponse { core, response, timeouts, key, inspection, observation })
     }
 
-    /// Takes the body, with the wish for usage as its last member.
+    /// Takes the body, and adds the request for usage as its last member.
     fn take_body(&mut self) -> Result<Bytes> {
         const USAGE: &[u8] = br#","stream_options":{"include_usage":true}}"#;
         let mut body = std::mem::replace(&mut self.body, Ok(Vec::new()))?;
@@ -313,7 +313,7 @@ impl Draft {
         Ok(body.into())
     }
 
-    /// Takes the body out of the request if it must not be sent as it is.
+    /// Takes the body out of the request if it must not be sent unencrypted.
     #[cfg(feature = "confidential")]
     fn take_plaintext(
         &self,
@@ -333,7 +333,7 @@ impl Draft {
     }
 
     /// Starts the inspection and the observation of the call. Observers see the body that is sent,
-    /// inspectors the one that was written.
+    /// inspectors the original one.
     fn watch(
         &self,
         request: &mut Request,

@@ -17,8 +17,9 @@ impl Chat {
 
     /// Generates a completion and waits for all of it.
     ///
-    /// Without `max_completion_tokens` Atoma reserves balance for 8192 tokens. If the call is dropped,
-    /// Atoma finishes and bills it all the same: prefer [`stream`](Self::stream) for one that may be.
+    /// Without `max_completion_tokens` Atoma reserves balance for 8192 tokens. If the call is
+    /// dropped, Atoma still finishes and bills it: use [`stream`](Self::stream) for calls that may
+    /// be cancelled.
     ///
     /// ```
     /// # use atoma::{ChatCompletionMessage, ChatCompletionRequest};

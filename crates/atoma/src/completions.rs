@@ -37,8 +37,8 @@ impl Completions {
 
     /// Generates a completion of a prompt and returns it chunk by chunk.
     ///
-    /// The end of the stream is judged as for [`chat`](crate::Chat::stream): complete, or an error
-    /// with the partial response.
+    /// The stream ends as that of [`chat`](crate::Chat::stream) does: complete, or with an error
+    /// that has the partial response.
     ///
     /// # Errors
     ///

@@ -5,8 +5,8 @@ use std::{fmt, io, mem, path::Path};
 
 /// The messages of a conversation with a model.
 ///
-/// It never holds a tool call without its result, which servers refuse in every later request: an
-/// assistant message with tool calls joins [`messages`](Self::messages) when all of its results
+/// It never holds a tool call without its result, because servers reject it in every later request:
+/// an assistant message with tool calls joins [`messages`](Self::messages) when all of its results
 /// have arrived. Until then it is [`pending`](Self::pending).
 ///
 /// ```
@@ -91,7 +91,8 @@ impl Conversation {
         &self.pending
     }
 
-    /// Removes the pending messages, for example after the user refused the calls, and returns them.
+    /// Removes the pending messages and returns them, for example after the user rejected the
+    /// calls.
     pub fn discard_pending(&mut self) -> Vec<ChatCompletionMessage> {
         mem::take(&mut self.pending)
     }

@@ -4,7 +4,7 @@ use crate::{Inspect, Observer, api_key::Credentials, headers::Headers, server_ur
 use atoma_transport::{Retry, Timeout, Timeouts, Timer, Transport};
 use std::{fmt, sync::Arc};
 
-/// The shared part of a client. Resources and calls hold it, and nothing else of the client.
+/// The shared part of a client. Resources and calls hold it instead of the client.
 ///
 /// Cloning it is cheap, so that a client with one more inspector is a changed clone.
 #[derive(Clone)]
@@ -20,7 +20,7 @@ pub(crate) struct Core {
     pub(crate) timeouts: Timeouts,
     pub(crate) stream_timeouts: Timeouts,
     pub(crate) limits: Limits,
-    /// Whether streams ask for usage where the request does not say.
+    /// Whether streams ask for usage if the request does not decide it.
     pub(crate) stream_usage: bool,
     pub(crate) inspectors: Vec<Arc<dyn Inspect>>,
     pub(crate) observers: Arc<[Arc<dyn Observer>]>,

@@ -1,4 +1,4 @@
-//! How the response of a call is read: as one JSON value, or as a stream.
+//! The kinds of responses of a call: one JSON value, or a stream.
 
 use crate::{
     ApiKey, Error, Reply, ResponseStream, Result,
@@ -30,7 +30,7 @@ pub trait Endpoint: Sized + Send + 'static {
 
 /// A call whose response is one JSON value: it resolves to a [`Reply<T>`].
 ///
-/// A server that streams the response although it was not asked to is understood.
+/// If the server streams the response without being asked, it is read as well.
 pub struct Json<T> {
     choices: u32,
     response: PhantomData<fn() -> T>,
@@ -38,13 +38,13 @@ pub struct Json<T> {
 
 /// A call whose response is streamed: it resolves to a [`ResponseStream<M>`].
 ///
-/// A server that sends one JSON value in place of the stream is understood.
+/// If the server sends one JSON value in place of the stream, it is read as well.
 pub struct Streamed<M> {
     choices: u32,
     model: PhantomData<fn() -> M>,
 }
 
-/// A call of which a part of the response is returned: it resolves to a [`Reply<U>`].
+/// A call that returns a part of the response: it resolves to a [`Reply<U>`].
 pub struct Selected<T, U> {
     json: Json<T>,
     select: Box<dyn FnOnce(T) -> U + Send>,
@@ -68,7 +68,7 @@ impl Download {
 }
 
 impl<T> Json<T> {
-    /// A response with this number of choices, should it come as a stream.
+    /// A response with this number of choices, if it arrives as a stream.
     pub(crate) fn new(choices: u32) -> Self {
         Self { choices, response: PhantomData }
     }
@@ -167,7 +167,7 @@ impl Endpoint for Download {
     }
 }
 
-/// Reads a stream that was not asked for.
+/// Reads an unrequested stream.
 async fn read_stream<T: ResponseModel>(response: OpenResponse, choices: u32) -> Result<Reply<T>> {
     let mut stream = ResponseStream::<T::Stream>::open(response, choices).await?;
     stream.keep_raw();

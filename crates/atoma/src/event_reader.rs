@@ -31,15 +31,15 @@ struct Rest {
     is_body: bool,
 }
 
-/// What a value of an event was.
+/// The kind of a value in an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EventKind {
     /// A chunk, in [`EventReader::chunk`].
     Chunk,
-    /// Nothing that matters: a comment sent as data, an empty object.
+    /// No part of the response: a comment sent as data, an empty object.
     Nothing,
-    /// `[DONE]`. Servers send little after it, but what they send counts: usage, an error, even text. Only data that cannot
-    /// be read is ignored there.
+    /// `[DONE]`. Servers send little after it, but it counts: usage, an error, even text. Only data
+    /// that cannot be read is ignored there.
     Done,
 }
 
@@ -137,8 +137,8 @@ impl<M: StreamModel> EventReader<M> {
 
     /// Reads an event that the end of the stream left without its blank line.
     ///
-    /// The standard drops it. A `[DONE]` or a complete JSON object cannot be incomplete, though, and
-    /// there are servers that forget the last blank line.
+    /// The standard drops it. A `[DONE]` or a complete JSON object cannot be incomplete, though,
+    /// and some servers forget the last blank line.
     pub(crate) fn read_incomplete(&mut self, data: &str) -> Result<EventKind> {
         let data = data.trim_ascii();
         let is_json = || M::default().read("", &mut { data }).is_ok();
@@ -150,8 +150,8 @@ impl<M: StreamModel> EventReader<M> {
         }
     }
 
-    /// Notes that the end of the stream cut off an event with this data. Unless the mark of the end
-    /// was read before, the response is then not complete, whatever its finish reason.
+    /// Notes that the end of the stream cut off an event with this data. Unless `[DONE]` was read
+    /// before, the response is then not complete, whatever its finish reason.
     pub(crate) fn lose(&mut self, data: &str) {
         let data = data.trim_ascii();
         self.has_lost |= is_inspected(data) && !"[DONE]".starts_with(data);
@@ -201,7 +201,7 @@ impl<M: StreamModel> EventReader<M> {
         })
     }
 
-    /// Returns the response as far as it came; `None` before the first chunk.
+    /// Returns the response so far; `None` before the first chunk.
     pub(crate) fn partial(&self) -> Option<M::Response> {
         match &self.failed {
             Some(error) => error.partial_as().cloned(),
@@ -235,7 +235,7 @@ impl<M: StreamModel> EventReader<M> {
         std::mem::take(&mut self.model).into_response()
     }
 
-    /// Returns the number of tokens used so far, if the server says so.
+    /// Returns the number of tokens used so far, if the server reports it.
     pub(crate) fn usage(&self) -> Option<Usage> {
         match &self.failed {
             Some(error) => error.partial_as::<M::Response>()?.usage(),
@@ -259,7 +259,7 @@ impl<M: StreamModel> EventReader<M> {
         }
     }
 
-    /// Reads the value that `data` begins with, and moves `data` past it.
+    /// Reads the value at the beginning of `data`, and moves `data` past it.
     #[inline]
     fn read_value(&mut self, name: &str, data: &mut &str, is_body: bool) -> Result<EventKind> {
         let text = *data;
@@ -329,7 +329,7 @@ impl<M: StreamModel> EventReader<M> {
     }
 }
 
-/// How much is kept of data that is not JSON.
+/// The most bytes that are kept of data that is not JSON.
 const STRAY_LIMIT: usize = 1024;
 
 /// The error for JSON that cannot be parsed. A list may report an error all the same, which
@@ -349,7 +349,7 @@ fn is_done_mark(data: &str) -> bool {
     data.get(..6).is_some_and(|mark| mark.eq_ignore_ascii_case("[done]"))
 }
 
-/// Returns what follows the mark of the end, if data begins with it.
+/// Returns the rest after `[DONE]`, if data begins with it.
 fn after_done_mark(data: &str) -> Option<&str> {
     let data = without_field_name(data);
     if is_done_mark(data) { Some(data[6..].trim_ascii()) } else { None }

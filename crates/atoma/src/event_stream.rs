@@ -45,7 +45,8 @@ pub struct ResponseStream<M: StreamModel> {
 }
 
 impl<M: StreamModel> ResponseStream<M> {
-    /// Waits, if the content type is not `text/event-stream`, until it is known what the body is.
+    /// Waits, if the content type is not `text/event-stream`, until the format of the body is
+    /// known.
     pub(crate) async fn open(response: OpenResponse, choices: u32) -> Result<Self> {
         let mut stream = Self { reader: BodyReader::new(response, choices), has_first: false };
         if stream.reader.is_unlabeled() {
@@ -68,7 +69,8 @@ impl<M: StreamModel> ResponseStream<M> {
 
     /// Returns a reference to the next chunk; `None` once the response is complete.
     ///
-    /// For code that only looks at each chunk: it is not copied, and most chunks need no allocation.
+    /// For code that only looks at each chunk: the chunk is not copied, and most chunks need no
+    /// allocation.
     ///
     /// ```
     /// # async fn run(mut chunks: atoma::ChatCompletionStream) -> atoma::Result<()> {
@@ -115,7 +117,7 @@ impl<M: StreamModel> ResponseStream<M> {
         self.reader.capture();
     }
 
-    /// Returns the response as far as it has come; `None` before the first chunk.
+    /// Returns the response so far; `None` before the first chunk.
     pub fn partial(&self) -> Option<M::Response> {
         self.reader.events.partial()
     }
@@ -128,7 +130,7 @@ impl<M: StreamModel> ResponseStream<M> {
         self.reader.raw()
     }
 
-    /// Returns how much of the stream has come, and when.
+    /// Returns the timing and the counts so far.
     ///
     /// ```
     /// # async fn run(mut chunks: atoma::ChatCompletionStream) -> atoma::Result<()> {
@@ -179,12 +181,12 @@ impl<M: StreamModel> ResponseStream<M> {
         self.reader.timer()
     }
 
-    /// Returns the chunk that [`step`](Self::step) went on to.
+    /// Returns the chunk that [`step`](Self::step) moved to.
     pub(crate) fn chunk(&self) -> &M::Chunk {
         self.reader.events.chunk()
     }
 
-    /// Goes on to the next chunk; false once the response is complete.
+    /// Moves to the next chunk; false once the response is complete.
     pub(crate) async fn step(&mut self) -> Result<bool> {
         match poll_fn(|cx| self.poll_step(cx)).await {
             Some(step) => step.map(|()| true),

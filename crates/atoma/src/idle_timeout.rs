@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Measures how long there has been no activity, at no cost while there is some.
+/// Measures how long there has been no activity, at no cost while there is activity.
 ///
 /// [`reset`](Self::reset) only sets a flag. The time is read when the task has nothing to do but
 /// wait, and a pending sleep is left to fire early rather than replaced.
@@ -18,13 +18,13 @@ pub(crate) struct IdleTimeout {
     sleep: Option<PendingSleep>,
 }
 
-/// A sleep may end this much too early: timers have a precision.
+/// A sleep may end this much too early: timers have a limited precision.
 const PRECISION: Duration = Duration::from_millis(10);
 
 struct PendingSleep {
     until: Instant,
     sleep: Sleep,
-    /// The task that it wakes, once it was polled.
+    /// The task that it wakes, once polled.
     waker: Option<Waker>,
 }
 

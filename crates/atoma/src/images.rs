@@ -13,7 +13,7 @@ impl Images {
         Self { core: Arc::clone(core) }
     }
 
-    /// Generates images of a description.
+    /// Generates images from a description.
     ///
     /// ```
     /// # async fn run(client: atoma::Client) -> Result<(), Box<dyn std::error::Error>> {

@@ -9,8 +9,8 @@ use std::{borrow::Cow, fmt};
 ///
 /// This is the place for checking signatures and for decryption. Add an inspector with
 /// [`ClientBuilder::inspect`](crate::ClientBuilder::inspect); several are applied in the order in
-/// which they were added, each to the text that the one before returned. Error responses (a status
-/// other than 2xx) are not inspected.
+/// which they were added, each to the text that the previous one returned. Error responses (a
+/// status other than 2xx) are not inspected.
 ///
 /// ```
 /// use atoma::{CallInfo, Client, Inspect, InspectCall, transport::BoxError};
@@ -112,7 +112,7 @@ pub struct CallInfo<'a> {
     pub is_stream: bool,
     /// Whether the call is confidential: each attempt is then encrypted anew.
     pub is_confidential: bool,
-    /// The body, also where an observer must not see the prompt in it.
+    /// The body, including a prompt that an observer must not see.
     pub(crate) plaintext: &'a [u8],
 }
 
@@ -130,7 +130,7 @@ impl fmt::Debug for CallInfo<'_> {
 /// Decrypts the texts of one confidential call, before the inspectors see them.
 #[cfg(feature = "confidential")]
 pub(crate) trait Decrypt: Send {
-    /// Opens a body or the data of an event. Whatever is not encrypted for this call is an error.
+    /// Opens a body or the data of an event. Text that is not encrypted for this call is an error.
     fn open(&mut self, text: &[u8], is_event: bool) -> Result<atoma_confidential::Opened>;
 
     /// Returns the node that the last attempt was encrypted for.

@@ -1,4 +1,4 @@
-//! Requests whose API key comes from a provider, anew for each attempt.
+//! Requests whose API key comes from a provider, for each attempt.
 
 use crate::{ApiKey, ApiKeyProvider, headers::set};
 use atoma_transport::{

@@ -1,6 +1,6 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// The signature of a call does not depend on what encoding its request needs today.
+// The signature of a call does not depend on how its request is encoded today.
 #![allow(clippy::needless_pass_by_value)]
 
 #[cfg(feature = "blocking")]

@@ -15,7 +15,7 @@ use std::{
 
 /// The environment variable of the level.
 const LEVEL_VARIABLE: &str = "ATOMASDK_LOG";
-/// The environment variable of the other SDKs, which turns everything on.
+/// The environment variable of the other SDKs, which enables everything.
 const DEBUG_VARIABLE: &str = "ATOMASDK_DEBUG";
 
 /// An observer that writes lines of text about each call, to standard error by default.
@@ -39,7 +39,7 @@ pub struct Log {
     key: Option<ApiKey>,
 }
 
-/// How much a [`Log`] writes.
+/// The amount that a [`Log`] writes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LogLevel {
@@ -98,7 +98,7 @@ impl Log {
 }
 
 impl LogLevel {
-    /// Reads the level from the environment, which `lookup` returns the variables of.
+    /// Reads the level from the environment variables that `lookup` returns.
     ///
     /// `ATOMASDK_LOG` is `off`, `info` or `debug`. Where it is not set, any value of `ATOMASDK_DEBUG`
     /// but `0` and `false` is `debug`: the other SDKs take any value.

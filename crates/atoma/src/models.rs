@@ -31,8 +31,8 @@ impl Models {
         Call::get(&self.core, "/models", Json::new(1))
     }
 
-    /// Looks up a model by its id, in the case in which the server writes it; `None` if the server
-    /// does not offer it.
+    /// Looks up a model by its ID, in the server's spelling; `None` if the server does not offer
+    /// it.
     ///
     /// It lists the models and picks one, because Atoma has no endpoint for a single model.
     ///

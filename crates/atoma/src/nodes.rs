@@ -24,7 +24,7 @@ impl Nodes {
     }
 
     /// Locks compute units of a confidential node for one request, and returns the public key that
-    /// the request has to be encrypted with.
+    /// encrypts the request.
     ///
     /// A lock is used up by the first request, and expires after
     /// [`timeout`](NodeLockRequest::timeout) seconds, 5 by default.

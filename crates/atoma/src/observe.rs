@@ -15,7 +15,7 @@ use std::{
 /// Every method does nothing by default, so implement those you need. Methods are called in the
 /// task of the call and must not block. Add an observer with
 /// [`ClientBuilder::observer`](crate::ClientBuilder::observer); the observers of a client are
-/// independent of each other, and a client without any pays nothing for them.
+/// independent of each other, and a client without observers pays nothing.
 ///
 /// The order of a call's events is `call_started`; for each attempt `attempt_started`,
 /// `attempt_ended` and, if another follows, `retry`; `response_head`, if there is a response; for a
@@ -54,7 +54,7 @@ pub trait Observer: Send + Sync + 'static {
         let _ = event;
     }
 
-    /// A retry was decided on; its wait begins now.
+    /// A retry was decided; its wait begins now.
     fn retry(&self, event: &RetryEvent) {
         let _ = event;
     }
@@ -103,7 +103,7 @@ pub struct CallEnd<'a> {
     pub call: CallId,
     /// How it ended.
     pub outcome: CallResult<'a>,
-    /// The tokens used, if the server said so.
+    /// The tokens used, if the server reported them.
     pub usage: Option<&'a Usage>,
     /// The timing of a stream; `None` for other calls, and if no response was opened.
     pub stats: Option<&'a StreamStats>,
@@ -111,7 +111,7 @@ pub struct CallEnd<'a> {
     pub elapsed: Duration,
     /// Whether the call is confidential.
     pub is_confidential: bool,
-    /// Also that of a confidential call: it must leave the crate only without its content.
+    /// Set for a confidential call too: it must leave the crate only without its content.
     pub(crate) response: Option<Response<'a>>,
 }
 
@@ -119,7 +119,7 @@ pub struct CallEnd<'a> {
 pub(crate) type Response<'a> = &'a (dyn Any + Send + Sync);
 
 impl<'a> CallEnd<'a> {
-    /// Returns the response, as far as it has come, if it is a `T`: a
+    /// Returns the response so far, if it is a `T`: a
     /// [`ChatCompletionResponse`](crate::ChatCompletionResponse), for example, whether it was
     /// streamed or not. Always `None` for a confidential call.
     ///
@@ -212,7 +212,7 @@ impl atoma_transport::Observer for TransportEvents {
     }
 }
 
-/// The observation of one call. Nothing for a client without observers.
+/// The observation of one call. Empty for a client without observers.
 #[derive(Default)]
 pub(crate) struct Observation(Option<Box<Observed>>);
 

@@ -13,8 +13,7 @@ impl OpenRouter {
         Self { core: Arc::clone(core) }
     }
 
-    /// Returns the models in the form that OpenRouter asks for: any JSON, a file that the server
-    /// hands out unchanged.
+    /// Returns the models in OpenRouter's form: any JSON, a file that the server returns unchanged.
     ///
     /// ```
     /// # async fn run(client: atoma::Client) -> atoma::Result<()> {

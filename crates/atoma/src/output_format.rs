@@ -1,4 +1,4 @@
-//! How a type becomes a part of a request, and a response becomes the type.
+//! Turns a type into a part of a request, and a response into the type.
 
 use crate::{Error, Result, error::NotParsed, schema_of::schema_of};
 use atoma_types::{
@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::{borrow::Cow, fmt, marker::PhantomData};
 
-/// How a schema is sent.
+/// The way in which a schema is sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ParseMode {
@@ -20,7 +20,7 @@ pub enum ParseMode {
     /// As `response_format` `json_object`, with the schema in a system message: for servers without
     /// `json_schema`. The model may not follow it.
     JsonObject,
-    /// As the parameters of a tool that the model has to call: for servers that have tools only.
+    /// As the parameters of a tool that the model has to call: for servers that only support tools.
     ToolCall,
 }
 
@@ -54,7 +54,8 @@ impl<T: JsonSchema> OutputFormat<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::is_invalid_request`] if the schema has no strict form, with the path of the place.
+    /// [`Error::is_invalid_request`] if the schema has no strict form, with the path of the
+    /// unsupported part.
     pub fn new(mode: ParseMode) -> Result<Self> {
         let schema =
             strict_schema(&schema_of::<T>()).map_err(|error| Error::misuse(error.to_string()))?;
@@ -124,7 +125,7 @@ impl<T: DeserializeOwned> OutputFormat<T> {
     }
 }
 
-/// Reads the value, and if that fails once more without members that are `null`: the strict form
+/// Reads the value. If that fails, tries again without members that are `null`: the strict form
 /// makes optional members nullable, also those whose type is not an `Option`.
 fn read_json<T: DeserializeOwned>(text: &str) -> Result<T, serde_json::Error> {
     let text = without_fence(text);
@@ -146,7 +147,7 @@ fn remove_nulls(value: &mut Value) {
     }
 }
 
-/// Removes the Markdown fence that models put around JSON where nothing enforces the format.
+/// Removes the Markdown fence that models put around JSON when nothing enforces the format.
 fn without_fence(text: &str) -> &str {
     let text = text.trim();
     let inner = text.strip_prefix("```").and_then(|rest| rest.strip_suffix("```"));

@@ -35,7 +35,7 @@ impl Chat {
     /// # Errors
     ///
     /// As [`create`](Self::create), and [`Error::is_invalid_request`] if the schema of `T` has no
-    /// strict form, with the path of the place: a map with arbitrary keys, for example.
+    /// strict form, with the path of the unsupported part: a map with arbitrary keys, for example.
     pub fn parse<T: DeserializeOwned + JsonSchema>(
         &self,
         request: ChatCompletionRequest,
@@ -63,7 +63,7 @@ impl<T: DeserializeOwned + JsonSchema> ParseCall<T> {
         self
     }
 
-    /// Streams the output, with the value as far as it goes.
+    /// Streams the output, with the value so far.
     ///
     /// # Errors
     ///

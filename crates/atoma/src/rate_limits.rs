@@ -38,9 +38,9 @@ pub struct RateLimits {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RateLimit {
-    /// The most that a period allows.
+    /// The limit of one period.
     pub limit: Option<u64>,
-    /// The rest of the present period.
+    /// The rest of the current period.
     pub remaining: Option<u64>,
     /// The time from the response until the limit is full again.
     pub reset: Option<Duration>,

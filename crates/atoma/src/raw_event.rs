@@ -1,7 +1,7 @@
 use std::ops::Range;
 
-/// The data of the last event, without a copy where possible: an event that is one line of a frame
-/// is found again by its place in the frame, which costs two comparisons.
+/// The data of the last event, without a copy where possible: an event on one line of a frame is
+/// stored as its place in the frame, which costs two comparisons.
 ///
 /// A struct and not an enum: an enum would have to check for a text to drop at each event.
 #[derive(Default)]

@@ -1,4 +1,4 @@
-//! Makes the text of servers fit to be shown: short, on one line, without secrets.
+//! Makes the text of servers safe to show: short, on one line, without secrets.
 
 use http::Uri;
 use std::borrow::Cow;
@@ -35,7 +35,7 @@ pub(crate) fn url_without_secrets(url: &Uri) -> String {
 
 /// Replaces each occurrence of `secret` in `text`, also where JSON escapes its characters.
 pub(crate) fn redact<'a>(text: &'a [u8], secret: &[u8]) -> Cow<'a, [u8]> {
-    // No spelling is shorter than the secret itself: most headers are.
+    // No spelling is shorter than the secret itself, so most headers need no search.
     let Some(first) = secret.first().filter(|_| text.len() >= secret.len()) else {
         return Cow::Borrowed(text);
     };

@@ -1,4 +1,4 @@
-//! Passes a stream on to a client of yours, as `text/event-stream`.
+//! Passes a stream on to another client, as `text/event-stream`.
 
 use crate::{Error, ErrorKind, ResponseStream, idle_timeout::IdleTimeout};
 use atoma_transport::Timer;
@@ -22,7 +22,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Turns a stream into the body of a `text/event-stream` response, for a browser or any client of
 /// OpenAI's API.
 ///
-/// The client of the relay reads the same chunks, and knows as surely whether they are complete:
+/// The client of the relay reads the same chunks, and can see just as well whether they are
+/// complete:
 ///
 /// | the stream | the body |
 /// |---|---|
@@ -47,8 +48,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// }
 /// ```
 ///
-/// An error before the stream, of a status such as 429, is not a part of the body: respond with that
-/// status instead.
+/// An error before the stream, with a status such as 429, is not a part of the body: respond with
+/// that status instead.
 #[must_use]
 pub fn relay<M>(stream: ResponseStream<M>) -> Relay<M>
 where
@@ -76,8 +77,8 @@ pub struct Relay<M: StreamModel> {
 }
 
 impl<M: StreamModel> Relay<M> {
-    /// Sets after how much silence a comment is written, so that nothing between here and the client
-    /// takes the connection for dead; `None` writes none. Default 15 s; less than 1 ms counts as 1 ms.
+    /// Sets the silence after which a comment is written, so that no proxy closes the connection;
+    /// `None` writes none. Default 15 s; less than 1 ms counts as 1 ms.
     pub fn keep_alive(mut self, interval: impl Into<Option<Duration>>) -> Self {
         let shortest = Duration::from_millis(1);
         self.keep_alive = interval.into().map(|interval| interval.max(shortest));
@@ -92,9 +93,10 @@ impl<M: StreamModel> Relay<M> {
 
     /// Sets how an error is reported to the client.
     ///
-    /// By default an error that the server reported is passed on: message, code, type and parameter,
-    /// with the API key redacted. Any other error is described by its kind alone, so that no address
-    /// or text of yours gets out: `{"code": "upstream_truncated", "type": "server_error", …}`.
+    /// By default an error that the server reported is passed on: message, code, type and
+    /// parameter, with the API key redacted. Any other error is described by its kind alone, so
+    /// that no address or text of your system appears: `{"code": "upstream_truncated", "type":
+    /// "server_error", …}`.
     ///
     /// ```
     /// use atoma::{ChatCompletionStream, relay, types::ApiError};
@@ -131,8 +133,8 @@ impl<M: StreamModel> Relay<M> {
         self.stream.as_ref()
     }
 
-    /// Ends the body with the event for `error`. No `[DONE]` follows, by which a client that ignores
-    /// errors would take the response for complete.
+    /// Ends the body with the event for `error`. No `[DONE]` follows, because a client that ignores
+    /// errors would report the response as complete.
     fn fail(&mut self, error: &Error) -> Bytes {
         self.stream = None;
         let error = (self.on_error)(error);

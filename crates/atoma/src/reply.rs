@@ -67,9 +67,8 @@ impl<T> Reply<T> {
     /// Returns the body exactly as it was received: the text that `signature` and `response_hash`
     /// refer to.
     ///
-    /// If the server streamed the response although it was not asked to, this is the event stream;
-    /// empty if that is larger than
-    /// [`max_response_size`](crate::ClientBuilder::max_response_size).
+    /// If the server streamed the response without being asked, this is the event stream; empty if
+    /// that is larger than [`max_response_size`](crate::ClientBuilder::max_response_size).
     pub fn raw(&self) -> &Bytes {
         &self.raw
     }
@@ -100,7 +99,7 @@ impl<T: fmt::Debug> fmt::Debug for Reply<T> {
     }
 }
 
-/// Everything about a response but its content.
+/// The metadata of a response: everything except its content.
 #[derive(Clone, Default)]
 pub struct Metadata {
     status: StatusCode,

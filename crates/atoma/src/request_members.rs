@@ -9,14 +9,14 @@ use std::{borrow::Cow, fmt};
 pub(crate) struct RequestMembers(Map<String, Value>);
 
 impl RequestMembers {
-    /// Reads the members that are wanted. All others are skipped, a prompt of any length too. Nothing
-    /// of a body that is not a JSON object is read.
+    /// Reads the requested members and skips all others, including a prompt of any length. Reads
+    /// nothing from a body that is not a JSON object.
     pub(crate) fn read(body: &[u8], wanted: &[&str]) -> Self {
         let mut json = serde_json::Deserializer::from_slice(body);
         Self(json.deserialize_map(Wanted(wanted)).unwrap_or_default())
     }
 
-    /// Returns a member that is there and not null.
+    /// Returns a member that is set and not null.
     pub(crate) fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name).filter(|value| !value.is_null())
     }

@@ -22,12 +22,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How much of an error body is read.
+/// The most bytes of an error body that are read.
 const ERROR_BODY_LIMIT: usize = 64 << 10;
-/// How long reading an error body may take. A stream has no other limit for it.
+/// The most time that reading an error body may take. A stream has no other limit for it.
 const ERROR_BODY_TIME: Duration = Duration::from_secs(5);
 
-/// A request that was sent, and all that is needed to read its response.
+/// A request that was sent, and everything needed to read its response.
 #[allow(missing_debug_implementations, unreachable_pub)]
 pub struct PendingResponse {
     pub(crate) core: Arc<Core>,
@@ -67,7 +67,7 @@ pub(crate) struct OpenResponse {
 }
 
 impl PendingResponse {
-    /// Waits for the head. Any status that cannot come with content is an error.
+    /// Waits for the head. Any status that cannot have content is an error.
     pub(crate) async fn open(&mut self) -> Result<OpenResponse> {
         let (mut parts, body) = match self.response.as_mut().await {
             Ok(response) => response.into_parts(),
@@ -141,7 +141,7 @@ impl OpenResponse {
         (!self.body.is_whole()).then(|| self.core.timer.now())
     }
 
-    /// Completes the error that ends the call with what is known of the response, and reports it to
+    /// Completes the error that ends the call with the details of the response, and reports it to
     /// the observers.
     #[cold]
     pub(crate) fn fail(&mut self, error: Error, body_start: Option<Instant>) -> Error {
@@ -153,19 +153,19 @@ impl OpenResponse {
     }
 }
 
-/// Returns whether content can come with this status: a 2xx, but not one of those that exclude it
-/// (RFC 9110, sections 15.3.5 and 15.3.6).
+/// Returns whether a response with this status can have content: a 2xx, but not one of those that
+/// exclude it (RFC 9110, sections 15.3.5 and 15.3.6).
 fn has_content(status: StatusCode) -> bool {
     let is_empty = matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT);
     status.is_success() && !is_empty
 }
 
-/// Returns `text` without the key that the call was made with.
+/// Returns `text` without the key of the call.
 pub(crate) fn redacted<'a>(text: &'a [u8], key: Option<&ApiKey>) -> Cow<'a, [u8]> {
     key.map_or(text.into(), |key| key.redact(text))
 }
 
-/// Reads a body to its end. A body that comes in one piece, the usual case, is not copied.
+/// Reads a body to its end. A body in one piece, the usual case, is not copied.
 pub(crate) async fn read_whole(body: &mut Body, limit: usize) -> Result<Bytes> {
     if body.size_hint().lower() > limit as u64 {
         return Err(Error::response_too_large(limit));

@@ -12,7 +12,7 @@ use std::{
 };
 use tokio::runtime::{Builder, Handle, Runtime};
 
-/// A runtime without threads: it runs on whichever thread waits.
+/// A runtime without threads: it runs on the thread that waits.
 #[derive(Clone)]
 #[allow(unreachable_pub)]
 pub struct BlockingRuntime(Arc<OwnedRuntime>);
@@ -57,9 +57,10 @@ impl BlockingRuntime {
 
 /// Returns whether this thread is polling a task, where blocking is not allowed.
 ///
-/// Tokio has no function for this, and what it has panics. Only a task that is being polled has a
-/// budget that runs out, though: 128 units. Threads of `spawn_blocking`, `block_in_place` and
-/// threads that entered a runtime have none. The task yields once because of it, and that is all.
+/// Tokio has no function for this, and the functions that it has panic. Only a task that is being
+/// polled has a budget that runs out, though: 128 units. Threads of `spawn_blocking`,
+/// `block_in_place` and threads that entered a runtime have none. The only effect is that the task
+/// yields once.
 fn is_in_task() -> bool {
     let mut cx = Context::from_waker(Waker::noop());
     (0..=u8::MAX).any(|_| pin!(tokio::task::consume_budget()).poll(&mut cx).is_pending())

@@ -26,14 +26,14 @@ pub(crate) struct ServerUrl {
 /// Query parameters by name and value, not encoded.
 pub(crate) type Query = [(String, String)];
 
-/// The server of clients that name none.
+/// The default server.
 pub(crate) const DEFAULT_SERVER_URL: &str = "https://api.atoma.network";
 
-/// The path of the API where the URL has none.
+/// The API path that is added to a URL without a path.
 const DEFAULT_PATH: &str = "/v1";
 /// The path of a URL whose API is at the root of the server, such as Perplexity's.
 const ROOT_PATH: &str = "/.";
-/// The ends of URLs that were copied from the documentation of an endpoint.
+/// The endings of URLs that were copied from the documentation of an endpoint.
 const ENDPOINTS: [&str; 4] =
     ["/chat/completions", "/completions", "/embeddings", "/images/generations"];
 
@@ -109,7 +109,7 @@ impl ServerUrl {
         self.url(root, path, &merge(&self.query, parameters))
     }
 
-    /// The path that those of the endpoints are appended to.
+    /// The base of the endpoints' paths.
     fn api_path(&self) -> &str {
         match self.path.as_str() {
             "" => DEFAULT_PATH,

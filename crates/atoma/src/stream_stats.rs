@@ -2,7 +2,7 @@ use crate::idle_timeout::IdleTimeout;
 use atoma_types::Usage;
 use std::time::{Duration, Instant};
 
-/// The timing of a stream and what it consists of, as far as it has come;
+/// The timing of a stream and its counts so far;
 /// [`ResponseStream::stats`](crate::ResponseStream::stats) returns it.
 ///
 /// All times are measured on the client's [timer](crate::ClientBuilder::timer) from the start of the
@@ -15,19 +15,20 @@ pub struct StreamStats {
     opened: Instant,
     first_chunk: Option<Instant>,
     first_token: Option<Instant>,
-    /// When the last chunk came of those whose time was read.
+    /// The time of the last chunk whose time was read.
     last: Instant,
     ended: Option<Instant>,
     longest_gap: Duration,
     chunks: u64,
-    /// How many chunks had come at `last`.
+    /// The number of chunks at `last`.
     chunks_at_last: u64,
     events: u64,
     comments: u64,
     output_tokens: Option<u64>,
     /// The reader waits for data.
     is_waiting: bool,
-    /// The time of the next chunk has to be read: the reader waited for it, or no token has come.
+    /// The time of the next chunk has to be read: the reader waited for it, or no token has
+    /// arrived.
     needs_time: bool,
 }
 
@@ -61,34 +62,34 @@ impl StreamStats {
         self.longest_gap
     }
 
-    /// Returns how many chunks came.
+    /// Returns the number of chunks.
     pub fn chunks(&self) -> u64 {
         self.chunks
     }
 
-    /// Returns how many events came, including those that are not chunks, such as `[DONE]`. Zero if
+    /// Returns the number of events, including those that are not chunks, such as `[DONE]`. Zero if
     /// the server sent a JSON body in place of a stream.
     pub fn events(&self) -> u64 {
         self.events
     }
 
-    /// Returns how many comments came, which servers send to keep the connection open.
+    /// Returns the number of comments, which servers send to keep the connection open.
     pub fn comments(&self) -> u64 {
         self.comments
     }
 
-    /// Returns the rate of chunks per second between the first and the last; `None` for less than
-    /// two, or if all came at the same time. Most servers send one token per chunk.
+    /// Returns the rate of chunks per second between the first and the last; `None` for fewer than
+    /// two, or if all arrived at the same time. Most servers send one token per chunk.
     pub fn chunks_per_second(&self) -> Option<f64> {
         rate(self.chunks, self.last.saturating_duration_since(self.first_chunk?))
     }
 
     /// Returns the rate of output tokens per second between the first token and the last chunk.
     ///
-    /// The tokens are those of the [usage](atoma_types::Usage), reasoning included. `None` if the
+    /// The tokens are those of the [usage](atoma_types::Usage), including reasoning. `None` if the
     /// server has not sent it: most send it in the last chunk, see
-    /// [`stream_usage`](crate::ClientBuilder::stream_usage). Also `None` for less than two tokens, or
-    /// if all came at the same time.
+    /// [`stream_usage`](crate::ClientBuilder::stream_usage). Also `None` for fewer than two tokens,
+    /// or if all arrived at the same time.
     pub fn tokens_per_second(&self) -> Option<f64> {
         rate(self.output_tokens?, self.last.saturating_duration_since(self.first_token?))
     }
@@ -98,10 +99,10 @@ impl StreamStats {
     }
 }
 
-/// How the reader of a stream measures it. The clock is read only where the reader had to wait: what
-/// is there already came no later than that.
+/// Measures a stream for its reader. The clock is read only when the reader had to wait: data that
+/// is already there arrived no later than that.
 impl StreamStats {
-    /// Starts measuring a stream whose head has come now, `head` after the start of the call.
+    /// Starts measuring a stream whose head has arrived now, `head` after the start of the call.
     pub(crate) fn new(now: Instant, head: Duration) -> Self {
         Self {
             started: now.checked_sub(head).unwrap_or(now),
@@ -187,7 +188,7 @@ impl StreamStats {
     }
 }
 
-/// Returns how many of `count` things came per second after the first, within `time`.
+/// Returns the rate per second of `count` things, after the first, within `time`.
 fn rate(count: u64, time: Duration) -> Option<f64> {
     let time = time.as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "a rate needs no more digits")]

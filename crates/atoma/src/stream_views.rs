@@ -47,7 +47,7 @@ impl ResponseStream<ChatModel> {
     /// Turns the chunks into typed events: deltas of content, reasoning, refusal and tool calls,
     /// usage, finish.
     ///
-    /// Call it before the first chunk is read: events begin where the chunks have got to.
+    /// Call it before the first chunk is read: events begin at the current position of the chunks.
     ///
     /// ```
     /// # async fn run(stream: atoma::ChatCompletionStream) -> atoma::Result<()> {
@@ -90,7 +90,7 @@ impl ResponseStream<ChatModel> {
 impl ResponseStream<CompletionModel> {
     /// Turns the chunks into typed events: deltas of text, log probabilities, usage, finish.
     ///
-    /// Call it before the first chunk is read: events begin where the chunks have got to.
+    /// Call it before the first chunk is read: events begin at the current position of the chunks.
     ///
     /// ```
     /// # async fn run(stream: atoma::ResponseStream<atoma::types::CompletionModel>) -> atoma::Result<()> {
@@ -178,7 +178,7 @@ impl<E: StreamEvents> TypedEventStream<E> {
 }
 
 impl ChatEventStream {
-    /// Returns the arguments of a tool call, parsed as far as they go; see [`ChatEvents::arguments`].
+    /// Returns the arguments of a tool call so far, parsed; see [`ChatEvents::arguments`].
     pub fn arguments(&self, choice: u32, call: usize) -> Option<&Value> {
         self.events.arguments(choice, call)
     }

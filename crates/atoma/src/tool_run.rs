@@ -1,4 +1,4 @@
-//! The loop that runs the tools a model calls, and gives the results back to it.
+//! The loop that runs the tools a model calls, and returns the results to it.
 
 use crate::{
     Call, Chat, ChatEventStream, Error, Json, Reply, Result, Streamed, Tool,
@@ -19,7 +19,7 @@ use std::{
 };
 
 impl Chat {
-    /// Runs the tools that the model calls and gives it the results, until it calls no more.
+    /// Runs the tools that the model calls and sends it the results, until it makes no more calls.
     ///
     /// A call that names no known tool, whose arguments do not fit, or that fails is reported to the
     /// model, which may correct it. See [`ToolRun`].
@@ -28,13 +28,14 @@ impl Chat {
     }
 }
 
-/// A conversation that goes on until the model calls no more tools; [`Chat::run_tools`] returns it.
+/// A conversation that continues until the model makes no more tool calls; [`Chat::run_tools`]
+/// returns it.
 ///
 /// Await it for the whole run, or call [`next`](Self::next) to see each event. Nothing is sent
 /// before that.
 ///
-/// After an error or a future of [`next`](Self::next) that was dropped, it still has everything that
-/// happened: [`messages`](Self::messages), [`steps`](Self::steps) and [`usage`](Self::usage).
+/// After an error, or after a future of [`next`](Self::next) was dropped, it still has the whole
+/// history: [`messages`](Self::messages), [`steps`](Self::steps) and [`usage`](Self::usage).
 ///
 /// ```
 /// # async fn run(client: atoma::Client, request: atoma::ChatCompletionRequest, tools: Vec<atoma::Tool>) -> atoma::Result<()> {
@@ -55,7 +56,7 @@ pub struct ToolRun {
     max_rounds: usize,
     concurrency: usize,
     is_streaming: bool,
-    /// How many messages the request had at first.
+    /// The number of messages in the original request.
     given: usize,
     rounds: usize,
     usage: Usage,
@@ -122,14 +123,15 @@ impl ToolRun {
         }
     }
 
-    /// Limits how many responses the model generates. Default 10. If the last of them calls tools
-    /// as well, the run fails with that response in [`Error::partial`], and those calls do not run.
+    /// Limits the number of responses that the model generates. Default 10. If the last of them
+    /// calls tools as well, the run fails with that response in [`Error::partial`], and those calls
+    /// do not run.
     pub fn max_rounds(mut self, rounds: usize) -> Self {
         self.max_rounds = rounds;
         self
     }
 
-    /// Limits how many calls of one response run at the same time. Default 8, at least 1.
+    /// Limits the number of calls of one response that run at the same time. Default 8, at least 1.
     pub fn concurrency(mut self, calls: usize) -> Self {
         self.concurrency = calls.max(1);
         self
@@ -163,9 +165,9 @@ impl ToolRun {
         self
     }
 
-    /// Returns the next event; `None` once the model has called no more tools.
+    /// Returns the next event; `None` once the model makes no more tool calls.
     ///
-    /// Cancel-safe: dropping the future loses nothing, and the next call goes on with the same
+    /// Cancel-safe: dropping the future loses nothing, and the next call continues with the same
     /// request or the same tools. To cancel the run, drop it.
     ///
     /// # Errors
@@ -184,7 +186,7 @@ impl ToolRun {
 
     /// Runs to the end.
     ///
-    /// Unlike awaiting the run, this keeps it in the caller's hands if it fails.
+    /// Unlike awaiting the run, this leaves the run with the caller if it fails.
     ///
     /// # Errors
     ///
@@ -209,18 +211,18 @@ impl ToolRun {
         &self.steps
     }
 
-    /// Returns how many responses the model has generated.
+    /// Returns the number of responses that the model has generated.
     pub fn rounds(&self) -> usize {
         self.rounds
     }
 
-    /// Returns the tokens of all rounds together, as far as the server reports them.
+    /// Returns the tokens of all rounds together, if the server reports them.
     pub fn usage(&self) -> &Usage {
         &self.usage
     }
 
-    /// Returns the messages of the request and those of the run. No call in them is without its
-    /// result, so they can be the messages of another request at any time.
+    /// Returns the messages of the request and those of the run. Every call in them has its result,
+    /// so they can be the messages of another request at any time.
     pub fn messages(&self) -> &[ChatCompletionMessage] {
         &self.request.messages
     }
@@ -286,7 +288,7 @@ impl ToolRun {
             return Err(Error::tool_rounds(self.rounds, self.response.clone()));
         } else {
             self.state = State::Running(Round::new(message.unwrap_or_default(), calls));
-            // A call that had to be made was made: forced again, the model would never finish.
+            // A forced call has been made: forced again, the model would never finish.
             if matches!(
                 self.request.tool_choice,
                 Some(ToolChoice::Required | ToolChoice::Function(_))

@@ -10,7 +10,8 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-/// Whether a tool call may run; the hook of [`ToolRun::approve`](crate::ToolRun::approve) returns it.
+/// The decision about a tool call; the hook of [`ToolRun::approve`](crate::ToolRun::approve)
+/// returns it.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Approval {
@@ -40,13 +41,13 @@ impl Approval {
 pub struct ToolStep {
     /// The call, with the arguments that the approval set, if it did.
     pub call: ToolCall,
-    /// The text that the model gets: the result, or an error that begins with `error: `.
+    /// The text that the model receives: the result, or an error that begins with `error: `.
     pub content: String,
-    /// How the call ended.
+    /// The outcome.
     pub outcome: ToolOutcome,
 }
 
-/// How a tool call ended.
+/// The outcome of a tool call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ToolOutcome {

@@ -8,7 +8,7 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc};
 /// A function that a model may call; [`Chat::run_tools`](crate::Chat::run_tools) calls it.
 ///
 /// The function takes a type that reads the arguments, and returns the result: a value that is
-/// written as JSON, where a string is sent as it is. An error is sent to the model as well.
+/// written as JSON, where a string is sent without quotes. An error is sent to the model as well.
 ///
 #[cfg_attr(feature = "schemars", doc = "```")]
 #[cfg_attr(not(feature = "schemars"), doc = "```ignore")]
@@ -37,7 +37,7 @@ pub struct Tool {
 
 type Function = dyn Fn(&ToolCall) -> Result<ToolFuture, serde_json::Error> + Send + Sync;
 
-/// The result of a tool, as the text that the model gets.
+/// The result of a tool, as the text that the model receives.
 pub(crate) type ToolFuture = Pin<Box<dyn Future<Output = Result<String, ToolError>> + Send>>;
 
 impl Tool {
@@ -109,7 +109,7 @@ impl Tool {
         &self.definition
     }
 
-    /// Begins a call. The error says why the arguments do not fit.
+    /// Begins a call. The error names the reason why the arguments do not fit.
     pub(crate) fn call(&self, call: &ToolCall) -> Result<ToolFuture, serde_json::Error> {
         (self.function)(call)
     }

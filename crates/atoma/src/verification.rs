@@ -61,8 +61,8 @@ impl ClientBuilder {
     /// is missing, wrong or by another signer is an error for which [`Error::is_untrusted`] is true.
     ///
     /// A chunk of a stream is checked before it is returned, unless the verifier has another
-    /// [mode](atoma_verify::Mode). What a passed check proves, and what it does not, is written in
-    /// the documentation of [`atoma_verify`]. Default: nothing is checked.
+    /// [mode](atoma_verify::Mode). The documentation of [`atoma_verify`] says what a passed check
+    /// proves. Default: nothing is checked.
     #[must_use]
     pub fn verify(self, verification: impl Into<Verification>) -> Self {
         self.inspect(verification.into())
@@ -147,7 +147,7 @@ struct VerifyCall {
 impl VerifyCall {
     fn check(&mut self, text: &str) -> Result<(), VerifyError> {
         if let Some((signature, hash)) = self.decrypted.take() {
-            // Nothing is signed in the plaintext itself: an absent signature is reported as such.
+            // The plaintext itself carries no signature: an absent one is reported as such.
             let Some(signature) = signature else { return self.stream.check("{}").map(|_| ()) };
             self.stream.check_plaintext(text, &signature, &hash)?;
             // A receipt holds no text of a confidential call.

@@ -1,4 +1,4 @@
-//! The parts of a client that the builder makes where none are given.
+//! The default parts of a client.
 
 use crate::{
     ApiKey, ApiKeyProvider, Error, Log, LogLevel,
@@ -13,7 +13,7 @@ use http::{
 };
 use std::{sync::Arc, time::Duration};
 
-/// Where the API key comes from.
+/// The source of the API key.
 pub(super) enum Key {
     Text(String),
     Provider(Arc<dyn ApiKeyProvider>),

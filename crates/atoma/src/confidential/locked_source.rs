@@ -29,9 +29,9 @@ use std::{
 
 /// The most bytes of the response to a lock.
 const LOCK_LIMIT: usize = 64 << 10;
-/// The message of Atoma's proxy where it fails to handle a locked stack.
+/// The message of Atoma's proxy when it fails to handle a locked stack.
 const LOCKED_STACK: &str = "Internal server error occurred";
-/// The message where the node refused the decrypted request: its key was right.
+/// The message when the node rejected the decrypted request: its key was right.
 const BAD_REQUEST: &str = "Bad Request";
 
 /// The source of a confidential call's requests.
@@ -48,7 +48,7 @@ pub(crate) struct LockedSource {
     state: Mutex<State>,
 }
 
-/// What the last attempt left.
+/// The state after the last attempt.
 #[derive(Default)]
 struct State {
     api_key: Option<ApiKey>,
@@ -163,7 +163,7 @@ impl LockedSource {
             .num_compute_units(self.units);
         let (envelope, session) = seal(&self.plaintext, &node.key, &call, &mut SystemRandomness)
             .map_err(|why| self.refuse(why))?;
-        // Measured from before the lock was asked for: the server's clock started later.
+        // Measured from before the request for the lock: the server's clock started later.
         let age = self.core.timer.now().saturating_duration_since(began);
         if age >= Duration::from_secs(self.settings.lock_seconds) {
             return Err(not_sent(true).with_source("the lock expired before the request was sent"));
@@ -199,7 +199,7 @@ impl LockedSource {
         for name in [ACCEPT.as_str(), "idempotency-key"] {
             request.headers_mut().remove(name);
         }
-        // A lock is not billed: one that may have been taken is as good as none.
+        // A lock is not billed, so it does not matter whether a failed one was taken.
         let sent = self.core.lock_transport.send(request).await;
         let (head, mut body) = sent.map_err(|e| e.with_delivery(Delivery::NotSent))?.into_parts();
         let body = read_whole(&mut body, LOCK_LIMIT).await;
@@ -224,7 +224,7 @@ impl LockedSource {
         })
     }
 
-    /// Notes why the node cannot be used, and returns the error that ends the call.
+    /// Records why the node cannot be used, and returns the error that ends the call.
     fn refuse<E: Into<BoxError>>(&self, why: E) -> TransportError {
         self.state().failure = Some(Failure::Node(why.into()));
         not_sent(false)

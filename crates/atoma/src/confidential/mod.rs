@@ -22,9 +22,9 @@ use std::{fmt, sync::Arc, time::Duration};
 /// for this request, or was altered, is an error for which
 /// [`Error::is_untrusted`](crate::Error::is_untrusted) is true.
 ///
-/// Nothing proves whose key the server hands out: set a [`policy`](Self::policy) where you know the
-/// keys of your nodes. **Do not stream confidential text:** nodes repeat one nonce for all chunks of
-/// a stream, so an observer recovers text without the key, and can forge chunks. Only a pinned
+/// Nothing proves that the key belongs to a node: set a [`policy`](Self::policy) if you know the
+/// keys of your nodes. **Do not stream confidential text:** nodes repeat one nonce for all chunks
+/// of a stream, so an observer recovers text without the key, and can forge chunks. Only a pinned
 /// [signature](crate::Client::verified) protects the integrity of a stream.
 ///
 /// ```

@@ -5,7 +5,7 @@ use std::{future::Future, pin::Pin};
 /// The node that a lock returned: the reply's [`Metadata::extensions`](crate::Metadata::extensions)
 /// hold it as well.
 ///
-/// It is the server's word. Nothing in it proves that the key belongs to a node.
+/// These are the server's claims. Nothing proves that the key belongs to a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LockedNode {
@@ -25,7 +25,7 @@ pub struct LockedNode {
 /// Closures that return a future are policies; see
 /// [`Confidential::policy`](crate::Confidential::policy).
 pub trait NodePolicy: Send + Sync + 'static {
-    /// Accepts the node, or refuses it with a reason. Nothing has been encrypted or sent to it yet.
+    /// Accepts the node, or rejects it with a reason. Nothing has been encrypted or sent to it yet.
     ///
     /// # Errors
     ///

@@ -13,11 +13,11 @@ use std::sync::Arc;
 /// Opens the texts of one response with the session of the attempt that it responds to.
 struct Opener {
     source: Arc<LockedSource>,
-    /// Taken at the first text: the last attempt is known then.
+    /// Set at the first text, when the last attempt is known.
     session: Option<Session>,
 }
 
-/// Hands a call to the transport, which asks the source for the request of each attempt.
+/// Passes a call to the transport, which asks the source for the request of each attempt.
 pub(crate) fn send(
     source: Arc<LockedSource>,
     timeouts: Timeouts,

@@ -1,4 +1,4 @@
-//! How many compute units a request asks for.
+//! The number of compute units that a request asks for.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 const USUAL: u64 = 8192;
 /// The units of an image, its pixels, at the size that the server assumes.
 const IMAGE: u64 = 1024 * 1024;
-/// The bytes of text that are taken for one token.
+/// The bytes of text that count as one token.
 const BYTES_PER_TOKEN: u64 = 4;
 
 /// Returns the units to lock for this request: the tokens of prompt and output together, 8192 at

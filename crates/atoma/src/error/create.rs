@@ -1,4 +1,4 @@
-//! Makes errors, and adds what is known of the response.
+//! Makes errors, and adds the details of the response.
 
 #[cfg(feature = "schemars")]
 use super::not_parsed::NotParsed;
@@ -23,7 +23,7 @@ impl Error {
         Self::from_kind(Kind::Misuse(why.into()))
     }
 
-    /// Sets the `stream` member of a request, which must not ask for the opposite of the method.
+    /// Sets the `stream` member of a request; an error if the request has the opposite value.
     pub(crate) fn check_stream(
         resource: &str,
         member: &mut Option<bool>,
@@ -90,7 +90,7 @@ impl Error {
         Self::from_kind(Kind::NotParsed(why)).with_partial(Some(Partial::new(response)))
     }
 
-    /// The lock of a confidential call was refused with this response.
+    /// The server refused to lock a node for a confidential call, with this response.
     #[cfg(feature = "confidential")]
     pub(crate) fn no_lock(api: Option<ApiError>, delivery: Delivery) -> Self {
         Self::from_kind(Kind::NoLock { api, delivery })

@@ -1,5 +1,5 @@
-//! Tables over error responses: the class of one, whether to send the request again, and the status
-//! of an error inside a 200. Pure functions of status and body.
+//! Tables over error responses: their class, whether they are worth a retry, and the status of an
+//! error inside a 200. Pure functions of status and body.
 
 mod tables;
 
@@ -56,7 +56,7 @@ pub(crate) fn is_retryable(status: Option<u16>, api: Option<&ApiError>) -> bool 
 }
 
 /// Returns true if sending the request again cannot help, whatever the status: some servers report
-/// these with 429 or 500.
+/// such errors with 429 or 500.
 pub(crate) fn is_final(kind: ErrorKind) -> bool {
     matches!(
         kind,
@@ -144,11 +144,11 @@ fn lookup(table: Names, name: &str) -> Option<ErrorKind> {
     table.iter().find(|(pattern, _)| fits(pattern)).map(|(_, kind)| *kind)
 }
 
-/// Looks for the words of servers whose codes say nothing. Each phrase is a list of texts that occur
-/// in this order.
+/// Looks for phrases of servers whose codes are not specific. Each phrase is a list of texts that
+/// occur in this order.
 fn by_phrase(status: Option<u16>, text: &str) -> Option<ErrorKind> {
     let table: &[Phrases] = match status {
-        // The status says more than any text.
+        // The status is more specific than any text.
         Some(401 | 402 | 405 | 408 | 423 | 425 | 501..) => &[],
         Some(429) => &[QUOTA, CAPACITY],
         Some(500) => &[CONTEXT, QUOTA, FILTER, KEY, RATE],

@@ -1,7 +1,7 @@
 use atoma_transport::{ErrorKind as Failure, Phase, TransportError};
 use std::fmt;
 
-/// The class of an [`Error`](crate::Error), to decide what to do about it.
+/// The class of an [`Error`](crate::Error), for deciding how to react.
 ///
 /// For an error response it is derived from the status, the error's `code` and `type`, and, where
 /// those are not specific, the message. The rules cover the servers of OpenAI's protocol: Atoma,
@@ -61,7 +61,7 @@ pub enum ErrorKind {
     Truncated,
     /// The response exceeds one of the client's limits, or the request the server's (413).
     TooLarge,
-    /// The response is not what the endpoint returns: other content, a redirect, invalid HTTP.
+    /// The response has unexpected content: not the endpoint's, a redirect, or invalid HTTP.
     UnexpectedResponse,
     /// An [inspector](crate::Inspect) of the client rejected the response.
     Rejected,

@@ -24,8 +24,9 @@ use std::{
 
 /// The reason why a call returned no response, or not all of it.
 ///
-/// [`kind`](Self::kind) sorts errors into classes; the other methods return what is needed to act.
-/// An error inside a stream has the same answers as one with an HTTP status.
+/// [`kind`](Self::kind) sorts errors into classes; the other methods return the details that a
+/// program needs to react. An error inside a stream has the same predicates as one with an HTTP
+/// status.
 ///
 /// | question | method |
 /// |---|---|
@@ -193,7 +194,7 @@ impl Error {
 
     /// Returns the status of the response, if one arrived.
     ///
-    /// It is a 2xx where the response itself is at fault: truncated, too large, unexpected. For an
+    /// It is a 2xx if the response itself is at fault: truncated, too large, unexpected. For an
     /// error inside a 200 it is the status that the error names (`"code": 429`), or `None`. To ask
     /// whether the server reported an error, use [`is_api_error`](Self::is_api_error).
     pub fn status(&self) -> Option<StatusCode> {
@@ -240,14 +241,15 @@ impl Error {
 
     /// Returns true if the same request may succeed when it is sent again later.
     ///
-    /// It says nothing of the price; see [`may_have_been_processed`](Self::may_have_been_processed).
-    /// It is false for every class that a later attempt cannot cure: a key, a permission, a quota,
-    /// the context length, a content filter, an unknown model, an invalid request.
+    /// It does not consider the price; see
+    /// [`may_have_been_processed`](Self::may_have_been_processed). It is false for every class that
+    /// a later attempt cannot cure: a key, a permission, a quota, the context length, a content
+    /// filter, an unknown model, an invalid request.
     ///
-    /// The client retries fewer errors by itself: only the statuses of
-    /// [`RetryConfig::statuses`](crate::RetryConfig::statuses), errors without a response only where
-    /// the request was not sent, since a completion costs money, and nothing after the response
-    /// headers, since a stream cannot be resumed.
+    /// The client itself retries fewer errors: only the statuses of
+    /// [`RetryConfig::statuses`](crate::RetryConfig::statuses), errors without a response only if
+    /// the request was not sent, because a completion costs money, and nothing after the response
+    /// headers, because a stream cannot be resumed.
     pub fn is_retryable(&self) -> bool {
         match &self.0.kind {
             #[cfg(feature = "confidential")]
@@ -380,7 +382,8 @@ impl Error {
     /// Returns the beginning of an unexpected body, at most 200 characters, without control
     /// characters.
     ///
-    /// Display leaves it out: it is whatever a server, or something in front of it, chose to send.
+    /// Display leaves it out, because a server, or a gateway in front of it, can write anything
+    /// into it.
     pub fn body_excerpt(&self) -> Option<&str> {
         match &self.0.kind {
             Kind::Unexpected { excerpt, .. } | Kind::Truncated { stray: excerpt } => {

@@ -1,7 +1,7 @@
 use super::ErrorKind;
 use std::fmt;
 
-/// Why an output has no value.
+/// The reason why an output has no value.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum NotParsed {
     Refused,

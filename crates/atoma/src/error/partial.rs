@@ -1,6 +1,6 @@
 use std::{any::Any, fmt, sync::Arc};
 
-/// The part of a response that arrived before an error, of whatever type the call returns.
+/// The part of a response that arrived before an error, of any response type.
 ///
 /// Clones share it.
 #[derive(Clone)]

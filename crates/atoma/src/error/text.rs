@@ -65,7 +65,7 @@ impl fmt::Display for Error {
 }
 
 impl Error {
-    /// Writes how many attempts there were, and why those before failed where the reason differs.
+    /// Writes the number of attempts, and why earlier ones failed if the reason differs.
     fn write_attempts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Attempts { count, elapsed, failed, budget_exhausted, .. } = self.attempts();
         if *count > 1 {

@@ -7,7 +7,7 @@ use atoma_types::{
 use serde_json::{Value, json};
 use std::any::Any;
 
-/// A response of any model, as far as the conventions have attributes for it.
+/// A response of any model, with the parts that the conventions have attributes for.
 pub(super) struct Summary<'a> {
     /// Empty if there is none.
     pub(super) id: &'a str,
@@ -60,7 +60,7 @@ impl Choice<'_> {
 
     fn message(&self) -> Value {
         let mut message = match self.output {
-            // A message of ours can always be written as JSON.
+            // A message type of this crate can always be written as JSON.
             Output::Message(message) => {
                 message_of(&serde_json::to_value(message).unwrap_or_default())
             }

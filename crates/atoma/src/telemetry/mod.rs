@@ -52,8 +52,8 @@ use tracing::Span;
 /// JSON texts. A call to an endpoint that is not an operation of a model, such as the list of models,
 /// has the name `GET /models`, the kind `internal`, and no `gen_ai` attributes.
 ///
-/// A span never has the API key. It has content only if [`content`](Self::content) asks for it, and
-/// never that of a confidential call.
+/// A span never has the API key. It has content only if [`content`](Self::content) enables it, and
+/// never for a confidential call.
 ///
 /// ```
 /// use atoma::{Client, Tracing};

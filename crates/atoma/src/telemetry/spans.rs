@@ -33,7 +33,7 @@ const PARAMETERS: &[&str] = &[
 /// The members of a request that are content.
 const CONTENT: &[&str] = &["messages", "prompt", "tools"];
 
-/// Whether any subscriber wants the spans.
+/// Returns whether any subscriber is interested in the spans.
 pub(super) fn are_enabled() -> bool {
     tracing::span_enabled!(target: "atoma", Level::INFO)
 }
@@ -208,7 +208,7 @@ fn record_request(span: &Span, operation: &str, request: &RequestMembers, is_con
         ("gen_ai.embeddings.dimension.count", &["dimensions"]),
     ] {
         let number = members.iter().find_map(|member| request.get(member)?.as_i64());
-        // One choice is what a request without a number gets.
+        // A request without a number gets one choice.
         if let Some(number) = number.filter(|number| (members[0], *number) != ("n", 1)) {
             span.record(name, number);
         }
@@ -264,7 +264,7 @@ fn record_response(span: &Span, summary: &Summary<'_>, is_complete: bool) {
         }
     }
     if !summary.choices.is_empty() {
-        // A reason that did not come because the response ended early is `error`, by the conventions.
+        // By the conventions, the reason is `error` if the response ended before it arrived.
         let missing = if is_complete { Value::Null } else { "error".into() };
         let reasons = summary.choices.iter().map(|choice| choice.finish_reason());
         let reasons = reasons.map(|reason| reason.map_or(missing.clone(), Value::from));

@@ -1,4 +1,4 @@
-//! The names and phrases by which servers report what went wrong, in lower case.
+//! The names and phrases by which servers report their errors, in lower case.
 
 use crate::ErrorKind;
 
