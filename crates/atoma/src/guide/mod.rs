@@ -4,6 +4,8 @@
 pub mod cookbook {}
 #[doc = include_str!("migrating.md")]
 pub mod migrating {}
+#[doc = include_str!("observing.md")]
+pub mod observing {}
 #[doc = include_str!("testing.md")]
 pub mod testing {}
 #[doc = include_str!("trust.md")]
