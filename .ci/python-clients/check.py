@@ -124,7 +124,8 @@ def openai_models(ai, _):
 @check
 def openai_errors(ai, _):
     refused(openai.AuthenticationError, lambda: ai.models.list(extra_headers={"Authorization": "Basic x"}))
-    error = refused(openai.BadRequestError, lambda: ai.chat.completions.create(model=MODEL, messages=[]))
+    empty = [{"role": "assistant", "content": None}]
+    error = refused(openai.BadRequestError, lambda: ai.chat.completions.create(model=MODEL, messages=empty))
     assert error.body["code"] == "REQUEST_ERROR", error.body
     refused(
         openai.InternalServerError,

@@ -17,16 +17,27 @@ pub(super) const BODY_LIMIT: usize = 2 * 1024 * 1024;
 /// The most images of one response. The real proxy has no limit; a test does not need more memory than this.
 const MOST_IMAGES: f64 = 64.0;
 
-/// Checks the required members, and returns the reason if one is missing.
+/// Checks the required members, and returns the reason if one is missing, in the words of the proxy.
 pub(super) fn members(rules: &Rules, endpoint: Endpoint, body: &Value) -> Result<(), &'static str> {
-    if body["model"].as_str().is_none_or(str::is_empty) {
-        return Err("Model field is required");
+    if !body["model"].is_string() {
+        return Err(match endpoint {
+            Endpoint::Chat => "Missing or invalid 'model' field",
+            Endpoint::Completions => {
+                "Missing or invalid 'model' field for `RequestModelCompletions`"
+            }
+            Endpoint::Embeddings | Endpoint::Images => "Model field is required",
+        });
     }
     match endpoint {
-        Endpoint::Chat if body["messages"].as_array().is_none_or(Vec::is_empty) => {
-            Err("Messages field is required")
+        Endpoint::Chat if !body["messages"].is_array() => {
+            Err("Missing or invalid 'messages' field")
         }
-        Endpoint::Completions if !is_prompt(&body["prompt"]) => Err("Prompt field is required"),
+        Endpoint::Completions if body.get("prompt").is_none() => {
+            Err("Missing or invalid 'prompt' field for `RequestModelCompletions`")
+        }
+        Endpoint::Completions if !is_prompt(&body["prompt"]) => Err(
+            "Invalid 'prompt' field for `RequestModelCompletions`: data did not match any variant of untagged enum CompletionsPrompt",
+        ),
         Endpoint::Embeddings if !is_input(rules, &body["input"]) => Err("Input field is required"),
         Endpoint::Images if !body["n"].is_u64() => Err("N field is required"),
         Endpoint::Images if !body["size"].is_string() => Err("Size field is required"),
@@ -65,7 +76,8 @@ pub(super) fn key(rules: &Rules, request: &ReceivedRequest) -> Result<(), Direct
 /// Checks that the model is one of the configured ones.
 pub(super) fn model(rules: &Rules, endpoint: Endpoint, body: &Value) -> Result<(), String> {
     let name = body["model"].as_str().unwrap_or("");
-    if rules.models.as_ref().is_none_or(|models| models.iter().any(|model| model == name)) {
+    let is_known = |models: &Vec<String>| models.iter().any(|model| model == name);
+    if rules.models.as_ref().map_or(!name.is_empty(), is_known) {
         return Ok(());
     }
     Err(match endpoint {
@@ -149,8 +161,10 @@ pub(super) fn within_range(endpoint: Endpoint, body: &Value) -> bool {
         && (endpoint == Endpoint::Images || between("n", 1.0, 128.0));
     sampling
         && match endpoint {
+            // The proxy passes an empty conversation on, and the node refuses it.
             Endpoint::Chat => {
-                between("top_logprobs", 0.0, 20.0)
+                !messages(body).is_empty()
+                    && between("top_logprobs", 0.0, 20.0)
                     && (body["top_logprobs"].as_u64().unwrap_or(0) == 0 || body["logprobs"] == true)
             }
             Endpoint::Completions => between("logprobs", 0.0, 20.0),

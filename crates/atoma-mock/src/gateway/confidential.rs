@@ -81,9 +81,7 @@ fn envelope(request: &ReceivedRequest) -> Result<Value, DirectResponse> {
         "model_name",
     ];
     let refuse = |reason: &str| {
-        DirectResponse::bad_request(&format!(
-            "Failed to parse body as confidential compute request: {reason}"
-        ))
+        DirectResponse::bad_request(&format!("Failed to parse body as JSON: {reason}"))
     };
     let body: Value =
         serde_json::from_slice(&request.body).map_err(|error| refuse(&error.to_string()))?;
@@ -99,7 +97,7 @@ fn envelope(request: &ReceivedRequest) -> Result<Value, DirectResponse> {
     }
     let hash = body["plaintext_body_hash"].as_str().unwrap_or("");
     if let Err(error) = STANDARD.decode(hash) {
-        let reason = format!("Failed to decode plaintext body hash: {error}");
+        let reason = format!("Hash is not base64: {error}");
         return Err(DirectResponse::bad_request(&reason));
     }
     Ok(body)

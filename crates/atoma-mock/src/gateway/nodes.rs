@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use atoma_verify::Verifier;
+use atoma_verify::{Verifier, VerifyErrorKind};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -63,7 +63,11 @@ pub(super) fn create(request: &ReceivedRequest) -> Result<DirectResponse, Direct
     let hash = atoma_verify::SigningKey::test().sign_plaintext(signed.as_bytes()).response_hash;
     Verifier::any_signer().check_plaintext(signed.as_bytes(), signature, &hash).map_err(
         |error| {
-            let reason = format!("Failed to verify signature, with error: {error}");
+            let step = match error.kind() {
+                VerifyErrorKind::BadEncoding | VerifyErrorKind::UnknownScheme => "parse",
+                _ => "verify",
+            };
+            let reason = format!("Failed to {step} signature, with error: {error}");
             DirectResponse::bad_request(&reason)
         },
     )?;

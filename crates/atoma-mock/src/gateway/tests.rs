@@ -77,7 +77,7 @@ fn parameters() {
         ("top_logprobs", json!(2), 500),
         ("model", json!(""), 400),
         ("model", json!(null), 400),
-        ("messages", json!([]), 400),
+        ("messages", json!([]), 500),
         ("messages", json!(null), 400),
     ] {
         let mut body = asking(&json!("hi"));
@@ -191,12 +191,28 @@ fn required_members_are_checked_before_the_key() {
         (
             "/v1/completions",
             r#"{"model":"m","prompt":7}"#,
-            parse("completions", "Prompt field is required"),
+            parse(
+                "completions",
+                "Invalid 'prompt' field for `RequestModelCompletions`: data did not match any variant of untagged enum CompletionsPrompt",
+            ),
+        ),
+        (
+            "/v1/completions",
+            r#"{"model":"m"}"#,
+            parse(
+                "completions",
+                "Missing or invalid 'prompt' field for `RequestModelCompletions`",
+            ),
         ),
         (
             "/v1/chat/completions",
             r#"{"model":"m"}"#,
-            parse("chat completions", "Messages field is required"),
+            parse("chat completions", "Missing or invalid 'messages' field"),
+        ),
+        (
+            "/v1/chat/completions",
+            r#"{"messages":[]}"#,
+            parse("chat completions", "Missing or invalid 'model' field"),
         ),
         ("/v1/embeddings", r#"{"model":"m","input":"a"}"#, "Authentication failed".to_owned()),
         (
@@ -248,5 +264,17 @@ fn a_node_signs_its_data() {
     ] {
         let body = format!(r#"{{"data":{data},"signature":"{signature}"}}"#);
         assert_eq!(status(&Rules::default(), &anonymous("/v1/nodes", &body)), wanted, "{data}");
+    }
+    for (data, signature, wanted) in [
+        (data, "c2ln", "Request error: Failed to parse signature, with error: "),
+        (
+            r#"{"node_small_id":8,"public_address":"http://node","country":"CH"}"#,
+            signature.as_str(),
+            "Request error: Failed to verify signature, with error: ",
+        ),
+    ] {
+        let body = format!(r#"{{"data":{data},"signature":"{signature}"}}"#);
+        let text = text(&Rules::default(), &anonymous("/v1/nodes", &body));
+        assert!(text.contains(wanted), "{text}");
     }
 }
