@@ -36,10 +36,14 @@ impl<T: Transport> Headers<T> {
 
     /// Returns the defaults, overridden by `own`. Allocated once with room for further headers:
     /// growing the map would cost as much as filling it.
-    fn all(&self, own: &HeaderMap) -> HeaderMap {
+    ///
+    /// A request without a body gets no content type: some frameworks refuse an empty body that is
+    /// labeled as JSON.
+    fn all(&self, own: &HeaderMap, has_body: bool) -> HeaderMap {
         let count = self.defaults.len() + own.len() + FURTHER_HEADERS;
         let mut headers = HeaderMap::with_capacity(count);
-        for (name, value) in self.defaults.iter().chain(own) {
+        let defaults = self.defaults.iter().filter(|(name, _)| has_body || *name != CONTENT_TYPE);
+        for (name, value) in defaults.chain(own) {
             set(&mut headers, name.clone(), value.clone());
         }
         headers
@@ -52,7 +56,7 @@ impl<T: Transport> Transport for Headers<T> {
             return self.inner.send(request);
         }
         let own_key = request.headers().get(AUTHORIZATION).map(ApiKey::inside);
-        *request.headers_mut() = self.all(request.headers());
+        *request.headers_mut() = self.all(request.headers(), !request.body().is_empty());
         match own_key {
             Some(Some(key)) => redacting(key, self.inner.send(request)),
             // The retries redact the client's own key.

@@ -5,7 +5,7 @@ use atoma::{
     Client, CompletionEvent, CompletionRequest, EmbeddingRequest, ImageRequest, Inspect,
     InspectCall, NodeLockRequest, batch,
     transport::transport_fn,
-    types::{ImageData, NodeAddress, NodeCreateRequest, TextInput},
+    types::{CompletionResponse, ImageData, NodeAddress, NodeCreateRequest, TextInput},
 };
 use futures::FutureExt;
 use serde_json::{Value, json};
@@ -110,10 +110,12 @@ fn every_call_goes_to_its_path_with_the_key_and_keeps_the_metadata() {
 }
 
 /// A client of a server that streams this body.
-fn streaming(body: &'static str) -> Client {
-    let transport = transport_fn(move |_: Request| async move {
+fn streaming(body: impl Into<String>) -> Client {
+    let body = body.into();
+    let transport = transport_fn(move |_: Request| {
+        let body = Body::from(body.clone());
         let head = http::Response::builder().header("content-type", "text/event-stream");
-        Ok(head.body(Body::from(body)).unwrap())
+        async move { Ok(head.body(body).unwrap()) }
     });
     let client = Client::builder().api_key("k").server_url("http://localhost:1");
     client.transport(transport).build().unwrap()
@@ -151,6 +153,58 @@ fn completions_stream_as_typed_events_that_end_as_the_stream_does() {
 }
 
 #[test]
+fn the_end_of_a_completions_stream_is_judged_as_that_of_a_chat() {
+    let event = |data: Value| format!("data: {data}\n\n");
+    let choice = |index: u32, text: &str, finish: Option<&str>| {
+        event(json!({"id": "c", "object": "text_completion",
+            "choices": [{"index": index, "text": text, "logprobs": null, "finish_reason": finish}]}))
+    };
+    let text = choice(0, "a", None);
+    let last = choice(0, "", Some("length"));
+    let other = choice(1, "b", None);
+    let usage = event(
+        json!({"id": "c", "choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}}),
+    );
+    let error = event(json!({"error": {"message": "engine died", "code": 500}}));
+    let done = "data: [DONE]\n\n".to_owned();
+    let comments = ": keep-alive\n\n".repeat(3);
+    for (name, events, wanted) in [
+        ("a finish reason", vec![&text, &last], "complete"),
+        (
+            "a finish reason, then usage, then the mark",
+            vec![&text, &last, &usage, &done],
+            "complete",
+        ),
+        ("the mark of the end alone", vec![&text, &done], "complete"),
+        ("comments between", vec![&comments, &text, &comments, &last, &comments], "complete"),
+        ("a clean end in the middle", vec![&text], "truncated a"),
+        ("usage, and no finish reason", vec![&text, &usage], "truncated a"),
+        ("one of two choices is finished", vec![&text, &other, &last], "truncated a"),
+        ("comments alone", vec![&comments], "truncated"),
+        ("an error", vec![&text, &error], "error a"),
+        ("an error after the end", vec![&text, &last, &error], "error a"),
+        ("an event that is cut", vec![&text, &last[..20].to_owned()], "truncated a"),
+    ] {
+        let client = streaming(events.into_iter().cloned().collect::<String>());
+        let request = CompletionRequest::new("m", "a").n(if name.contains("two") { 2 } else { 1 });
+        let stream = now(client.completions().stream(request)).expect(name);
+        let found = match now(stream.into_response()) {
+            Ok(response) => {
+                assert_eq!(response.text(), "a", "{name}");
+                "complete".to_owned()
+            }
+            Err(error) => {
+                let kind = if error.is_api_error() { "error" } else { "truncated" };
+                assert_eq!(error.is_truncated(), kind == "truncated", "{name}: {error}");
+                let partial = error.partial_as::<CompletionResponse>();
+                format!("{kind} {}", partial.map_or("", |partial| partial.text())).trim().to_owned()
+            }
+        };
+        assert_eq!(found, wanted, "{name}");
+    }
+}
+
+#[test]
 fn a_model_is_found_in_the_list_by_its_exact_id() {
     let list = json!({"object": "list", "data": [{"id": "a"}, {"id": "B", "max_model_len": 5}]});
     for (id, is_found) in [("B", true), ("b", false), ("c", false)] {
@@ -158,6 +212,44 @@ fn a_model_is_found_in_the_list_by_its_exact_id() {
         let model = now(client.models().retrieve(id)).unwrap().into_inner();
         assert_eq!(model.is_some(), is_found, "{id}");
     }
+}
+
+#[test]
+fn health_is_read_in_the_words_of_any_server() {
+    let health = |body: &'static str| {
+        let transport =
+            transport_fn(
+                move |_: Request| async move { Ok(http::Response::new(Body::from(body))) },
+            );
+        let client = Client::builder().api_key("k").server_url("http://localhost:1");
+        let client = client.transport(transport).build().unwrap();
+        now(client.health().check())
+    };
+    for (name, body, is_ok) in [
+        ("Atoma", r#"{"message":"ok"}"#, true),
+        ("vLLM, SGLang and TEI", "", true),
+        ("Ollama", "Ollama is running", true),
+        ("LiteLLM", "\"I'm alive!\"", true),
+        ("llama.cpp", r#"{"status":"loading model"}"#, false),
+        ("an error that is null", r#"{"message":"ok","error":null}"#, true),
+    ] {
+        assert_eq!(health(body).expect(name).is_ok(), is_ok, "{name}");
+    }
+    assert!(health(r#"{"error":"no upstream"}"#).unwrap_err().is_api_error());
+    assert!(health("<html>ok</html>").unwrap_err().is_unexpected_response());
+}
+
+#[test]
+fn an_image_is_saved_and_one_with_a_url_is_not() {
+    let path = std::env::temp_dir().join(format!("atoma-image-{}", std::process::id()));
+    let inline: ImageData = serde_json::from_value(json!({"b64_json": "iVBORw0KGgo="})).unwrap();
+    inline.save(&path).unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), b"\x89PNG\r\n\x1a\n");
+    std::fs::remove_file(&path).unwrap();
+    let remote: ImageData =
+        serde_json::from_value(json!({"url": "https://images.test/a.png"})).unwrap();
+    assert!(remote.save(&path).unwrap_err().to_string().contains("fetch its URL"));
+    assert!(!path.exists(), "nothing is written");
 }
 
 #[test]
