@@ -199,10 +199,7 @@ fn required_members_are_checked_before_the_key() {
         (
             "/v1/completions",
             r#"{"model":"m"}"#,
-            parse(
-                "completions",
-                "Missing or invalid 'prompt' field for `RequestModelCompletions`",
-            ),
+            parse("completions", "Missing or invalid 'prompt' field for `RequestModelCompletions`"),
         ),
         (
             "/v1/chat/completions",
