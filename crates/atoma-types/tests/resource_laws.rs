@@ -24,6 +24,20 @@ fn settles<T: Serialize + DeserializeOwned + PartialEq + Debug>(json: &Value) {
     assert_eq!(serde_json::from_str::<T>(&written).unwrap(), value, "{json}");
 }
 
+/// Writes a value and reads it: it is the same.
+fn is_read_again<T: Serialize + DeserializeOwned + PartialEq + Debug>(
+    value: &T,
+) -> Result<(), TestCaseError> {
+    let written = serde_json::to_string(value).unwrap();
+    prop_assert_eq!(&serde_json::from_str::<T>(&written).unwrap(), value, "{}", written);
+    Ok(())
+}
+
+/// A text, or nothing: an empty text is the same as none in some members.
+fn of_text(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
 fn prompt() -> impl Strategy<Value = TextInput> {
     prop_oneof![
         text().prop_map(TextInput::Text),
@@ -130,6 +144,52 @@ proptest! {
     }
 
     #[test]
+    fn the_models_of_each_endpoint_are_the_same_when_read_again(
+        (texts, ids) in (vec(text(), 6), (any::<u64>(), any::<u64>(), of(any::<u64>()))),
+        (vector, count, usage) in (vec(float(), 0..6), of(1..5_u32), of(usage())),
+        created in any::<i64>(),
+        extra in extra(),
+    ) {
+        let mut request = ImageRequest::new(&texts[0], &texts[1]);
+        (request.n, request.size, request.extra) = (count, of_text(&texts[2]), extra.clone());
+        request.response_format = Some(ImageFormat::B64Json);
+        is_read_again(&request)?;
+        let address = NodeAddress::new(ids.0, &texts[0], &texts[1]);
+        is_read_again(&NodeCreateRequest::new(address, &texts[2]))?;
+        let mut request = NodeLockRequest::new(&texts[0]);
+        (request.max_num_tokens, request.timeout, request.extra) = (ids.2, Some(ids.1), extra.clone());
+        is_read_again(&request)?;
+
+        let mut embedding = Embedding::default();
+        (embedding.object, embedding.embedding) = ("embedding".to_owned(), vector);
+        let mut response = EmbeddingResponse::default();
+        (response.data, response.usage, response.extra) = (vec![embedding], usage, extra.clone());
+        is_read_again(&response)?;
+        let mut image = ImageData::default();
+        (image.url, image.b64_json) = (of_text(&texts[0]), of_text(&texts[1]));
+        let mut response = ImageResponse::default();
+        (response.created, response.data, response.extra) = (created, vec![image], extra.clone());
+        response.response_hash = of_text(&texts[3]);
+        is_read_again(&response)?;
+        let mut model = ModelInfo::default();
+        (model.id, model.owned_by, model.created) = (texts[0].clone(), texts[1].clone(), created);
+        model.extra = extra.clone();
+        let mut list = ModelList::default();
+        (list.object, list.data) = ("list".to_owned(), vec![model]);
+        is_read_again(&list)?;
+        let mut health = HealthResponse::default();
+        (health.message, health.extra) = (texts[0].clone(), extra.clone());
+        is_read_again(&health)?;
+        let mut node = NodeCreateResponse::default();
+        (node.message, node.extra) = (texts[0].clone(), extra.clone());
+        is_read_again(&node)?;
+        let mut lock = NodeLockResponse::default();
+        (lock.public_key, lock.stack_entry_digest) = (texts[0].clone(), of_text(&texts[1]));
+        (lock.node_small_id, lock.stack_small_id, lock.extra) = (ids.0, ids.1, extra);
+        is_read_again(&lock)?;
+    }
+
+    #[test]
     fn any_json_is_stable_after_one_round_trip(json in plausible()) {
         settles::<CompletionRequest>(&json);
         settles::<CompletionResponse>(&json);
@@ -139,6 +199,8 @@ proptest! {
         settles::<ImageRequest>(&json);
         settles::<ImageResponse>(&json);
         settles::<ModelList>(&json);
+        settles::<NodeCreateRequest>(&json);
+        settles::<NodeCreateResponse>(&json);
         settles::<NodeLockRequest>(&json);
         settles::<NodeLockResponse>(&json);
         settles::<HealthResponse>(&json);

@@ -36,11 +36,12 @@ object! {
         pub model: String,
         /// From −2 to 2. Above zero, tokens are the less likely the more often they have appeared. The default is 0.
         pub frequency_penalty: Option<f32>,
-        /// Whether the model calls a function, in the form older than [`tool_choice`](Self::tool_choice).
+        /// Whether the model calls a function, in the form older than [`tool_choice`](Self::tool_choice). No default.
         pub function_call: Option<Value>,
-        /// Functions the model may call, in the form older than [`tools`](Self::tools).
+        /// Functions the model may call, in the form older than [`tools`](Self::tools). None by default.
         pub functions: Option<Vec<Value>> as NonEmpty,
         /// The bias of tokens, by their ids: from −100, which bans a token, to 100, which allows no other.
+        /// None by default.
         pub logit_bias: Option<BTreeMap<String, f32>> as NonEmpty,
         /// Whether to send the log probabilities of the tokens. The default is false.
         pub logprobs: Option<bool>,
