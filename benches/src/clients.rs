@@ -61,9 +61,15 @@ pub fn contenders() -> Vec<Contender> {
     contenders
 }
 
+/// Our client with observers, to compare with it alone. They are not among the results.
+pub const OBSERVED: [Contender; 2] = [
+    Contender { name: "atoma, observed", open: ours::open_observed },
+    Contender { name: "atoma, logged", open: ours::open_logged },
+];
+
 /// Returns the client of that name.
 pub fn contender(name: &str) -> Option<Contender> {
-    contenders().into_iter().find(|contender| contender.name == name)
+    contenders().into_iter().chain(OBSERVED).find(|contender| contender.name == name)
 }
 
 /// The contents of a stream, as a client read them.

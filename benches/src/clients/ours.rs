@@ -16,8 +16,28 @@ pub(super) fn open_lending(address: SocketAddr) -> Result<Box<dyn Client>, Error
     Ok(Box::new(Lending(Ours(client(address)?))))
 }
 
+/// The same, with an observer that does nothing.
+pub(super) fn open_observed(address: SocketAddr) -> Result<Box<dyn Client>, Error> {
+    struct Nothing;
+    impl atoma::Observer for Nothing {}
+    Ok(Box::new(Ours(builder(address).observer(Nothing).build()?)))
+}
+
+/// The same, with a log whose lines go nowhere.
+pub(super) fn open_logged(address: SocketAddr) -> Result<Box<dyn Client>, Error> {
+    let log = atoma::Log::new(atoma::LogLevel::Info).output(|line| {
+        std::hint::black_box(line);
+    });
+    Ok(Box::new(Ours(builder(address).observer(log).build()?)))
+}
+
 fn client(address: SocketAddr) -> Result<atoma::Client, Error> {
-    Ok(atoma::Client::builder().api_key("key").server_url(format!("http://{address}")).build()?)
+    Ok(builder(address).build()?)
+}
+
+fn builder(address: SocketAddr) -> atoma::ClientBuilder {
+    let builder = atoma::Client::builder().api_key("key").server_url(format!("http://{address}"));
+    builder.log(atoma::LogLevel::Off)
 }
 
 struct Ours(atoma::Client);

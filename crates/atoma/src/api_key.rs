@@ -73,6 +73,14 @@ impl ApiKey {
         let key = self.exposed();
         if key.len() < SHORTEST_SECRET { text.into() } else { redact(text, key) }
     }
+
+    /// Returns a text without this key.
+    pub(crate) fn redact_text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        match self.redact(text.as_bytes()) {
+            Cow::Borrowed(_) => text.into(),
+            Cow::Owned(redacted) => String::from_utf8_lossy(&redacted).into_owned().into(),
+        }
+    }
 }
 
 /// Returns the fault of a key, without repeating the key.

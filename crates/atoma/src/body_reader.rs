@@ -280,9 +280,7 @@ impl<M: StreamModel> BodyReader<M> {
             Ok(Some(event)) => {
                 self.raw.set(event.data(), &self.frame);
                 self.stats.count_event();
-                if self.observation.is_active() {
-                    self.observation.event(&self.events.redacted_text(event.data()));
-                }
+                self.observation.event(event.data());
                 self.events.read(&event)
             }
             Ok(None) => Ok(EventKind::Nothing),

@@ -340,10 +340,11 @@ impl Draft {
         body: &Bytes,
         is_stream: bool,
     ) -> (Inspection, Observation) {
-        let Core { inspectors, observers, timer, .. } = &*self.core;
+        let Core { inspectors, observers, timer, credentials, .. } = &*self.core;
         if inspectors.is_empty() && observers.is_empty() {
             return Default::default();
         }
+        let own = request.headers().get(AUTHORIZATION).and_then(ApiKey::inside);
         let info = CallInfo {
             method: request.method(),
             path: self.path,
@@ -352,6 +353,7 @@ impl Draft {
             is_stream,
             is_confidential: self.core.is_confidential(),
             plaintext: body,
+            key: own.as_ref().or(credentials.secret()),
         };
         let inspection = Inspection::begin(inspectors, &CallInfo { body, ..info });
         if observers.is_empty() {

@@ -243,14 +243,6 @@ impl<M: StreamModel> EventReader<M> {
         }
     }
 
-    /// Returns the data of an event without the API key, in case the server repeated it.
-    pub(crate) fn redacted_text<'a>(&self, data: &'a str) -> Cow<'a, str> {
-        match self.redacted(data.as_bytes()) {
-            Cow::Borrowed(_) => data.into(),
-            Cow::Owned(redacted) => String::from_utf8_lossy(&redacted).into_owned().into(),
-        }
-    }
-
     /// Returns `text` without the API key, in case the server repeated it.
     pub(crate) fn redacted<'a>(&self, text: &'a [u8]) -> Cow<'a, [u8]> {
         match &self.key {

@@ -1,6 +1,6 @@
 //! Inspection of the exact text of a response, before it is parsed.
 
-use crate::{Error, Result};
+use crate::{ApiKey, Error, Result};
 use atoma_transport::BoxError;
 use http::Extensions;
 use std::{borrow::Cow, fmt};
@@ -114,6 +114,8 @@ pub struct CallInfo<'a> {
     pub is_confidential: bool,
     /// The body, including a prompt that an observer must not see.
     pub(crate) plaintext: &'a [u8],
+    /// The API key, to be redacted from texts; `None` also where a provider will be asked for it.
+    pub(crate) key: Option<&'a ApiKey>,
 }
 
 /// Leaves the body out: it holds the prompt.

@@ -91,7 +91,7 @@ impl Log {
         }
         let line = format!("atoma #{call} {text}");
         match &self.key {
-            Some(key) => (self.output)(&String::from_utf8_lossy(&key.redact(line.as_bytes()))),
+            Some(key) => (self.output)(&key.redact_text(&line)),
             None => (self.output)(&line),
         }
     }

@@ -1,6 +1,6 @@
 //! Observation of calls, for metrics, logs and traces.
 
-use crate::{CallInfo, Error, StreamStats};
+use crate::{ApiKey, CallInfo, Error, StreamStats};
 use atoma_transport::{AttemptEnded, AttemptStarted, CallId, ResponseHead, RetryEvent, Timer};
 use atoma_types::{ResponseModel, Usage};
 use std::{
@@ -113,6 +113,8 @@ pub struct CallEnd<'a> {
     pub is_confidential: bool,
     /// Set for a confidential call too: it must leave the crate only without its content.
     pub(crate) response: Option<Response<'a>>,
+    /// The API key, to be redacted from texts.
+    pub(crate) key: Option<&'a ApiKey>,
 }
 
 /// A response of any model.
@@ -222,6 +224,7 @@ struct Observed {
     call: CallId,
     started: Instant,
     is_confidential: bool,
+    key: Option<ApiKey>,
     has_event: bool,
 }
 
@@ -239,11 +242,19 @@ impl Observation {
             call,
             started: timer.now(),
             is_confidential: info.is_confidential,
+            key: info.key.cloned(),
             has_event: false,
         })))
     }
 
-    /// Reports an event, with the API key redacted.
+    /// Notes the API key, if it was not known when the call started.
+    pub(crate) fn set_key(&mut self, key: Option<&ApiKey>) {
+        if let (Some(observed), Some(key)) = (&mut self.0, key) {
+            observed.key = Some(key.clone());
+        }
+    }
+
+    #[inline]
     pub(crate) fn event(&mut self, data: &str) {
         if let Some(observed) = &mut self.0 {
             observed.event(data);
@@ -266,16 +277,20 @@ impl Observation {
     ) {
         let Some(observed) = self.0.take() else { return };
         let Observed { call, is_confidential, .. } = *observed;
-        let elapsed = observed.elapsed();
-        let end = CallEnd { call, outcome, usage, stats, elapsed, is_confidential, response };
+        let (elapsed, key) = (observed.elapsed(), observed.key.as_ref());
+        let end = CallEnd { call, outcome, usage, stats, elapsed, is_confidential, response, key };
         observed.observers.iter().for_each(|observer| observer.call_ended(&end));
     }
 }
 
 impl Observed {
+    #[inline(never)]
     fn event(&mut self, data: &str) {
         let &mut Self { call, is_confidential, .. } = self;
         let elapsed = self.elapsed();
+        // In case the server repeated the key.
+        let data = self.key.as_ref().map_or(data.into(), |key| key.redact_text(data));
+        let data = &*data;
         let event = StreamEvent { call, data, elapsed, is_confidential };
         if !std::mem::replace(&mut self.has_event, true) {
             self.observers.iter().for_each(|observer| observer.first_event(&event));

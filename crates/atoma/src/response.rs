@@ -83,12 +83,14 @@ impl PendingResponse {
             let error = Box::pin(self.read_error(metadata, body)).await;
             return Err(self.report(error));
         }
+        let key = self.key.take();
+        self.observation.set_key(key.as_ref());
         Ok(OpenResponse {
             core: Arc::clone(&self.core),
             metadata,
             body,
             timeouts: self.timeouts,
-            key: self.key.take(),
+            key,
             inspection: std::mem::take(&mut self.inspection),
             observation: std::mem::take(&mut self.observation),
         })

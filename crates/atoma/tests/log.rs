@@ -117,3 +117,26 @@ fn debug_shows_attempts_headers_and_the_beginning_of_texts() {
     assert!(!all.contains("sk-test-key") && !all.contains("id=secret"), "{all}");
     assert!(written.iter().all(|line| line.chars().count() < 300 && !line.contains('\n')));
 }
+
+#[test]
+fn a_key_of_a_provider_or_a_call_is_redacted_too() {
+    let echo = || streamed().body(event(json!({"choices": [], "echo": "sk-of-a-vault"})));
+    for provided in [false, true] {
+        let (_, timer, builder) = scripted([echo()]);
+        let lines = Arc::new(Mutex::new(String::new()));
+        let written = Arc::clone(&lines);
+        let log = Log::new(LogLevel::Debug).output(move |line| *written.lock().unwrap() += line);
+        let builder = match provided {
+            true => builder.api_key_provider(async || Ok(atoma::ApiKey::new("sk-of-a-vault")?)),
+            false => builder,
+        };
+        let client = builder.observer(log).build().unwrap();
+        let mut call = client.chat().stream(request());
+        if !provided {
+            call = call.header("authorization", "Bearer sk-of-a-vault");
+        }
+        timer.run(async { call.await.unwrap().into_response().await.unwrap_err() });
+        let lines = lines.lock().unwrap();
+        assert!(lines.contains("[key]") && !lines.contains("sk-of-a-vault"), "{lines}");
+    }
+}

@@ -459,6 +459,32 @@ fn content_is_recorded_where_it_is_asked_for() {
 }
 
 #[test]
+fn no_text_has_the_key_whoever_gave_it() {
+    const KEY: &str = "sk-of-a-vault";
+    let mut body = completion(KEY);
+    (body["id"], body["model"]) = (KEY.into(), KEY.into());
+    let stream =
+        || streamed().header("x-request-id", KEY).body(event(chunk(KEY)) + &event(last_chunk()));
+    let recorder = Recorder::default();
+    for provided in [false, true] {
+        let (_, timer, builder) = scripted([json_body(&body), stream()]);
+        let builder = match provided {
+            false => builder.api_key(KEY),
+            true => builder.api_key_provider(async || Ok(atoma::ApiKey::new(KEY)?)),
+        };
+        let client = builder.observer(Tracing::new().content(true)).build().unwrap();
+        tracing::subscriber::with_default(recorder.clone(), || {
+            timer.run(async {
+                client.chat().create(request()).await.unwrap();
+                client.chat().stream(request()).await.unwrap().into_response().await.unwrap();
+            });
+        });
+    }
+    let text = recorder.text();
+    assert!(text.contains("[key]") && !text.contains(KEY), "{text}");
+}
+
+#[test]
 fn without_a_subscriber_nothing_is_recorded() {
     let (_, timer, builder) = scripted([json_body(completion("hello"))]);
     let client = builder.observer(Tracing::new().content(true)).build().unwrap();

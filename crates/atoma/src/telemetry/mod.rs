@@ -52,8 +52,9 @@ use tracing::Span;
 /// JSON texts. A call to an endpoint that is not an operation of a model, such as the list of models,
 /// has the name `GET /models`, the kind `internal`, and no `gen_ai` attributes.
 ///
-/// A span never has the API key. It has content only if [`content`](Self::content) enables it, and
-/// never for a confidential call.
+/// A span never has the API key, also where a text repeats it. It has content only if
+/// [`content`](Self::content) asks for it, and never that of a confidential call. The requests for the
+/// locks of confidential calls have no spans.
 ///
 /// ```
 /// use atoma::{Client, Tracing};

@@ -2,7 +2,7 @@
 
 use super::content::{self, Summary};
 use crate::{
-    CallEnd, CallInfo, CallResult, StreamStats, redact::url_without_secrets,
+    ApiKey, CallEnd, CallInfo, CallResult, StreamStats, redact::url_without_secrets,
     request_members::RequestMembers,
 };
 use atoma_transport::{AttemptEnded, AttemptStarted, RetryEvent};
@@ -101,7 +101,7 @@ pub(super) fn call(info: &CallInfo<'_>, provider: &str, with_content: bool) -> S
     if let Some(operation) = operation {
         record_request(&span, operation, &request, info.is_confidential);
         if with_content {
-            record_content(&span, &request);
+            record_content(&span, &request, info.key);
         }
     }
     span
@@ -181,9 +181,10 @@ pub(super) fn end_call(span: &Span, end: &CallEnd<'_>, with_content: bool) {
     }
     let summary = end.response.and_then(Summary::of);
     if let Some(summary) = summary {
-        record_response(span, &summary, matches!(end.outcome, CallResult::Complete));
+        record_response(span, &summary, matches!(end.outcome, CallResult::Complete), end.key);
         if with_content && !end.is_confidential {
-            span.record("gen_ai.output.messages", summary.messages().to_string());
+            let messages = summary.messages().to_string();
+            record_text(span, "gen_ai.output.messages", &messages, end.key);
         }
     }
 }
@@ -245,22 +246,22 @@ fn record_request(span: &Span, operation: &str, request: &RequestMembers, is_con
     }
 }
 
-fn record_content(span: &Span, request: &RequestMembers) {
+fn record_content(span: &Span, request: &RequestMembers, key: Option<&ApiKey>) {
     let messages = request.get("messages").map(content::messages);
     if let Some(messages) = messages.or_else(|| request.get("prompt").map(content::prompt)) {
-        span.record("gen_ai.input.messages", messages.to_string());
+        record_text(span, "gen_ai.input.messages", &messages.to_string(), key);
     }
     if let Some(tools) = request.get("tools") {
-        span.record("gen_ai.tool.definitions", content::tools(tools).to_string());
+        record_text(span, "gen_ai.tool.definitions", &content::tools(tools).to_string(), key);
     }
 }
 
-fn record_response(span: &Span, summary: &Summary<'_>, is_complete: bool) {
+fn record_response(span: &Span, summary: &Summary<'_>, is_complete: bool, key: Option<&ApiKey>) {
     for (name, text) in
         [("gen_ai.response.id", summary.id), ("gen_ai.response.model", summary.model)]
     {
         if !text.is_empty() {
-            span.record(name, text);
+            record_text(span, name, text, key);
         }
     }
     if !summary.choices.is_empty() {
@@ -269,7 +270,8 @@ fn record_response(span: &Span, summary: &Summary<'_>, is_complete: bool) {
         let reasons = summary.choices.iter().map(|choice| choice.finish_reason());
         let reasons = reasons.map(|reason| reason.map_or(missing.clone(), Value::from));
         let reasons: Vec<_> = reasons.filter(|reason| !reason.is_null()).collect();
-        span.record("gen_ai.response.finish_reasons", Value::from(reasons).to_string());
+        let reasons = Value::from(reasons).to_string();
+        record_text(span, "gen_ai.response.finish_reasons", &reasons, key);
     }
 }
 
@@ -301,6 +303,11 @@ fn record_stats(span: &Span, stats: &StreamStats) {
             span.record(name, number);
         }
     }
+}
+
+/// Records a text of the server or the caller, without the API key.
+fn record_text(span: &Span, name: &'static str, text: &str, key: Option<&ApiKey>) {
+    span.record(name, &*key.map_or(text.into(), |key| key.redact_text(text)));
 }
 
 fn record_error(span: &Span, kind: &str) {
