@@ -10,7 +10,7 @@ use std::{
 
 /// Makes the request of each attempt of a call.
 ///
-/// A [`Request`] is the simplest source: every attempt sends a clone of it. A source of your own can
+/// A [`Request`] is the simplest source: every attempt sends a clone of it. A custom source can
 /// make each attempt different: with a key that rotates, a fresh signature, a new encryption. Pass
 /// it to [`Retry::send_from`](crate::Retry::send_from).
 ///
@@ -58,7 +58,7 @@ pub trait RequestSource: Send + Sync + 'static {
     }
 
     /// Returns the URL that the requests go to, if it is known before they are made. Default
-    /// `None`: it is that of the previous attempt.
+    /// `None`: the URL of the previous attempt.
     fn uri(&self) -> Option<&Uri> {
         None
     }
@@ -160,7 +160,7 @@ pub struct Attempts {
     pub budget_exhausted: bool,
 }
 
-// Here, so that errors know nothing of attempts.
+// Here, so that the error module does not depend on attempts.
 impl TransportError {
     /// Returns the attempts of the call that failed; empty below the retry layer.
     pub fn attempts(&self) -> &Attempts {

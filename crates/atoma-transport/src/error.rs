@@ -136,7 +136,7 @@ impl TransportError {
         self
     }
 
-    /// Marks the error as one that another attempt would only meet again.
+    /// Marks the error as permanent: another attempt would fail in the same way.
     #[must_use]
     pub fn permanent(mut self) -> Self {
         self.0.transient = false;

@@ -1,9 +1,9 @@
-//! Which servers are on this machine, and whether others may be reached without TLS.
+//! Decides which servers are on this machine, and whether others may be reached without TLS.
 
 use std::net::IpAddr;
 
-/// Where requests to `http://` URLs may go. They are not encrypted: anyone on the way reads the
-/// request, its key included.
+/// The allowed destinations of requests to `http://` URLs. They are not encrypted: anyone on the
+/// way reads the request, including its key.
 ///
 /// It is set for all requests by [`HyperTransportBuilder::plain_http`], and for one by a value in
 /// the request's extensions, which takes precedence.
@@ -14,11 +14,11 @@ use std::net::IpAddr;
 pub enum PlainHttp {
     /// Only to loopback addresses, and never through a proxy. The default.
     ///
-    /// The address that is connected to decides, not the name: `http://api.localhost` is refused if
-    /// it resolves to another machine.
+    /// The address that is connected to decides, not the name: `http://api.localhost` is an error
+    /// if it resolves to another machine.
     #[default]
     LoopbackOnly,
-    /// To every address, and through the proxy that is set for `http` URLs.
+    /// To every address, and through the proxy for `http` URLs.
     Anywhere,
 }
 

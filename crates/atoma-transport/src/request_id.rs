@@ -2,9 +2,9 @@ use http::HeaderMap;
 
 /// Returns the server's identifier of a request, to quote in a support case.
 ///
-/// Read are, in this order, `x-request-id` (OpenAI and most others), `request-id` (Anthropic),
-/// `apim-request-id` and `x-ms-request-id` (Azure), `x-amzn-requestid` (Bedrock). An empty value and
-/// one that is not visible ASCII do not count.
+/// Reads, in this order, `x-request-id` (OpenAI and most others), `request-id` (Anthropic),
+/// `apim-request-id` and `x-ms-request-id` (Azure), `x-amzn-requestid` (Bedrock). An empty value
+/// and one that is not visible ASCII do not count.
 ///
 /// ```
 /// let (head, ()) = http::Response::builder().header("request-id", "req-7").body(())?.into_parts();

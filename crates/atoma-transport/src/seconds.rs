@@ -20,7 +20,7 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration
     time.ok_or_else(|| D::Error::custom("a number of seconds is needed"))
 }
 
-/// The same, where there may be no limit: `"none"`, since TOML has no null.
+/// The same for a value that may be unlimited: `"none"`, because TOML has no null.
 pub(crate) mod optional {
     use super::{Deserializer, Duration, Seconds, Serializer};
 

@@ -60,9 +60,10 @@ impl<T: Timer + ?Sized> Timer for std::sync::Arc<T> {
 
 /// Tokio's clock: real, or paused with `tokio::time::pause` in tests.
 ///
-/// Its sleeps must be polled inside a Tokio runtime whose time driver is on. One that is polled in
-/// another runtime than before goes on there. Outside every runtime, and in one without a time driver, a
-/// sleep cannot wait and ends immediately: whatever needed it then fails with an error that says so.
+/// Its sleeps must be polled inside a Tokio runtime whose time driver is on. A sleep that is polled
+/// in another runtime than before continues there. Outside every runtime, and in one without a time
+/// driver, a sleep cannot wait and ends immediately: the code that needed it then fails with an
+/// error that says so.
 #[cfg(feature = "tokio")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TokioTimer;
@@ -78,7 +79,7 @@ impl Timer for TokioTimer {
     }
 }
 
-/// A sleep may end this much too early: timers have a precision.
+/// A sleep may end this much too early: timers have a limited precision.
 const PRECISION: Duration = Duration::from_millis(10);
 
 /// Fails if a sleep until `end` that has ended cannot have waited for it: the clock says otherwise.
@@ -126,7 +127,7 @@ async fn sleep_here(deadline: Instant) -> Slept {
     let sleep = catch_unwind(|| tokio::time::sleep_until(deadline.into())).ok();
     let Some(sleep) = sleep else { return Slept::ToItsEnd };
     let mut sleep = pin!(sleep);
-    // The first poll follows immediately, and asking costs as much as polling the sleep.
+    // The first poll follows immediately, and checking costs as much as polling the sleep.
     let mut just_asked = here;
     poll_fn(|cx| match just_asked.take().or_else(runtime) {
         None => Poll::Ready(Slept::ToItsEnd),

@@ -1,4 +1,4 @@
-//! The body of a response, which carries its connection along until its end.
+//! The body of a response, which owns its connection until its end.
 
 use super::{
     classify,
@@ -16,7 +16,7 @@ use std::{
 };
 
 /// A body that reads from its own connection. Dropping it early closes the connection; at its true
-/// end the connection goes back to the pool before the end is reported.
+/// end the connection returns to the pool before the end is reported.
 pub(super) struct StreamedBody {
     incoming: Incoming,
     pooled: Option<PooledConnection>,
@@ -30,7 +30,7 @@ type Polled = Option<Result<Frame<Bytes>, hyper::Error>>;
 pub(super) struct PooledConnection {
     pub(super) connection: Box<Connection>,
     pub(super) pool: Arc<Pool>,
-    /// The place to go back to; `None` if nothing may follow this response.
+    /// The pool to return to; `None` if nothing may follow this response.
     pub(super) origin: Option<Arc<Origin>>,
 }
 
@@ -44,7 +44,8 @@ impl PooledConnection {
 }
 
 impl StreamedBody {
-    /// The body, in one piece if all of it has come with its head: then its exchange is over.
+    /// Creates the body; in one piece if all of it has arrived with its head: then its exchange is
+    /// over.
     pub(super) fn of(mut incoming: Incoming, pooled: PooledConnection) -> Body {
         let mut early = None;
         if incoming.size_hint().exact().is_some() {

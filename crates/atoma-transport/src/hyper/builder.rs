@@ -12,7 +12,7 @@ use crate::{PlainHttp, Timer, TokioTimer};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::{fmt, sync::Arc, time::Duration};
 
-/// Builds a [`HyperTransport`]; [`HyperTransport::builder`] begins one.
+/// Builds a [`HyperTransport`]; [`HyperTransport::builder`] creates one.
 #[must_use]
 pub struct HyperTransportBuilder {
     proxy: Proxy,
@@ -49,15 +49,15 @@ impl HyperTransportBuilder {
         }
     }
 
-    /// How long name lookup, TCP, proxy and TLS may take together; `None` means no limit.
+    /// Sets how long name lookup, TCP, proxy and TLS may take together; `None` means no limit.
     ///
-    /// Default 10 s. A request with [`Timeouts`](crate::Timeouts) in its extensions brings its own.
+    /// Default 10 s. A request with [`Timeouts`](crate::Timeouts) in its extensions overrides it.
     pub fn connect_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.connect_timeout = timeout.into();
         self
     }
 
-    /// The proxies. Default [`Proxy::from_env`].
+    /// Sets the proxies. Default [`Proxy::from_env`].
     pub fn proxy(mut self, proxy: Proxy) -> Self {
         self.proxy = proxy;
         self
@@ -79,52 +79,54 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// Trusts only the certificates given to [`root_certificates_pem`](Self::root_certificates_pem),
-    /// neither the operating system's roots nor those compiled in.
+    /// Trusts only the certificates given to
+    /// [`root_certificates_pem`](Self::root_certificates_pem), neither the operating system's roots
+    /// nor the compiled-in ones.
     pub fn only_custom_roots(mut self) -> Self {
         self.tls.only_custom_roots = true;
         self
     }
 
-    /// The certificate (with its chain) and the private key this client shows to servers that ask
-    /// for one, both PEM. Default none.
+    /// Sets the certificate (with its chain) and the private key that this client shows to servers
+    /// that ask for one, both PEM. Default none.
     pub fn client_identity_pem(mut self, certificate: &[u8], key: &[u8]) -> Self {
         self.tls.identity = Some(identity_pem(certificate.to_vec(), key.to_vec()));
         self
     }
 
-    /// The cryptography under TLS. Default ring, or aws-lc-rs where ring is not compiled in.
+    /// Sets the cryptography under TLS. Default ring, or aws-lc-rs if ring is not compiled in.
     pub fn crypto(mut self, crypto: Crypto) -> Self {
         self.tls.crypto = Some(crypto);
         self
     }
 
-    /// Where requests to `http://` URLs may go: they are not encrypted, and neither is the key in
-    /// them. Default [`PlainHttp::LoopbackOnly`]; a request with a [`PlainHttp`] in its extensions
-    /// brings its own.
+    /// Sets where requests to `http://` URLs may go: they are not encrypted, and neither is the key
+    /// in them. Default [`PlainHttp::LoopbackOnly`]; a request with a [`PlainHttp`] in its
+    /// extensions overrides it.
     pub fn plain_http(mut self, plain_http: PlainHttp) -> Self {
         self.plain_http = plain_http;
         self
     }
 
-    /// After how long a silence the operating system probes whether the server still exists, which
-    /// also keeps routers from forgetting the connection. Default `None`: never.
+    /// Sets the silence after which the operating system probes whether the server still exists,
+    /// which also keeps routers from forgetting the connection. Default `None`: never.
     ///
-    /// How often and how long it probes is the system's setting (about 11 minutes on Linux). No
-    /// other socket option than TCP_NODELAY is set, so none ends an exchange before its timeouts.
+    /// The system's settings decide how often and how long it probes (about 11 minutes on Linux).
+    /// No other socket option than TCP_NODELAY is set, so none ends an exchange before its
+    /// timeouts.
     pub fn tcp_keepalive(mut self, idle: impl Into<Option<Duration>>) -> Self {
         self.tcp_keepalive = idle.into();
         self
     }
 
-    /// How many idle connections are kept for each server. Default 32, and 512 for all servers
+    /// Sets how many idle connections are kept for each server. Default 32, and 512 for all servers
     /// together; 0 opens a connection for each request.
     pub fn pool_max_idle(mut self, connections: usize) -> Self {
         self.max_idle = connections;
         self
     }
 
-    /// How long an idle connection is kept for the next request; `None` means no limit.
+    /// Sets how long an idle connection is kept for the next request; `None` means no limit.
     ///
     /// Default 45 s, below the 60 s after which common servers close theirs.
     pub fn pool_idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
@@ -132,8 +134,8 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// How old a connection may become: an older one takes no further request, and closes when its
-    /// last response has ended. `None` means no limit.
+    /// Sets the maximum age of a connection: an older one takes no further request, and closes when
+    /// its last response has ended. `None` means no limit.
     ///
     /// Default 5 min. A client that is never idle would otherwise keep its connections, and the
     /// addresses that DNS returned when they were opened, indefinitely.
@@ -142,7 +144,7 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// How many bytes the head of a response may take, interim responses (1xx) included.
+    /// Sets the maximum size of the head of a response in bytes, including interim responses (1xx).
     ///
     /// Default 64 KiB, at least 8 KiB. A head also has at most 100 header lines.
     pub fn max_head_size(mut self, bytes: usize) -> Self {
@@ -150,21 +152,21 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// The clock for the timeouts of connections and the pool, and for pings over HTTP/2. Default
-    /// [`TokioTimer`].
+    /// Sets the clock for the timeouts of connections and the pool, and for pings over HTTP/2.
+    /// Default [`TokioTimer`].
     pub fn timer(mut self, timer: impl Timer) -> Self {
         self.timer = Arc::new(timer);
         self
     }
 
-    /// The resolver that looks up names. Default that of the operating system.
+    /// Sets the resolver that looks up names. Default that of the operating system.
     pub fn resolver(mut self, resolver: impl Resolver) -> Self {
         self.resolver = Arc::new(resolver);
         self
     }
 
-    /// Builds the transport. Nothing is connected, and no root certificates of the machine are
-    /// read yet: see [`HyperTransport::load_root_certificates`].
+    /// Builds the transport. Connects to nothing, and does not read the machine's root certificates
+    /// yet: see [`HyperTransport::load_root_certificates`].
     ///
     /// Fails if a proxy, a certificate or a key that was given cannot be read. A variable of the
     /// environment that cannot be read fails the requests that need it:

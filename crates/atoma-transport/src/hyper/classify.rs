@@ -1,4 +1,5 @@
-//! Turns errors of hyper, rustls and the system into a kind, a phrase, and whether to try again.
+//! Turns errors of hyper, rustls and the system into a kind, a phrase, and whether a retry may
+//! help.
 
 use super::{
     config_error::ConfigError,
@@ -44,7 +45,7 @@ pub(super) fn plain_http(host: &str) -> TransportError {
         .permanent()
 }
 
-/// A name that has no address, or none today.
+/// A name that has no address, or temporarily none.
 pub(super) fn dns(kind: ErrorKind, host: &str, error: io::Error) -> TransportError {
     if let Some(failed) = exhausted(&error) {
         return failed.with_source(error);
@@ -58,7 +59,8 @@ pub(super) fn dns(kind: ErrorKind, host: &str, error: io::Error) -> TransportErr
     failed.with_source(error)
 }
 
-/// Whether a lookup says that the name does not exist, and not that it could not be asked for.
+/// Returns whether the lookup reports that the name does not exist, rather than that the lookup
+/// failed.
 pub(super) fn is_unknown_name(error: &io::Error) -> bool {
     // `getaddrinfo` errors have no stable kind: the texts of glibc, musl, macOS and Windows.
     const TEXTS: [&str; 6] = [
@@ -76,7 +78,8 @@ pub(super) fn is_unknown_name(error: &io::Error) -> bool {
 /// A TLS handshake with `host` that failed. `roots` names the variables that the roots come from.
 pub(super) fn handshake(host: &str, error: io::Error, roots: Option<String>) -> TransportError {
     match find::<rustls::Error>(&error) {
-        // Its text repeats all that a stranger's certificate says, line breaks included.
+        // Its text repeats everything in the certificate, line breaks included, and anyone can
+        // write a certificate.
         Some(cause @ rustls::Error::InvalidCertificate(Bad::NotValidForNameContext { .. })) => {
             tls(host, cause).with_source(rustls::Error::from(Bad::NotValidForName))
         }
@@ -141,8 +144,8 @@ fn certificate(host: &str, error: &Bad) -> String {
     }
 }
 
-/// The error of an exchange without a response head. `unread` are the bytes that were left unread
-/// when the connection ended.
+/// The error of an exchange without a response head. `unread` are the bytes that were unread when
+/// the connection ended.
 pub(super) fn head(error: hyper::Error, unread: &[u8], written: bool) -> TransportError {
     let sent = if written { Delivery::Unknown } else { Delivery::NotSent };
     let failed = if is_head_too_large(&error) {
@@ -168,7 +171,7 @@ pub(super) fn head(error: hyper::Error, unread: &[u8], written: bool) -> Transpo
 }
 
 /// A name of a certificate as an error shows it: short, and nothing but a name. `presented` is in
-/// the words of webpki, such as `DnsName("api.test")`.
+/// webpki's form, such as `DnsName("api.test")`.
 fn shown(presented: &str) -> String {
     let name = presented.split_once('(').map_or(presented, |(_, name)| name);
     let name = name.trim_end_matches(')').trim_matches('"');
@@ -176,7 +179,7 @@ fn shown(presented: &str) -> String {
     name.chars().take(64).map(|c| if is_usual(c) { c } else { '?' }).collect()
 }
 
-/// TLS that failed after the client's half of the handshake, and before a head.
+/// TLS that failed after the client's part of the handshake, and before a head.
 fn broken_tls(error: &rustls::Error, sent: Delivery) -> TransportError {
     use rustls::Error as Tls;
     let failed = TransportError::new(ErrorKind::ConnectionLost, sent);
@@ -189,7 +192,7 @@ fn broken_tls(error: &rustls::Error, sent: Delivery) -> TransportError {
     }
 }
 
-/// The alerts of a server that does not accept who its client is.
+/// The alerts of a server that does not accept the client's identity.
 pub(super) const ABOUT_CERTIFICATES: [AlertDescription; 8] = [
     AlertDescription::CertificateRequired,
     AlertDescription::BadCertificate,
@@ -201,7 +204,7 @@ pub(super) const ABOUT_CERTIFICATES: [AlertDescription; 8] = [
     AlertDescription::AccessDenied,
 ];
 
-/// Whether a server that sends this does not accept who its client is.
+/// Returns whether a server that sends this alert does not accept the client's identity.
 fn is_about_certificates(alert: AlertDescription) -> bool {
     ABOUT_CERTIFICATES.contains(&alert)
 }
@@ -229,7 +232,7 @@ pub(super) fn tunnel(place: &str, status: StatusCode) -> TransportError {
     }
 }
 
-/// Whether the operating system has given the connection up: its peer acknowledges nothing.
+/// Returns whether the operating system has given up the connection: its peer acknowledges nothing.
 fn is_given_up(error: &(dyn Error + 'static)) -> bool {
     find::<io::Error>(error).is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
 }

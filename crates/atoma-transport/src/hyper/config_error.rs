@@ -1,9 +1,9 @@
-//! Why a transport cannot be built.
+//! The reasons why a transport cannot be built.
 
 use crate::BoxError;
 use std::{error::Error, fmt, sync::Arc};
 
-/// A transport that cannot be built as it was asked for.
+/// A transport that cannot be built with its settings.
 ///
 /// It names the variable or the option, never its value.
 ///
@@ -43,7 +43,7 @@ impl ConfigError {
         self
     }
 
-    /// A proxy's URL cannot be used: it is mistyped, or of a kind not known here.
+    /// A proxy's URL cannot be used: it is mistyped, or of an unknown kind.
     pub fn is_proxy(&self) -> bool {
         self.about == About::Proxy
     }

@@ -56,7 +56,7 @@ impl Connector {
             Route::Forward(server) => return self.proxy(server).await,
             Route::Tunnel { server, user_agent } => {
                 let stream = self.proxy(server).await?;
-                // Boxed: it would double what a direct connection takes while it is opened.
+                // Boxed: it would double the size of the future that opens a direct connection.
                 Box::pin(tunnel(stream, target, server, user_agent.as_ref())).await?
             }
             Route::Socks { server, names_here } => self.socks(target, server, *names_here).await?,
@@ -107,7 +107,7 @@ impl Connector {
             return Ok(vec![SocketAddr::new(address, port)]);
         }
         let found = match self.resolver.resolve(host, port).await {
-            // A name that a resolver does not know yet: asked once more before that is believed.
+            // A name that a resolver does not know: asked once more before that is final.
             Err(error) if classify::is_unknown_name(&error) => {
                 self.resolver.resolve(host, port).await
             }

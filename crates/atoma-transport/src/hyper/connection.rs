@@ -52,10 +52,10 @@ struct Driver {
     unread: Bytes,
 }
 
-/// Why [`Connection::send`] brought no response.
+/// The reason why [`Connection::send`] got no response.
 #[derive(Debug)]
 pub(super) enum SendError {
-    /// The connection was gone before the request was begun.
+    /// The connection had ended before the request was begun.
     Unsent(TransportError),
     Failed(TransportError),
 }
@@ -118,7 +118,7 @@ impl Connection {
         body: &mut Incoming,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let mut cx = Context::from_waker(Waker::noop());
-        // hyper wakes the connection because there is room again; the task knows that.
+        // hyper wakes the connection because there is room again; the task already knows.
         self.driver
             .shared_waker
             .without_waking(|| http_body::Body::poll_frame(Pin::new(body), &mut cx))
@@ -135,7 +135,7 @@ impl Connection {
         self.is_ready()
     }
 
-    /// Lets go of the task that polled last.
+    /// Releases the task that polled last.
     pub(super) fn forget_task(&self) {
         self.driver.shared_waker.forget_task();
     }
@@ -160,7 +160,7 @@ impl Driver {
     ///                   └────── woken: room ─────┘
     /// ```
     ///
-    /// So both are polled again if either woke the other, [`TURNS`] times at most. Afterwards the
+    /// So both are polled again if either woke the other, at most [`TURNS`] times. Afterwards the
     /// task is woken instead, so that a fast server cannot keep it from other work.
     fn poll<T>(
         &mut self,
@@ -189,7 +189,7 @@ impl Driver {
         }
     }
 
-    /// Why there is no response, and the request if it was not begun.
+    /// The reason why there is no response, and the request if it was not begun.
     #[cold]
     fn failure(
         &self,
@@ -203,7 +203,8 @@ impl Driver {
 
 /// Speaks HTTP/1.1 over `stream`. Nothing is sent yet.
 ///
-/// Boxed and nameless: hyper's state is large, and so is the code of each place that knows it.
+/// A boxed trait object: hyper's state is large, and so is the code at each place that names its
+/// type.
 pub(super) fn handshake(
     stream: Stream,
     progress: Arc<ExchangeProgress>,
@@ -221,7 +222,7 @@ pub(super) fn handshake(
 
 type Handshake = Pin<Box<dyn Future<Output = hyper::Result<Halves>> + Send>>;
 
-/// The half that is given requests, and the one that reads and writes.
+/// The half that accepts requests, and the one that reads and writes.
 type Halves = (http1::SendRequest<Full<Bytes>>, Box<dyn Driven>);
 
 /// hyper's half that reads and writes.

@@ -1,4 +1,4 @@
-//! One exchange: a connection is found or opened, the request is sent, the head is judged.
+//! One exchange: finds or opens a connection, sends the request, checks the head.
 
 use super::{
     body::{PooledConnection, StreamedBody},
@@ -42,7 +42,7 @@ pub(super) struct HyperCore {
 
 /// A protocol that carries many exchanges over one connection, tried before HTTP/1.1.
 pub(super) trait Multiplexer: Send + Sync {
-    /// Sends `request` where the protocol is wanted and spoken.
+    /// Sends `request` if the protocol is wanted and the server speaks it.
     fn exchange<'a>(
         &'a self,
         core: &'a HyperCore,

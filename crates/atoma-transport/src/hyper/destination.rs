@@ -1,4 +1,4 @@
-//! Where a request goes, and how it is written on the wire.
+//! The destination of a request, and its form on the wire.
 
 use crate::{Delivery, ErrorKind, TransportError};
 use http::{
@@ -12,7 +12,7 @@ use std::hash::{Hash, Hasher};
 pub(super) struct Target {
     pub(super) https: bool,
     authority: Authority,
-    /// How much of the authority is the host.
+    /// The length of the host in the authority.
     host: usize,
     port: u16,
     /// The value of `Host`: without the port where it is the scheme's own (RFC 9110, section 7.2).
@@ -20,7 +20,7 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// Reads the server out of an absolute `http` or `https` URL.
+    /// Reads the server from an absolute `http` or `https` URL.
     pub(super) fn of(uri: &Uri) -> Result<Self, TransportError> {
         let https = match uri.scheme() {
             Some(scheme) if *scheme == Scheme::HTTPS => true,
@@ -83,7 +83,7 @@ impl Target {
 }
 
 /// Compares scheme and authority, which determine the rest. Equal spelling is the usual case and is
-/// checked first; a difference in case alone is looked for afterwards.
+/// checked first; only then is case ignored.
 impl PartialEq for Target {
     fn eq(&self, other: &Self) -> bool {
         let is_spelled_alike = self.authority.as_str() == other.authority.as_str();

@@ -1,10 +1,10 @@
-//! How long a connection may be used, by its server's announcement and the builder's settings.
+//! The time that a connection may be used, by its server's announcement and the builder's settings.
 
 use http::HeaderValue;
 use std::time::{Duration, Instant};
 
-/// A connection is given up this long before its server would close it, so that no request is
-/// on its way then; half the timeout where that is less.
+/// A connection is given up this long before its server would close it, so that no request is in
+/// flight then; half the timeout if that is less.
 const MARGIN: Duration = Duration::from_secs(1);
 
 /// The values of `Keep-Alive` in a response (RFC 2068, section 19.7.1.1).
@@ -55,15 +55,15 @@ impl Lifetime {
         Self { opened, announced: KeepAlive::default() }
     }
 
-    /// Heeds a response's header. A value that is not repeated stays in force.
+    /// Applies a response's header. A value that is not repeated stays in force.
     pub(super) fn heed(&mut self, announced: KeepAlive) {
         let counted = self.announced.max.map(|left| left.saturating_sub(1));
         self.announced.max = announced.max.or(counted);
         self.announced.timeout = announced.timeout.or(self.announced.timeout);
     }
 
-    /// Until when the connection may serve another request if it becomes idle `now`: `None` if it
-    /// may not, `Some(None)` if there is no end.
+    /// Returns until when the connection may serve another request if it becomes idle `now`: `None`
+    /// if it may not, `Some(None)` if there is no limit.
     pub(super) fn usable_until(&self, now: Instant, limits: Limits) -> Option<Option<Instant>> {
         if self.announced.max == Some(0) {
             return None;

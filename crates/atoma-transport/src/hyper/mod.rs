@@ -37,7 +37,7 @@ use destination::Target;
 use http::Uri;
 use std::{fmt, sync::Arc};
 
-/// HTTP/1.1 over TCP, TLS and proxies: the transport to use unless you have your own.
+/// HTTP/1.1 over TCP, TLS and proxies: the transport to use unless you have another.
 ///
 /// Each exchange has a separate connection while it lasts, and drives it itself: no task runs
 /// behind it, a reader that stops reading stops the server, and dropping the response's body, or
@@ -47,7 +47,7 @@ use std::{fmt, sync::Arc};
 /// feature `http2` and the builder's `http2`, up to 32 exchanges share a connection and the task
 /// behind it, and a body that is dropped early resets its stream.
 ///
-/// Only `http` and `https` URLs are sent to, `http` only on this machine unless
+/// It sends only to `http` and `https` URLs, and to `http` only on this machine unless
 /// [`plain_http`](HyperTransportBuilder::plain_http) allows more. Redirects are not followed,
 /// nothing is decompressed, and a head that does not determine where its body ends is an error.
 ///
@@ -96,8 +96,8 @@ impl HyperTransport {
         self.0.connector.tls.config().map(drop)
     }
 
-    /// Returns the error that each request to `url` would meet because a proxy setting of the
-    /// environment cannot be used.
+    /// Returns the error of each request to `url` if a proxy setting of the environment cannot be
+    /// used.
     ///
     /// A client that knows its server calls this when it is built. A URL that cannot be sent to is
     /// not an error here.

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The most connections that idle in one pool, all servers taken together.
+/// The most idle connections in one pool, for all servers together.
 const MAX_IDLE: usize = 512;
 
 /// The properties that a connection and a request must share.
@@ -24,21 +24,21 @@ pub(super) struct Origin {
 }
 
 impl Origin {
-    /// Whether only a direct connection to a loopback address will do.
+    /// Whether only a direct connection to a loopback address is allowed.
     pub(super) fn is_plain_restricted(&self) -> bool {
         !self.target.https && self.plain_http == PlainHttp::LoopbackOnly
     }
 }
 
-/// How many connections of other runtimes are looked at when one is put in.
+/// The number of connections of other runtimes that are checked when one is put in.
 const CHECKED_AT_ONCE: usize = 4;
 
-/// Idle connections are searched for old ones this often.
+/// The interval at which idle connections are searched for old ones.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A bounded store of idle connections. There is no task behind it: a connection that is too old is
-/// dropped when it is looked at, at the latest when another one is put in after its time. One that
-/// its server closed, or on which unasked bytes arrived, gives the next request back unsent.
+/// dropped when it is checked, at the latest when another one is put in after its time. If its
+/// server closed it or sent bytes on it, it returns the next request unsent.
 pub(super) struct Pool {
     idle: Mutex<Idle>,
     timer: Arc<dyn Timer>,
@@ -46,18 +46,18 @@ pub(super) struct Pool {
     pub(super) limits: Limits,
 }
 
-/// In the order in which they came.
+/// In the order in which they arrived.
 #[derive(Default)]
 struct Idle {
     connections: Vec<Entry>,
     swept: Option<Instant>,
-    /// The next connection to look at, to see whether its runtime still exists.
+    /// The next connection to check for a runtime that has shut down.
     next_checked: usize,
 }
 
 struct Entry {
     origin: Arc<Origin>,
-    /// `None` if there is no end.
+    /// `None` if there is no limit.
     usable_until: Option<Instant>,
     connection: Box<Connection>,
 }
@@ -81,7 +81,7 @@ impl Pool {
         origins.find(|origin| is_alike(origin) && origin.target.is_of(uri)).cloned()
     }
 
-    /// The connection to `origin` that idled least and is still usable.
+    /// The most recently used connection to `origin` that is still usable.
     pub(super) fn take(&self, origin: &Origin) -> Option<Box<Connection>> {
         loop {
             let entry = self.pop(origin)?;

@@ -1,4 +1,4 @@
-//! Which proxy a request goes through. A setting that cannot be parsed is an error, never ignored.
+//! Chooses the proxy for a request. A setting that cannot be parsed is an error, never ignored.
 
 mod no_proxy;
 mod server;
@@ -19,8 +19,8 @@ use std::{env, ffi::OsString, fmt, sync::Arc};
 /// asked to open a tunnel (CONNECT) to `https` servers, and to forward requests to `http` ones.
 /// Credentials are sent to the proxy only.
 ///
-/// A setting that cannot be understood is an error, never a direct connection: when the transport is
-/// built, or with the first request that needs it where the environment is at fault.
+/// A setting that cannot be understood is an error, never a direct connection: when the transport
+/// is built, or for a variable of the environment with the first request that needs it.
 ///
 /// ```
 /// use atoma_transport::{HyperTransport, Proxy};
@@ -95,8 +95,8 @@ impl Proxy {
         Self(Choice::Given(urls))
     }
 
-    /// The servers that are reached directly, separated by commas or spaces. Replaces the setting of
-    /// the environment.
+    /// Sets the servers that are reached directly, separated by commas or spaces. Replaces the
+    /// setting of the environment.
     ///
     /// An entry is a name (`example.test`, which includes all names below it, `*.example.test`,
     /// which is those alone), an address, a network (`10.0.0.0/8`, `10.*`), or `*` for all. A port
@@ -162,7 +162,7 @@ impl Urls {
         }
     }
 
-    /// Reads all settings. One that cannot be read is an error where it would be used.
+    /// Reads all settings. A setting that cannot be read is an error of the requests that need it.
     fn read(self, connect_headers: &HeaderMap) -> Proxies {
         let server = |setting: Option<Setting>| {
             let (name, url) = setting?;
@@ -215,7 +215,7 @@ impl Proxies {
         Ok(self)
     }
 
-    /// The way to `target`. Fails if a setting that decides it cannot be read.
+    /// Returns the route to `target`. Fails if a setting that decides it cannot be read.
     pub(super) fn route(
         &self,
         target: &Target,
@@ -249,13 +249,13 @@ impl Proxies {
     }
 }
 
-/// The way to a server.
+/// The route to a server.
 #[derive(Debug)]
 pub(super) enum Route {
     Direct,
-    /// An HTTP proxy that reads the request and passes it on.
+    /// An HTTP proxy that forwards the request.
     Forward(Arc<ProxyServer>),
-    /// An HTTP proxy that opens a tunnel, and is asked with the request's `User-Agent`.
+    /// An HTTP proxy that opens a tunnel. CONNECT carries the request's `User-Agent`.
     Tunnel {
         server: Arc<ProxyServer>,
         user_agent: Option<HeaderValue>,

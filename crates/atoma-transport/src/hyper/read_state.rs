@@ -1,4 +1,4 @@
-//! How the layers of a stream and its connection agree on what may be read.
+//! State that the layers of a stream and its connection share, about what may be read.
 
 use std::sync::{
     Arc,
@@ -22,7 +22,7 @@ pub(super) struct ReadState(Arc<State>);
 #[derive(Debug, Default)]
 struct State {
     is_direct: AtomicBool,
-    /// The number of layers that are inside of a message.
+    /// The number of layers that have received a part of a message.
     inside: AtomicUsize,
 }
 
@@ -35,7 +35,7 @@ impl ReadState {
         self.0.is_direct.load(Ordering::Relaxed)
     }
 
-    /// Whether a layer has received a part of a message and waits for the rest.
+    /// Returns whether a layer has received a part of a message and waits for the rest.
     pub(super) fn is_inside_message(&self) -> bool {
         self.0.inside.load(Ordering::Relaxed) > 0
     }
@@ -51,7 +51,7 @@ pub(super) struct Header {
 pub(super) struct MessageTracker<const N: usize> {
     parse: fn(&[u8; N]) -> Header,
     header: [u8; N],
-    /// How many bytes of the header have arrived, and how many of the content have not.
+    /// The bytes of the header that have arrived, and the bytes of the content that have not.
     filled: usize,
     left: usize,
     is_continued: bool,
@@ -72,7 +72,7 @@ impl<const N: usize> MessageTracker<N> {
         }
     }
 
-    /// Takes note of bytes that were read.
+    /// Records bytes that were read.
     pub(super) fn follow(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             if self.left > 0 {

@@ -38,10 +38,10 @@ pub type ResolveFuture = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>
 /// # }
 /// ```
 pub trait Resolver: fmt::Debug + Send + Sync + 'static {
-    /// The addresses of `host`, those to be tried first at the front.
+    /// Returns the addresses of `host`, in the order in which to try them.
     ///
-    /// `port` is that of the request's URL, the one that is connected to. An error of the kind
-    /// [`io::ErrorKind::NotFound`] says that the name does not exist; any other that it could not
+    /// `port` is that of the request's URL, and is the one to connect to. An error of the kind
+    /// [`io::ErrorKind::NotFound`] means that the name does not exist; any other that it could not
     /// be looked up this time.
     fn resolve(&self, host: &str, port: u16) -> ResolveFuture;
 }
@@ -84,7 +84,7 @@ impl SystemResolver {
         Self { look_up: Arc::new(look_up), running: Arc::default() }
     }
 
-    /// The lookup under way for this name, or a new one.
+    /// Returns the lookup in progress for this name, or a new one.
     fn join(&self, host: &str, port: u16) -> io::Result<Arc<Lookup>> {
         let name = (host.to_owned(), port);
         let mut running = lock(&self.running);
@@ -143,8 +143,8 @@ impl fmt::Debug for SystemResolver {
     }
 }
 
-/// The error of a process that can open nothing more. To such a one, `getaddrinfo` says of every
-/// name that it is not known.
+/// The error of a process that can open nothing more. In such a process, `getaddrinfo` reports
+/// every name as unknown.
 fn out_of_files() -> Option<io::Error> {
     UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).err().filter(classify::is_too_many_files)
 }

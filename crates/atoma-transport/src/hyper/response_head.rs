@@ -1,4 +1,4 @@
-//! Which response heads are accepted.
+//! Accepts or rejects response heads.
 
 use super::keep_alive::KeepAlive;
 use crate::{Delivery, ErrorKind, TransportError};
@@ -7,22 +7,22 @@ use http::{HeaderMap, HeaderValue, StatusCode, Version, header, response::Parts}
 
 /// The properties of an accepted head.
 pub(super) struct Checked {
-    /// The body is compressed although no coding was asked for. Only the status can be used.
+    /// The body is compressed although it was not requested. Only the status can be used.
     pub(super) is_encoded: bool,
     /// The connection may serve another exchange after it.
     ///
-    /// Not after HTTP/1.0, whose keep-alive proxies get wrong, and not where two lengths contradict
-    /// each other (RFC 9112, section 6.1). hyper itself heeds `Connection: close`.
+    /// Not after HTTP/1.0, whose keep-alive proxies get wrong, and not if two lengths contradict
+    /// each other (RFC 9112, section 6.1). hyper itself handles `Connection: close`.
     pub(super) is_reusable: bool,
     pub(super) keep_alive: KeepAlive,
 }
 
-/// Refuses a head that does not determine where its body ends, or whose body is compressed.
+/// Rejects a head that does not determine where its body ends, or whose body is compressed.
 pub(super) fn check(head: &Parts) -> Result<Checked, TransportError> {
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
         return Err(refused(ErrorKind::Protocol, "an upgrade that was not asked for (101)"));
     }
-    // One walk: looking each of the three up costs more than all of a usual head.
+    // One pass: looking up each of the three costs more than reading a usual head.
     let (mut codings, mut is_encoded, mut has_length) = (0, false, false);
     let mut keep_alive = KeepAlive::default();
     for (name, line) in &head.headers {
@@ -93,7 +93,7 @@ const CODINGS: [&[u8]; 12] = [
     b"aes128gcm",
 ];
 
-/// Parameters and quotes, which a coding cannot have, do not make it another one.
+/// Parameters and quotes, which a coding cannot have, do not change it.
 fn is_registered_coding(coding: &[u8]) -> bool {
     let coding = coding.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
     let coding = coding.strip_prefix(b"\"").unwrap_or(coding);

@@ -23,10 +23,10 @@ use tokio::{
 /// recommends 250 ms and allows up to 2 s.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(300);
 
-/// Connects to the first of `addresses` that answers.
+/// Connects to the first of `addresses` that responds.
 ///
 /// They are tried in order, IPv6 and IPv4 in turn. The next one starts when the last one started
-/// has failed, or has not connected for [`ATTEMPT_DELAY`]; so an address that swallows everything
+/// has failed, or has not connected for [`ATTEMPT_DELAY`]; so an address that drops all packets
 /// delays the others, but does not use up the time. The error is the last one.
 pub(super) async fn connect(
     addresses: Vec<SocketAddr>,
@@ -64,7 +64,7 @@ pub(super) async fn connect(
                 }
                 Poll::Ready(Err(error)) => {
                     last_error = Some(error);
-                    // Nothing to wait for: the next address starts now.
+                    // No attempt is in progress: the next address starts now.
                     delay = None;
                     false
                 }
@@ -130,7 +130,7 @@ impl fmt::Display for NoIoDriver {
 
 impl std::error::Error for NoIoDriver {}
 
-/// A TCP connection that can be read past Tokio's memory of it.
+/// A TCP connection that can be read without relying on Tokio's readiness.
 pub(super) struct Socket {
     stream: TcpStream,
     read_state: ReadState,
@@ -144,7 +144,7 @@ impl Socket {
     /// Reads the bytes that the operating system has received, without waiting.
     fn read_directly(&self, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let socket = SockRef::from(&self.stream);
-        // Almost always nothing is there. A look costs less than preparing the buffer.
+        // Almost always there is nothing. Peeking costs less than preparing the buffer.
         match socket.peek(&mut [MaybeUninit::uninit()]) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
             Err(error) => return Poll::Ready(Err(error)),

@@ -13,7 +13,7 @@ const IPV4: u8 = 1;
 const NAME: u8 = 3;
 const IPV6: u8 = 4;
 
-/// Has the proxy at the other end of `stream` connect it to `host`, an address or a name.
+/// Asks the proxy at the other end of `stream` to connect it to `host`, an address or a name.
 pub(super) async fn connect(
     stream: &mut Stream,
     server: &ProxyServer,

@@ -62,14 +62,14 @@ fn default_crypto() -> Option<Crypto> {
 pub(super) struct TlsSettings {
     pub(super) crypto: Option<Crypto>,
     roots: Vec<CertificateDer<'static>>,
-    /// Why the first of those given that is unusable is so.
+    /// The error of the first unusable value.
     unusable_root: Option<ConfigError>,
     pub(super) only_custom_roots: bool,
     pub(super) identity: Option<ReadIdentity>,
 }
 
 /// Reads the client's identity. A function from the builder, so that only programs that set an
-/// identity contain the code that reads one.
+/// identity contain the code for it.
 type ReadIdentity =
     Box<dyn FnOnce(&CryptoProvider) -> Result<Arc<SingleCertAndKey>, ConfigError> + Send + Sync>;
 
@@ -78,8 +78,8 @@ pub(super) fn identity_pem(chain: Vec<u8>, key: Vec<u8>) -> ReadIdentity {
     Box::new(move |provider| identity(&chain, &key, provider))
 }
 
-/// Everything a handshake needs. The settings are checked; the roots of the machine are read with
-/// the first handshake, since plain HTTP does without them.
+/// Everything that a handshake needs. The settings are checked; the roots of the machine are read
+/// with the first handshake, since plain HTTP does not need them.
 pub(super) struct Tls {
     provider: Option<Arc<CryptoProvider>>,
     roots: Vec<CertificateDer<'static>>,
@@ -122,7 +122,7 @@ impl TlsSettings {
 }
 
 impl Tls {
-    /// Reads the roots of trust now, if that has not been done.
+    /// Reads the root certificates now, if that has not been done.
     pub(super) fn config(&self) -> Result<Arc<ClientConfig>, ConfigError> {
         self.config.get_or_init(|| self.read_config().map(Arc::new)).clone()
     }
@@ -238,7 +238,7 @@ fn roots_variables() -> Option<String> {
     (!has_store && !set.is_empty()).then(|| set.join(" and "))
 }
 
-/// Mozilla's roots, where they are compiled in.
+/// Mozilla's roots, if they are compiled in.
 fn compiled_in() -> &'static [TrustAnchor<'static>] {
     #[cfg(feature = "webpki-roots")]
     return webpki_roots::TLS_SERVER_ROOTS;

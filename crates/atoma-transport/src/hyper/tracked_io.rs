@@ -1,4 +1,4 @@
-//! A stream under hyper's connection, which notes how far an exchange has come.
+//! A stream under hyper's connection, which tracks the progress of an exchange.
 
 use super::read_state::ReadState;
 use std::{
@@ -12,7 +12,7 @@ use std::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// No bound on what may be read: a head has arrived, or none is awaited.
+/// No limit on reading: a head has arrived, or none is expected.
 const UNBOUNDED: usize = usize::MAX;
 
 /// The phases of an exchange as the socket sees them. Nothing that arrives before the request is
@@ -35,7 +35,7 @@ const QUIET: u8 = 0;
 const WRITING: u8 = 1;
 const WRITTEN: u8 = 2;
 
-/// How far an exchange has come, as the stream below hyper sees it.
+/// The progress of an exchange, as the stream below hyper sees it.
 pub(super) struct ExchangeProgress {
     phase: AtomicU8,
     head_left: AtomicUsize,
@@ -62,7 +62,7 @@ impl ExchangeProgress {
         self.read_state.set_direct(was_idle);
     }
 
-    /// The head has arrived: the bytes that follow are the body's.
+    /// The head has arrived: the following bytes belong to the body.
     pub(super) fn head_arrived(&self) {
         self.head_left.store(UNBOUNDED, Ordering::Relaxed);
     }
@@ -72,8 +72,8 @@ impl ExchangeProgress {
         self.is_in(WRITTEN)
     }
 
-    /// Whether a part of a TLS record has arrived on a connection that was idle. The rest would
-    /// make a response of it after the request was written.
+    /// Returns whether a part of a TLS record has arrived on a connection that was idle. The rest
+    /// would turn it into a response after the request was written.
     fn has_unasked_part(&self) -> bool {
         self.is_in(QUIET) && self.read_state.is_direct() && self.read_state.is_inside_message()
     }
@@ -99,7 +99,7 @@ impl<S> TrackedIo<S> {
         self.stream
     }
 
-    /// Stops writing instead of failing when the peer no longer reads: a server that refuses a
+    /// Stops writing instead of failing when the peer no longer reads: a server that rejects a
     /// large request early responds first and then closes, and its response is still to be read. If
     /// there is none, reading fails as well.
     fn hold<T>(&mut self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -114,7 +114,7 @@ impl<S> TrackedIo<S> {
         }
     }
 
-    /// Notes that hyper writes, and whether it could.
+    /// Records that hyper writes, and whether it could.
     fn mark<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if matches!(result, Poll::Ready(Ok(_))) {
             self.progress.phase.store(WRITTEN, Ordering::Relaxed);
@@ -211,7 +211,7 @@ impl std::fmt::Display for UnaskedResponse {
 
 impl std::error::Error for UnaskedResponse {}
 
-/// The head, interim responses before it included, is over its limit.
+/// The head, including interim responses before it, exceeds its limit.
 #[derive(Debug)]
 pub(super) struct HeadTooLarge;
 

@@ -49,7 +49,7 @@ pub(super) struct Call<T> {
     timeouts: Option<Timeouts>,
     deadline: Option<Deadline>,
     began: Instant,
-    /// Where the requests go, once that is known.
+    /// The server that the requests go to, once it is known.
     uri: Option<Uri>,
     attempts: Attempts,
     observed: Option<ObservedCall>,
@@ -296,7 +296,7 @@ impl<T: Transport> Call<T> {
         self.settings.timer.sleep_until(self.ends().map_or(end, |deadline| deadline.min(end)))
     }
 
-    /// Makes all callers wait if the server limits the rate and says when to come back.
+    /// Makes all callers wait if the server limits the rate and names the wait.
     fn pause_all(&self, outcome: &Result<Response, TransportError>, decision: RetryDecision) {
         let (Some(pause), Some(uri), Ok(response)) = (&self.settings.pause, &self.uri, outcome)
         else {
@@ -323,7 +323,7 @@ impl<T: Transport> Call<T> {
     ) -> Option<(Duration, Instant, Option<Withdrawal>)> {
         let RetryDecision::RetryAfter(wait) = decision else { return None };
         let until = self.settings.timer.now().checked_add(wait)?;
-        // A server that says when to come back is not failing: the budget is for outages.
+        // A server that names the wait is not failing: the budget is for outages.
         let is_free = outcome.as_ref().is_ok_and(|response| {
             is_rate_limit(response.status(), response.headers(), SystemTime::now())
         });

@@ -1,7 +1,7 @@
 use http::StatusCode;
 use std::{error::Error, fmt, time::Duration};
 
-/// The settings of retries: which failures, how often, and after which wait.
+/// The settings of retries: which failures are retried, how often, and after which wait.
 ///
 /// In the extensions of a request it applies to that call and replaces the settings of the
 /// [`Retry`](crate::Retry) layer as a whole.

@@ -16,7 +16,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-/// Retries failed requests where that is likely to help and cannot be billed twice.
+/// Retries failed requests if that is likely to help and cannot be billed twice.
 ///
 /// It wraps any transport. Put [`Timeout`](crate::Timeout) between the two, so that each attempt
 /// ends. [`RetryConfig::decide`] holds the rules; this layer adds:

@@ -157,7 +157,7 @@ fn class(status: StatusCode) -> StatusCode {
 
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
-/// Whether the server limits the rate and says when to come back: such a wait costs no budget.
+/// Returns whether the server limits the rate and names the wait: such a wait costs no budget.
 pub(super) fn is_rate_limit(status: StatusCode, headers: &HeaderMap, now: SystemTime) -> bool {
     matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
         && retry_after(headers, now).is_some()

@@ -26,7 +26,7 @@ impl<T> Settings<T> {
 
 type FinalResponse = Arc<dyn Fn(&response::Parts, &[u8]) -> bool + Send + Sync>;
 
-/// Where the requests of a call come from.
+/// The source of a call's requests.
 #[allow(clippy::large_enum_variant, reason = "a box would be an allocation for each call")]
 pub(super) enum Source {
     /// A request that is cloned here. It costs neither a shared pointer nor a boxed future, and the

@@ -8,7 +8,7 @@ use crate::{Delivery, ErrorKind, TransportError};
 use h2::Reason;
 use std::borrow::Cow;
 
-/// No head came.
+/// No head arrived.
 pub(super) fn head(error: h2::Error) -> Failure {
     use Delivery::{NotSent, Unknown};
     let reason = error.reason();
@@ -70,7 +70,7 @@ pub(super) fn abandoned(why: &'static str, had_head: bool) -> TransportError {
     TransportError::new(kind, Delivery::Unknown).with_detail(why)
 }
 
-/// Whether the server went over a limit, or broke a rule.
+/// Returns whether the server exceeded a limit or broke a rule.
 fn fault(reason: Option<Reason>, rule: ErrorKind) -> ErrorKind {
     if reason == Some(Reason::ENHANCE_YOUR_CALM) { ErrorKind::TooLarge } else { rule }
 }

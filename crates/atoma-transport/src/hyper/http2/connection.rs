@@ -30,20 +30,20 @@ pub(super) struct Connection {
     driver: Arc<DriverWaker>,
 }
 
-/// A request that is not yet sent, and where its response goes.
+/// A request that is not sent yet, and the place for its response.
 pub(super) type Queued = (Request<Bytes>, Arc<ResponseBuffer>);
 
 struct State {
     queue: VecDeque<Queued>,
-    /// Exchanges in the queue and those that are under way.
+    /// Exchanges in the queue and those in progress.
     exchanges: usize,
-    /// When the last exchange was over.
+    /// When the last exchange ended.
     idle_since: Instant,
     is_accepting: bool,
 }
 
 impl Connection {
-    /// A connection without anyone behind it yet.
+    /// A connection without a driver yet.
     pub(super) fn new(opened: Instant, limits: Limits) -> Self {
         let state =
             State { queue: VecDeque::new(), exchanges: 0, idle_since: opened, is_accepting: true };
@@ -53,8 +53,8 @@ impl Connection {
     /// Puts `request` on the connection if there is room for it, and the connection is neither too
     /// old nor was idle for too long.
     ///
-    /// The driver closes a connection that was idle for too long, but only if someone drives the
-    /// runtime.
+    /// The driver closes a connection that was idle for too long, but only if the runtime is
+    /// driven.
     pub(super) fn begin(&self, request: &Request<Bytes>, now: Instant) -> Option<Exchange> {
         if self.is_outdated(now) {
             self.retire();
@@ -84,7 +84,7 @@ impl Connection {
         Some(Exchange::new(response, self.driver.clone()))
     }
 
-    /// Takes no more exchanges, and closes when those under way are over.
+    /// Takes no more exchanges, and closes when those in progress have ended.
     pub(super) fn retire(&self) {
         self.lock().is_accepting = false;
         self.driver.wake();
@@ -103,19 +103,19 @@ impl Connection {
         !self.lock().queue.is_empty()
     }
 
-    /// The request that waits longest.
+    /// The request that has waited longest.
     pub(super) fn next(&self) -> Option<Queued> {
         self.lock().queue.pop_front()
     }
 
-    /// Makes room: an exchange that was under way is over.
+    /// Makes room: an exchange has ended.
     pub(super) fn is_over(&self, now: Instant) {
         let mut state = self.lock();
         state.exchanges -= 1;
         state.idle_since = now;
     }
 
-    /// Retires the connection if nothing is on it; false if there is.
+    /// Retires the connection if no exchange is on it; returns false if there is one.
     pub(super) fn retire_idle(&self) -> bool {
         let mut state = self.lock();
         if state.exchanges == 0 {
@@ -124,7 +124,7 @@ impl Connection {
         state.exchanges == 0
     }
 
-    /// Retires the connection, and gives back the requests that it has not sent.
+    /// Retires the connection, and returns the requests that it has not sent.
     pub(super) fn refuse_queued(&self) {
         let queue = {
             let mut state = self.lock();

@@ -1,4 +1,4 @@
-//! The task behind a connection, the only user of its `h2` types.
+//! The task that drives a connection, the only user of its `h2` types.
 
 use super::{
     super::{read_state::ReadState, stream::Stream},
@@ -48,13 +48,13 @@ pub(super) struct Driver {
     timer: Arc<dyn Timer>,
     idle_timeout: Option<Duration>,
     max_head: usize,
-    /// How often something has come.
+    /// Counts the times that something has arrived.
     news: u64,
-    /// Until when it may idle; `None` while it does not.
+    /// The end of its idle time; `None` while it is not idle.
     idle: Option<Sleep>,
 }
 
-/// An exchange under way. Dropping it resets its stream, unless that has ended.
+/// An exchange in progress. Dropping it resets its stream, unless that has ended.
 struct Open {
     buffer: Arc<ResponseBuffer>,
     /// The value of [`Driver::news`] when it began.
@@ -117,8 +117,8 @@ impl Driver {
         is_closed || self.has_unasked_part()
     }
 
-    /// Whether a part of a frame has arrived on a connection that served an exchange and is idle.
-    /// The rest would make a response of it after the next request was written.
+    /// Returns whether a part of a frame has arrived on a connection that served an exchange and is
+    /// idle. The rest would turn it into a response after the next request was written.
     fn has_unasked_part(&self) -> bool {
         self.news > 0 && self.open.is_empty() && self.read_state.is_inside_message()
     }
@@ -180,7 +180,7 @@ impl Driver {
         has_news
     }
 
-    /// Whether it has idled too long, or nothing will ever come again.
+    /// Returns whether it has been idle too long, or nothing can arrive any more.
     fn is_finished(&mut self, cx: &mut Context<'_>) -> bool {
         if !self.open.is_empty() {
             self.idle = None;
@@ -196,7 +196,7 @@ impl Driver {
         idle.as_mut().poll(cx).is_ready() && self.shared.retire_idle()
     }
 
-    /// Ends all that is left.
+    /// Ends all remaining exchanges.
     fn end(&mut self, why: &'static str) {
         self.shared.refuse_queued();
         for open in self.open.drain(..) {
@@ -247,7 +247,7 @@ fn send(
     let head = http::Request::from_parts(head, ());
     let (response, mut stream) = sender.send_request(head, body.is_empty())?;
     if !body.is_empty() {
-        // It is in memory as it is: `h2` shares it, and sends it as the window allows.
+        // The bytes are not copied: `h2` shares them, and sends them as the window allows.
         stream.send_data(body, true)?;
     }
     Ok(response)

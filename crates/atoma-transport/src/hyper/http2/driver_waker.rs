@@ -1,4 +1,4 @@
-//! Wakes the task behind a connection.
+//! Wakes the task that drives a connection.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -10,13 +10,13 @@ use std::{
 pub(super) struct DriverWaker(Mutex<Option<Waker>>);
 
 impl DriverWaker {
-    /// Has `driver` woken by the next change.
+    /// Registers `driver` to be woken by the next change.
     pub(super) fn register(&self, driver: &Waker) {
         let former = self.replace(Some(driver.clone()));
         drop(former);
     }
 
-    /// Lets the driver look at the changes.
+    /// Wakes the driver.
     pub(super) fn wake(&self) {
         if let Some(driver) = self.replace(None) {
             driver.wake();

@@ -12,7 +12,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-/// How much may lie unread: the window of a stream.
+/// The most unread bytes: the window of a stream.
 pub(super) const WINDOW: u32 = 256 * 1024;
 
 /// The caller's end. Dropping it resets the stream.
@@ -30,7 +30,7 @@ struct State {
     head: Option<Parts>,
     unread: BytesMut,
     end: Option<Result<(), Failure>>,
-    /// Read, and not yet given back to the stream's window.
+    /// Read, and not yet returned to the stream's window.
     read: usize,
     is_abandoned: bool,
     reader: Option<Waker>,
@@ -58,7 +58,7 @@ impl Exchange {
         .await
     }
 
-    /// Whether the response has ended and nothing of it is unread.
+    /// Returns whether the response has ended and all of it was read.
     pub(super) fn is_at_end(&self) -> bool {
         let state = self.response.lock();
         state.unread.is_empty() && matches!(state.end, Some(Ok(())))
@@ -108,7 +108,7 @@ impl ResponseBuffer {
         self.change(|state| state.head = Some(head));
     }
 
-    /// Joins `bytes` to the unread ones, so that small frames cost no more than their content.
+    /// Joins `bytes` to the unread ones, so that small frames cost only their content.
     pub(super) fn append(&self, bytes: &[u8]) {
         self.change(|state| state.unread.extend_from_slice(bytes));
     }
@@ -151,7 +151,7 @@ impl State {
     }
 }
 
-/// The body of an response.
+/// The body of a response.
 pub(super) struct ExchangeBody {
     /// `None` after the end or an error.
     exchange: Option<Exchange>,

@@ -1,4 +1,5 @@
-//! Why an exchange over HTTP/2 has no response, and whether the request may be sent again.
+//! The reason why an exchange over HTTP/2 has no response, and whether the request may be sent
+//! again.
 
 use crate::TransportError;
 
@@ -8,12 +9,13 @@ pub(super) struct Failure {
     pub(super) resend: Resend,
 }
 
-/// Whether another connection may be given the same request.
+/// Whether the same request may be sent over another connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Resend {
     /// The server may have processed it.
     Never,
-    /// The server refused it, and says that it has not processed it (RFC 9113, section 8.7).
+    /// The server refused the stream, and reports that it has not processed it (RFC 9113, section
+    /// 8.7).
     Once,
     /// Nothing of it was written: the connection had ended before.
     Unsent,

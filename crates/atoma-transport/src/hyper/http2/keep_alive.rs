@@ -1,4 +1,4 @@
-//! Whether the server is still there.
+//! Checks whether the server is still there.
 
 use crate::{Sleep, Timer};
 use h2::{Ping, PingPong};
@@ -7,13 +7,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// After so long a silence the server is asked.
+/// The silence after which the server is pinged.
 const INTERVAL: Duration = Duration::from_secs(20);
 
-/// So long it may take to response, or to send anything else.
+/// The time it has to respond, or to send anything else.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Pings a server that is silent while exchanges are under way, never an idle one.
+/// Pings a server that is silent while exchanges are in progress, never an idle one.
 pub(super) struct KeepAlive {
     pings: Option<PingPong>,
     watch: Option<Watch>,
@@ -25,7 +25,7 @@ struct Watch {
     sleep: Sleep,
 }
 
-/// The server said nothing for [`INTERVAL`] and [`TIMEOUT`] together.
+/// The server sent nothing for [`INTERVAL`] and [`TIMEOUT`] together.
 pub(super) struct Silent;
 
 impl KeepAlive {
@@ -33,7 +33,7 @@ impl KeepAlive {
         Self { pings, watch: None }
     }
 
-    /// Looks at the clock; `has_news` says that something has come.
+    /// Reads the clock; `has_news` says whether something has arrived.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -47,7 +47,7 @@ impl KeepAlive {
             _ => false,
         };
         if !is_busy {
-            // A ping still under way is waited for when there are exchanges again.
+            // A ping in flight is waited for when there are exchanges again.
             self.watch = None;
             return Ok(());
         }
@@ -71,7 +71,7 @@ impl KeepAlive {
             if watch.is_asked {
                 return Err(Silent);
             }
-            // It fails while one is under way, which serves as well.
+            // It fails while another ping is in flight, which serves as well.
             let _ = pings.send_ping(Ping::opaque());
             let _ = pings.poll_pong(cx).is_ready();
             watch.is_asked = true;

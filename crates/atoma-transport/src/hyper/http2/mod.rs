@@ -61,23 +61,23 @@ use failure::{Failure, Resend};
 use pool::{Opening, Place, Pool};
 use std::{sync::Arc, time::Duration};
 
-/// The servers that [`HyperTransportBuilder::http2`](super::HyperTransportBuilder::http2) speaks HTTP/2
-/// with.
+/// The servers with which [`HyperTransportBuilder::http2`](super::HyperTransportBuilder::http2)
+/// uses HTTP/2.
 ///
-/// Through a forward proxy, which `http` URLs take, it is HTTP/1.1 in any case.
+/// Requests through a forward proxy, as for `http` URLs, use HTTP/1.1 in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Http2 {
-    /// With servers that choose it in the TLS handshake (ALPN, RFC 7301), HTTP/1.1 with all others.
+    /// Servers that choose it in the TLS handshake (ALPN, RFC 7301); HTTP/1.1 with all others.
     Auto,
-    /// With every server, of `http` URLs as well (RFC 9113, section 3.3). One that does not speak it
+    /// Every server, also for `http` URLs (RFC 9113, section 3.3). A server that does not speak it
     /// fails with [`ErrorKind::Protocol`](crate::ErrorKind::Protocol).
     PriorKnowledge,
 }
 
-/// Where an exchange takes place.
+/// The connection for an exchange.
 enum Begun {
-    /// On a connection that served others before, or on a new one.
+    /// One that served others before, or a new one.
     Http2 {
         exchange: Exchange,
         is_fresh: bool,
@@ -123,14 +123,14 @@ impl Multiplexer for Http2Multiplexer {
 
 /// HTTP/2 (feature `http2`).
 impl HyperTransportBuilder {
-    /// Speaks HTTP/2 with the servers that `http2` says. Default with none, which suits streams
-    /// best: over HTTP/1.1 none can slow another.
+    /// Speaks HTTP/2 with the servers that `http2` names. Default none, which is best for streams:
+    /// over HTTP/1.1 they cannot slow each other down.
     ///
     /// HTTP/2 pays where hundreds of streams from one server are open at a time. Up to 32 of them
-    /// share a connection, each may have 256 KiB unread, and a slow reader does not slow the others.
-    /// A connection has a separate task, which ends with it. A connection whose server has sent
-    /// nothing for 20 s while streams were open, and then did not acknowledge a ping for 10 s, is given up;
-    /// a server that computes for longer but answers pings is not.
+    /// share a connection, each may have 256 KiB unread, and a slow reader does not slow the
+    /// others. A connection has a separate task, which ends with it. A connection whose server has
+    /// sent nothing for 20 s while streams were open, and then did not acknowledge a ping for 10 s,
+    /// is given up; a server that computes for longer but acknowledges pings is not.
     ///
     /// ```
     /// use atoma_transport::{Http2, HyperTransport};
@@ -149,10 +149,10 @@ impl HyperTransportBuilder {
 }
 
 impl Http2Multiplexer {
-    /// Sends `request` over HTTP/2 where that is wanted and spoken.
+    /// Sends `request` over HTTP/2 if that is wanted and the server speaks it.
     ///
     /// A request that its server certainly has not processed is sent once more over another
-    /// connection (RFC 9113, section 8.7): it was refused, or the server was going away.
+    /// connection (RFC 9113, section 8.7): the server refused its stream, or sent GOAWAY.
     async fn exchange(
         &self,
         core: &HyperCore,

@@ -1,4 +1,4 @@
-//! How a connection is opened: its settings, and the task behind it.
+//! Opens a connection: its settings, and the task that drives it.
 
 use super::{
     super::{keep_alive::Limits, stream::Stream},
@@ -16,15 +16,15 @@ use std::sync::Arc;
 /// Large enough that it never limits a stream.
 const CONNECTION_WINDOW: u32 = 1 << 30;
 
-/// Streams reset by us that are remembered, so that frames which still arrive for them are no
-/// breach of the protocol.
+/// The number of reset streams that are remembered, so that late frames for them are not a protocol
+/// error.
 const MAX_RESET_STREAMS: usize = 256;
 
 /// The settings that the connections of one transport share.
 pub(super) struct Settings {
     pub(super) timer: Arc<dyn Timer>,
     pub(super) limits: Limits,
-    /// The driver holds heads to it; `h2` only bounds what it may have to look at.
+    /// The driver enforces the limit on heads; `h2` only bounds the work for it.
     pub(super) max_head: usize,
 }
 

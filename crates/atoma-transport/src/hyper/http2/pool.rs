@@ -18,7 +18,7 @@ use std::{
 };
 use tokio::sync::Semaphore;
 
-/// So many servers that speak HTTP/1.1 are remembered.
+/// The number of servers that speak HTTP/1.1 that are remembered.
 const MAX_REMEMBERED: usize = 512;
 
 /// Connections by origin; clones are the same pool.
@@ -36,7 +36,7 @@ struct Entry {
     is_http1: bool,
 }
 
-/// Where a request goes.
+/// The connection for a request.
 pub(super) enum Place {
     Begun(Exchange),
     /// A connection is being opened, and there will be room on it.
@@ -88,13 +88,13 @@ impl Pool {
 }
 
 impl Wait {
-    /// Takes one of the places that will be there.
+    /// Takes one of the places on the new connection.
     fn join(&self) -> bool {
         let next = |joined| (joined < MAX_STREAMS).then_some(joined + 1);
         self.joined.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok()
     }
 
-    /// Waits until it is open, or will not be.
+    /// Waits until it is open, or has failed.
     pub(super) async fn over(&self) {
         let _closed = self.over.acquire().await;
     }
@@ -117,7 +117,7 @@ impl Opening {
         entry.connections.push(connection);
     }
 
-    /// Others need not ask for HTTP/2.
+    /// Others need not try HTTP/2.
     pub(super) fn found_http1(&self) {
         let mut origins = self.pool.lock();
         if origins.len() >= MAX_REMEMBERED {
@@ -147,7 +147,7 @@ impl Entry {
     }
 }
 
-/// Lets go of the connections: each closes when its last exchange is over.
+/// Releases the connections: each closes when its last exchange has ended.
 impl Drop for Origins {
     fn drop(&mut self) {
         let origins = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);

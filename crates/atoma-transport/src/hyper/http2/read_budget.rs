@@ -1,7 +1,8 @@
 //! A stream that is read a little at a time.
 //!
-//! `h2` reads for as long as there is something to read, and keeps every frame apart until the driver
-//! takes it. However much has come, the driver shall see it before more is read than this.
+//! `h2` reads as long as there are bytes to read, and keeps every frame separately until the driver
+//! takes it. This stream stops it after a number of bytes, so that the driver takes the frames
+//! before more is read.
 
 use super::super::read_state::{Header, MessageTracker, ReadState};
 use std::{
@@ -15,10 +16,10 @@ use std::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// How much is read at a time, and by one more read at the most.
+/// The number of bytes that are read at a time; one more read may exceed it.
 const BUDGET: usize = 64 * 1024;
 
-/// The bytes that may still be read before it is the driver's turn.
+/// The bytes that may still be read before the driver's turn.
 #[derive(Clone, Debug)]
 pub(super) struct ReadBudget(Arc<AtomicUsize>);
 
@@ -28,7 +29,7 @@ impl ReadBudget {
         self.0.store(BUDGET, Ordering::Relaxed);
     }
 
-    /// Whether more may have arrived than was read in this turn.
+    /// Returns whether more may have arrived than was read in this turn.
     pub(super) fn is_used_up(&self) -> bool {
         self.0.load(Ordering::Relaxed) == 0
     }
@@ -100,7 +101,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for BudgetedIo<S> {
     }
 }
 
-/// The header of a frame (RFC 9113, section 4.1). A head without END_HEADERS goes on in the next one.
+/// The header of a frame (RFC 9113, section 4.1). A head without END_HEADERS continues in the next
+/// one.
 fn frame([size @ .., kind, flags, _, _, _, _]: &[u8; 9]) -> Header {
     const HEADERS: u8 = 1;
     const PUSH_PROMISE: u8 = 5;

@@ -1,4 +1,4 @@
-//! How a request is written on an HTTP/2 connection.
+//! The form of a request on an HTTP/2 connection.
 
 use super::super::destination::{self, Target};
 use crate::{Request, TransportError};
@@ -17,7 +17,7 @@ const OF_HTTP_1: [HeaderName; 6] = [
 
 /// Puts a request into the form it has in HTTP/2: the whole URL, and no header about the connection.
 ///
-/// A `Host` of the caller's becomes the authority, as it would be believed in HTTP/1.1.
+/// A `Host` header from the caller becomes the authority, as it would be used in HTTP/1.1.
 pub(super) fn outgoing(
     request: &Request,
     target: &Target,

@@ -33,7 +33,7 @@ enum Hosts {
     },
 }
 
-/// Whether a list contains one server.
+/// The result of looking a server up in a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Spared {
     Yes,
@@ -60,7 +60,7 @@ impl NoProxy {
         self.has_unknown
     }
 
-    /// Whether the server at `host`, an IPv6 address without brackets, is reached directly.
+    /// Returns whether the server at `host`, an IPv6 address without brackets, is reached directly.
     pub(super) fn spares(&self, host: &str, port: u16) -> Spared {
         if self.entries.is_empty() && !self.has_unknown {
             return Spared::No;
@@ -164,7 +164,7 @@ impl Hosts {
             let is_usual = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
             !label.is_empty() && label.bytes().all(is_usual)
         };
-        // Digits alone are an address in a form that is not known here.
+        // Digits alone are an address in an unknown form.
         let is_address = name.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
         let is_name = name.split('.').all(is_label) && !is_address;
         is_name.then_some(Self::Name { name, only_below })

@@ -18,7 +18,7 @@ pub(crate) enum Protocol {
     },
 }
 
-/// Where a proxy listens and how it is asked.
+/// The address of a proxy and its protocol.
 pub(crate) struct ProxyServer {
     pub(crate) protocol: Protocol,
     /// An IPv6 address without its brackets.
@@ -26,7 +26,7 @@ pub(crate) struct ProxyServer {
     pub(crate) port: u16,
     /// User and password.
     pub(crate) login: Option<(String, String)>,
-    /// Headers of the caller's choice, sent with CONNECT.
+    /// Extra headers, sent with CONNECT.
     pub(crate) connect_headers: HeaderMap,
 }
 
@@ -118,7 +118,7 @@ fn read_login(text: &str) -> Result<(String, String), NotText> {
     Ok((percent_decoded(user)?, percent_decoded(password)?))
 }
 
-/// A percent sign without two digits after it is itself.
+/// A percent sign without two digits after it is kept.
 fn percent_decoded(text: &str) -> Result<String, NotText> {
     let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
     let bytes = text.as_bytes();

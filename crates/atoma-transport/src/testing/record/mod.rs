@@ -1,8 +1,8 @@
 //! Recordings of real exchanges, for tests that run without the network (feature `record`).
 //!
-//! [`RecordingTransport`] writes down the exchanges of another transport; [`ReplayTransport`] plays
-//! them again. A recording is a text file with one JSON object per line, to be read, edited and
-//! diffed:
+//! [`RecordingTransport`] writes the exchanges of another transport to a file; [`ReplayTransport`]
+//! plays them again. A recording is a text file with one JSON object per line, which can be read,
+//! edited and diffed:
 //!
 //! ```json
 //! {"request":{"method":"POST","uri":"https://api.test/v1/chat/completions","headers":{"authorization":"[redacted]"},"json":{"model":"m"}}}

@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName, Uri};
 
 pub(super) const REDACTED: &str = "[redacted]";
 
-/// Headers that carry secrets, whoever sends them.
+/// Headers that carry secrets, in requests and responses.
 const SECRET_HEADERS: [&str; 9] = [
     "api-key",
     "authorization",
@@ -28,7 +28,7 @@ pub(super) struct Redaction {
     headers: Vec<HeaderName>,
 }
 
-/// The secrets of one request, to be found in everything that belongs to it.
+/// The secrets of one request, which are searched for in everything that belongs to it.
 pub(super) struct Secrets {
     redaction: Redaction,
     values: Vec<String>,

@@ -21,8 +21,8 @@ use std::{
 /// have the recorded chunks, and with a [`timer`](Self::timer) the recorded times. Clones are the
 /// same transport.
 ///
-/// A request that matches nothing fails for good with [`ErrorKind::Other`], and the error says which
-/// exchange comes close.
+/// A request that matches nothing fails permanently with [`ErrorKind::Other`], and the error names
+/// the closest exchange.
 ///
 /// ```
 /// use atoma_transport::{Transport, testing::{ManualTimer, record::ReplayTransport}};
@@ -105,7 +105,7 @@ impl ReplayTransport {
                 }
             }
         }
-        // What cannot be played is reported now, and not in the middle of a test.
+        // An exchange that cannot be played is reported now, and not in the middle of a test.
         for exchange in &exchanges {
             exchange
                 .play(false)
@@ -115,7 +115,7 @@ impl ReplayTransport {
         Ok(Self { exchanges, timer: None, compares_bodies: true })
     }
 
-    /// Sets the clock, and with it plays the recorded times. Default: everything is there
+    /// Sets the clock, and plays the recorded times with it. Default: everything is available
     /// immediately.
     #[must_use]
     pub fn timer(mut self, timer: impl Timer) -> Self {
