@@ -28,6 +28,8 @@ pub struct HyperTransportBuilder {
     plain_http: PlainHttp,
     tcp_keepalive: Option<Duration>,
     pub(super) multiplexer: Option<Box<dyn Multiplexer>>,
+    #[cfg(feature = "test-util")]
+    dialer: Option<Arc<dyn super::dial::Dialer>>,
 }
 
 impl HyperTransportBuilder {
@@ -46,6 +48,8 @@ impl HyperTransportBuilder {
             plain_http: PlainHttp::LoopbackOnly,
             tcp_keepalive: None,
             multiplexer: None,
+            #[cfg(feature = "test-util")]
+            dialer: None,
         }
     }
 
@@ -165,6 +169,14 @@ impl HyperTransportBuilder {
         self
     }
 
+    /// Opens connections by `dialer` instead of the operating system: for simulations.
+    #[cfg(feature = "test-util")]
+    #[doc(hidden)]
+    pub fn dialer(mut self, dialer: impl super::dial::Dialer) -> Self {
+        self.dialer = Some(Arc::new(dialer));
+        self
+    }
+
     /// Builds the transport. Connects to nothing, and does not read the machine's root certificates
     /// yet: see [`HyperTransport::load_root_certificates`].
     ///
@@ -179,6 +191,8 @@ impl HyperTransportBuilder {
                 tls: self.tls.build()?,
                 timer: self.timer.clone(),
                 tcp_keepalive: self.tcp_keepalive,
+                #[cfg(feature = "test-util")]
+                dialer: self.dialer,
             },
             plain_http: self.plain_http,
             pool: Pool::new(

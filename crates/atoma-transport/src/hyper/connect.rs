@@ -18,6 +18,7 @@ use http_body_util::Full;
 use hyper::client::conn::TrySendError;
 use std::{
     future::{Future, poll_fn},
+    io,
     net::{IpAddr, SocketAddr},
     pin::pin,
     sync::Arc,
@@ -34,6 +35,8 @@ pub(super) struct Connector {
     pub(super) tls: Tls,
     pub(super) timer: Arc<dyn Timer>,
     pub(super) tcp_keepalive: Option<Duration>,
+    #[cfg(feature = "test-util")]
+    pub(super) dialer: Option<Arc<dyn super::dial::Dialer>>,
 }
 
 impl Connector {
@@ -91,10 +94,18 @@ impl Connector {
                 return Err(classify::plain_http(host));
             }
         }
-        match socket::connect(addresses, self.tcp_keepalive, &*self.timer).await {
-            Ok(socket) => Ok(Stream::plain(socket)),
-            Err(error) => Err(classify::connect(kind, &format!("{host}:{port}"), error)),
+        let stream = self.open(addresses).await;
+        stream.map_err(|error| classify::connect(kind, &format!("{host}:{port}"), error))
+    }
+
+    async fn open(&self, addresses: Vec<SocketAddr>) -> io::Result<Stream> {
+        #[cfg(feature = "test-util")]
+        if let Some(dialer) = &self.dialer {
+            let dial = |address| dialer.dial(address);
+            return socket::connect_first(addresses, &*self.timer, dial).await.map(Stream::dialed);
         }
+        let socket = socket::connect(addresses, self.tcp_keepalive, &*self.timer).await?;
+        Ok(Stream::plain(socket))
     }
 
     async fn lookup(

@@ -9,6 +9,8 @@ mod connection;
 mod connection_waker;
 mod core;
 mod destination;
+#[cfg(feature = "test-util")]
+mod dial;
 #[cfg(feature = "http2")]
 mod http2;
 mod keep_alive;
@@ -25,6 +27,9 @@ mod tracked_io;
 
 pub use builder::HyperTransportBuilder;
 pub use config_error::ConfigError;
+#[cfg(feature = "test-util")]
+#[doc(hidden)]
+pub use dial::{DialFuture, DialedStream, Dialer};
 #[cfg(feature = "http2")]
 pub use http2::Http2;
 pub use proxy::Proxy;

@@ -24,25 +24,40 @@ use tokio::{
 const ATTEMPT_DELAY: Duration = Duration::from_millis(300);
 
 /// Connects to the first of `addresses` that responds.
-///
-/// They are tried in order, IPv6 and IPv4 in turn. The next one starts when the last one started
-/// has failed, or has not connected for [`ATTEMPT_DELAY`]; so an address that drops all packets
-/// delays the others, but does not use up the time. The error is the last one.
 pub(super) async fn connect(
     addresses: Vec<SocketAddr>,
     keepalive: Option<Duration>,
     timer: &dyn Timer,
 ) -> io::Result<Socket> {
+    let stream = connect_first(addresses, timer, TcpStream::connect).await?;
+    // The only option that is set unless the caller asks for more: each one is a system call.
+    stream.set_nodelay(true)?;
+    if let Some(idle) = keepalive {
+        SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(idle))?;
+    }
+    Ok(Socket { stream, read_state: ReadState::default() })
+}
+
+/// Connects to the first of `addresses` that responds, by `dial`.
+///
+/// They are tried in order, IPv6 and IPv4 in turn. The next one starts when the last one started
+/// has failed, or has not connected for [`ATTEMPT_DELAY`]; so an address that drops all packets
+/// delays the others, but does not use up the time. The error is the last one.
+pub(super) async fn connect_first<T, F: Future<Output = io::Result<T>>>(
+    addresses: Vec<SocketAddr>,
+    timer: &dyn Timer,
+    dial: impl Fn(SocketAddr) -> F,
+) -> io::Result<T> {
     let mut waiting = interleaved(addresses).into_iter();
     let mut pending = Vec::new();
     let mut delay = None;
     let mut last_error = None;
-    let stream = poll_fn(|cx| {
+    poll_fn(|cx| {
         loop {
             if pending.is_empty() || delay.is_none() {
                 match waiting.next() {
                     Some(address) => {
-                        pending.push(Box::pin(TcpStream::connect(address)));
+                        pending.push(Box::pin(dial(address)));
                         let next = timer.now().checked_add(ATTEMPT_DELAY);
                         let next = next.filter(|_| waiting.len() > 0);
                         delay = next.map(|next| timer.sleep_until(next));
@@ -83,13 +98,7 @@ pub(super) async fn connect(
             }
         }
     })
-    .await?;
-    // The only option that is set unless the caller asks for more: each one is a system call.
-    stream.set_nodelay(true)?;
-    if let Some(idle) = keepalive {
-        SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(idle))?;
-    }
-    Ok(Socket { stream, read_state: ReadState::default() })
+    .await
 }
 
 /// The addresses of both families in turn, beginning with that of the first one.
@@ -110,10 +119,10 @@ fn interleaved(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 
 /// Polls a connection attempt. Tokio panics in a runtime without an I/O driver, and offers no way
 /// to ask; that becomes an error (unless the program is built with `panic = "abort"`).
-fn poll_connect(
-    connecting: Pin<&mut impl Future<Output = io::Result<TcpStream>>>,
+fn poll_connect<T>(
+    connecting: Pin<&mut impl Future<Output = io::Result<T>>>,
     cx: &mut Context<'_>,
-) -> Poll<io::Result<TcpStream>> {
+) -> Poll<io::Result<T>> {
     catch_unwind(AssertUnwindSafe(|| connecting.poll(cx)))
         .unwrap_or_else(|_| Poll::Ready(Err(io::Error::other(NoIoDriver))))
 }

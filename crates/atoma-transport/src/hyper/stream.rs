@@ -34,6 +34,11 @@ impl Stream {
         Self { layer: Box::new(socket), read_state, records: None }
     }
 
+    #[cfg(feature = "test-util")]
+    pub(super) fn dialed(stream: Box<dyn super::dial::DialedStream>) -> Self {
+        Self { layer: Box::new(stream), read_state: ReadState::default(), records: None }
+    }
+
     pub(super) fn tls(stream: TlsStream<Self>) -> Self {
         let read_state = stream.get_ref().0.read_state();
         Self { layer: Box::new(TlsIo { stream, broken: None }), read_state, records: None }
@@ -58,6 +63,9 @@ impl Stream {
 }
 
 impl Layer for Socket {}
+
+#[cfg(feature = "test-util")]
+impl Layer for Box<dyn super::dial::DialedStream> {}
 
 impl AsyncRead for Stream {
     fn poll_read(

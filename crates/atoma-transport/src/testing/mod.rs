@@ -39,6 +39,9 @@ mod scripted;
 #[doc(hidden)]
 pub mod server;
 
+#[cfg(feature = "hyper")]
+#[doc(hidden)]
+pub use crate::hyper::{DialFuture, DialedStream, Dialer};
 pub use loopback::LoopbackServer;
 pub use manual_timer::ManualTimer;
 pub use scripted::{Exchange, ScriptedTransport};

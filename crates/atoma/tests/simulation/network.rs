@@ -1,81 +1,82 @@
-//! A transport over the simulated network: one connection for each exchange.
+//! The simulated network below the real transport: its connections and its names.
 
+use crate::{CONNECT, Protocol};
 use atoma_transport::{
-    Body, Delivery, ErrorKind, Phase, Request, Response, ResponseFuture, Transport, TransportError,
+    Http2, HyperTransport, Proxy, ResolveFuture, Resolver,
+    testing::{DialFuture, DialedStream, Dialer},
 };
-use bytes::Bytes;
-use http::{HeaderValue, Uri, header::HOST};
-use http_body::Frame;
-use hyper::{body::Incoming, client::conn::http1};
-use hyper_util::rt::TokioIo;
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::{
+    ServerConfig,
+    pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
+};
 use std::{
-    pin::Pin,
-    task::{Context, Poll},
-    time::Duration,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
 };
-use tokio::{task::JoinHandle, time::timeout};
 use turmoil::net::TcpStream;
 
-/// The address of the server.
-pub(crate) const SERVER: (&str, u16) = ("server", 80);
+/// The name of the server.
+pub(crate) const SERVER: &str = "server";
 
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct SimulatedNetwork {
-    pub(crate) connect_timeout: Duration,
-}
+#[derive(Debug)]
+struct Network;
 
-impl Transport for SimulatedNetwork {
-    fn send(&self, request: Request) -> ResponseFuture {
-        let connect_timeout = self.connect_timeout;
+impl Dialer for Network {
+    fn dial(&self, address: SocketAddr) -> DialFuture {
         Box::pin(async move {
-            let stream = match timeout(connect_timeout, TcpStream::connect(SERVER)).await {
-                Ok(connected) => connected.map_err(|error| {
-                    TransportError::new(ErrorKind::Connect, Delivery::NotSent).with_source(error)
-                })?,
-                Err(_) => return Err(TransportError::timeout(Phase::Connect, Delivery::NotSent)),
-            };
-            exchange(stream, request).await
+            let stream = TcpStream::connect(address).await?;
+            Ok(Box::new(stream) as Box<dyn DialedStream>)
         })
     }
 }
 
-async fn exchange(stream: TcpStream, request: Request) -> Result<Response, TransportError> {
-    let lost = |error: hyper::Error| {
-        TransportError::new(ErrorKind::ConnectionLost, Delivery::Unknown).with_source(error)
-    };
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
-    let driver = Driver(tokio::spawn(async {
-        let _ = connection.await;
-    }));
-    let mut request = request.map(Body::from);
-    *request.uri_mut() = Uri::from_static("/v1/chat/completions");
-    request.headers_mut().insert(HOST, HeaderValue::from_static(SERVER.0));
-    let response = sender.send_request(request).await.map_err(lost)?;
-    Ok(response.map(|incoming| Body::new(Received { incoming, _driver: driver })))
-}
-
-/// Ends the connection when it is dropped.
-struct Driver(JoinHandle<()>);
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        self.0.abort();
+impl Resolver for Network {
+    fn resolve(&self, host: &str, port: u16) -> ResolveFuture {
+        let address = SocketAddr::new(turmoil::lookup(host), port);
+        Box::pin(async move { Ok(vec![address]) })
     }
 }
 
-struct Received {
-    incoming: Incoming,
-    _driver: Driver,
+/// The transport that users get, with pool, TLS and HTTP/2, over the simulated network.
+pub(crate) fn transport(protocol: Protocol) -> HyperTransport {
+    let http2 = (protocol == Protocol::Http2).then_some(Http2::Auto);
+    HyperTransport::builder()
+        .dialer(Network)
+        .resolver(Network)
+        .proxy(Proxy::none())
+        .connect_timeout(CONNECT)
+        .root_certificates_pem(certificate().0.as_bytes())
+        .only_custom_roots()
+        .http2(http2)
+        .build()
+        .expect("the transport is well configured")
 }
 
-impl http_body::Body for Received {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        Pin::new(&mut self.incoming).poll_frame(cx)
+/// What the server needs for TLS.
+pub(crate) fn server_config(protocol: Protocol) -> Arc<ServerConfig> {
+    let (_, config) = certificate();
+    let mut config = config.clone();
+    if protocol == Protocol::Http2 {
+        config.alpn_protocols = vec![b"h2".to_vec()];
     }
+    Arc::new(config)
+}
+
+/// One certificate for all runs: its PEM, and the server's settings with its key.
+fn certificate() -> &'static (String, ServerConfig) {
+    static CERTIFICATE: OnceLock<(String, ServerConfig)> = OnceLock::new();
+    CERTIFICATE.get_or_init(|| {
+        let CertifiedKey { cert, signing_key } =
+            generate_simple_self_signed([SERVER.to_owned()]).expect("a certificate can be made");
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("ring knows the default versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![cert.der().clone()], key)
+            .expect("the key belongs to the certificate");
+        (cert.pem(), config)
+    })
 }
