@@ -6,12 +6,15 @@ use crate::{
     support::{OK, Server},
     tls::{authority, config, issue, trusting},
 };
+use socket2::SockRef;
 use std::{
     io::Write,
     sync::{Arc, mpsc},
+    time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
     sync::Notify,
 };
 
@@ -79,11 +82,62 @@ fn half_a_tls_record_on_an_idle_connection_is_never_completed_to_a_response() {
     }
 }
 
+/// A reset instead of an end, as from a server that was killed or a router that forgot the connection.
+#[test]
+fn an_idle_connection_that_was_reset_is_never_used_again() {
+    let authority = authority("ours");
+    let certificate = issue(&authority, "api.test", |_| {});
+    for is_tls in [false, true] {
+        let read_first = Arc::new(Notify::new());
+        let (done, gate) = mpsc::channel();
+        let notify = read_first.clone();
+        let acceptor = config(&certificate, None);
+        let remote = Remote::start(Server::start(move |mut peer| {
+            let (notify, done, acceptor) = (notify.clone(), done.clone(), acceptor.clone());
+            async move {
+                if is_tls {
+                    let mut peer = over_tls(peer, &acceptor).await;
+                    while peer.request().await.is_some() {
+                        peer.write(OK).await;
+                        if peer.number == 0 {
+                            notify.notified().await;
+                            reset(peer.stream.into_inner().0);
+                            return done.send(()).unwrap();
+                        }
+                    }
+                    return;
+                }
+                while peer.request().await.is_some() {
+                    peer.write(OK).await;
+                    if peer.number == 0 {
+                        notify.notified().await;
+                        reset(peer.stream);
+                        return done.send(()).unwrap();
+                    }
+                }
+            }
+        }));
+        let scheme = if is_tls { "https" } else { "http" };
+        let url = format!("{scheme}://api.test:{}/", remote.server.address.port());
+        let transport = trusting(&authority).build().unwrap();
+        call_twice(&remote, &transport, &url, &read_first, &gate, &format!("TLS: {is_tls}"));
+    }
+}
+
+fn reset(stream: TcpStream) {
+    SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(stream);
+}
+
 #[cfg(feature = "http2")]
 mod http2 {
     use super::*;
-    use crate::support::builder;
-    use atoma_transport::Http2;
+    use crate::{
+        idle::runtime,
+        support::{builder, get, read, within},
+    };
+    use atoma_transport::{Http2, Transport};
+    use std::future::Future;
 
     const DATA: u8 = 0;
     const HEADERS: u8 = 1;
@@ -146,33 +200,107 @@ mod http2 {
         halves
     }
 
+    /// Answers each request on its stream. Once the first response was read, `act` has its turn, and
+    /// returns whether the connection goes on.
+    fn serve<R>(
+        act: impl Fn(TcpStream) -> R + Clone + Send + Sync + 'static,
+        read_first: Arc<Notify>,
+    ) -> Remote
+    where
+        R: Future<Output = Option<TcpStream>> + Send,
+    {
+        Remote::start(Server::start(move |mut peer| {
+            let (act, read_first) = (act.clone(), read_first.clone());
+            async move {
+                let mut preface = [0; 24];
+                if peer.stream.read_exact(&mut preface).await.is_err() {
+                    return;
+                }
+                peer.write(frame(SETTINGS, 0, 0, b"")).await;
+                let (number, mut stream) = (peer.number, peer.stream);
+                let mut is_first = number == 0;
+                while let Some(id) = request(&mut stream).await {
+                    let _ = stream.write_all(&response(id, b"ok")).await;
+                    if std::mem::take(&mut is_first) {
+                        read_first.notified().await;
+                        let Some(same) = act(stream).await else { return };
+                        stream = same;
+                    }
+                }
+            }
+        }))
+    }
+
     #[test]
     fn a_frame_of_which_an_idle_http2_connection_has_received_a_part_is_no_response() {
         for (name, early, late) in halves() {
             let read_first = Arc::new(Notify::new());
             let (done, gate) = mpsc::channel();
-            let notify = read_first.clone();
-            let remote = Remote::start(Server::start(move |mut peer| {
-                let (notify, done) = (notify.clone(), done.clone());
-                let (early, late) = (early.clone(), late.clone());
+            let act = move |mut stream: TcpStream| {
+                let (done, early, late) = (done.clone(), early.clone(), late.clone());
                 async move {
-                    let mut preface = [0; 24];
-                    if peer.stream.read_exact(&mut preface).await.is_err() {
-                        return;
-                    }
-                    peer.write(frame(SETTINGS, 0, 0, b"")).await;
-                    while let Some(stream) = request(&mut peer.stream).await {
-                        peer.write(response(stream, b"ok")).await;
-                        if peer.number == 0 {
-                            let halves = (&early[..], &late[..]);
-                            send_in_halves(&mut peer.stream, halves, &notify, &done).await;
-                        }
-                    }
+                    let read = Notify::new();
+                    read.notify_one();
+                    send_in_halves(&mut stream, (&early, &late), &read, &done).await;
+                    None
                 }
-            }));
+            };
+            let remote = serve(act, read_first.clone());
             let url = remote.server.url("/");
             let transport = builder().http2(Http2::PriorKnowledge).build().unwrap();
             call_twice(&remote, &transport, &url, &read_first, &gate, &name);
+        }
+    }
+
+    #[test]
+    fn an_idle_http2_connection_that_was_reset_is_never_used_again() {
+        let read_first = Arc::new(Notify::new());
+        let (done, gate) = mpsc::channel();
+        let act = move |stream| {
+            reset(stream);
+            done.send(()).unwrap();
+            std::future::ready(None)
+        };
+        let remote = serve(act, read_first.clone());
+        let url = remote.server.url("/");
+        let transport = builder().http2(Http2::PriorKnowledge).build().unwrap();
+        call_twice(&remote, &transport, &url, &read_first, &gate, "reset");
+    }
+
+    #[test]
+    fn whole_frames_about_the_connection_leave_an_idle_one_usable() {
+        const WINDOW_UPDATE: u8 = 8;
+        let unknown = 0xee;
+        for (name, sent) in [
+            ("ping", frame(PING, 0, 0, &[0; 8])),
+            ("settings", frame(SETTINGS, 0, 0, &[0, 3, 0, 0, 0, 9])),
+            ("window", frame(WINDOW_UPDATE, 0, 0, &[0, 0, 1, 0])),
+            ("unknown", frame(unknown, 0, 0, b"text")),
+            ("two", [frame(PING, 0, 0, &[0; 8]), frame(unknown, 0xff, 0, b"")].concat()),
+        ] {
+            let read_first = Arc::new(Notify::new());
+            let (done, gate) = mpsc::channel();
+            let act = move |mut stream: TcpStream| {
+                let (done, sent) = (done.clone(), sent.clone());
+                async move {
+                    stream.write_all(&sent).await.unwrap();
+                    done.send(()).unwrap();
+                    Some(stream)
+                }
+            };
+            let remote = serve(act, read_first.clone());
+            let url = remote.server.url("/");
+            let transport = builder().http2(Http2::PriorKnowledge).build().unwrap();
+            let client = runtime();
+            let call = || async {
+                let response = within(transport.send(get(&url))).await.expect(name);
+                assert_eq!(within(read(response.into_body())).await.unwrap(), "ok", "{name}");
+            };
+            client.block_on(call());
+            read_first.notify_one();
+            gate.recv().unwrap();
+            client.block_on(call());
+            assert_eq!(remote.server.accepted(), 1, "{name}");
         }
     }
 }
