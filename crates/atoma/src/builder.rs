@@ -147,8 +147,8 @@ impl ClientBuilder {
     /// client headers.
     ///
     /// [`build`](Self::build) fails for those that the client sets itself: `Accept`,
-    /// `Content-Type`, `Host`, `Content-Length`, `Connection` and the like. An `Authorization`
-    /// takes precedence over the API key.
+    /// `Content-Type`, `Host`, `Content-Length`, `Connection`, `Proxy-Authorization` and the like,
+    /// or a second `User-Agent`. An `Authorization` takes precedence over the API key.
     #[must_use]
     pub fn default_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));

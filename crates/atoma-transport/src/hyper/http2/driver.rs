@@ -118,9 +118,11 @@ impl Driver {
     }
 
     /// Returns whether a part of a frame has arrived on a connection that served an exchange and is
-    /// idle. The rest would turn it into a response after the next request was written.
+    /// idle. The rest would turn it into a response after the next request was written. While
+    /// the read budget is used up, the rest may have arrived already.
     fn has_unasked_part(&self) -> bool {
-        self.news > 0 && self.open.is_empty() && self.read_state.is_inside_message()
+        let is_idle = self.news > 0 && self.open.is_empty();
+        is_idle && self.read_state.is_inside_message() && !self.budget.is_used_up()
     }
 
     /// Sends the queued requests, as far as the server allows.
