@@ -23,8 +23,8 @@ pub(crate) trait Chunk {
 pub(crate) struct Adapter<S, C> {
     source: S,
     decoder: Decoder,
-    /// A chunk that holds more than the last event. Most chunks end with an event, and one that is
-    /// used up never comes here.
+    /// A chunk that holds more than the last event. Most chunks end with an event, and those never
+    /// get here.
     chunk: Option<C>,
     ended: bool,
     incomplete: Option<IncompleteEvent>,

@@ -168,7 +168,7 @@ enum EventFound<'i> {
     Gathered,
 }
 
-/// The lines that are whole in the input. Split lines are in `resume`.
+/// The lines that are complete in the input. Split lines are in `resume`.
 ///
 /// ```text
 ///  decode, decode_owned

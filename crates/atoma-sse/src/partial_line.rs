@@ -6,8 +6,8 @@ use crate::line::{FieldName, LONGEST_NAME};
 
 /// The position of the next byte.
 ///
-/// Lines that are whole in the input never leave `LineStart`. The other positions exist only between
-/// two inputs, for the line that the end of the first one split:
+/// Lines that are complete in the input never leave `LineStart`. The other positions exist only
+/// between two inputs, for the line that the end of the first one split:
 ///
 /// ```text
 ///  StreamStart ──(no byte order mark, or a whole one)──► LineStart ◄──── line end ────┐

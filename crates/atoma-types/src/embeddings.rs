@@ -28,7 +28,8 @@ object! {
         /// The text or texts. Required. Each must fit into the model. Atoma's server takes one text, and refuses lists and
         /// tokens; other servers take them.
         pub input: TextInput,
-        /// The form of the vectors on the wire. The default is `float`. Responses are read in either form, whatever was asked.
+        /// The form of the vectors on the wire. The default is `float`. Responses are read in
+        /// either form.
         pub encoding_format: Option<EncodingFormat>,
         /// The number of dimensions, at least 1, for models that can shorten their vectors. The default is the model's.
         pub dimensions: Option<u32>,
@@ -123,8 +124,8 @@ impl EmbeddingResponse {
         self.data.iter().map(|embedding| embedding.embedding.as_slice())
     }
 
-    /// Puts the embeddings in the order of the texts. Indices that repeat or are missing say nothing: the order of the wire
-    /// holds then, and gives the indices.
+    /// Puts the embeddings in the order of the texts. If indices repeat or are missing, they are
+    /// replaced by the order on the wire.
     fn sort(&mut self, _has: &dyn Fn(&str) -> bool) {
         let mut order: Vec<u32> = self.data.iter().map(|embedding| embedding.index).collect();
         if order.windows(2).all(|pair| pair[0] < pair[1]) {

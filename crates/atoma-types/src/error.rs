@@ -31,7 +31,7 @@ const LONGEST_TEXT: usize = 500;
 /// The most messages of a list that are joined.
 const MOST_JOINED: usize = 8;
 
-/// Members that hold the message where `message` does not, best first.
+/// Members with the message if `message` does not have it, best first.
 const MESSAGES: [&str; 18] = [
     "message",
     "detail",
@@ -53,7 +53,7 @@ const MESSAGES: [&str; 18] = [
     "faultstring",
 ];
 
-/// Members that hold the code where `code` does not.
+/// Members with the code if `code` does not have it.
 const CODES: [&str; 3] = ["error_code", "errcode", "err_code"];
 
 impl ApiError {
@@ -200,12 +200,12 @@ fn text_of(value: &Value) -> Option<String> {
     }
 }
 
-/// Whether a code or a message says that all is well.
+/// Returns whether a code or a message reports success.
 fn means_success(text: &str) -> bool {
     ["0", "200", "ok", "success", "none", "null"].iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
-/// Whether members may report an error: those of a completion do not.
+/// Returns whether members may report an error: those of a completion do not.
 fn speaks_of_an_error(members: &Map<String, Value>) -> bool {
     let is_denied = members.get("error") == Some(&Value::Bool(false));
     let has_choices =
@@ -227,7 +227,7 @@ fn keep_neighbours(error: &mut ApiError, members: &Map<String, Value>) {
     error.extra.settle(&|_| false);
 }
 
-/// The message that a value holds: text, an object with a message, or a list of either.
+/// Returns the message in a value: text, an object with a message, or a list of either.
 fn message_in(value: &Value) -> Option<String> {
     let message = match value {
         Value::String(text) => text.trim_ascii().to_owned(),

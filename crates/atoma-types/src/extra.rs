@@ -7,11 +7,11 @@ use serde_json::Value;
 /// The most members that are joined from the objects of a stream; further ones are skipped.
 const MOST_MERGED: usize = 128;
 
-/// The members of an object that this crate has no field for, in the order they came.
+/// The members of an object that this crate has no field for, in the order of the text.
 ///
-/// They are kept when an object is read and written back when it is written, so that nothing a server sends is lost.
-/// An empty `Extra` costs no allocation, and a clone shares its members until one of the two is changed. Two are equal if they
-/// have the same members, in whatever order.
+/// They are kept when an object is read and written back when it is written, so that nothing a
+/// server sends is lost. An empty `Extra` costs no allocation, and a clone shares its members until
+/// one of the two is changed. Two are equal if they have the same members, in any order.
 ///
 /// ```
 /// use atoma_types::ChatCompletionResponse;
@@ -23,8 +23,8 @@ const MOST_MERGED: usize = 128;
 /// ```
 #[derive(Clone, Default)]
 pub struct Extra {
-    /// Shared, and behind a pointer, because every model has them and nearly none has any: what copies and drops them is
-    /// compiled once and not into each model's own code.
+    /// Shared, and behind a pointer, because every model has them and almost all are empty: the
+    /// code that copies and drops them is compiled once and not for each model.
     members: Option<Arc<Vec<(String, Value)>>>,
 }
 
@@ -146,8 +146,8 @@ impl Extra {
         members.push((name, value));
     }
 
-    /// Ends the reading of an object: of repeated names the last value that is not null stays, and a name whose
-    /// field could be read goes. Linear, whatever a server sends.
+    /// Ends the reading of an object: of repeated names the last value that is not null is kept,
+    /// and a name whose field could be read is removed. Takes linear time for any input.
     pub(crate) fn settle(&mut self, is_set: &dyn Fn(&str) -> bool) {
         if self.is_empty() {
             return;

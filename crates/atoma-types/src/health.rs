@@ -7,7 +7,8 @@ use crate::{ApiError, ParseError, json};
 object! {
     /// The state of a server.
     pub struct HealthResponse {
-        /// `ok` if the server works. Plain text that other servers send in place of JSON; empty if they send nothing.
+        /// `ok` if the server works. The text itself if another server sends plain text in place of
+        /// JSON; empty if it sends nothing.
         pub message: String,
     }
 }
@@ -31,8 +32,8 @@ const GOOD: [&str; 11] = [
 ];
 
 impl HealthResponse {
-    /// Whether the server says that it works: `{"message": "ok"}`, or in the words of other servers, such as
-    /// `{"status": "healthy"}` or `Ollama is running`.
+    /// Returns whether the server reports that it works: `{"message": "ok"}`, or in the words of
+    /// other servers, such as `{"status": "healthy"}` or `Ollama is running`.
     ///
     /// An empty body counts as well, which vLLM, SGLang and TEI send with a status of success.
     #[must_use]

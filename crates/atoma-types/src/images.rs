@@ -88,13 +88,13 @@ object! {
         pub output_tokens: Option<u64>,
         /// All tokens.
         pub total_tokens: Option<u64>,
-        /// How the tokens of the request divide into text and images.
+        /// The division of the request's tokens into text and images.
         pub input_tokens_details: Option<ImageTokensDetails>,
     }
 }
 
 object! {
-    /// How tokens divide into text and images.
+    /// The division of tokens into text and images.
     pub struct ImageTokensDetails {
         /// Tokens of text.
         pub text_tokens: Option<u64>,

@@ -45,7 +45,7 @@ impl ParseError {
         self.cause.is_eof()
     }
 
-    /// Whether repairing may help: incomplete JSON cannot be repaired.
+    /// Returns whether repairing may help: incomplete JSON cannot be repaired.
     pub(crate) fn is_repairable(&self) -> bool {
         self.cause.is_syntax() || (self.cause.is_data() && self.cause.to_string().starts_with(WIDE))
     }
@@ -124,7 +124,8 @@ pub(crate) fn object_or_list<T: ReadObject + Default>(
     object_from_slice(format!("{{\"{member}\":{}}}", text_of(&list)).as_bytes())
 }
 
-/// Reads an object out of a value, through its text: a second compiled reader, from values, would only add size.
+/// Reads an object from a value, through its text: a second compiled reader, for values, would only
+/// add size.
 pub(crate) fn object_from_value<T: ReadObject + Default>(value: &Value) -> Option<T> {
     let mut object = T::default();
     first_object(&text_of(value), &mut object, Wide::Round).ok()?;
@@ -173,7 +174,7 @@ fn end_of_value(json: &str) -> usize {
     scanner.at()
 }
 
-/// For the first JSON value of a text. What follows it is ignored: some servers append `data: [DONE]`.
+/// For the first JSON value of a text. The rest is ignored: some servers append `data: [DONE]`.
 ///
 /// From text and not from bytes, so that its UTF-8 is checked once and not string by string.
 fn deserializer(json: &str) -> serde_json::Deserializer<StrRead<'_>> {

@@ -75,7 +75,7 @@ impl ResponseModel for Value {
     }
 
     fn has_content(&self) -> bool {
-        // An error comes in place of the data.
+        // An error arrives in place of the data.
         let is_error = self.as_object().is_some_and(|members| {
             members.get("error").is_some_and(|error| !error.is_null())
                 && !members.contains_key("data")

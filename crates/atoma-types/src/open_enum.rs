@@ -2,7 +2,7 @@
 
 /// Defines an enumeration of strings with a last variant for every string not listed.
 ///
-/// `= Variant` after the name is the default: what an absent member means.
+/// `= Variant` after the name is the default: the meaning of an absent member.
 macro_rules! open_enum {
     (
         $(#[$meta:meta])*
@@ -15,7 +15,7 @@ macro_rules! open_enum {
         #[non_exhaustive]
         pub enum $name {
             $( $(#[$variant_meta])* #[doc = concat!("\n\nOn the wire: `\"", $wire, "\"`.")] $variant, )+
-            /// Any other value, kept as it came.
+            /// Any other value, kept unchanged.
             Other(String),
         }
 
@@ -28,7 +28,7 @@ macro_rules! open_enum {
         )?
 
         impl $name {
-            /// Returns the value as it is on the wire.
+            /// Returns the value on the wire.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 match self {

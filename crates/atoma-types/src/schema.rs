@@ -118,7 +118,7 @@ impl Path {
     }
 }
 
-/// Keywords that constrain nothing a model writes.
+/// Keywords that do not constrain a model's output.
 const ANNOTATIONS: [&str; 9] = [
     "$schema",
     "$id",

@@ -2,7 +2,8 @@
 
 /// Defines a setter for each field of a request, of the same name.
 ///
-/// `name: Type` takes a `Type`, and `as impl Into<Type>` what converts to one. A `Type` other than the field's converts to that.
+/// `name: Type` takes a `Type`, and `as impl Into<Type>` anything that converts to one. A `Type`
+/// other than the field's converts to that.
 macro_rules! setters {
     ($name:ident { $( $field:ident: $ty:ty $(as $given:ty)?; )* }) => {
         /// Setters: one for each member, of the same name.
@@ -24,11 +25,13 @@ macro_rules! setters {
     };
 }
 
-/// Defines what every request has besides its setters: `extra`, and `to_vec` on top of its `validate`.
+/// Defines the methods that every request has besides its setters: `extra`, and `to_vec` on top of
+/// its `validate`.
 macro_rules! request {
     ($name:ident) => {
         impl $name {
-            /// Sets a member that has no field, or a value that [`validate`](Self::validate) must not judge.
+            /// Sets a member that has no field, or a value that [`validate`](Self::validate) must
+            /// not check.
             ///
             /// It is written if the field of the same name is not set.
             #[must_use]

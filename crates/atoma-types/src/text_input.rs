@@ -49,7 +49,7 @@ impl TextInput {
         }
     }
 
-    /// Whether there is nothing to read, and why.
+    /// Returns the reason why there is nothing to read, if so.
     pub(crate) fn fault(&self) -> Option<&'static str> {
         match self {
             Self::Texts(texts) if texts.is_empty() => Some("is empty: add at least one text"),
@@ -99,7 +99,7 @@ fn token(value: &Value) -> Option<u32> {
     u32::try_from(value.as_u64()?).ok()
 }
 
-/// All elements read by a function, unless it reads one of them as nothing.
+/// Reads all elements with a function; `None` if it returns `None` for one of them.
 fn all<T>(list: &[Value], read: impl Fn(&Value) -> Option<T>) -> Option<Vec<T>> {
     list.iter().map(read).collect()
 }

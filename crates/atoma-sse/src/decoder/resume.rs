@@ -1,4 +1,4 @@
-//! The lines that the end of the input splits. What has been read of one is in `PartialLine` and
+//! The lines that the end of the input splits. The parsed part of one is in `PartialLine` and
 //! `Position`; the next input continues there.
 
 use core::mem;
@@ -37,7 +37,7 @@ impl Decoder {
     }
 
     /// Takes an input of a single byte, if that byte only lengthens a line or ends one. Returns
-    /// `false` and changes nothing where more has to be decided: at a limit, in a full buffer, at a
+    /// `false` and changes nothing if more has to be decided: at a limit, in a full buffer, at a
     /// blank line, in the byte order mark. The general path takes the byte then.
     ///
     /// Some servers and test suites send byte by byte. The general path sets up a search for every

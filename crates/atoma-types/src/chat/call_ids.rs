@@ -1,4 +1,4 @@
-//! Ids for tool calls that the server gave none, or one that another call has already.
+//! IDs for tool calls to which the server gave none, or one that another call already has.
 
 use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::tool::{ToolCall, ToolKind};
 
-/// Mistral's servers take nothing but nine letters and digits; others take anything.
+/// Mistral's servers accept only nine letters and digits; others accept anything.
 const LENGTH: usize = 9;
 
 /// Makes an id that no other call of this process has.
@@ -31,8 +31,8 @@ pub(crate) fn new() -> String {
     id
 }
 
-/// Sorts out the calls of a whole message: a function call that was never named is dropped, each gets an id that no other has,
-/// and no arguments become `{}` if the message is finished.
+/// Completes the calls of a whole message: drops a function call that was never named, gives each
+/// an id that no other has, and turns empty arguments into `{}` if the message is finished.
 pub(crate) fn settle(calls: &mut Vec<ToolCall>, is_finished: bool) {
     calls.retain(|call| !is_unnamed(call));
     let mut known = HashSet::with_capacity(calls.len());
@@ -50,7 +50,7 @@ pub(crate) fn settle(calls: &mut Vec<ToolCall>, is_finished: bool) {
     }
 }
 
-/// Whether this is a function call without a function. Calls of other kinds have none.
+/// Returns whether this is a function call without a function. Calls of other kinds have none.
 pub(crate) fn is_unnamed(call: &ToolCall) -> bool {
     call.kind == ToolKind::Function && call.function.name.is_empty() && call.extra.is_empty()
 }

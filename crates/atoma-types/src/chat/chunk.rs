@@ -50,8 +50,8 @@ object! {
         pub index: u32 as Index,
         /// The addition to its message.
         pub delta: ChatCompletionChunkDelta,
-        /// The message so far, which some servers send in addition to the delta. One that comes in place of a delta is new: it
-        /// is read into `delta` as well.
+        /// The message so far, which some servers send in addition to the delta. If it arrives in
+        /// place of a delta, it is new: it is read into `delta` as well.
         pub message: Option<Box<ChatCompletionChunkDelta>> as Boxed,
         /// Why the model stopped, in the last chunk of the choice.
         pub finish_reason: Option<FinishReason> as Finish,
@@ -117,8 +117,8 @@ impl ChatCompletionChunk {
         self.first()?.finish_reason.as_ref()
     }
 
-    /// Returns the number of tokens used so far, also where the server sends it in a member of its vendor (`x_groq.usage`) or in
-    /// the choice.
+    /// Returns the number of tokens used so far, also if the server sends it in a vendor's member
+    /// (`x_groq.usage`) or in the choice.
     #[must_use]
     pub fn usage(&self) -> Option<Cow<'_, Usage>> {
         let extras =
@@ -126,7 +126,7 @@ impl ChatCompletionChunk {
         usage::find(self.usage.as_deref(), extras)
     }
 
-    /// Returns the error that the server reports, of the whole or of a choice.
+    /// Returns the error that the server reports, for the response or for a choice.
     #[must_use]
     pub fn error(&self) -> Option<&ApiError> {
         let in_choices = || self.choices.iter().find_map(|choice| choice.error.as_deref());
@@ -154,7 +154,7 @@ impl ChatCompletionChunk {
 }
 
 impl ChatCompletionChunkChoice {
-    /// Reads a message that came in place of a delta as one, and takes an error out of the delta.
+    /// Reads a message in place of a delta as a delta, and takes an error out of the delta.
     fn after_reading(&mut self, has: &dyn Fn(&str) -> bool) {
         if let Some(message) = self.message.as_ref().filter(|_| !has("delta")) {
             self.delta = (**message).clone();
@@ -187,7 +187,7 @@ impl ChatCompletionChunkDelta {
     }
 }
 
-/// A whole response as the only chunk of a stream, for servers that do not stream when asked to.
+/// A complete response as the only chunk of a stream, for servers that do not stream when asked to.
 impl From<ChatCompletionResponse> for ChatCompletionChunk {
     fn from(response: ChatCompletionResponse) -> Self {
         Self {

@@ -38,7 +38,7 @@ pub enum ContentPart {
     Text(TextPart),
     /// An image, by its address.
     ImageUrl(ImageUrlPart),
-    /// Any other part, such as audio or a model's thinking; kept as it came.
+    /// Any other part, such as audio or a model's thinking; kept unchanged.
     Other(Value),
 }
 

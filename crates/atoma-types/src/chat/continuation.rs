@@ -3,12 +3,13 @@ use super::request::ChatCompletionRequest;
 use super::response::ChatCompletionResponse;
 use super::usage::Usage;
 
-/// How a server is asked to continue a truncated response.
+/// The way to ask a server to continue a truncated response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Continuation {
-    /// The partial message is the last one of the request, and the server continues it: vLLM's `continue_final_message`, with
-    /// `add_generation_prompt` set to false. The model goes on in the middle of a word.
+    /// The partial message is the last one of the request, and the server continues it: vLLM's
+    /// `continue_final_message`, with `add_generation_prompt` set to false. The model continues in
+    /// the middle of a word.
     FinalMessage,
     /// The partial message is followed by a user message that asks the model to continue: for every other server. The model may
     /// repeat a few words.
@@ -35,7 +36,7 @@ impl Continuation {
 }
 
 impl ChatCompletionResponse {
-    /// Makes the request that continues this partial response; `request` is the one that it came from.
+    /// Makes the request that continues this partial response; `request` is the original one.
     ///
     /// Join the new response to this one with [`joined`](Self::joined). Tool calls are not continued: those that are incomplete
     /// are left out, and a response with complete ones needs their results first. `None` if there is no text to continue, or

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use super::content::ContentPart;
 
-/// Parts made of a file, whose type is found by its first bytes, or else by the ending of its name.
+/// Parts made from a file, whose type is found by its first bytes, or else by the extension of its
+/// name.
 ///
 /// Each reads the whole file. In an async program call them where blocking is allowed, or read the file yourself and use the
 /// methods that take bytes.

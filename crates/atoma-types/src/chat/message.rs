@@ -11,7 +11,8 @@ use crate::wire::object;
 object! {
     /// A message of a conversation, from the caller or from the model.
     ///
-    /// Both have one type, so the message of a response can be part of the next request as it is, unknown members included.
+    /// Both have one type, so the message of a response can be part of the next request unchanged,
+    /// including unknown members.
     ///
     /// ```
     /// use atoma_types::ChatCompletionMessage;
@@ -130,10 +131,10 @@ impl ChatCompletionMessage {
     }
 }
 
-/// The message without members that servers refuse in a request; nothing if it has none.
+/// Returns the message without members that servers reject in a request; `None` if it has none.
 ///
-/// Responses have members that requests must not: `null`s, and the `index` of a call. No arguments at all are not JSON, which
-/// some servers parse.
+/// Responses have members that requests must not have: `null`s, and the `index` of a call. Empty
+/// arguments are not JSON, which some servers parse.
 pub(crate) fn for_request(message: &ChatCompletionMessage) -> Option<ChatCompletionMessage> {
     let is_null = |extra: &Extra| extra.iter().any(|(_, value)| value.is_null());
     let is_blank = |call: &ToolCall| {
@@ -162,7 +163,8 @@ pub(crate) fn for_request(message: &ChatCompletionMessage) -> Option<ChatComplet
     Some(message)
 }
 
-/// Members that hold the reasoning as text, of servers that use neither of the two fields. In a stream it comes in pieces.
+/// Members that hold the reasoning as text, of servers that use neither of the two fields. In a
+/// stream it arrives in pieces.
 pub(crate) const REASONING_TEXTS: [&str; 5] =
     ["reasoning_text", "thinking", "thinking_content", "thought", "thoughts"];
 

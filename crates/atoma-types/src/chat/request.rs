@@ -48,7 +48,8 @@ object! {
         /// The most tokens that the model may generate, at least 1. If neither this nor `max_tokens` is set, Atoma sets 8192, and
         /// reserves balance for as many.
         pub max_completion_tokens: Option<u32>,
-        /// The older name of `max_completion_tokens`, which takes precedence. Deprecated: the reference says it will go.
+        /// The older name of `max_completion_tokens`, which takes precedence. Deprecated: the
+        /// reference announces its removal.
         pub max_tokens: Option<u32>,
         /// The number of choices to generate, at least 1. The default is 1. Each is billed.
         pub n: Option<u32>,
@@ -89,13 +90,13 @@ object! {
     pub struct StreamOptions {
         /// Whether to send the usage in a last chunk. The default is false; Atoma's nodes always do.
         pub include_usage: Option<bool>,
-        /// Whether to send the usage so far in every chunk, as vLLM and SGLang can: after a stream that breaks off, the tokens
-        /// used are known. The default is false.
+        /// Whether to send the usage so far in every chunk, as vLLM and SGLang can: then the tokens
+        /// used are known even if the stream is interrupted. The default is false.
         pub continuous_usage_stats: Option<bool>,
     }
 }
 
-/// Messages of responses are written without what servers refuse in a request.
+/// Messages of responses are written without the members that servers reject in a request.
 impl Codec<Vec<ChatCompletionMessage>> for Sent {
     fn scalar(value: Scalar<'_>) -> Read<Vec<ChatCompletionMessage>> {
         Plain::scalar(value)
@@ -159,9 +160,10 @@ impl ChatCompletionRequest {
 
     /// Sets a member that is not in the reference, such as a backend's `top_k`, `guided_json` or `reasoning_effort`.
     ///
-    /// It is also the way to send a value outside a documented range on purpose: the member is written if the field of its name
-    /// is not set, and [`validate`](Self::validate) does not check it. A number that is not finite becomes `null` in a JSON value
-    /// before it comes here. Give fractions as `f64`: an `f32` becomes the `f64` nearest to it.
+    /// It is also the way to send a value outside a documented range on purpose: the member is
+    /// written if the field of its name is not set, and [`validate`](Self::validate) does not check
+    /// it. A number that is not finite has already become `null` in a JSON value. Pass fractions as
+    /// `f64`: an `f32` becomes the `f64` nearest to it.
     ///
     /// ```
     /// # use atoma_types::{ChatCompletionMessage, ChatCompletionRequest};
@@ -201,14 +203,14 @@ setters! { ChatCompletionRequest {
 
 /// Setters of the members that are lists.
 impl ChatCompletionRequest {
-    /// Sets the conversation, in place of the one given to [`new`](Self::new).
+    /// Sets the conversation, in place of the one passed to [`new`](Self::new).
     #[must_use]
     pub fn messages(mut self, messages: impl IntoIterator<Item = ChatCompletionMessage>) -> Self {
         self.messages = messages.into_iter().collect();
         self
     }
 
-    /// Sets the model, in place of the one given to [`new`](Self::new).
+    /// Sets the model, in place of the one passed to [`new`](Self::new).
     #[must_use]
     pub fn model(mut self, model: impl Into<String>) -> Self {
         self.model = model.into();
@@ -222,7 +224,7 @@ impl ChatCompletionRequest {
         self
     }
 
-    /// Sets [`logit_bias`](#structfield.logit_bias): pairs of a token's id and what to add.
+    /// Sets [`logit_bias`](#structfield.logit_bias): pairs of a token's id and the bias to add.
     #[must_use]
     pub fn logit_bias<T: Into<String>>(mut self, bias: impl IntoIterator<Item = (T, f32)>) -> Self {
         self.logit_bias =

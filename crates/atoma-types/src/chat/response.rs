@@ -59,7 +59,7 @@ object! {
     pub struct ChatCompletionChoice {
         /// The position among the choices, from 0.
         pub index: u32 as Index,
-        /// The message. It can be part of the next request as it is.
+        /// The message. It can be part of the next request unchanged.
         pub message: ChatCompletionMessage = "message" | "delta",
         /// Why the model stopped. `None` if the server does not say.
         pub finish_reason: Option<FinishReason> as Finish,
@@ -91,7 +91,7 @@ open_enum! {
 open_enum! {
     /// The kind of an object, by its member `object`.
     pub enum ObjectKind = Unspecified {
-        /// A whole response.
+        /// A complete response.
         ChatCompletion = "chat.completion",
         /// A chunk of a streamed response.
         ChatCompletionChunk = "chat.completion.chunk",
@@ -210,14 +210,15 @@ impl ChatCompletionResponse {
         self.message().map(|message| message.tool_calls.as_slice()).unwrap_or_default()
     }
 
-    /// Returns the error that the server reports, of the whole or of a choice.
+    /// Returns the error that the server reports, for the response or for a choice.
     #[must_use]
     pub fn error(&self) -> Option<&ApiError> {
         let in_choices = || self.choices.iter().find_map(|choice| choice.error.as_deref());
         self.error.as_deref().or_else(in_choices)
     }
 
-    /// Returns the number of tokens used, also where the server sends it in a member of its vendor (`x_groq.usage`) or in the choice.
+    /// Returns the number of tokens used, also if the server sends it in a vendor's member
+    /// (`x_groq.usage`) or in the choice.
     #[must_use]
     pub fn usage(&self) -> Option<Cow<'_, Usage>> {
         let extras =

@@ -7,7 +7,7 @@ use crate::open_enum::open_enum;
 use crate::setters::Texts;
 
 open_enum! {
-    /// How much a model reasons before it writes.
+    /// The amount of reasoning before the model writes.
     pub enum ReasoningEffort {
         /// Not at all.
         None = "none",
@@ -23,7 +23,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// How long a model's completions are.
+    /// The length of a model's completions.
     pub enum Verbosity {
         /// Short.
         Low = "low",

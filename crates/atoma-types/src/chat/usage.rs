@@ -8,9 +8,9 @@ use crate::{Extra, json};
 object! {
     /// The number of tokens that a completion used.
     ///
-    /// In a stream it comes in a last chunk without choices, or in every chunk: the last count that is not zero is taken.
-    /// Where the usual members are missing, those of other servers are read: `input_tokens` and `output_tokens`, and each name
-    /// in camel case (`promptTokens`).
+    /// In a stream it arrives in a last chunk without choices, or in every chunk: the last count
+    /// that is not zero is used. If the usual members are missing, those of other servers are read:
+    /// `input_tokens` and `output_tokens`, and each name in camel case (`promptTokens`).
     pub struct Usage => complete {
         /// Tokens of the prompt.
         pub prompt_tokens: u64,
@@ -115,12 +115,13 @@ impl Usage {
         self
     }
 
-    /// Whether no count is above zero.
+    /// Returns whether no count is above zero.
     pub(crate) fn is_zero(&self) -> bool {
         (self.prompt_tokens, self.completion_tokens, self.total_tokens) == (0, 0, 0)
     }
 
-    /// Takes over the counts of a later chunk. Zeros erase nothing; of halves the total is the sum.
+    /// Takes over the counts of a later chunk. Zeros do not replace counts; if prompt and
+    /// completion arrive separately, the total is their sum.
     pub(crate) fn merge(&mut self, later: &Self) {
         let is_half = (later.prompt_tokens == 0 && self.prompt_tokens > 0)
             || (later.completion_tokens == 0 && self.completion_tokens > 0);

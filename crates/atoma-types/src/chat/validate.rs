@@ -13,11 +13,12 @@ impl ChatCompletionRequest {
     /// Checks for values that no server accepts: required parts that are missing, numbers that are not finite, values outside the ranges of
     /// the reference, and members given twice.
     ///
-    /// It also rejects requests that Atoma's servers fail at with an error 500, which costs three attempts: an image URL that is neither
-    /// `http`, `https` nor `data`; a schema or `parameters` that is not an object; names of tools or schemas outside
-    /// `[A-Za-z0-9_-]{1,64}`; two tools with one name; a `tool_choice` other than `none` without tools; a tool's message
-    /// without the call that it has the result of. To send any of them on purpose, give the member to [`extra`](Self::extra) in place of the field,
-    /// or to the `extra` of the tool, message or part.
+    /// It also rejects requests for which Atoma's servers return an error 500, which costs three
+    /// attempts: an image URL that is neither `http`, `https` nor `data`; a schema or `parameters`
+    /// that is not an object; names of tools or schemas outside `[A-Za-z0-9_-]{1,64}`; two tools
+    /// with one name; a `tool_choice` other than `none` without tools; a tool's message without the
+    /// call of its result. To send any of them on purpose, set the member in [`extra`](Self::extra)
+    /// instead of the field, or in the `extra` of the tool, message or part.
     ///
     /// # Errors
     ///
@@ -128,7 +129,7 @@ fn is_image_url(url: &str) -> bool {
     }
 }
 
-/// The result of a tool call comes after the message that has the call.
+/// The result of a tool call follows the message with the call.
 fn check_answer(
     place: usize,
     message: &ChatCompletionMessage,

@@ -43,7 +43,7 @@ object! {
     }
 }
 
-/// A chunk of a streamed completion, which has the form of a whole one.
+/// A chunk of a streamed completion, which has the same form as a complete one.
 pub type CompletionChunk = CompletionResponse;
 
 object! {

@@ -45,17 +45,17 @@ const NOTICES: [&str; 36] = [
     "finished",
 ];
 
-/// Members by which an object says what it is.
+/// Members that name the kind of an object.
 const KINDS: [&str; 4] = ["type", "status", "event", "kind"];
 
-/// Words in a type or a status that say that something failed.
+/// Words in a type or a status that report a failure.
 const FAILURES: [&str; 5] = ["error", "exception", "fail", "exceeded", "invalid"];
 
 /// The response that an error is looked for in.
 pub(crate) struct ErrorPlace<'a> {
     /// Whether it has neither choices nor usage.
     pub(crate) is_empty: bool,
-    /// Whether it has a list of choices, be it empty.
+    /// Whether it has a list of choices, even an empty one.
     pub(crate) has_choices: bool,
     pub(crate) id: &'a str,
     pub(crate) object: &'a str,
@@ -91,7 +91,7 @@ impl ApiError {
         Some(Box::new(error))
     }
 
-    /// The error of a choice that ended with one, where nothing else says so.
+    /// The error of a choice that ended with one, if no other member reports it.
     #[inline]
     pub(crate) fn of_finish_reason(reason: Option<&FinishReason>) -> Option<Box<Self>> {
         match reason? {
@@ -122,7 +122,8 @@ fn in_vendor_member(name: &str, value: &Value) -> Option<ApiError> {
     read_member(error.clone()).ok()?.map(|error| *error)
 }
 
-/// Whether members say that something failed, not only what. A plain `code` does not: notices have one as well.
+/// Returns whether members report a failure by their names. A plain `code` does not: notices have
+/// one as well.
 fn says_failure(members: &Map<String, Value>) -> bool {
     let text = |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_default();
     let is_error = |error: &Value| !error.is_null() && *error != Value::Bool(false);
@@ -143,25 +144,28 @@ fn is_failure_code(code: Option<&Value>) -> bool {
     code.and_then(text_of).is_some_and(|code| !means_success(&code))
 }
 
-/// Whether the name of an object or an event says that something failed: `error`, `modelStreamErrorException`.
+/// Returns whether the name of an object or an event reports a failure: `error`,
+/// `modelStreamErrorException`.
 pub(crate) fn names_failure(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     FAILURES.iter().any(|word| name.contains(word))
 }
 
-/// Whether a name is that of a notice, such as `queue_update`.
+/// Returns whether a name is that of a notice, such as `queue_update`.
 pub(crate) fn names_notice(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     name.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| NOTICES.contains(&word))
 }
 
-/// Whether an object calls itself a report, such as `{"type": "status", "message": "queue position 3"}`.
+/// Returns whether an object calls itself a report, such as `{"type": "status", "message": "queue
+/// position 3"}`.
 fn is_notice(object: &str, members: &Map<String, Value>) -> bool {
     let mut names = KINDS.iter().filter_map(|name| members.get(*name)).filter_map(Value::as_str);
     names_notice(object) || names.any(names_notice)
 }
 
-/// Whether a JSON text reports an error by itself: in an event named `status`, a message or a code does not.
+/// Returns whether a JSON text reports an error by itself: in an event named `status`, a message or
+/// a code does not.
 pub(crate) fn is_explicit(json: &str) -> bool {
     match json::from_slice(json.as_bytes()) {
         Ok(Value::Object(members)) => {

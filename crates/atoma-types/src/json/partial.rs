@@ -6,8 +6,9 @@ const MOST_NESTED: usize = 128;
 
 /// Reads one JSON value that arrives in pieces, and gives the part that is certain so far.
 ///
-/// It never invents a value: a number, `true`, `false` or `null` appears when it is complete, a string appears with its first
-/// character and grows, and a member appears with its value. Text that is not JSON stops the reading; the value so far stays.
+/// It never invents a value: a number, `true`, `false` or `null` appears when it is complete, a
+/// string appears with its first character and grows, and a member appears with its value. Text
+/// that is not JSON stops the reading; the value so far is kept.
 ///
 /// Each byte is read once, so a value of any length costs linear time.
 ///
@@ -112,7 +113,7 @@ impl PartialJson {
         }
     }
 
-    /// Returns the value as far as it is certain; `None` before its first token is.
+    /// Returns the part of the value that is certain; `None` before its first token is.
     #[must_use]
     pub fn value(&self) -> Option<&Value> {
         self.root.as_ref()

@@ -1,4 +1,4 @@
-//! Repairs JSON text that is flawed in ways its meaning survives, in one pass over its tokens.
+//! Repairs JSON text with flaws that do not affect its meaning, in one pass over its tokens.
 //!
 //! JavaScript servers cut strings between UTF-16 code units, so an event may end in half a surrogate pair and the next one begin
 //! with the other half. RFC 8259 section 8.2 leaves the reading of a lone half open; here it becomes U+FFFD. In the streamed
@@ -13,7 +13,7 @@ use super::scan::{Contents, Kind, Scanner, Token};
 /// A repaired text.
 pub(crate) struct Repaired {
     pub(crate) json: String,
-    /// Where the value ends in the text given, if that is UTF-8.
+    /// The end of the value in the input text, if that is UTF-8.
     pub(crate) end: usize,
     /// The halves taken out.
     pub(crate) halves: Vec<CutString>,
@@ -61,7 +61,7 @@ pub(crate) fn repair(json: &[u8], fields: &[FieldPath]) -> Repaired {
     Repaired { json, end: scanner.at(), halves: output.cut }
 }
 
-/// How many strings halves are taken out of at most; those of further ones become U+FFFD.
+/// The most strings from which halves are taken out; those of further strings become U+FFFD.
 const MOST_CUT: usize = 256;
 
 struct Output<'a> {
@@ -160,7 +160,7 @@ impl Output<'_> {
     }
 }
 
-/// Whether a word is an integer that neither `u64` nor `i64` holds.
+/// Returns whether a word is an integer that neither `u64` nor `i64` holds.
 fn is_wide_integer(word: &[u8]) -> bool {
     let digits = word.strip_prefix(b"-").unwrap_or(word);
     let is_integer = digits.iter().all(u8::is_ascii_digit) && !digits.starts_with(b"0");
@@ -168,8 +168,8 @@ fn is_wide_integer(word: &[u8]) -> bool {
     digits.len() > 18 && is_integer && text.parse::<u64>().is_err() && text.parse::<i64>().is_err()
 }
 
-/// Whether digits are a number by the grammar of JSON, and one beyond the range of `f64`. Read for nothing, a number may be of
-/// any size.
+/// Returns whether digits are a number by the grammar of JSON that exceeds the range of `f64`. If
+/// such a number is skipped, it may have any size.
 fn is_too_large(digits: &[u8]) -> bool {
     let Ok(digits) = std::str::from_utf8(digits) else { return false };
     digits.starts_with(|first: char| first.is_ascii_digit())
@@ -177,7 +177,7 @@ fn is_too_large(digits: &[u8]) -> bool {
         && serde_json::from_str::<IgnoredAny>(digits).is_ok()
 }
 
-/// The half of a pair that an escape is, if its other half is not next to it.
+/// The half of a pair in an escape, if its other half is not next to it.
 fn lone_half(escape: &[u8]) -> Option<u16> {
     let unit = code_unit(escape)?;
     match unit {
@@ -187,7 +187,7 @@ fn lone_half(escape: &[u8]) -> Option<u16> {
     }
 }
 
-/// How long an escape that stays is: a pair of surrogates counts as one.
+/// The length of an escape that is kept: a pair of surrogates counts as one.
 fn escape_length(escape: &[u8]) -> usize {
     match code_unit(escape) {
         Some(0xd800..0xdc00) => 12,

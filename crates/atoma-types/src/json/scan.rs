@@ -1,7 +1,7 @@
-//! The tokens of a JSON text: where each is, what it is, and the names that lead to it.
+//! The tokens of a JSON text: their places, their kinds, and the names that lead to them.
 //!
-//! The scanner judges nothing but strings and words. Text that is not JSON gives tokens as well, and whoever asks for them
-//! decides what to make of it: repairing copies them, the chunk template gives up.
+//! The scanner checks only strings and words. Text that is not JSON yields tokens as well, and the
+//! caller decides how to handle them: repairing copies them, the chunk template gives up.
 
 use super::path::Path;
 
@@ -16,7 +16,7 @@ pub(crate) struct Scanner<'a> {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Token {
     pub(crate) kind: Kind,
-    /// Where it is in the text; a string without its quotes.
+    /// Its place in the text; a string without its quotes.
     pub(crate) start: usize,
     pub(crate) end: usize,
 }
@@ -33,7 +33,7 @@ pub(crate) enum Kind {
     Word,
 }
 
-/// What is in a string.
+/// The contents of a string.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Contents {
     pub(crate) has_escapes: bool,
@@ -56,7 +56,7 @@ impl<'a> Scanner<'a> {
         self.at
     }
 
-    /// Whether the object or list that is the first value has been closed.
+    /// Returns whether the object or list that is the first value has been closed.
     pub(crate) fn is_done(&self) -> bool {
         self.at > 0 && self.path.is_outside() && matches!(self.text[self.at - 1], b'}' | b']')
     }
@@ -97,7 +97,7 @@ fn is_in_word(byte: u8) -> bool {
     matches!(byte, b'-' | b'+' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z')
 }
 
-/// How long a string is up to its closing quote or the end of the text, and what is in it.
+/// Returns the length of a string up to its closing quote or the end of the text, and its contents.
 fn string(bytes: &[u8]) -> (usize, Contents) {
     let mut at = 0;
     let mut contents = Contents { has_escapes: false, is_valid: true };
@@ -121,11 +121,11 @@ fn string(bytes: &[u8]) -> (usize, Contents) {
     }
 }
 
-/// The length of a valid string up to its closing quote, and whether it has escapes.
+/// Returns the length of a valid string up to its closing quote, and whether it has escapes.
 #[inline]
 pub(crate) fn string_end(bytes: &[u8]) -> Option<(usize, bool)> {
     let at = plain(bytes);
-    // Most strings of a stream are a word: nothing but plain characters up to the quote.
+    // Most strings of a stream are a word: only plain characters up to the quote.
     if bytes.get(at) == Some(&b'"') {
         return Some((at, false));
     }
@@ -133,10 +133,11 @@ pub(crate) fn string_end(bytes: &[u8]) -> Option<(usize, bool)> {
     contents.is_valid.then_some((at + length, contents.has_escapes))
 }
 
-/// How many bytes come before a quote, a backslash or a control character.
+/// Returns the number of bytes before a quote, a backslash or a control character.
 ///
-/// Eight are looked at in one step, by the usual trick: `word - 0x01…01 & !word & 0x80…80` is not zero if a byte of `word` is
-/// zero, and the lowest bit found is that of the first such byte. Bytes above it may be found wrongly.
+/// One step checks eight bytes, by the usual trick: `word - 0x01…01 & !word & 0x80…80` is not zero
+/// if a byte of `word` is zero, and its lowest bit is that of the first such byte. Bytes above it
+/// may be wrong.
 fn plain(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const TOP_BITS: u64 = ONES << 7;

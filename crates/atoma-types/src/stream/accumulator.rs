@@ -18,11 +18,13 @@ const MOST_CHOICES: usize = 128;
 
 /// Joins the chunks of a stream into the response that a call without streaming would have returned.
 ///
-/// - Text, refusal and reasoning are joined, per choice. Reasoning keeps the name or names it came under.
-/// - Fragments of tool calls go to the call of their index and id; a new id at an index begins another call, and so does a named
-///   fragment after whole arguments. Calls without an id get one: `call_0`, `call_1`, … Gaps in the indices make no calls.
+/// - Text, refusal and reasoning are joined, per choice. Reasoning keeps the name or names that it
+///   arrived under.
+/// - Fragments of tool calls are added to the call of their index and id; a new id at an index
+///   begins another call, and so does a named fragment after complete arguments. Calls without an
+///   id get one: `call_0`, `call_1`, … Gaps in the indices make no calls.
 /// - Of usage, finish reason, stop reason and unknown members the last that is not null counts; log probabilities are joined.
-/// - `signature` and `response_hash` are of single chunks: the response has none.
+/// - `signature` and `response_hash` belong to single chunks: the response has none.
 ///
 /// Pushing takes time and memory in proportion to the new parts of the chunk. At most 128 choices, 128 tool calls per choice, and
 /// 128 unknown members per object are kept; further ones are skipped.
@@ -163,7 +165,7 @@ impl ChatCompletionAccumulator {
         merge::outer_members(&mut response.extra, &chunk.extra);
     }
 
-    /// The choice of an index, made at its place if it is new and there is room.
+    /// Returns the choice of an index, which is added at its place if it is new and there is room.
     fn choice(&mut self, index: u32) -> Option<&mut ChoiceSoFar> {
         let place = match self.choices.binary_search_by_key(&index, |known| known.choice.index) {
             Ok(place) => place,
@@ -293,7 +295,7 @@ pub(crate) fn finish(known: &mut Option<FinishReason>, reason: &FinishReason) {
     }
 }
 
-/// Whether a reason says no more than that the model stopped, in the words of any server.
+/// Returns whether a reason only says that the model stopped, in the words of any server.
 fn is_plain_stop(reason: &FinishReason) -> bool {
     ["stop", "eos", "eos_token", "end_turn", "completed", "done"]
         .iter()

@@ -1,4 +1,4 @@
-//! The arguments of one tool call, put together from fragments.
+//! The arguments of one tool call, joined from fragments.
 
 use serde::de::IgnoredAny;
 
@@ -9,7 +9,7 @@ pub(crate) struct Arguments {
     scan: Scan,
     /// The other reading, where a fragment may be either more text or the whole text again.
     other: Option<String>,
-    /// How much of the text both readings have in common, if there are two.
+    /// The length of the text that both readings have in common, if there are two.
     common: usize,
 }
 
@@ -27,22 +27,22 @@ struct Scan {
 }
 
 impl Arguments {
-    /// Whether there is nothing but white space so far.
+    /// Returns whether there is only white space so far.
     pub(crate) fn is_blank(&self) -> bool {
         self.scan.last == 0 && !self.scan.in_string
     }
 
-    /// Whether an object or a list has been opened and closed.
+    /// Returns whether an object or a list has been opened and closed.
     pub(crate) fn is_whole(&self) -> bool {
         self.scan.end.is_some()
     }
 
-    /// Whether they are an empty object: what servers send until the real arguments come.
+    /// Returns whether they are an empty object, which servers send before the real arguments.
     pub(crate) fn is_empty_object(&self) -> bool {
         self.is_whole() && self.text.bytes().filter(|byte| !byte.is_ascii_whitespace()).eq(*b"{}")
     }
 
-    /// Whether a fragment holds the same text again.
+    /// Returns whether a fragment holds the same text again.
     pub(crate) fn is_repeated_by(&self, fragment: &str) -> bool {
         self.text.trim_ascii() == fragment.trim_ascii()
     }
@@ -76,7 +76,8 @@ impl Arguments {
         self.append(fragment);
     }
 
-    /// Adds a fragment where there is only one call that it can belong to: a second whole text is not appended.
+    /// Adds a fragment if there is only one call that it can belong to: a second complete text is
+    /// not appended.
     pub(crate) fn push_to_only_call(&mut self, fragment: &str) {
         if !self.is_whole() {
             self.push(fragment);
@@ -90,7 +91,7 @@ impl Arguments {
         self.scan.run(fragment.as_bytes());
     }
 
-    /// The part of the text that every later fragment leaves as it is.
+    /// Returns the part of the text that no later fragment can change.
     ///
     /// An empty object may give way to the actual arguments, of two readings one is chosen in the end, and a second value
     /// after the first is dropped.
@@ -155,7 +156,7 @@ impl Scan {
         }
     }
 
-    /// Whether a value may come next.
+    /// Returns whether a value may come next.
     fn expects_value(&self) -> bool {
         !self.in_string && matches!(self.last, b':' | b',' | b'[')
     }

@@ -17,7 +17,7 @@ use crate::{
 pub struct ChatModel {
     reader: ChunkReader,
     response: ChatCompletionAccumulator,
-    /// How many choices were asked for.
+    /// The number of choices that were asked for.
     expected: u32,
     is_whole: bool,
     has_unreadable: bool,
@@ -135,19 +135,21 @@ impl ChatModel {
     }
 }
 
-/// Whether an object without choices is a chunk all the same: it counts tokens, or calls itself one.
+/// Returns whether an object without choices is a chunk all the same: it counts tokens, or calls
+/// itself one.
 fn is_chunk_without_choices(chunk: &ChatCompletionChunk) -> bool {
     let is_named = chunk.object != ObjectKind::Unspecified && names_completion(&chunk.object);
     chunk.usage().is_some_and(|usage| !usage.is_zero()) || (is_named && !chunk.id.is_empty())
 }
 
-/// Whether the choices have text next to where the delta would be: the completion is not of a chat.
+/// Returns whether the choices have text where the delta would be: then it is not a chat
+/// completion.
 #[cold]
 fn is_text_completion(chunk: &ChatCompletionChunk) -> bool {
     chunk.choices.iter().all(|choice| choice.extra.contains("text"))
 }
 
-/// Whether an object may be a completion by its name.
+/// Returns whether an object may be a completion by its name.
 fn names_completion(object: &ObjectKind) -> bool {
     match object {
         ObjectKind::Other(name) => name.starts_with("chat.completion"),
@@ -190,12 +192,12 @@ impl ResponseModel for ChatCompletionResponse {
     }
 }
 
-/// Whether the `type` of an object, which completions do not have, names something else.
+/// Returns whether the `type` of an object, which completions do not have, names something else.
 fn is_other_type(kind: &Value) -> bool {
     kind.as_str().is_some_and(|kind| !kind.is_empty() && !kind.starts_with("chat.completion"))
 }
 
-/// Whether a body that was read has a list of choices. Only asked where it is empty.
+/// Returns whether a body has a list of choices. Only called if it is empty.
 #[cold]
 pub(crate) fn has_choices(body: &[u8]) -> bool {
     json::from_slice(body).is_ok_and(|value| value.get("choices").is_some_and(Value::is_array))

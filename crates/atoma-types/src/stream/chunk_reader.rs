@@ -15,9 +15,10 @@ use crate::{ParseError, json};
 
 /// Reads the events of one stream, in order.
 ///
-/// An event is read by itself, with two exceptions. Servers written in JavaScript cut strings between UTF-16 code units, so an
-/// event may end with one half of a character and the next one begin with the other. The reader holds the first half back and
-/// puts it before the second. A half whose other half never comes becomes U+FFFD. And a whole message that repeats the deltas
+/// An event is read by itself, with two exceptions. Servers written in JavaScript split strings
+/// between UTF-16 code units, so an event may end with one half of a character and the next one
+/// begin with the other. The reader holds the first half back and puts it before the second. A half
+/// whose other half never arrives becomes U+FFFD. And a complete message that repeats the deltas
 /// before it is not new: the delta is empty then.
 ///
 /// Nearly all chunks of a stream differ in their new text only. Of such a chunk only that text is read, so that a reader is
@@ -63,18 +64,20 @@ impl ChunkReader {
         Self::default()
     }
 
-    /// Sets how many choices the request asked for, before the first chunk: they are numbered from 0 then, whatever the server
-    /// counts from.
+    /// Sets how many choices the request asked for, before the first chunk: they are then numbered
+    /// from 0, whatever number the server starts with.
     ///
-    /// With one, any index is that of the only choice, unless a chunk has several whole choices. With more, the choices of a
-    /// server that does not begin with 0 are held back until an index shows what it counts from.
+    /// With one, any index is that of the only choice, unless a chunk has several complete choices.
+    /// With more, the choices of a server that does not start with 0 are held back until an index
+    /// shows its first number.
     ///
     /// The default is unknown: indices stay as they are.
     pub fn expect_choices(&mut self, n: u32) {
         self.reader.numbering = Numbering::of(n.max(1));
     }
 
-    /// Reads the data of the next event. The flaws repaired are those of [`crate::ChatCompletionResponse::from_slice`].
+    /// Reads the data of the next event. The same flaws are repaired as in
+    /// [`crate::ChatCompletionResponse::from_slice`].
     ///
     /// # Errors
     ///
@@ -138,7 +141,8 @@ impl ChunkReader {
     }
 }
 
-/// Empties deltas that only repeat what came before. False if there was a whole message, whose meaning depends on that.
+/// Empties deltas that only repeat earlier ones. Returns false if there was a complete message,
+/// whose meaning depends on those.
 fn correct(messages: &mut Messages, chunk: &mut ChatCompletionChunk, json: &str) -> bool {
     let mut is_usual = true;
     for (position, choice) in chunk.choices.iter_mut().enumerate() {
@@ -148,7 +152,7 @@ fn correct(messages: &mut Messages, chunk: &mut ChatCompletionChunk, json: &str)
     is_usual
 }
 
-/// Whether the choice at a position has a delta in the text that it was read of.
+/// Returns whether the choice at a position has a delta in the text that it was read from.
 #[cold]
 fn has_delta(json: &str, position: usize) -> bool {
     let Ok(chunk) = json::from_slice(json.as_bytes()) else { return false };
@@ -214,7 +218,8 @@ impl StreamedChunk for ChatCompletionChunk {
 
     fn each_text(&mut self, position: usize, each: &mut dyn FnMut(Place, i64, &mut String)) {
         let choice = &mut self.choices[position];
-        // A message in place of a delta was read into the delta: its halves have the message's place.
+        // A message in place of a delta was read into the delta: its halves have the message's
+        // place.
         let is_message = choice.message.as_deref().is_some_and(|message| *message == choice.delta);
         let place = |field, call| Place { choice: position, field, call };
         let delta = &mut choice.delta;

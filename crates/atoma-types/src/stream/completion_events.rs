@@ -4,9 +4,10 @@ use crate::{CompletionLogprobs, FinishReason, Usage};
 
 /// An event of a streamed completion.
 ///
-/// `choice` is the index of the choice, 0 unless the request has several prompts or asks for several completions. Deltas come as
-/// the model writes; [`TextDone`](Self::TextDone) and [`Finish`](Self::Finish) come when the response is complete, because text
-/// can follow a finish reason.
+/// `choice` is the index of the choice, 0 unless the request has several prompts or asks for
+/// several completions. Deltas arrive as the model writes; [`TextDone`](Self::TextDone) and
+/// [`Finish`](Self::Finish) arrive when the response is complete, because text can follow a finish
+/// reason.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum CompletionEvent {
@@ -41,16 +42,16 @@ pub enum CompletionEvent {
     Finish {
         /// The index of the choice.
         choice: u32,
-        /// The reason, as it is in the response.
+        /// The reason, as in the response.
         reason: FinishReason,
     },
 }
 
 /// Turns the chunks of a stream into [`CompletionEvent`]s.
 ///
-/// The chunks are read and joined by a [`CompletionModel`], which is shown to this value after each chunk. The deltas of a choice
-/// joined are always the [`TextDone`](CompletionEvent::TextDone) event and the text in the response. Each chunk costs time in
-/// proportion to what is new in it.
+/// A [`CompletionModel`] reads and joins the chunks, and is passed to this value after each chunk.
+/// The joined deltas of a choice always equal the [`TextDone`](CompletionEvent::TextDone) event and
+/// the text in the response. Each chunk costs time in proportion to its new parts.
 ///
 /// ```
 /// use atoma_types::{CompletionEvent, CompletionEvents, CompletionModel, Seen, StreamModel};
@@ -109,7 +110,7 @@ impl CompletionEvents {
 
     /// Returns the last events of a complete response.
     ///
-    /// Do not call it for a stream that failed: nothing is done then.
+    /// Do not call it for a stream that failed, because then nothing is done.
     pub fn finish(&mut self, so_far: &CompletionModel) -> Vec<CompletionEvent> {
         let mut events = Vec::new();
         for known in so_far.choices() {

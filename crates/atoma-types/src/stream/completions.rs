@@ -74,8 +74,8 @@ impl StreamModel for CompletionModel {
         Ok(seen)
     }
 
-    /// Reads a body. Chunks and whole completions have the same form: one with the usage or with a finish reason for each
-    /// choice is whole.
+    /// Reads a body. Chunks and complete completions have the same form: one with the usage, or
+    /// with a finish reason for each choice, is complete.
     fn read_body(&mut self, body: &mut &str) -> Result<Seen, ParseError> {
         let seen = self.read("", body)?;
         self.is_whole |= seen == Seen::Chunk && self.chunk().usage().is_some();
@@ -135,7 +135,7 @@ impl CompletionModel {
         &self.joined.response.choices
     }
 
-    /// Whether the choice of an index is kept: beyond the limit, choices are not.
+    /// Returns whether the choice of an index is kept: beyond the limit, choices are not.
     pub(crate) fn keeps(&self, index: u32) -> bool {
         self.choices().binary_search_by_key(&index, |choice| choice.index).is_ok()
     }
@@ -210,7 +210,7 @@ impl Joined {
         self.size = self.size.saturating_add(memory_size::of_members(&chunk.extra));
     }
 
-    /// The choice of an index, added at its place if it is new and there is room.
+    /// Returns the choice of an index, which is added at its place if it is new and there is room.
     fn choice(&mut self, index: u32) -> Option<&mut CompletionChoice> {
         let most = self.most_choices();
         let choices = &mut self.response.choices;
@@ -230,7 +230,7 @@ impl Joined {
     }
 }
 
-/// Whether an object without choices is a chunk: it counts tokens, or calls itself one.
+/// Returns whether an object without choices is a chunk: it counts tokens, or calls itself one.
 fn is_chunk_without_choices(chunk: &CompletionResponse) -> bool {
     let is_named = !chunk.object.is_empty() && names_completion(&chunk.object);
     chunk.usage().is_some_and(|usage| !usage.is_zero()) || (is_named && !chunk.id.is_empty())

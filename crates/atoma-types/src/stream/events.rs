@@ -8,8 +8,9 @@ use crate::{FinishReason, Logprobs, PartialJson, ToolCall, Usage};
 
 /// An event of a streamed chat completion.
 ///
-/// `choice` is the index of the choice, 0 unless the request asks for several. Deltas come as the model writes; the `…Done`
-/// events and [`Finish`](Self::Finish) come when the response is complete, because content can follow a finish reason.
+/// `choice` is the index of the choice, 0 unless the request asks for several. Deltas arrive as the
+/// model writes; the `…Done` events and [`Finish`](Self::Finish) arrive when the response is
+/// complete, because content can follow a finish reason.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum ChatEvent {
@@ -90,7 +91,7 @@ pub enum ChatEvent {
         choice: u32,
         /// The number of the call in its choice.
         call: usize,
-        /// The call, as it is in the response.
+        /// The call, as in the response.
         tool_call: ToolCall,
     },
     /// The log probabilities of new tokens.
@@ -108,16 +109,17 @@ pub enum ChatEvent {
     Finish {
         /// The index of the choice.
         choice: u32,
-        /// The reason, as it is in the response.
+        /// The reason, as in the response.
         reason: FinishReason,
     },
 }
 
 /// Turns the chunks of a stream into [`ChatEvent`]s.
 ///
-/// The chunks are accumulated elsewhere, and shown to this value together with the accumulator: events follow what the
-/// accumulator makes of a chunk. Text that a later chunk may still replace is held back, so the deltas of a kind joined are
-/// always the `…Done` event and the text in the response. Each chunk costs time in proportion to what is new in it.
+/// An accumulator reads the chunks, and is passed to this value together with each chunk: events
+/// follow the accumulated response. Text that a later chunk may still replace is held back, so the
+/// joined deltas of a kind always equal the `…Done` event and the text in the response. Each chunk
+/// costs time in proportion to its new parts.
 ///
 /// ```
 /// use atoma_types::{ChatCompletionAccumulator, ChatEvent, ChatEvents, ChunkReader};
@@ -163,7 +165,7 @@ struct ChoiceEvents {
 struct CallEvents {
     /// Its place in the accumulator, where calls without a name are counted too.
     place: usize,
-    /// How much of the arguments was in deltas.
+    /// The length of the arguments that were in deltas.
     sent: usize,
     arguments: PartialJson,
 }
@@ -190,9 +192,10 @@ impl ChatEvents {
         mem::take(&mut self.new)
     }
 
-    /// Returns the last events of a complete response: deltas that were held back, and what is done.
+    /// Returns the last events of a complete response: deltas that were held back, and the `…Done`
+    /// events.
     ///
-    /// Do not call it for a stream that failed: nothing is done then.
+    /// Do not call it for a stream that failed, because then nothing is done.
     pub fn finish(&mut self, so_far: &ChatCompletionAccumulator) -> Vec<ChatEvent> {
         for choice in so_far.response().choices {
             let index = choice.index;
@@ -256,7 +259,7 @@ impl ChatEvents {
         }
     }
 
-    /// Emits what is new of a call, whose arguments are `arguments` so far.
+    /// Emits the new part of a call, whose arguments are `arguments` so far.
     fn push_call(&mut self, choice: u32, place: usize, id: &str, name: &str, arguments: &str) {
         let calls = &mut self.choice(choice).calls;
         let known = calls.iter().position(|known| known.place == place);

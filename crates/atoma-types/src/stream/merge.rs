@@ -1,16 +1,17 @@
-//! Unknown members of a stream, put together so that they are what a response that is not streamed would hold.
+//! Unknown members of a stream, joined into the members of the same response in one piece.
 
 use serde_json::{Map, Value};
 
 use crate::Extra;
 
-/// How many entries of a list are compared with a new one.
+/// The number of entries of a list that are compared with a new one.
 const MOST_COMPARED: usize = 256;
 
-/// How many members are put together in one object; further ones are skipped.
+/// The number of members that are joined in one object; further ones are skipped.
 const MOST_MEMBERS: usize = 128;
 
-/// Members that say what an object is. They come whole, often in each fragment; other strings inside objects come in pieces.
+/// Members that name the kind of an object. They arrive complete, often in each fragment; other
+/// strings inside objects arrive in pieces.
 const WHOLE: [&str; 16] = [
     "id",
     "type",
@@ -30,15 +31,15 @@ const WHOLE: [&str; 16] = [
     "tool_call_id",
 ];
 
-/// Entries that come in fragments although they have no index.
+/// Entries that arrive in fragments although they have no index.
 const FRAGMENTS: [&str; 6] =
     ["thinking", "reasoning", "reasoning.text", "reasoning.summary", "summary_text", "output_text"];
 
 /// Adds the unknown members of a later fragment of an object.
 ///
-/// - Strings inside objects are joined, except those that say what the object is.
+/// - Strings inside objects are joined, except those that name the kind of the object.
 /// - Entries of lists are joined where they have the same index or are fragments of one block; repeated entries are one.
-/// - Any other value replaces the one before, and `null` nothing.
+/// - Any other value replaces the previous one; `null` replaces nothing.
 #[inline]
 pub(crate) fn members(known: &mut Extra, later: &Extra) {
     if later.is_empty() {
@@ -57,7 +58,8 @@ pub(crate) fn member(known: &mut Extra, name: &str, value: &Value) {
     }
 }
 
-/// The same for the members of a choice or a whole response, whose objects come whole: only their lists are put together.
+/// The same for the members of a choice or a complete response, whose objects arrive complete: only
+/// their lists are joined.
 #[inline]
 pub(crate) fn outer_members(known: &mut Extra, later: &Extra) {
     if !later.is_empty() {
@@ -79,7 +81,7 @@ fn add_outer_members(known: &mut Extra, later: &Extra) {
     }
 }
 
-/// Adds a later fragment of an object whose text members come in pieces.
+/// Adds a later fragment of an object whose text members arrive in pieces.
 pub(crate) fn objects(known: &mut Map<String, Value>, later: &Map<String, Value>) {
     for (name, value) in later {
         match (known.get_mut(name), value) {
@@ -141,7 +143,7 @@ fn merge_lists(known: &mut Vec<Value>, new: &[Value]) {
     }
 }
 
-/// Whether two entries have the same index, and neither says that it is of another kind.
+/// Returns whether two entries have the same index, and neither is of another kind.
 fn is_same_entry(known: &Value, new: &Value) -> bool {
     let index = new.get("index").filter(|index| index.is_number());
     index.is_some()
@@ -150,7 +152,8 @@ fn is_same_entry(known: &Value, new: &Value) -> bool {
         && agree(known, new, "id")
 }
 
-/// Whether an entry without an index goes on with the last one: both are pieces of one thought that is not signed yet.
+/// Returns whether an entry without an index continues the last one: both are pieces of one thought
+/// that is not signed yet.
 fn is_fragment_of(last: &Value, new: &Value) -> bool {
     let Some(kind) = new.get("type").and_then(Value::as_str) else { return false };
     let is_signed =

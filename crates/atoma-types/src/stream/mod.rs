@@ -23,8 +23,9 @@ use crate::{ApiError, ParseError, Usage};
 
 /// The reader of one streamed response: it reads events into chunks, and joins the chunks into the response.
 ///
-/// Whoever owns the bytes splits them into events, calls [`read`](Self::read) for the data of each, and asks
-/// [`progress`](Self::progress) whether the response is complete. The model knows neither `[DONE]` nor HTTP.
+/// The caller splits the bytes into events, calls [`read`](Self::read) for the data of each, and
+/// asks [`progress`](Self::progress) whether the response is complete. The model knows neither
+/// `[DONE]` nor HTTP.
 ///
 /// ```
 /// use atoma_types::{ChatModel, Seen, StreamModel};
@@ -61,9 +62,10 @@ pub trait StreamModel: Default + Send + 'static {
     /// The data is a JSON object that is broken or incomplete. `data` is empty then.
     fn read(&mut self, event: &str, data: &mut &str) -> Result<Seen, ParseError>;
 
-    /// Reads the first value of a JSON body that was sent where a stream was asked for, and moves `body` past it.
+    /// Reads the first value of a JSON body that was sent in place of a stream, and moves `body`
+    /// past it.
     ///
-    /// An object that calls itself a whole response needs no finish reason to be complete.
+    /// An object that calls itself a complete response needs no finish reason to be complete.
     ///
     /// # Errors
     ///
@@ -79,7 +81,7 @@ pub trait StreamModel: Default + Send + 'static {
     /// Takes the chunk read last out of the model.
     fn take_chunk(&mut self) -> Self::Chunk;
 
-    /// How far the response has come.
+    /// Returns the progress of the response.
     fn progress(&self) -> Progress;
 
     /// About how many bytes of content are kept: [`Progress::size`].
@@ -87,21 +89,21 @@ pub trait StreamModel: Default + Send + 'static {
         self.progress().size
     }
 
-    /// The number of tokens used so far, if the server says so. The default is `None`.
+    /// Returns the number of tokens used so far, if the server reports it. The default is `None`.
     fn usage(&self) -> Option<Usage> {
         None
     }
 
-    /// The response as far as it has come, while the stream continues.
+    /// Returns the response so far, while the stream continues.
     fn response(&self) -> Self::Response;
 
-    /// The response as far as it has come.
+    /// Returns the response so far.
     fn into_response(self) -> Self::Response;
 }
 
 /// A typed JSON body of a response that is not streamed.
 pub trait ResponseModel: Clone + Send + Sync + 'static {
-    /// The reader of the same response as a stream, for servers that stream it although they were not asked to.
+    /// The reader of the same response as a stream, for servers that stream it without being asked.
     type Stream: StreamModel<Response = Self>;
 
     /// Reads a body.
@@ -112,53 +114,56 @@ pub trait ResponseModel: Clone + Send + Sync + 'static {
     /// [`error`](Self::error).
     fn from_slice(body: &[u8]) -> Result<Self, ParseError>;
 
-    /// Reads a body that is neither a JSON object nor a list: another JSON value, plain text, or nothing at all.
+    /// Reads a body that is neither a JSON object nor a list: another JSON value, plain text, or
+    /// nothing at all.
     ///
     /// The default is `None`: such a body is not a response of this kind.
     fn from_text(_body: &str) -> Option<Self> {
         None
     }
 
-    /// The error that the server reports in this body, under whatever status.
+    /// Returns the error that the server reports in this body, with any status.
     fn error(&self) -> Option<&ApiError>;
 
-    /// Whether the body is a response of this kind. A JSON object of another kind is not.
+    /// Returns whether the body is a response of this kind. A JSON object of another kind is not.
     fn has_content(&self) -> bool;
 
-    /// Whether the body calls itself a chunk of a stream, so that more may follow it. The default is `false`.
+    /// Returns whether the body calls itself a chunk of a stream, so that more may follow it. The
+    /// default is `false`.
     fn is_chunk(&self) -> bool {
         false
     }
 
-    /// The number of tokens used, if the server says so. The default is `None`.
+    /// Returns the number of tokens used, if the server reports it. The default is `None`.
     fn usage(&self) -> Option<Usage> {
         None
     }
 }
 
-/// What [`StreamModel::read`] found in the data of an event.
+/// The kind of value that [`StreamModel::read`] found in the data of an event.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Seen {
     /// A chunk; [`StreamModel::chunk`] returns it.
     Chunk,
-    /// Nothing that matters: a comment sent as data, `null`, an object without content.
+    /// No part of the response: a comment sent as data, `null`, an object without content.
     Nothing,
     /// Text that is not JSON. The rest of the event was skipped, and [`Progress::is_complete`] takes it into account.
     Unreadable,
-    /// An error that the server reports. Nothing of this event is part of the response.
+    /// An error that the server reports. No other part of this event belongs to the response.
     Error(Box<ApiError>),
 }
 
-/// How far a streamed response has come.
+/// The progress of a streamed response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Progress {
-    /// How many chunks were read.
+    /// The number of chunks that were read.
     pub chunks: u64,
-    /// How many choices were seen.
+    /// The number of choices that were seen.
     pub choices: usize,
-    /// Whether every choice seen has a finish reason, or a whole response was read in place of a stream.
+    /// Whether every choice seen has a finish reason, or a complete response was read in place of a
+    /// stream.
     pub is_finished: bool,
     /// Whether every choice that was asked for is finished: at most the usage is still to come.
     pub is_settled: bool,
@@ -169,7 +174,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Whether a stream that ends here is complete; `done` says whether the server marked the end.
+    /// Returns whether a stream that ends here is complete; `done` says whether the server marked
+    /// the end.
     ///
     /// Complete is a stream of at least one choice with a finish reason for every choice seen. A server's own mark is enough
     /// as well. If an event could not be read, the stream is not complete: the event may have been part of the response.
@@ -230,11 +236,11 @@ pub(crate) fn read_other(event: &str, data: &mut &str) -> Seen {
             return Seen::Error(Box::new(error));
         }
     }
-    // The name says that it is not content, such as `event: ping` with the time.
+    // The name shows that it is not content, such as `event: ping` with the time.
     if names_notice(event) { Seen::Nothing } else { Seen::Unreadable }
 }
 
-/// The error of an event that has nothing but its name to report it.
+/// The error of an event that only reports it by its name.
 fn unexplained(event: &str) -> ApiError {
     ApiError { kind: Some(event.to_owned()), ..ApiError::default() }
 }
@@ -254,7 +260,7 @@ fn without_prefix(mut data: &str) -> &str {
     data
 }
 
-/// Whether data is a word that only keeps the connection open.
+/// Returns whether data is a word that only keeps the connection open.
 fn is_keep_alive(text: &str) -> bool {
     let word = text.trim_matches('"');
     ["ping", "pong", "heartbeat", "keepalive", "keep-alive"]
@@ -267,7 +273,7 @@ mod tests {
     use super::*;
     use crate::ChatModel;
 
-    /// What each read of an event finds: the text of a chunk, or else what else it is.
+    /// The result of each read of an event: the text of a chunk, or the kind of value.
     fn read_all(event: &str, mut data: &str) -> Vec<String> {
         let mut model = ChatModel::default();
         let mut found = Vec::new();

@@ -2,7 +2,7 @@
 
 use super::streamed::StreamedChunk;
 
-/// How many choices are held back at most while it is not known what the server counts from.
+/// The most choices that are held back while the server's first number is unknown.
 const MOST_HELD: usize = 32;
 
 /// Numbers the choices of a stream from 0.
@@ -17,9 +17,11 @@ pub(crate) struct Numbering<C: StreamedChunk> {
 enum Rule {
     /// The server counts from this index.
     From(u32),
-    /// One choice was asked for, and no chunk had several whole ones: any index is that of the only choice.
+    /// One choice was asked for, and no chunk had several complete ones: any index is that of the
+    /// only choice.
     Single,
-    /// This number was asked for, and the indices so far, neither 0 nor that number, fit both ways of counting.
+    /// This number was asked for, and the indices so far, neither 0 nor that number, fit both ways
+    /// of counting.
     Undecided(u32),
 }
 
@@ -95,8 +97,8 @@ impl<C: StreamedChunk> Numbering<C> {
         }
     }
 
-    /// Takes the choices out of a chunk if they could not be numbered, or puts those before them that can be now. Returns
-    /// whether it changed the chunk.
+    /// Takes the choices out of a chunk if they cannot be numbered yet, or puts earlier ones before
+    /// them that now can. Returns whether it changed the chunk.
     #[inline]
     pub(crate) fn hold_or_release(&mut self, chunk: &mut C) -> bool {
         if let Rule::Undecided(_) = self.rule {

@@ -36,8 +36,8 @@ impl<C: StreamedChunk> Default for Reader<C> {
 impl<C: StreamedChunk> Reader<C> {
     /// Reads the first object of an event's data, and moves `data` past it.
     ///
-    /// `correct` corrects a chunk by what came before it, and is given its text; it returns false if the next chunk cannot be
-    /// like this one. It is not called for a chunk that is like the one before.
+    /// `correct` corrects a chunk by earlier ones, and takes its text; it returns false if the next
+    /// chunk cannot be like this one. It is not called for a chunk that is like the one before.
     #[inline]
     pub(crate) fn read(
         &mut self,
@@ -98,7 +98,8 @@ impl<C: StreamedChunk> Reader<C> {
         }
     }
 
-    /// Reads data with its flaws repaired, and joins the halves of characters. Returns where the object ends.
+    /// Reads data with its flaws repaired, and joins the halves of characters. Returns the end of
+    /// the object.
     pub(crate) fn read_repaired(
         &mut self,
         data: &[u8],
@@ -118,7 +119,7 @@ impl<C: StreamedChunk> Reader<C> {
         Ok(repaired.end)
     }
 
-    /// The choices that were held back until it is known what the server counts from, as a chunk.
+    /// The choices that were held back until the server's first number is known, as a chunk.
     pub(crate) fn held_choices(&self) -> Option<C> {
         if !self.numbering.is_holding() {
             return None;

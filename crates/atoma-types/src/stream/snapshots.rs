@@ -1,25 +1,27 @@
-//! Messages in chunks: some servers send the whole message so far next to the deltas, after them or in place of them.
+//! Messages in chunks: some servers send the complete message so far next to the deltas, after them
+//! or in place of them.
 
 use crate::ChatCompletionChunkChoice;
 use crate::chat::chunk::ChatCompletionChunkDelta;
 
-/// What the choices of a stream have said, as far as it matters for judging whole messages.
+/// The part of the choices' texts that is needed to judge complete messages.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Messages {
     /// The indices of the choices whose deltas had content.
     with_deltas: Vec<u32>,
-    /// The text and the reasoning of the last message that came in place of a delta, by the index of its choice.
+    /// The text and the reasoning of the last message that arrived in place of a delta, by the
+    /// index of its choice.
     last: Vec<(u32, String, String)>,
 }
 
-/// How many choices are remembered.
+/// The number of choices that are remembered.
 const MOST_CHOICES: usize = 128;
 
 impl Messages {
-    /// Empties the delta of a choice if it was read from a message that says nothing new.
+    /// Empties the delta of a choice if it was read from a message without news.
     ///
     /// A message in place of a delta is a piece, unless
-    /// - deltas came before it: then it is the whole message once more;
+    /// - deltas came before it: then it is the complete message once more;
     /// - it begins with the message before it: then only the rest is new.
     pub(crate) fn settle(
         &mut self,

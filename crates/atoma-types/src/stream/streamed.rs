@@ -1,10 +1,10 @@
-//! What the shared reader has to know of a kind of chunk.
+//! The properties of a kind of chunk that the shared reader needs.
 
 use crate::Usage;
 use crate::json::path::{FieldPath, Place};
 use crate::wire::ReadObject;
 
-/// A chunk of a streamed response. [`super::reader::Reader`] reads it, whatever its model.
+/// A chunk of a streamed response. [`super::reader::Reader`] reads it, for any model.
 pub(crate) trait StreamedChunk: ReadObject + Clone + Default {
     /// The strings that continue over chunks, by the names of the members that lead to them.
     const FIELDS: &'static [FieldPath];
@@ -15,7 +15,7 @@ pub(crate) trait StreamedChunk: ReadObject + Clone + Default {
     /// The choices.
     fn choices_mut(&mut self) -> &mut Vec<Self::Choice>;
 
-    /// Whether each choice is a whole message, or the last fragment of one.
+    /// Returns whether each choice is a complete message, or the last fragment of one.
     fn is_whole(&self) -> bool;
 
     /// The number of choices.
@@ -24,7 +24,7 @@ pub(crate) trait StreamedChunk: ReadObject + Clone + Default {
     /// The index of the choice at a position, which must be there.
     fn index_mut(&mut self, position: usize) -> &mut u32;
 
-    /// Whether the choice at a position has its finish reason.
+    /// Returns whether the choice at a position has its finish reason.
     fn is_finished(&self, position: usize) -> bool;
 
     /// The string at a place, if the chunk has it.

@@ -8,18 +8,19 @@
 //! event 3   {"choices":[{"index":0,"delta":{"content":"\ude42!"}}]}        "🙂!"    \ud83d\ude42 is U+1F642
 //! ```
 //!
-//! [`crate::json::repair`] takes the halves out of the text and reports their places; here the first half of a character waits
-//! for the next string of its field. A half whose other half never comes is U+FFFD: at the start of the next string, or at the
-//! end of the choice.
+//! [`crate::json::repair`] takes the halves out of the text and reports their places; here the
+//! first half of a character waits for the next string of its field. A half whose other half never
+//! arrives becomes U+FFFD: at the start of the next string, or at the end of the choice.
 
 use super::streamed::StreamedChunk;
 use crate::json::path::{Field, Place};
 use crate::json::repair::CutString;
 
-/// How many halves are held at most, over all choices and fields; further ones become U+FFFD immediately.
+/// The most halves that are held, over all choices and fields; further ones become U+FFFD
+/// immediately.
 const MOST_HELD: usize = 256;
 
-/// The first halves of characters whose second halves have not come yet.
+/// The first halves of characters whose second halves have not arrived yet.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Halves {
     held: Vec<Held>,
@@ -39,7 +40,8 @@ impl Halves {
         self.held.is_empty()
     }
 
-    /// Puts the held halves before the strings of a chunk, and holds those that its strings end with.
+    /// Puts the held halves before the strings of a chunk, and holds those at the end of its
+    /// strings.
     pub(crate) fn join<C: StreamedChunk>(&mut self, chunk: &mut C, cut: &[CutString]) {
         for position in 0..chunk.choices() {
             let index = *chunk.index_mut(position);
@@ -69,7 +71,7 @@ impl Halves {
     ) {
         let before = self.take(field);
         if let (Some(half), None, None, true) = (before, opening, closing, text.is_empty()) {
-            // No text came: the half waits for the next event.
+            // No text arrived: the half waits for the next event.
             return self.hold(Held { half, ..field }, text);
         }
         match (before, opening) {
@@ -97,7 +99,7 @@ impl Halves {
         }
     }
 
-    /// No more comes for a choice: its halves become U+FFFD.
+    /// No more text arrives for a choice: its halves become U+FFFD.
     fn give_up<C: StreamedChunk>(&mut self, chunk: &mut C, position: usize, index: u32) {
         let (lost, kept): (Vec<_>, _) = self.held.iter().partition(|held| held.choice == index);
         self.held = kept;

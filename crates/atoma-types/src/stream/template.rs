@@ -12,10 +12,11 @@
 //! The second text is equal to the template around the gaps, so it is the same JSON but for the two strings, and only they are
 //! read, into the chunk that the first text was read into. That takes a sixth of the instructions of reading it as JSON.
 //!
-//! This is right only if the value in a gap decides nothing but its field. A text therefore makes no template if a name is
-//! repeated in an object or has escapes (the gap might not be the member that counts), if it has several choices, or if
-//! anything follows it. A gap takes a valid JSON string or a whole number above zero and nothing else. Whatever does not fit is
-//! read as JSON and makes the next template.
+//! This is right only if the value in a gap decides nothing but its field. A text therefore makes
+//! no template if a name is repeated in an object or has escapes (the gap might not be the member
+//! that counts), if it has several choices, or if anything follows it. A gap takes only a valid
+//! JSON string or a whole number above zero. A text that does not fit is read as JSON and makes the
+//! next template.
 
 use std::str::FromStr;
 
@@ -86,7 +87,7 @@ enum Value<'a> {
 }
 
 impl ChunkTemplate {
-    /// Whether there is a template. It can only fill the chunk that it was made of.
+    /// Returns whether there is a template. It can only fill the chunk that it was made from.
     pub(crate) fn is_some(&self) -> bool {
         !self.text.is_empty()
     }
@@ -132,7 +133,7 @@ impl ChunkTemplate {
         }
     }
 
-    /// Notes whether the id and the time differ from those of the chunk before.
+    /// Records whether the id and the time differ from those of the chunk before.
     fn compare<C: StreamedChunk>(&mut self, chunk: &mut C) {
         let (last_id, last_created) = &mut self.last;
         let id = chunk.id_mut();
@@ -153,7 +154,7 @@ impl ChunkTemplate {
     }
 }
 
-/// Finds the gaps of a text that `chunk` was read of; none if it makes no template.
+/// Finds the gaps of a text that `chunk` was read from; none if it makes no template.
 fn find<C: StreamedChunk>(
     json: &str,
     chunk: &mut C,
@@ -242,7 +243,8 @@ impl Slot {
 }
 
 impl Value<'_> {
-    /// Reads the value that `rest` begins with, and returns its length; `None` if it is of another kind.
+    /// Reads the value at the start of `rest`, and returns its length; `None` if it is of another
+    /// kind.
     #[inline]
     fn fill(self, rest: &str) -> Option<usize> {
         match self {
@@ -252,7 +254,7 @@ impl Value<'_> {
         }
     }
 
-    /// Whether `rest` begins with this value, of this length.
+    /// Returns whether `rest` begins with this value, of this length.
     fn matches(self, rest: &str, length: usize) -> bool {
         match self {
             Self::Text(known) => {
@@ -284,7 +286,8 @@ fn fill_text(rest: &str, text: &mut String) -> Option<usize> {
     Some(end)
 }
 
-/// Reads a JSON number that is a whole one above zero: of a zero, [`crate::Usage`] looks for other members.
+/// Reads a JSON number that is a whole one above zero: for a zero, [`crate::Usage`] looks for other
+/// members.
 fn fill_count<T: FromStr>(rest: &str, count: &mut T) -> Option<usize> {
     let end = rest.bytes().take_while(u8::is_ascii_digit).count();
     if rest.starts_with('0') {

@@ -1,11 +1,11 @@
-//! Tool calls put together from their fragments, the way real servers need.
+//! Tool calls joined from their fragments, for the fragments of real servers.
 
 use super::arguments::Arguments;
 use super::merge;
 use crate::chat::call_ids;
 use crate::chat::tool::{ToolCall, ToolCallDelta, ToolKind};
 
-/// How many calls of a choice are kept; further ones are skipped.
+/// The number of calls of a choice that are kept; further ones are skipped.
 const MOST_CALLS: usize = 128;
 
 /// The calls of one choice so far, in the order they began.
@@ -25,12 +25,12 @@ struct CallSoFar {
     is_tentative: bool,
 }
 
-/// What a fragment does to the call it may belong to.
+/// The effect of a fragment on the call that it may belong to.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Step {
     /// Goes on with it.
     Continue,
-    /// Says what is known already, but for members other than name and arguments.
+    /// Repeats known members, except for members other than name and arguments.
     Repeat,
     /// Holds the arguments in place of those so far.
     Replace,
@@ -76,7 +76,8 @@ impl ToolCalls {
         }
     }
 
-    /// The calls that were named, each with an id. `is_finished` says that nothing more will come for them.
+    /// Returns the calls that were named, each with an id. `is_finished` says that nothing more
+    /// will arrive for them.
     pub(crate) fn into_calls(self, is_finished: bool) -> Vec<ToolCall> {
         let mut calls = Vec::with_capacity(self.calls.len());
         for CallSoFar { mut call, arguments, is_tentative, .. } in self.calls {
@@ -91,25 +92,26 @@ impl ToolCalls {
         calls
     }
 
-    /// Whether an earlier or later call has the id of the one at this place.
+    /// Returns whether an earlier or later call has the id of the one at this place.
     fn is_known(&self, place: usize) -> bool {
         let id = &self.calls[place].call.id;
         self.calls.iter().enumerate().any(|(other, known)| other != place && known.call.id == *id)
     }
 
-    /// How many calls have begun, those included that may turn out to be none.
+    /// Returns the number of calls that have begun, including those that may turn out to be none.
     pub(crate) fn len(&self) -> usize {
         self.calls.len()
     }
 
-    /// The call at this place and the part of its arguments that is certain; `None` while its name is not.
+    /// Returns the call at this place and the part of its arguments that is certain; `None` while
+    /// its name is not.
     pub(crate) fn so_far(&self, place: usize) -> Option<(&ToolCall, &str)> {
         let known = self.calls.get(place)?;
         let is_named = !known.call.function.name.is_empty() && !known.arguments.is_blank();
         is_named.then(|| (&known.call, known.arguments.certain()))
     }
 
-    /// Whether the call at this place will be one of the message's calls.
+    /// Returns whether the call at this place will be one of the message's calls.
     pub(crate) fn is_kept(&self, place: usize) -> bool {
         self.calls.get(place).is_some_and(|known| {
             let mut call = known.call.clone();
@@ -119,7 +121,8 @@ impl ToolCalls {
         })
     }
 
-    /// The call that a fragment can go on with: of the same index and id, or else the latest it can belong to.
+    /// Returns the call that a fragment can continue: of the same index and id, or else the latest
+    /// it can belong to.
     fn candidate(&self, index: Option<i64>, fragment: &ToolCallDelta) -> Option<usize> {
         let id = fragment.id.as_deref().unwrap_or_default();
         let is_same_index = |known: &CallSoFar| index.is_none() || known.index == index;
@@ -128,7 +131,7 @@ impl ToolCalls {
             return latest;
         }
         let by_id = self.calls.iter().rposition(|known| is_same_index(known) && known.id == id);
-        // An id may come late, or be another in each fragment.
+        // An id may arrive late, or differ in each fragment.
         let is_open = |place: &usize| {
             let known = &self.calls[*place];
             let is_named = fragment.function.name.as_ref().is_some_and(|name| !name.is_empty());
@@ -140,7 +143,7 @@ impl ToolCalls {
 }
 
 impl CallSoFar {
-    /// Decides what a fragment does to this call.
+    /// Decides the effect of a fragment on this call.
     ///
     /// ```text
     ///                       arguments so far
@@ -162,7 +165,7 @@ impl CallSoFar {
             return self.step_after_whole(arguments, is_named, is_same_name, is_same_id);
         }
         let has_id = is_same_id || !self.id.is_empty();
-        // With an id, names may come in pieces while there are no arguments.
+        // With an id, names may arrive in pieces while there are no arguments.
         if is_named && !is_same_name && !has_id { Step::Another } else { Step::Continue }
     }
 
@@ -184,7 +187,7 @@ impl CallSoFar {
             Some(_) if self.arguments.is_repeated_by(new) => Step::Repeat,
             Some(b'{' | b'[') if self.arguments.is_empty_object() => Step::Replace,
             Some(b'{' | b'[') => Step::Another,
-            // Appended it could only break what is valid.
+            // Appending it could only break valid arguments.
             Some(_) => Step::Repeat,
         }
     }
@@ -211,7 +214,7 @@ impl CallSoFar {
         merge::members(&mut self.call.function.extra, &fragment.function.extra);
     }
 
-    /// Names come whole, again in each fragment, in pieces or cumulatively.
+    /// Names arrive complete, repeated in each fragment, in pieces or cumulatively.
     fn name(&mut self, name: &str) {
         let known = &mut self.call.function.name;
         if known.is_empty() || (self.arguments.is_blank() && name.starts_with(known.as_str())) {

@@ -4,7 +4,7 @@ use crate::{ApiError, ParseError, Usage};
 
 /// The reader of a response that is never generated in chunks, for a server that sends it as an event stream all the same.
 ///
-/// Each event holds a whole response, and the last one counts.
+/// Each event holds a complete response, and the last one counts.
 #[derive(Debug, Clone)]
 pub struct WholeBody<T> {
     response: Option<T>,

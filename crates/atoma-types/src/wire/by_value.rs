@@ -1,4 +1,5 @@
-//! Types whose meaning depends on a member, such as `type`: they are read as a whole JSON value first.
+//! Types whose meaning depends on a member, such as `type`: they are first read as a complete JSON
+//! value.
 
 /// The functions of a [`super::Codec`] that read any value but `null` through a function that returns values without meaning
 /// as an error.

@@ -1,4 +1,5 @@
-//! The interfaces between the layers: what models read from and are written as, without type parameters.
+//! The interfaces between the layers: models are read from them and written as them, without type
+//! parameters.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +8,7 @@ use serde_json::{Number, Value};
 use super::{Read, Target};
 use crate::Extra;
 
-/// Reading stopped, for a reason that whoever handed out the members or elements has kept.
+/// Reading stopped; the owner of the members or elements has kept the reason.
 pub(crate) struct Stopped;
 
 /// A list or an object that is being read.
@@ -15,20 +16,21 @@ pub(crate) trait Rest {
     /// All that is left of it, as a value.
     fn rest(&mut self) -> Result<Value, Stopped>;
 
-    /// Gives back a value that means nothing.
+    /// Returns a value that does not fit.
     fn give_back(&mut self, value: Value);
 }
 
 /// The members of an object that is being read.
 pub(crate) trait Members: Rest {
-    /// Reads them into the fields of an object; what means nothing there, and what has none, into its `extra`.
+    /// Reads them into the fields of an object; values that do not fit, and members without a
+    /// field, into its `extra`.
     fn read_into(&mut self, object: &mut dyn ReadObject) -> Result<(), Stopped>;
 
     /// Reads the value of the member that [`ReadObject::read_at`] is called for.
     fn value(&mut self, target: &mut dyn Target) -> Result<Read, Stopped>;
 
-    /// The same, but hands the JSON text of the value to `read` first, if there is one. The target is used if there is none, or
-    /// if `read` returns false.
+    /// The same, but first passes the JSON text of the value to `read`, if there is one. The target
+    /// is used if there is none, or if `read` returns false.
     fn value_in_text(
         &mut self,
         read: &mut dyn FnMut(&str) -> bool,
@@ -42,7 +44,8 @@ pub(crate) trait Elements: Rest {
     fn next(&mut self, target: &mut dyn Target) -> Result<bool, Stopped>;
 }
 
-/// Reads a list or an object as a whole through a function that returns values without meaning as an error.
+/// Reads a list or an object as a whole through a function that returns values that do not fit as
+/// an error.
 pub(crate) fn whole<T>(
     source: &mut (impl Rest + ?Sized),
     read: fn(Value) -> Result<T, Value>,
@@ -76,10 +79,10 @@ pub(crate) trait MemberSource: Members {
     /// The name of the next member, if there is one.
     fn name(&mut self, place: fn(&str) -> Option<usize>) -> Result<Option<Name>, Stopped>;
 
-    /// The value of the member named last, whatever it is.
+    /// Returns the value of the member named last, of any kind.
     fn any_value(&mut self) -> Result<Value, Stopped>;
 
-    /// Takes the value that last meant nothing in its field.
+    /// Takes the value that last did not fit its field.
     fn take_unknown(&mut self) -> Option<Box<Value>>;
 }
 
@@ -114,7 +117,7 @@ pub(crate) fn read_members<M: MemberSource>(
     Ok(())
 }
 
-/// Puts a value that means nothing in its field among the extra members.
+/// Puts a value that does not fit its field among the extra members.
 #[cold]
 fn put_aside(unknown: Option<Box<Value>>, object: &mut dyn ReadObject, place: usize) {
     if let Some(value) = unknown {
@@ -145,7 +148,7 @@ pub(crate) trait Object {
     fn extra_mut(&mut self) -> &mut Extra;
 }
 
-/// What is read member by member.
+/// A type that is read member by member.
 pub(crate) trait ReadObject: Object {
     /// Finds the place of a name, or of another name for the same.
     fn place(&self) -> fn(&str) -> Option<usize>;
@@ -162,28 +165,28 @@ pub(crate) trait ReadObject: Object {
     fn as_object(&mut self) -> &mut dyn Object;
 }
 
-/// What is written member by member.
+/// A type that is written member by member.
 pub(crate) trait WriteObject: Object {
-    /// Hands each field to `write` by its name on the wire, with whether it is set; in one call, since most are absent
-    /// and left out.
+    /// Passes each field to `write` by its name on the wire, with whether it is set; in one call,
+    /// since most are absent and left out.
     fn pieces(&self, write: &mut dyn FnMut(&'static str, bool, Piece<'_>));
 
     fn as_object(&self) -> &dyn Object;
 }
 
-/// What [`object!`] defines.
+/// The items that [`object!`] defines.
 pub(crate) trait Model: ReadObject + WriteObject + Default {
-    /// Whether no field is set, and there are no extra members.
+    /// Returns whether no field is set, and there are no extra members.
     fn says_nothing(&self) -> bool;
 }
 
-/// Whether the field of a name is set.
+/// Returns whether the field of a name is set.
 pub(crate) fn is_set(object: &dyn Object, name: &str) -> bool {
     let place = object.names().iter().position(|known| *known == name);
     place.is_some_and(|place| object.is_set_at(place))
 }
 
-/// Sorts out the extra members: none is repeated, none has the name of a field that is set.
+/// Removes extra members that repeat another, or that have the name of a field that is set.
 pub(crate) fn settle(object: &mut dyn Object) {
     if !object.extra().is_empty() {
         let mut extra = std::mem::take(object.extra_mut());
@@ -192,7 +195,7 @@ pub(crate) fn settle(object: &mut dyn Object) {
     }
 }
 
-/// A value as it is written.
+/// A value in the form in which it is written.
 pub(crate) enum Piece<'a> {
     Null,
     Boolean(bool),

@@ -10,7 +10,8 @@ use crate::base64;
 
 /// A list of which each position belongs to the same position of another list.
 ///
-/// An element that is `null` or means nothing is read as the default, so that those after it keep their places.
+/// An element that is `null` or does not fit is read as the default, so that those after it keep
+/// their places.
 pub(crate) struct Aligned;
 
 impl<T: Default> Codec<Vec<T>> for Aligned
@@ -96,7 +97,8 @@ impl Codec<Vec<f32>> for Vector {
                 if length == 0 && rest.is_empty() {
                     return Ok(Read::Known(inner));
                 }
-                // Several vectors where one is due, such as one for each token: they are kept as they came.
+                // Several vectors in place of one, such as one for each token: they are kept
+                // unchanged.
                 let mut all: Vec<Value> = numbers.list.into_iter().map(Value::from).collect();
                 all.push(inner.into());
                 all.append(&mut rest);
@@ -118,7 +120,8 @@ impl Codec<Vec<f32>> for Vector {
     }
 }
 
-/// Reads the JSON text of a vector in one of its usual forms: a list of nothing but numbers and `null`, or base64.
+/// Reads the JSON text of a vector in one of its usual forms: a list of only numbers and `null`, or
+/// base64.
 fn vector_in(json: &str) -> Option<Vec<f32>> {
     if let Some(text) = json.strip_prefix('"') {
         return base64::decode_floats(text.strip_suffix('"')?);

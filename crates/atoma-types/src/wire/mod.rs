@@ -1,10 +1,12 @@
-//! How values are read from the wire and written to it.
+//! Reading values from the wire and writing them to it.
 //!
-//! A [`Codec`] says what each kind of JSON value means for one type. Reading a member never fails unless the JSON
-//! itself is broken: a value that means nothing for its field is handed back and kept in the object's `extra`.
+//! A [`Codec`] defines the meaning of each kind of JSON value for one type. Reading a member never
+//! fails unless the JSON itself is broken: a value that does not fit its field is returned and kept
+//! in the object's `extra`.
 //!
-//! The models are compiled once: they read from [`Members`] and [`Elements`], and are written as [`Piece`]s, whatever
-//! serde's deserializer or serializer is. Compiled for each of those, they would be most of a small program.
+//! The models are compiled once: they read from [`Members`] and [`Elements`], and are written as
+//! [`Piece`]s, for any deserializer or serializer of serde. Compiled for each of those, they would
+//! be most of a small program.
 
 mod by_value;
 mod interface;
@@ -36,13 +38,13 @@ pub(crate) use text::read_text;
 pub(crate) use value::{AnyValue, WIDE, Wide};
 pub(crate) use write::text_of;
 
-/// What was found where a `T` was expected.
+/// The result of reading a `T`.
 pub(crate) enum Read<T = ()> {
     /// A value whose meaning is plain.
     Known(T),
     /// `null`, or a value that means the same.
     Null,
-    /// A value that means nothing here. Whoever handed it out keeps it.
+    /// A value that does not fit here. Its owner keeps it.
     Unknown,
 }
 
@@ -72,8 +74,8 @@ impl<T> Read<T> {
 /// The usual way of reading and writing a type.
 pub(crate) struct Plain;
 
-/// How a `T` is read from any JSON value, and written. JSON kinds that a codec does not override are rejected (and kept in
-/// `extra`).
+/// Reads a `T` from any JSON value, and writes it. JSON kinds that a codec does not override are
+/// rejected (and kept in `extra`).
 pub(crate) trait Codec<T> {
     /// Whether an absent value is left out when its object is written.
     const OMIT: bool = false;
@@ -112,14 +114,14 @@ pub(crate) trait Codec<T> {
         Self::object(members).map(|read| read.map(|element| list.push(element)))
     }
 
-    /// Whether the value says nothing, as if its member were not there.
+    /// Returns whether the value is empty, as if its member were not there.
     fn is_absent(value: &T) -> bool;
 
-    /// The value as it is written.
+    /// Returns the value in the form in which it is written.
     fn piece(value: &T) -> Piece<'_>;
 }
 
-/// Where a value is read into: one of these is called, with what the value is.
+/// The target of a value: one of these methods is called, depending on the value's kind.
 pub(crate) trait Target {
     fn scalar(&mut self, value: Scalar<'_>) -> Read;
     fn array(&mut self, elements: &mut dyn Elements) -> Result<Read, Stopped>;

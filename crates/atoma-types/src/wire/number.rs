@@ -4,7 +4,8 @@ use serde_json::Number;
 
 use super::value::Wide;
 
-/// Reads the number at a position, and returns where it ends. `None` if there is none, or one that [`Wide::Refuse`] refuses.
+/// Reads the number at a position, and returns its end. `None` if there is none, or one that
+/// [`Wide::Refuse`] rejects.
 pub(super) fn read(json: &str, start: usize) -> Option<(Number, usize)> {
     let bytes = json.as_bytes();
     let is_negative = bytes.get(start) == Some(&b'-');
@@ -70,7 +71,7 @@ struct Digits {
     at: usize,
     /// Their value; wrong if there are more than 19 significant ones.
     significand: u64,
-    /// How many there are after leading zeros.
+    /// Returns the number of digits after leading zeros.
     significant: usize,
 }
 

@@ -4,14 +4,15 @@ use super::{
     Codec, Elements, Members, Model, Piece, Plain, Read, ReadObject, Scalar, Stopped, Target,
 };
 
-/// Defines a model: a struct with public fields and an `extra`, read member by member and written without what is absent.
+/// Defines a model: a struct with public fields and an `extra`, read member by member and written
+/// without absent members.
 ///
 /// `name: Type` is a member of that name; `as Codec` names another codec than [`super::Plain`], or says that the member is
 /// written `Always`, even when it is an empty list, or only `WhenSet`; `= "wire" | "other"` gives the name on the wire, and
 /// further names that are read as the same.
 ///
-/// `=> method` after the struct's name is called when an object has been read, with a function that says whether a member of
-/// a name came with a value that was not `null`.
+/// `=> method` after the struct's name is called when an object has been read, with a function that
+/// returns whether a member of a name had a value that was not `null`.
 macro_rules! object {
     (
         $(#[$meta:meta])*

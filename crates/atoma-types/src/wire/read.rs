@@ -1,4 +1,4 @@
-//! From serde's deserializers to what the models read from, which has no type parameters.
+//! Connects serde's deserializers to the interfaces of the models, which have no type parameters.
 
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -116,8 +116,8 @@ impl<'de> Visitor<'de> for Any<'_> {
     }
 }
 
-/// The name under which serde_json hands out the text of a value, as it does for its `RawValue`. Other deserializers hand out
-/// the value, and so would a serde_json that names it otherwise.
+/// The name under which serde_json passes the text of a value, as it does for its `RawValue`. Other
+/// deserializers pass the value itself, and so would a serde_json with another name.
 const RAW: &str = "$serde_json::private::RawValue";
 
 /// Passes the text of a value to a function, or the value to a target.
@@ -197,7 +197,7 @@ impl Visitor<'_> for RawText<'_> {
 struct Source<A, E> {
     access: A,
     rest: fn(&mut A, Wide) -> Result<Value, E>,
-    /// What was last unknown: the value of a member, or all that is read here.
+    /// The last unknown value: of a member, or of everything that is read here.
     unknown: Option<Box<Value>>,
     /// Why reading stopped.
     error: Option<E>,
@@ -212,14 +212,14 @@ impl<A, E: Error> Source<A, E> {
         })
     }
 
-    /// Hands on the whole of what is unknown: given back, or not begun.
+    /// Passes on the whole unknown value: one that was returned, or has not been begun.
     #[cold]
     fn hand_on(&mut self, to: &mut Any<'_>) -> Result<Read, Stopped> {
         let value = match self.unknown.take() {
             Some(value) => *value,
             None => self.rest()?,
         };
-        // With its feature `arbitrary_precision`, serde_json hands numbers over as objects.
+        // With its feature `arbitrary_precision`, serde_json passes numbers as objects.
         if let Value::Number(number) = &value {
             let read = to.target.scalar(Scalar::Number(number));
             if !matches!(read, Read::Unknown) {

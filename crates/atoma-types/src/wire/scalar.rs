@@ -310,7 +310,7 @@ fn number_of(value: &Value) -> Option<f32> {
     if let Read::Known(number) = read { Some(number) } else { None }
 }
 
-/// The whole number that a JSON number means; a fraction is cut off.
+/// Returns the whole number that a JSON number means; a fraction is cut off.
 fn whole_number(number: &Number) -> Option<i128> {
     if let Some(number) = number.as_u64() {
         return Some(number.into());
@@ -334,7 +334,8 @@ fn infinity_in(text: &str) -> Option<f64> {
 
 /// The number that a string holds.
 ///
-/// Read as any value is, which is compiled already: what reads nothing but numbers is large.
+/// Read like any value, because that reader is compiled already: one that reads only numbers would
+/// be large.
 fn number_in(text: &str) -> Option<Number> {
     let text = text.trim_ascii();
     if !text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {

@@ -1,10 +1,11 @@
-//! Reading models from JSON text, with nothing between the text and the models.
+//! Reads models from JSON text directly, without an intermediate layer.
 //!
-//! Nearly every text is read here. What this reader accepts it reads exactly as serde_json does. It gives up on everything
-//! else: on text that is not JSON, and on what is rare, such as half a surrogate pair, an integer beyond 64 bits or more
-//! than [`DEEPEST`] lists inside each other. Such a text is read again by serde_json, which decides whether it is an error
-//! and says where. Without serde's visitors, and with strings searched eight bytes at a time, reading takes about half of
-//! the instructions.
+//! Nearly every text is read here. If this reader accepts a text, the result is exactly that of
+//! serde_json. It gives up on everything else: on text that is not JSON, and on rare features such
+//! as half a surrogate pair, an integer beyond 64 bits or more than [`DEEPEST`] lists inside each
+//! other. Such a text is read again by serde_json, which decides whether it is an error and where.
+//! Without serde's visitors, and with strings searched eight bytes at a time, reading takes about
+//! half of the instructions.
 
 use std::borrow::Cow;
 
@@ -55,7 +56,7 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// Reads the value that comes next into a target, or keeps it in `unknown` if it means nothing there.
+    /// Reads the next value into a target, or keeps it in `unknown` if it does not fit.
     #[inline]
     fn value(
         &mut self,
@@ -87,7 +88,7 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// Reads the value that comes next, whatever it is.
+    /// Reads the next value, of any kind.
     fn any(&mut self) -> Result<Value, Stopped> {
         match self.peek().ok_or(Stopped)? {
             b'"' => self.string().map(Value::from),
@@ -132,7 +133,7 @@ impl<'a> Text<'a> {
     }
 }
 
-/// Keeps a value that means nothing where it was read.
+/// Keeps a value that does not fit its place.
 #[inline]
 fn keep(read: Read, unknown: &mut Option<Box<Value>>, value: impl FnOnce() -> Value) -> Read {
     if matches!(read, Read::Unknown) {
@@ -148,12 +149,12 @@ struct Open<'t, 'a> {
     end: u8,
     is_begun: bool,
     is_closed: bool,
-    /// The value that was last unknown: that of a member, or all that is read here.
+    /// The last unknown value: of a member, or of everything that is read here.
     unknown: Option<Box<Value>>,
 }
 
 impl<'t, 'a> Open<'t, 'a> {
-    /// Passes the bracket that opens it, which comes next.
+    /// Moves past the opening bracket, which comes next.
     #[inline]
     fn new(text: &'t mut Text<'a>) -> Option<Self> {
         let end = if text.json.as_bytes()[text.at] == b'{' { b'}' } else { b']' };
@@ -200,7 +201,7 @@ impl<'t, 'a> Open<'t, 'a> {
         Ok(name)
     }
 
-    /// Reads it through a target, and keeps it in `unknown` if it means nothing there.
+    /// Reads it through a target, and keeps it in `unknown` if it does not fit.
     #[inline]
     fn read(
         mut self,

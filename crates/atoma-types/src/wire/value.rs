@@ -1,11 +1,11 @@
-//! Reading any JSON value, with an eye on integers that no number of Rust holds.
+//! Reads any JSON value, with care for integers that no number type of Rust holds.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// How to read an integer beyond 64 bits, of which serde_json hands over the nearest `f64` only.
+/// The way to read an integer beyond 64 bits, of which serde_json returns only the nearest `f64`.
 ///
 /// Text is read with [`Refuse`](Self::Refuse) first, which nearly always goes well. Otherwise it is read again after
 /// [`crate::json::repair`] has put such integers in quotes, so that all their digits are kept, as a string. The feature
@@ -18,10 +18,11 @@ pub(crate) enum Wide {
     Round,
 }
 
-/// How the error of [`Wide::Refuse`] begins.
+/// The beginning of the error of [`Wide::Refuse`].
 pub(crate) const WIDE: &str = "integer beyond 64 bits";
 
-/// The name of the only member of a number, as serde_json hands it over with its feature `arbitrary_precision`.
+/// The name of the only member of a number, as serde_json passes it with its feature
+/// `arbitrary_precision`.
 pub(super) const NUMBER: &str = "$serde_json::private::Number";
 
 impl Wide {

@@ -1,4 +1,4 @@
-//! What is written, as a value without type parameters.
+//! The written form of a value, without type parameters.
 
 use serde::ser::{Error, Serialize, SerializeMap, Serializer};
 use serde_json::Value;
@@ -42,7 +42,7 @@ impl Serialize for Piece<'_> {
     }
 }
 
-/// The JSON of a value. Its `to_string` would bring along what writes it in many lines.
+/// The JSON of a value. Its `to_string` would add the code of the pretty printer.
 pub(crate) fn text_of(value: &Value) -> String {
     serde_json::to_string(value).expect("the names in a value are text")
 }
@@ -51,7 +51,8 @@ fn write_list<S: Serializer>(list: &dyn List, serializer: S) -> Result<S::Ok, S:
     serializer.collect_seq((0..list.length()).map(|place| list.element(place)))
 }
 
-/// Writes a member for each field, and the extra members. An absent field gives way to an extra member of its name.
+/// Writes a member for each field, and the extra members. An extra member replaces an absent field
+/// of its name.
 fn write_object<S: Serializer>(object: &dyn WriteObject, serializer: S) -> Result<S::Ok, S::Error> {
     let extra = object.extra();
     let mut map = serializer.serialize_map(None)?;
