@@ -25,7 +25,7 @@ pub(crate) struct Cipher(Aes256Gcm);
 /// A public key that must not be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WeakKey {
-    /// The shared secret would be zero, whatever the own secret is.
+    /// The shared secret would be zero with every secret.
     LowOrder,
     /// Another encoding of a smaller number: no X25519 implementation outputs it.
     NotCanonical,
@@ -91,7 +91,7 @@ pub(crate) fn equal_in_constant_time(a: &[u8; 32], b: &[u8; 32]) -> bool {
     a.ct_eq(b).into()
 }
 
-/// Whether the number is less than the prime 2^255 - 19 (little-endian, top bit included).
+/// Returns whether the number is less than the prime 2^255 - 19 (little-endian, top bit included).
 fn is_canonical(key: &[u8; 32]) -> bool {
     let all_ones = key[1..31].iter().all(|&byte| byte == 0xff);
     key[31] < 0x7f || (key[31] == 0x7f && !(all_ones && key[0] >= 0xed))

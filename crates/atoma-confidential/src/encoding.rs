@@ -6,12 +6,12 @@ use alloc::vec::Vec;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// Why a text is not the base64 of so many bytes.
+/// The reason why a text is not the base64 of this many bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// Not base64, not padded, or bits set after the last byte.
     Base64,
-    /// The number of bytes that it holds instead.
+    /// It has this many bytes instead.
     Size(usize),
 }
 

@@ -61,11 +61,11 @@ pub enum OpenErrorKind {
     NotJson,
     /// The response is an error object, which nobody encrypts or signs: `{"error": …}` or `{"object": "error", …}`.
     ErrorObject,
-    /// The response is plain JSON where an encrypted one was due: anybody can have written it.
+    /// The response is plain JSON in place of an encrypted one: anybody can have written it.
     NotEncrypted,
     /// A member of the encrypted response is missing or `null`.
     MissingMember,
-    /// A member appears twice: which one is meant is unknown.
+    /// A member appears twice, so it is ambiguous.
     DuplicateMember,
     /// A member is not a string of canonical, padded base64.
     InvalidBase64,

@@ -12,12 +12,12 @@ pub(crate) struct Member<'a> {
     is_duplicate: bool,
 }
 
-/// Why a member cannot be used.
+/// The reason why a member cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// Absent or `null`.
     Missing,
-    /// Present twice: which one is meant is unknown.
+    /// Present twice, so it is ambiguous.
     Duplicate,
     /// Of another JSON type, or not canonical base64.
     Malformed,

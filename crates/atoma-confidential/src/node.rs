@@ -1,6 +1,7 @@
 //! The side of the node, for mocks and tests: opens requests and seals responses.
 //!
-//! It checks more than Atoma's nodes do (weak and non-canonical client keys are refused) and never sends anything.
+//! It checks more than Atoma's nodes do (weak and non-canonical client keys are rejected) and never
+//! sends anything.
 //!
 //! ```
 //! use atoma_confidential::node::NodeSecret;
@@ -35,13 +36,13 @@ use crate::{Envelope, NodeKey, Randomness, RandomnessError, json};
 pub struct NodeSecret(Secret);
 
 impl NodeSecret {
-    /// Takes the 32 bytes of a secret.
+    /// Creates a secret from its 32 bytes.
     #[must_use]
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(Zeroizing::new(bytes))
     }
 
-    /// Draws a secret.
+    /// Creates a random secret.
     ///
     /// # Errors
     /// If the source of random bytes has failed.
@@ -51,7 +52,7 @@ impl NodeSecret {
         Ok(Self::from_bytes(*bytes))
     }
 
-    /// Returns the public key, which the lock hands out.
+    /// Returns the public key, which the lock returns.
     #[must_use]
     pub fn key(&self) -> NodeKey {
         NodeKey::from_bytes(crypto::public_key(&self.0))

@@ -5,10 +5,10 @@ use core::str::FromStr;
 use crate::encoding::{self, Fault};
 use crate::error::NodeKeyError;
 
-/// The X25519 public key of a node: the one who holds its secret can read the request.
+/// The X25519 public key of a node: whoever has its secret can read the request.
 ///
-/// A lock (`POST /v1/nodes/lock`) returns it as `public_key`, in base64. Whether it belongs to a node and not to
-/// the proxy is a question that this type cannot decide; compare it with a key you know where you have one.
+/// A lock (`POST /v1/nodes/lock`) returns it as `public_key`, in base64. This type cannot decide
+/// whether the key belongs to a node or to the proxy; compare it with a known key if you have one.
 ///
 /// ```
 /// use atoma_confidential::NodeKey;
@@ -22,7 +22,7 @@ use crate::error::NodeKeyError;
 pub struct NodeKey([u8; 32]);
 
 impl NodeKey {
-    /// Takes the 32 bytes of a public key. [`seal`](crate::seal) refuses weak ones.
+    /// Creates a key from its 32 bytes. [`seal`](crate::seal) rejects weak ones.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
@@ -55,7 +55,7 @@ impl TryFrom<&str> for NodeKey {
     }
 }
 
-/// Writes the key in base64, as it travels.
+/// Writes the key in base64.
 impl fmt::Display for NodeKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&encoding::encode(&self.0))

@@ -83,7 +83,7 @@ impl Drawn {
             randomness.fill(part).map_err(|_| {
                 SealError::new(SealErrorKind::Randomness, "no random bytes available")
             })?;
-            // The sign of a source that fails without saying so; by chance, one in 2^96.
+            // The sign of a source that fails silently; by chance, one in 2^96.
             if part.iter().all(|&byte| byte == 0) {
                 return Err(SealError::new(
                     SealErrorKind::Randomness,
@@ -95,7 +95,7 @@ impl Drawn {
     }
 }
 
-/// Compares the plaintext, which the node goes by, with the call, which the proxy goes by.
+/// Compares the plaintext, which the node uses, with the call, which the proxy uses.
 fn check(plaintext: &[u8], call: &CallInfo) -> Result<(), SealError> {
     let invalid = |reason| SealError::new(SealErrorKind::InvalidPlaintext, reason);
     let text = str::from_utf8(plaintext).map_err(|_| invalid("body is not UTF-8"))?;

@@ -53,8 +53,8 @@ impl Session {
         if buffer.len() < TAG {
             return Err(OpenError::new(OpenErrorKind::CiphertextTooShort));
         }
-        // Both directions share a key and nothing else tells them apart: without this check, whoever carries the
-        // request could pass it off as the response.
+        // Both directions share a key, and nothing else distinguishes them: without this check,
+        // whoever carries the request could send it back as the response.
         if nonce == self.request_nonce {
             return Err(OpenError::new(OpenErrorKind::RequestNonce));
         }
@@ -102,7 +102,7 @@ impl Opened {
         &self.plaintext
     }
 
-    /// Takes the JSON out. Clearing it is up to you then.
+    /// Takes the JSON out, without clearing it on drop.
     #[must_use]
     pub fn into_plaintext(mut self) -> String {
         mem::take(&mut self.plaintext)
@@ -168,7 +168,7 @@ struct Members<'a> {
 }
 
 impl<'a> Members<'a> {
-    /// Finds the members; refuses whatever is not encrypted.
+    /// Finds the members; rejects a response that is not encrypted.
     fn read(response: &'a str) -> Result<Self, OpenError> {
         let mut members = Self::default();
         let mut is_error = false;

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::tampering::Tampering;
 
-/// How a response differs from the proxy's normal one.
+/// The differences between a response and the proxy's normal one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Behavior {
     pub(crate) path: PathFilter,
@@ -13,7 +13,7 @@ pub(crate) struct Behavior {
     pub(crate) hold_after: Option<usize>,
     pub(crate) done: bool,
     pub(crate) unsigned: bool,
-    /// From which event on, and how.
+    /// The tampering, and the first event with it.
     pub(crate) tampering: Option<(usize, Tampering)>,
     pub(crate) without_finish_reason: bool,
     pub(crate) usage: UsagePlace,
@@ -50,7 +50,7 @@ impl PathFilter {
 /// Where a stream reports its usage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum UsagePlace {
-    /// One last chunk without choices, as the node forces it.
+    /// One last chunk without choices, which the node adds to every stream.
     #[default]
     LastChunk,
     EveryChunk,
@@ -66,7 +66,7 @@ pub(crate) enum HeadTiming {
     Never,
 }
 
-/// A failure in the body: when it happens, and what happens then.
+/// A failure in the body: its time and its kind.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Fault {
     pub(crate) after: After,

@@ -25,7 +25,7 @@ pub(crate) struct ScriptedBody {
     exchange: Exchange,
 }
 
-/// A pause: how long it lasts (`None`: forever), and how often a comment interrupts it (`None`: never).
+/// A pause: its duration (`None`: forever), and the interval between comments in it (`None`: none).
 #[derive(Clone, Copy)]
 struct Pause {
     until: Option<Instant>,

@@ -30,7 +30,7 @@ pub(crate) enum Step {
     Reset,
 }
 
-/// Where the events of a body come from.
+/// The source of a body's events.
 #[derive(Debug)]
 pub(crate) enum Source {
     Node(Box<NodeOutput>),

@@ -107,8 +107,8 @@ impl MockServerBuilder {
         self
     }
 
-    /// Accepts lists of texts or tokens as the `input` of embeddings, as other servers do. Atoma's proxy, and the
-    /// default, refuse them with a 400.
+    /// Accepts lists of texts or tokens as the `input` of embeddings, as other servers do. Atoma's
+    /// proxy, and the default, reject them with a 400.
     pub fn embedding_lists(mut self) -> Self {
         self.rules.embedding_lists = true;
         self

@@ -11,7 +11,7 @@ pub(crate) struct Generation {
     pub(crate) id: String,
     pub(crate) created: u64,
     pub(crate) model: String,
-    /// How many choices have this output.
+    /// The number of choices with this output.
     pub(crate) choices: usize,
     pub(crate) reasoning: Vec<String>,
     pub(crate) content: Vec<String>,
@@ -20,7 +20,7 @@ pub(crate) struct Generation {
     /// The stop sequence that was met.
     pub(crate) stop_reason: Option<String>,
     pub(crate) prompt_tokens: usize,
-    /// How many alternatives to list for each token; `None`: no log probabilities at all.
+    /// The number of alternatives for each token; `None`: no log probabilities at all.
     pub(crate) top_logprobs: Option<usize>,
     pub(crate) usage: UsagePlace,
 }

@@ -1,6 +1,6 @@
 #![doc = include_str!("../README.md")]
 
-// The public types: a server, what it received, and what it sends.
+// The public types: a server, the requests that it received, and the responses that it sends.
 mod builder;
 mod request;
 mod response;
@@ -13,7 +13,7 @@ mod endpoint;
 mod gateway;
 mod locks;
 
-// The node: what its model writes, as JSON, signed and encrypted.
+// The node: its model's output as JSON, signed and encrypted.
 mod fake_model;
 mod generation;
 mod node;

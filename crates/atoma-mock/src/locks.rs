@@ -52,7 +52,7 @@ impl Locks {
         self.open.clear();
     }
 
-    /// How many locks were handed out, and how many of them were spent.
+    /// Returns the number of locks so far, and the number of them that were spent.
     pub(crate) fn counts(&self) -> (usize, usize) {
         (self.handed_out, self.spent)
     }

@@ -65,7 +65,7 @@ fn read_script(path: &str) -> Result<Vec<Response>, String> {
     Response::script(&text).map_err(|error| format!("{path}: {error}"))
 }
 
-/// Prints how to ask, then a line for each request.
+/// Prints how to call the server, then a line for each request.
 async fn serve(server: &MockServer) -> ExitCode {
     let url = server.url();
     println!("Listening on {url}. Try:\n");

@@ -46,8 +46,8 @@ impl ConfidentialNode {
     }
 }
 
-/// The JSON documents of one response, on their way through the node: each is signed, and encrypted if the
-/// request was. Every item is the `data` of an event, or the only body.
+/// The JSON documents of one response in the node: each is signed, and encrypted if the request
+/// was. Every item is the `data` of an event, or the only body.
 pub(crate) struct NodeOutput {
     documents: Box<dyn Iterator<Item = String> + Send>,
     signing_key: Arc<SigningKey>,

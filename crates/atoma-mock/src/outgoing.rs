@@ -53,7 +53,7 @@ pub(crate) struct NodeContext<'a> {
     pub(crate) created: u64,
 }
 
-/// Whether a response is sent to any request, including one that the proxy would refuse.
+/// Whether a response is sent to any request, including one that the proxy would reject.
 pub(crate) fn is_server_response(response: &Response) -> bool {
     matches!(response.content, Content::Raw { .. } | Content::Bytes(_))
 }

@@ -23,8 +23,8 @@ impl ReceivedRequest {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
 
-    /// Returns the decrypted body of a confidential request; `None` for other requests, and if the request was
-    /// refused before decryption.
+    /// Returns the decrypted body of a confidential request; `None` for other requests, and if the
+    /// request was rejected before decryption.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]

@@ -10,7 +10,7 @@ use crate::event::event;
 use crate::fake_model::{FunctionCall, Output};
 use crate::tampering::Tampering;
 
-/// A scripted response: its content, and how it differs from the proxy's normal one.
+/// A scripted response: its content, and its differences from the proxy's normal one.
 ///
 /// There are two kinds.
 ///
@@ -58,7 +58,7 @@ pub(crate) enum Content {
     Bytes(Bytes),
 }
 
-/// The response that the server sends without a script, to be changed by the methods below.
+/// The response that the server sends without a script. The methods below change it.
 impl Default for Response {
     fn default() -> Self {
         Self::new(Content::Default)

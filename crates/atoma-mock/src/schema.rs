@@ -162,7 +162,7 @@ fn number(value: f64) -> Value {
     if value.fract() == 0.0 && value.abs() < 1e15 { json!(value as i64) } else { json!(value) }
 }
 
-/// The capitalised words of a text that do not open a sentence.
+/// The capitalized words of a text that do not begin a sentence.
 fn names(text: &str) -> Vec<String> {
     let mut names = Vec::new();
     let mut opening = true;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::response::Response;
 
-/// Why a script cannot be used.
+/// The reason why a script cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidScript(String);
 
@@ -20,8 +20,8 @@ impl fmt::Display for InvalidScript {
 impl std::error::Error for InvalidScript {}
 
 impl Response {
-    /// Reads a script: a JSON list of responses, each an object with one member that says what is sent, and others that
-    /// change how.
+    /// Reads a script: a JSON list of responses, each an object with one member for the content,
+    /// and others that change its delivery.
     ///
     /// | what is sent | |
     /// | --- | --- |

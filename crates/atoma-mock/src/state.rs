@@ -118,7 +118,7 @@ impl Queue {
             Some(place) if passed || outgoing::is_server_response(&self.responses[place]) => {
                 self.responses.remove(place)
             }
-            // The request was refused, and the model's response waits for the next one.
+            // The request was rejected, and the model's response waits for the next one.
             Some(_) => None,
             None => self
                 .always

@@ -12,7 +12,7 @@ pub struct ServerStats {
     pub finished: usize,
     /// Responses that the client left before their end.
     pub abandoned: usize,
-    /// Locks handed out by `POST /v1/nodes/lock` so far.
+    /// Locks returned by `POST /v1/nodes/lock` so far.
     pub locks: usize,
     /// Locks spent by confidential requests so far, whether the request succeeded or not.
     pub spent_locks: usize,

@@ -1,5 +1,5 @@
-/// Cuts a text into word pieces, about as a tokenizer would: a word takes the space before it along,
-/// a long word is cut, everything else is a separate token. Joined, the tokens are the text.
+/// Splits a text into word pieces, about as a tokenizer would: a word includes the space before it,
+/// a long word is split, everything else is a separate token. Joined, the tokens are the text.
 pub(crate) fn tokens(text: &str) -> Vec<String> {
     const LONGEST: usize = 8;
     let mut pieces: Vec<String> = Vec::new();

@@ -32,7 +32,7 @@ impl Claim {
         Ok(claim)
     }
 
-    /// Reads the members alone: the claim that this hash was signed, whatever it is the hash of.
+    /// Reads the members alone: a claim that this hash was signed, of an unknown text.
     pub(crate) fn of_hash(signature: &str, response_hash: &str) -> Result<Self, VerifyError> {
         Ok(Self { hash: decode_hash(response_hash)?, signature: Signature::decode(signature)? })
     }

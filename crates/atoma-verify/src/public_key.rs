@@ -40,7 +40,7 @@ impl PublicKey {
 
     /// Returns the key with these raw bytes: 32 for Ed25519, 33 (compressed) for the others.
     ///
-    /// Whether the bytes are a point of the curve is found out when a signature is checked.
+    /// The bytes are checked to be a point of the curve when a signature is checked.
     ///
     /// # Errors
     ///

@@ -25,9 +25,9 @@ use crate::verifier::Verifier;
 /// Check it against signers that you know from elsewhere: [`Verifier::pinned`]. A receipt that is checked
 /// against the key it holds itself ([`Verifier::any_signer`]) cannot detect a re-signed forgery.
 ///
-/// The node signs each response, nothing else. The request's hash, the time, and the order and number of
-/// chunks are this client's word. A digest over the whole receipt detects accidents and careless edits;
-/// anyone who knows this format can compute it again.
+/// The node signs only each response. The request's hash, the time, and the order and number of
+/// chunks are this client's claims. A digest over the whole receipt detects accidents and careless
+/// edits; anyone who knows this format can compute it again.
 ///
 /// ```
 /// use atoma_verify::{Receipt, Verifier};

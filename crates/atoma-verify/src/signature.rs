@@ -8,7 +8,7 @@ use crate::error::{Reason, VerifyError};
 use crate::public_key::PublicKey;
 use crate::scheme::Scheme;
 
-/// A decoded signature: who is said to have signed, and the 64 bytes that have to prove it.
+/// A decoded signature: the claimed signer, and the 64 bytes that have to prove it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Signature {
     pub(crate) key: PublicKey,

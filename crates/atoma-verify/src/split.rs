@@ -51,9 +51,9 @@ impl<'a> SignedText<'a> {
 ///
 /// # Errors
 ///
-/// [`Malformed`](crate::VerifyErrorKind::Malformed) if the text is in any doubt: it is not one object
-/// (white space may surround it, a byte order mark may not), a member occurs twice, has a value that is
-/// not a plain string, or has a name spelled with escapes.
+/// [`Malformed`](crate::VerifyErrorKind::Malformed) if the text is ambiguous: it is not one object
+/// (white space may surround it, a byte order mark may not), a member occurs twice, has a value
+/// that is not a plain string, or has a name spelled with escapes.
 /// [`MissingSignature`](crate::VerifyErrorKind::MissingSignature) if either member is missing.
 pub fn split(text: &str) -> Result<SignedText<'_>, VerifyError> {
     let parts = Parts::read(text)?;

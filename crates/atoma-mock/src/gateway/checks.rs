@@ -148,7 +148,8 @@ fn is_json(request: &ReceivedRequest) -> bool {
         || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
-/// Whether the backend accepts the parameters. A client sees its errors as a 500 without a reason.
+/// Returns whether the backend accepts the parameters. A client sees its errors as a 500 without a
+/// reason.
 pub(super) fn within_range(endpoint: Endpoint, body: &Value) -> bool {
     let between = |name: &str, least: f64, most: f64| match &body[name] {
         Value::Null => true,
@@ -161,7 +162,7 @@ pub(super) fn within_range(endpoint: Endpoint, body: &Value) -> bool {
         && (endpoint == Endpoint::Images || between("n", 1.0, 128.0));
     sampling
         && match endpoint {
-            // The proxy passes an empty conversation on, and the node refuses it.
+            // The proxy passes an empty conversation on, and the node rejects it.
             Endpoint::Chat => {
                 !messages(body).is_empty()
                     && between("top_logprobs", 0.0, 20.0)

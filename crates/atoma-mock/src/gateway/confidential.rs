@@ -13,7 +13,7 @@ use crate::endpoint::Endpoint;
 use crate::node::ConfidentialNode;
 use crate::request::ReceivedRequest;
 
-/// The proxy's message for a node that refuses a decrypted request.
+/// The proxy's message for a node that rejects a decrypted request.
 const BAD_REQUEST: &str = "Bad Request";
 
 /// Checks a confidential request. The order matters: the key comes first, and the lock is spent before the body
@@ -103,7 +103,7 @@ fn envelope(request: &ReceivedRequest) -> Result<Value, DirectResponse> {
     Ok(body)
 }
 
-/// Reads the decrypted request; `None` if the node refuses it.
+/// Reads the decrypted request; `None` if the node rejects it.
 fn inner(rules: &Rules, endpoint: Endpoint, plaintext: &[u8]) -> Option<Value> {
     let body: Value = serde_json::from_slice(plaintext).ok()?;
     checks::members(rules, endpoint, &body).ok()?;

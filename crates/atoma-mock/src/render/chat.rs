@@ -145,7 +145,7 @@ impl Iterator for ChatChunks {
     }
 }
 
-/// The members that open every document.
+/// The first members of every document.
 fn head(generation: &Generation, object: &str) -> String {
     format!(
         r#""id":{},"object":"{object}","created":{},"model":{}"#,

@@ -42,7 +42,7 @@ struct Choice {
 }
 
 impl TextCompletion {
-    /// Puts the generations of all prompts together; `echo` repeats the prompts in front of the texts.
+    /// Joins the generations of all prompts; `echo` repeats the prompts in front of the texts.
     pub(crate) fn new(generations: Vec<(String, Generation)>, echo: bool) -> Self {
         let Some((_, first)) = generations.first() else { return Self::without_choices() };
         let head = format!(
