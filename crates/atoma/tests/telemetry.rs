@@ -383,7 +383,8 @@ fn a_call_that_is_dropped_while_it_waits_ends_its_spans() {
 fn every_endpoint_has_its_operation() {
     let text =
         json!({"id": "t1", "model": "m", "choices": [{"text": "hi", "finish_reason": "length"}]});
-    let vectors = json!({"model": "m", "data": [{"embedding": [0.5], "index": 0}]});
+    let data = json!([{"embedding": [0.5], "index": 0}]);
+    let vectors = json!({"model": "m", "data": data, "usage": {"prompt_tokens": 4}});
     let image = json!({"created": 1, "data": [{"url": "http://localhost:1/cat.png"}]});
     let list = json!({"object": "list", "data": []});
     let exchanges = [&text, &vectors, &image, &list].map(json_body);
@@ -401,6 +402,8 @@ fn every_endpoint_has_its_operation() {
     assert_eq!(calls[0]["otel.name"], "text_completion m");
     assert_eq!(calls[0]["gen_ai.response.finish_reasons"], "[\"length\"]");
     assert_eq!(calls[1]["otel.name"], "embeddings m");
+    assert_eq!(calls[1]["gen_ai.usage.input_tokens"], 4);
+    assert!(calls[1].get("gen_ai.usage.output_tokens").is_none(), "embeddings have no output");
     assert_eq!(calls[1]["gen_ai.embeddings.dimension.count"], 3);
     assert_eq!(calls[1]["gen_ai.request.encoding_formats"], "[\"float\"]");
     assert_eq!(calls[2]["otel.name"], "generate_content m");

@@ -279,9 +279,11 @@ fn record_usage(span: &Span, usage: &Usage) {
     let cached = usage.prompt_tokens_details.as_ref().and_then(|details| details.cached_tokens);
     let details = usage.completion_tokens_details.as_ref();
     let reasoning = details.and_then(|details| details.reasoning_tokens);
+    // Zero means that the server does not say, or that there is no output, as of embeddings.
+    let known = |count: u64| Some(count).filter(|count| *count > 0);
     for (name, count) in [
-        ("gen_ai.usage.input_tokens", Some(usage.prompt_tokens)),
-        ("gen_ai.usage.output_tokens", Some(usage.completion_tokens)),
+        ("gen_ai.usage.input_tokens", known(usage.prompt_tokens)),
+        ("gen_ai.usage.output_tokens", known(usage.completion_tokens)),
         ("gen_ai.usage.cache_read.input_tokens", cached),
         ("gen_ai.usage.reasoning.output_tokens", reasoning),
     ] {
