@@ -138,6 +138,12 @@ proptest! {
     }
 
     #[test]
+    fn text_means_the_same_to_both_readers_but_for_tool_calls(call in plausible()) {
+        let text = format!(r#"{{"choices": [{{"delta": {{"tool_calls": {call}}}}}]}}"#);
+        laws::readers_agree(text.as_bytes());
+    }
+
+    #[test]
     fn any_bytes_are_read_or_an_error(json in plausible(), bytes in any::<Vec<u8>>()) {
         laws::read(json.to_string().as_bytes());
         laws::read(&bytes);
