@@ -1,5 +1,7 @@
 //! Evidence of a call, saved as JSON and checked again offline.
 
+mod saved;
+
 use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -7,8 +9,8 @@ use core::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Serialize};
 
+use self::saved::{Saved, SavedResponse};
 use crate::claim::Claim;
 use crate::error::{Reason, VerifyError};
 use crate::hash::blake2b256;
@@ -276,26 +278,3 @@ impl fmt::Debug for Receipt {
 }
 
 const VERSION: u32 = 1;
-
-/// The JSON form. Unknown and repeated members are errors: a receipt is evidence, not a configuration.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Saved<'a> {
-    receipt: u32,
-    request_hash: String,
-    time: u64,
-    signer: Option<String>,
-    public_key: Option<String>,
-    #[serde(borrow)]
-    responses: Vec<SavedResponse<'a>>,
-    digest: String,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SavedResponse<'a> {
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    text: Option<Cow<'a, str>>,
-    signature: String,
-    response_hash: String,
-}
