@@ -81,7 +81,8 @@ pub enum OpenErrorKind {
     TagMismatch,
     /// The hash is not that of the plaintext.
     HashMismatch,
-    /// The plaintext is not JSON, although the tag and the hash fit.
+    /// The plaintext is not a JSON object, although the tag and the hash fit: it is not UTF-8, or does not begin and end
+    /// as an object. The grammar inside is left to the parser that reads it.
     PlaintextNotJson,
 }
 

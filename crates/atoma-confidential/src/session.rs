@@ -1,7 +1,8 @@
+use alloc::borrow::Cow;
 use alloc::string::String;
 use core::{fmt, mem};
 
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroize;
 
 use crate::crypto::{self, Cipher, NONCE, TAG};
 use crate::member::{Fault, Member};
@@ -38,18 +39,17 @@ impl Session {
     /// assert_eq!(error.kind(), OpenErrorKind::NotEncrypted);
     /// # Ok::<(), atoma_confidential::SealError>(())
     /// ```
-    pub fn open(&self, response: &str) -> Result<Opened, OpenError> {
+    pub fn open<'a>(&self, response: &'a str) -> Result<Opened<'a>, OpenError> {
         let members = Members::read(response)?;
         let nonce = members.nonce.fixed().map_err(of("nonce"))?;
         let response_hash = members.response_hash.fixed().map_err(of("response_hash"))?;
         let signature = match members.signature.value().map_err(of("signature"))? {
             Some(value) => {
-                let text = json::string(value).ok_or_else(|| of("signature")(Fault::Malformed))?;
-                Some(text.into_owned())
+                Some(json::string(value).ok_or_else(|| of("signature")(Fault::Malformed))?)
             }
             None => None,
         };
-        let mut buffer = Zeroizing::new(members.ciphertext.bytes().map_err(of("ciphertext"))?);
+        let mut buffer = members.ciphertext.bytes().map_err(of("ciphertext"))?;
         if buffer.len() < TAG {
             return Err(OpenError::new(OpenErrorKind::CiphertextTooShort));
         }
@@ -58,25 +58,22 @@ impl Session {
         if nonce == self.request_nonce {
             return Err(OpenError::new(OpenErrorKind::RequestNonce));
         }
+        // Nothing is decrypted before the tag is checked.
         if !self.cipher.decrypt(&nonce, &mut buffer) {
             return Err(OpenError::new(OpenErrorKind::TagMismatch));
         }
         if !crypto::equal_in_constant_time(&crypto::hash(&buffer), &response_hash) {
+            buffer.zeroize();
             return Err(OpenError::new(OpenErrorKind::HashMismatch));
         }
         let not_json = OpenError::new(OpenErrorKind::PlaintextNotJson);
-        let plaintext = String::from_utf8(mem::take(&mut *buffer)).map_err(|error| {
+        let plaintext = String::from_utf8(buffer).map_err(|error| {
             error.into_bytes().zeroize();
             not_json
         })?;
-        let opened = Opened {
-            plaintext,
-            response_hash,
-            signature,
-            nonce,
-            outer_usage: members.usage.map(String::from),
-        };
-        if json::is_json(&opened.plaintext) { Ok(opened) } else { Err(not_json) }
+        let opened =
+            Opened { plaintext, response_hash, signature, nonce, outer_usage: members.usage };
+        if is_object(&opened.plaintext) { Ok(opened) } else { Err(not_json) }
     }
 }
 
@@ -87,15 +84,17 @@ impl fmt::Debug for Session {
 }
 
 /// The decrypted response. Its text is cleared when this is dropped, unless you take it out.
-pub struct Opened {
+///
+/// The members that are not encrypted are borrowed from the response.
+pub struct Opened<'a> {
     plaintext: String,
     response_hash: [u8; 32],
-    signature: Option<String>,
+    signature: Option<Cow<'a, str>>,
     nonce: [u8; NONCE],
-    outer_usage: Option<String>,
+    outer_usage: Option<&'a str>,
 }
 
-impl Opened {
+impl<'a> Opened<'a> {
     /// Returns the JSON of the ordinary response or chunk, exactly as the node encrypted it.
     #[must_use]
     pub fn plaintext(&self) -> &str {
@@ -137,19 +136,20 @@ impl Opened {
     ///
     /// The proxy bills by it, and neither hash nor signature covers it. Read the `usage` of the plaintext instead.
     #[must_use]
-    pub fn outer_usage(&self) -> Option<&str> {
-        self.outer_usage.as_deref()
+    pub fn outer_usage(&self) -> Option<&'a str> {
+        self.outer_usage
     }
 }
 
-impl Drop for Opened {
+impl Drop for Opened<'_> {
     fn drop(&mut self) {
-        self.plaintext.zeroize();
+        // The text alone, in one piece: the spare capacity never held any of it, only the tag.
+        self.plaintext.as_mut_str().zeroize();
     }
 }
 
 /// Prints the length of the text, never the text.
-impl fmt::Debug for Opened {
+impl fmt::Debug for Opened<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Opened")
             .field("plaintext_length", &self.plaintext.len())
@@ -193,6 +193,13 @@ impl<'a> Members<'a> {
             (false, false) => Err(OpenError::new(OpenErrorKind::NotEncrypted)),
         }
     }
+}
+
+/// Whether the text begins and ends as a JSON object. Reading it whole is left to the parser, which does it anyway: with
+/// tag and hash right, nobody but the node can have written this text.
+fn is_object(text: &str) -> bool {
+    let text = text.trim_ascii();
+    text.len() > 1 && text.starts_with('{') && text.ends_with('}')
 }
 
 fn of(member: &'static str) -> impl FnOnce(Fault) -> OpenError {

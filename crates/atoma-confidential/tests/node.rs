@@ -23,7 +23,7 @@ fn exchange() -> (Session, OpenedRequest, NodeSession) {
     (session, request, on_node)
 }
 
-fn kind(result: &Result<atoma_confidential::Opened, OpenError>) -> Result<(), Kind> {
+fn kind(result: &Result<atoma_confidential::Opened<'_>, OpenError>) -> Result<(), Kind> {
     result.as_ref().map(|_| ()).map_err(OpenError::kind)
 }
 
@@ -60,7 +60,8 @@ fn members_come_in_any_order_with_others_among_them() {
         assert_eq!(opened.nonce(), &[9; 12]);
         assert_eq!(opened.response_hash(), &sealed.response_hash);
     }
-    let bare = session.open(&sealed.to_json(None, Some("null"))).unwrap();
+    let bare = sealed.to_json(None, Some("null"));
+    let bare = session.open(&bare).unwrap();
     assert_eq!((bare.signature(), bare.outer_usage()), (None, None));
 }
 
@@ -154,6 +155,16 @@ fn each_fault_of_a_response_has_its_kind() {
             Kind::PlaintextNotJson,
         ),
         (
+            "JSON, but not an object",
+            on_node.seal_response(b"[{}]", [9; 12]).to_json(None, None),
+            Kind::PlaintextNotJson,
+        ),
+        (
+            "half an object",
+            on_node.seal_response(br#"{"choices":["#, [9; 12]).to_json(None, None),
+            Kind::PlaintextNotJson,
+        ),
+        (
             "empty text",
             on_node.seal_response(b"", [9; 12]).to_json(None, None),
             Kind::PlaintextNotJson,
@@ -220,7 +231,8 @@ fn each_fault_of_an_envelope_has_its_kind() {
 fn nothing_secret_is_printed() {
     let (session, request, on_node) = exchange();
     let sealed = on_node.seal_response(RESPONSE.as_bytes(), [9; 12]);
-    let opened = session.open(&sealed.to_json(None, None)).unwrap();
+    let response = sealed.to_json(None, None);
+    let opened = session.open(&response).unwrap();
     let printed = format!("{opened:?} {opened:#?} {request:?} {on_node:?} {:?}", secret());
     for secret in ["CANARY", "messages", "34, 34", "2222"] {
         assert!(!printed.contains(secret), "{printed}");

@@ -132,8 +132,14 @@ impl fmt::Debug for CallInfo<'_> {
 /// Decrypts the texts of one confidential call, before the inspectors see them.
 #[cfg(feature = "confidential")]
 pub(crate) trait Decrypt: Send {
-    /// Opens a body or the data of an event. Text that is not encrypted for this call is an error.
-    fn open(&mut self, text: &[u8], is_event: bool) -> Result<atoma_confidential::Opened>;
+    /// Opens a body or the data of an event, and returns its text after `see` has seen its members.
+    /// Text that is not encrypted for this call is an error.
+    fn open(
+        &mut self,
+        text: &[u8],
+        is_event: bool,
+        see: &mut dyn FnMut(&atoma_confidential::Opened<'_>),
+    ) -> Result<String>;
 
     /// Returns the node that the last attempt was encrypted for.
     fn node(&self) -> Option<crate::LockedNode>;
@@ -222,12 +228,18 @@ impl Inspection {
     #[cfg(feature = "confidential")]
     fn open(&mut self, text: &[u8], is_event: bool) -> Result<Option<String>> {
         let Some(opener) = &mut self.opener else { return Ok(None) };
-        let opened = opener.open(text, is_event)?;
-        let hash = opened.response_hash_base64();
-        for call in &mut self.calls {
-            call.decrypted(opened.signature(), &hash);
-        }
-        Ok(Some(opened.into_plaintext()))
+        let calls = &mut self.calls;
+        opener
+            .open(text, is_event, &mut |opened| {
+                if calls.is_empty() {
+                    return;
+                }
+                let hash = opened.response_hash_base64();
+                for call in calls.iter_mut() {
+                    call.decrypted(opened.signature(), &hash);
+                }
+            })
+            .map(Some)
     }
 
     #[cfg(not(feature = "confidential"))]

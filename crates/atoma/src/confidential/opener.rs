@@ -41,14 +41,19 @@ pub(crate) fn send(
 }
 
 impl Decrypt for Opener {
-    fn open(&mut self, text: &[u8], is_event: bool) -> Result<Opened> {
+    fn open(
+        &mut self,
+        text: &[u8],
+        is_event: bool,
+        see: &mut dyn FnMut(&Opened<'_>),
+    ) -> Result<String> {
         if self.session.is_none() {
             self.session = self.source.take_session();
         }
         let session = self.session.as_ref().expect("a response follows a sealed request");
         // Bytes that are not UTF-8 become characters that base64 and the tag exclude.
         let text = String::from_utf8_lossy(text);
-        session.open(text.trim_ascii()).map_err(|error| {
+        let opened = session.open(text.trim_ascii()).map_err(|error| {
             // An error object cannot be encrypted by a proxy that has no key.
             let key = self.source.last_key();
             let api = error.is_error_object();
@@ -58,7 +63,9 @@ impl Decrypt for Opener {
                 Some(api) => Error::in_body(api),
                 None => Error::rejected(Box::new(error)),
             }
-        })
+        })?;
+        see(&opened);
+        Ok(opened.into_plaintext())
     }
 
     fn node(&self) -> Option<LockedNode> {
