@@ -2,10 +2,11 @@
 //! was written: its beginning was received before the request, so it must not become the response.
 
 use crate::{
-    idle::{Remote, STRAY, call_twice, over_tls},
-    support::{OK, Server},
+    idle::{Remote, STRAY, STREAM, call_twice, over_tls, runtime},
+    support::{OK, Peer, Server, get, read, within},
     tls::{authority, config, issue, trusting},
 };
+use atoma_transport::Transport;
 use socket2::SockRef;
 use std::{
     io::Write,
@@ -124,6 +125,58 @@ fn an_idle_connection_that_was_reset_is_never_used_again() {
     }
 }
 
+/// More bytes in the same segment or record as the end of a response, and their rest afterwards.
+#[test]
+fn bytes_that_came_together_with_a_response_do_not_begin_the_next() {
+    let authority = authority("ours");
+    let certificate = issue(&authority, "api.test", |_| {});
+    for is_tls in [false, true] {
+        for response in [OK, STREAM] {
+            for cut in [1, 17, STRAY.len() - 1, STRAY.len()] {
+                let (early, late) = STRAY.split_at(cut);
+                let acceptor = config(&certificate, None);
+                let remote = Remote::start(Server::start(move |peer| {
+                    let acceptor = acceptor.clone();
+                    async move {
+                        if is_tls {
+                            with_more(over_tls(peer, &acceptor).await, response, early, late).await;
+                        } else {
+                            with_more(peer, response, early, late).await;
+                        }
+                    }
+                }));
+                let scheme = if is_tls { "https" } else { "http" };
+                let url = format!("{scheme}://api.test:{}/", remote.server.address.port());
+                let transport = trusting(&authority).build().unwrap();
+                let client = runtime();
+                for call in 0..3 {
+                    let name = format!("TLS: {is_tls}, {response}, cut at {cut}, call {call}");
+                    client.block_on(async {
+                        let response = within(transport.send(get(&url))).await.expect(&name);
+                        let text = within(read(response.into_body())).await.expect(&name);
+                        assert_eq!(text, "ok", "{name}");
+                    });
+                }
+                assert_eq!(remote.server.accepted(), 3, "cut at {cut}");
+            }
+        }
+    }
+}
+
+async fn with_more<S: AsyncRead + AsyncWrite + Unpin>(
+    mut peer: Peer<S>,
+    response: &str,
+    early: &str,
+    late: &str,
+) {
+    peer.request().await;
+    peer.write(format!("{response}{early}")).await;
+    let mut rest = [0; 4096];
+    while let Ok(1..) = peer.stream.read(&mut rest).await {
+        peer.write(late).await;
+    }
+}
+
 fn reset(stream: TcpStream) {
     SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
     drop(stream);
@@ -132,11 +185,8 @@ fn reset(stream: TcpStream) {
 #[cfg(feature = "http2")]
 mod http2 {
     use super::*;
-    use crate::{
-        idle::runtime,
-        support::{builder, get, read, within},
-    };
-    use atoma_transport::{Http2, Transport};
+    use crate::support::builder;
+    use atoma_transport::Http2;
     use std::future::Future;
 
     const DATA: u8 = 0;

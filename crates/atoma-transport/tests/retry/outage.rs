@@ -77,8 +77,16 @@ fn a_failing_origin_does_not_use_up_the_budget_of_another() {
     assert_eq!((attempts(&response).count, attempts(&response).budget_exhausted), (3, false));
 }
 
+/// The refusals of a limited server: their status, and how they ask to come back in a second.
+type Refusal = (u16, &'static str, &'static str);
+
+const REFUSAL: Refusal = (429, "retry-after", "1");
+
 /// A server that serves 40 requests in each second, and asks the rest to come back in a second.
-fn limited(timer: &ManualTimer) -> (impl Transport + Clone, Arc<AtomicUsize>) {
+fn limited(
+    timer: &ManualTimer,
+    (status, name, value): Refusal,
+) -> (impl Transport + Clone, Arc<AtomicUsize>) {
     let (clock, window) = (timer.clone(), Arc::new(Mutex::new((0, 0))));
     let refused = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&refused);
@@ -92,8 +100,10 @@ fn limited(timer: &ManualTimer) -> (impl Transport + Clone, Arc<AtomicUsize>) {
         let mut response = http::Response::new(Body::empty());
         if window.1 > 40 {
             count.fetch_add(1, Ordering::SeqCst);
-            *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
-            response.headers_mut().insert("retry-after", HeaderValue::from_static("1"));
+            *response.status_mut() = StatusCode::from_u16(status).unwrap();
+            let date = HeaderValue::from_static("Sat, 28 Nov 2026 09:00:00 GMT");
+            response.headers_mut().insert("date", date);
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
         }
         std::future::ready(Ok(response))
     });
@@ -112,7 +122,7 @@ fn a_rate_limit_is_waited_out_by_a_hundred_callers() {
     // (name, calls, attempts)
     for (name, calls, attempts) in [("by default", 100, 3), ("with more attempts", 300, 10)] {
         let timer = ManualTimer::new();
-        let (server, _) = limited(&timer);
+        let (server, _) = limited(&timer, REFUSAL);
         let budget = RetryBudget::default();
         let config = RetryConfig::default().max_attempts(attempts);
         let client = Retry::new(server, timer.clone()).config(config).budget(budget.clone());
@@ -122,9 +132,35 @@ fn a_rate_limit_is_waited_out_by_a_hundred_callers() {
 }
 
 #[test]
+fn a_rate_limit_is_recognized_in_every_form() {
+    for refusal in [
+        REFUSAL,
+        (503, "retry-after", "1"),
+        (429, "retry-after", "0.9999"),
+        (429, "retry-after", "Sat, 28 Nov 2026 09:00:01 GMT"),
+        (503, "retry-after", "Saturday, 28-Nov-26 09:00:01 GMT"),
+        (429, "retry-after-ms", "1000"),
+    ] {
+        let timer = ManualTimer::new();
+        let (server, _) = limited(&timer, refusal);
+        let budget = RetryBudget::default();
+        let client = Retry::new(server, timer.clone()).budget(budget.clone());
+        assert_eq!(storm(&client, &timer, 100), 100, "{refusal:?}");
+        assert_eq!(budget.tokens(request().uri()), 100, "{refusal:?}");
+    }
+    // Without a time to come back at, or with another status, it is an outage.
+    for refusal in [(429, "x", "1"), (503, "retry-after", "soon"), (502, "retry-after", "1")] {
+        let timer = ManualTimer::new();
+        let (server, _) = limited(&timer, refusal);
+        let client = Retry::new(server, timer.clone());
+        assert!(storm(&client, &timer, 100) < 100, "{refusal:?}");
+    }
+}
+
+#[test]
 fn a_shared_pause_serves_all_callers_too() {
     let timer = ManualTimer::new();
-    let (server, refused) = limited(&timer);
+    let (server, refused) = limited(&timer, REFUSAL);
     let pause = RateLimitPause::new();
     let client = Retry::new(server, timer.clone()).rate_limit_pause(pause);
     assert_eq!(storm(&client, &timer, 41), 41);
