@@ -208,6 +208,19 @@ proptest! {
     }
 
     #[test]
+    fn any_decimals_are_read_as_the_nearest_floats(
+        literals in vec("-?(0|[1-9][0-9]{0,20})(\\.[0-9]{1,25})?([eE][+-]?[0-9]{1,2})?", 1..20),
+    ) {
+        let text = format!(r#"{{"embedding":[{}]}}"#, literals.join(","));
+        let read: Embedding = serde_json::from_str(&text).unwrap();
+        for (literal, number) in literals.iter().zip(read.embedding) {
+            let nearest: f32 = literal.parse().unwrap();
+            let nearest = if nearest.is_finite() { nearest } else { f32::NAN };
+            prop_assert_eq!(number.to_bits(), nearest.to_bits(), "{}", literal);
+        }
+    }
+
+    #[test]
     fn vectors_are_exact_in_either_form(vector in vec(float(), 0..50)) {
         let bits = |vector: &[f32]| vector.iter().map(|number| number.to_bits()).collect::<Vec<_>>();
         let list = serde_json::to_string(&vector).unwrap();

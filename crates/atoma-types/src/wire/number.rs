@@ -9,7 +9,8 @@ use super::value::Wide;
 pub(super) fn read(json: &str, start: usize) -> Option<(Number, usize)> {
     let bytes = json.as_bytes();
     let is_negative = bytes.get(start) == Some(&b'-');
-    let (Digits { at, significand, significant }, fraction) = Digits::of_number(bytes, start)?;
+    let (digits, fraction) = Digits::of_number(bytes, start)?;
+    let Digits { at, significand, significant } = digits;
     let has_exponent = matches!(bytes.get(at), Some(b'e' | b'E'));
     let end = if has_exponent { exponent_end(bytes, at)? } else { at };
     if fraction == 0 && !has_exponent {
@@ -21,14 +22,10 @@ pub(super) fn read(json: &str, start: usize) -> Option<(Number, usize)> {
         };
         return Some((number, end));
     }
-    // Both are exact as floats, so their quotient is rounded once: to the nearest float.
-    let number = match POWERS_OF_TEN.get(fraction) {
-        Some(power) if !has_exponent && significant <= 19 && significand <= 1 << 53 => {
-            #[allow(clippy::cast_precision_loss, reason = "it has 53 bits")]
-            let number = significand as f64 / power;
-            if is_negative { -number } else { number }
-        }
-        _ => json[start..end].parse().ok()?,
+    let number = match digits.as_float(fraction).filter(|_| !has_exponent) {
+        Some(number) if is_negative => -number,
+        Some(number) => number,
+        None => json[start..end].parse().ok()?,
     };
     // A float beyond 64 bits may be an integer that is too wide.
     Wide::Refuse.check::<serde_json::Error>(number).ok()?;
@@ -38,11 +35,37 @@ pub(super) fn read(json: &str, start: usize) -> Option<(Number, usize)> {
 /// Reads the number at a position as the nearest 32-bit float, and returns where it ends. One beyond the range is NaN.
 pub(super) fn read_f32(json: &str, start: usize) -> Option<(f32, usize)> {
     let bytes = json.as_bytes();
-    let (Digits { at, .. }, _) = Digits::of_number(bytes, start)?;
-    let has_exponent = matches!(bytes.get(at), Some(b'e' | b'E'));
-    let end = if has_exponent { exponent_end(bytes, at)? } else { at };
-    let number: f32 = json[start..end].parse().ok()?;
-    Some((if number.is_finite() { number } else { f32::NAN }, end))
+    let (digits, fraction) = Digits::of_number(bytes, start)?;
+    let at = digits.at;
+    if matches!(bytes.get(at), Some(b'e' | b'E')) {
+        let end = exponent_end(bytes, at)?;
+        return Some((long_f32(&json[start..end])?, end));
+    }
+    let number = match digits.as_float(fraction).and_then(nearest_f32) {
+        Some(number) if bytes[start] == b'-' => -number,
+        Some(number) => number,
+        None => long_f32(&json[start..at])?,
+    };
+    Some((number, at))
+}
+
+/// The 32-bit float nearest to a number that is not negative, and is rounded to this 64-bit one. `None` if that depends on the
+/// number itself: where this one is halfway between two, below the normal range, or beyond it.
+#[inline]
+fn nearest_f32(number: f64) -> Option<f32> {
+    const DROPPED: u64 = (1 << 29) - 1;
+    const HALF: u64 = 1 << 28;
+    #[allow(clippy::cast_possible_truncation, reason = "it is rounded")]
+    let nearest = number as f32;
+    let is_normal = number >= f64::from(f32::MIN_POSITIVE) && nearest.is_finite();
+    let is_halfway = number.to_bits() & DROPPED == HALF;
+    (number == 0.0 || (is_normal && !is_halfway)).then_some(nearest)
+}
+
+#[cold]
+fn long_f32(text: &str) -> Option<f32> {
+    let number: f32 = text.parse().ok()?;
+    Some(if number.is_finite() { number } else { f32::NAN })
 }
 
 /// Reads an integer of more than 18 digits.
@@ -66,7 +89,7 @@ const POWERS_OF_TEN: [f64; 23] = [
 ];
 
 /// The digits of a number, read up to a position.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Digits {
     at: usize,
     /// Their value; wrong if there are more than 19 significant ones.
@@ -90,6 +113,17 @@ impl Digits {
             fraction = digits.pass(bytes)?;
         }
         Some((digits, fraction))
+    }
+
+    /// Their value with the point before the last `fraction` digits, unless there are too many.
+    ///
+    /// Both are exact as floats, so their quotient is rounded once: to the nearest float.
+    #[inline]
+    fn as_float(&self, fraction: usize) -> Option<f64> {
+        let power = POWERS_OF_TEN.get(fraction)?;
+        #[allow(clippy::cast_precision_loss, reason = "it has 53 bits")]
+        let is_exact = self.significant <= 19 && self.significand <= 1 << 53;
+        is_exact.then_some(self.significand as f64 / power)
     }
 
     /// Passes one or more digits, and returns how many.
@@ -135,6 +169,31 @@ mod tests {
             let wanted: Number = serde_json::from_str(text).unwrap();
             assert_eq!(read(text, 0), Some((wanted, text.len())), "{text}");
         }
+    }
+
+    #[test]
+    fn floats_of_32_bits_are_the_nearest() {
+        let halfway = 2.0_f64.powi(-126) - 2.0_f64.powi(-150);
+        for text in [
+            "0",
+            "-0.0",
+            "0.1",
+            "16777217",
+            "16777217.0000000001",
+            "-16777219",
+            "340282346638528859811704183484516925440",
+            "1.00000005960464477539",
+            &format!("{halfway:.170}"),
+            &format!("-{halfway:.170}1"),
+            "0.000000000000000000000011754942",
+            "1e-45",
+            "7.006492321624085e-46",
+        ] {
+            let wanted: f32 = text.parse().unwrap();
+            let (number, end) = read_f32(text, 0).unwrap();
+            assert_eq!((number.to_bits(), end), (wanted.to_bits(), text.len()), "{text}");
+        }
+        assert!(read_f32("1e39", 0).unwrap().0.is_nan());
     }
 
     #[test]
