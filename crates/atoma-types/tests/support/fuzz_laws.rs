@@ -19,7 +19,13 @@ pub fn readers_agree(bytes: &[u8]) {
         let read = ChatCompletionChunk::from_slice(bytes).expect("serde_json accepts it");
         assert_eq!(read, chunk, "{text}");
     }
-    if let Ok(response) = serde_json::from_str::<ChatCompletionResponse>(text) {
+    // A body gets ids for its tool calls, and loses those that say nothing.
+    let has_no_calls = |response: &ChatCompletionResponse| {
+        response.choices.iter().all(|choice| choice.message.tool_calls.is_empty())
+    };
+    if let Some(response) =
+        serde_json::from_str::<ChatCompletionResponse>(text).ok().filter(has_no_calls)
+    {
         let read = ChatCompletionResponse::from_slice(bytes).expect("serde_json accepts it");
         assert_eq!(without_calls(read), without_calls(response), "{text}");
     }
