@@ -30,8 +30,7 @@ impl Embeddings {
     ///
     /// # Errors
     ///
-    /// Every [`Error`]. Atoma's own server takes one text: a list or tokens fail
-    /// before they are sent there.
+    /// Every [`Error`]. A list or tokens fail before they are sent to Atoma: it takes one text.
     pub fn create(&self, request: EmbeddingRequest) -> Call<Json<EmbeddingResponse>> {
         let is_list = request.input.as_text().is_none();
         Call::post(&self.core, "/embeddings", request.to_vec(), Json::new(1))
@@ -42,7 +41,7 @@ impl Embeddings {
     /// vectors in the order of the texts.
     ///
     /// `request` has the model and the other settings; its input is replaced by `per_call` texts at a
-    /// time. Use 1 for Atoma.
+    /// time. Atoma's own server takes one, whatever `per_call` is.
     ///
     /// # Errors
     ///
@@ -55,7 +54,8 @@ impl Embeddings {
         concurrency: usize,
     ) -> Result<Vec<Vec<f32>>> {
         let texts: Vec<String> = texts.into_iter().map(Into::into).collect();
-        let parts: Vec<&[String]> = texts.chunks(per_call.max(1)).collect();
+        let per_call = if self.core.server_url.is_atoma() { 1 } else { per_call.max(1) };
+        let parts: Vec<&[String]> = texts.chunks(per_call).collect();
         let calls = parts.iter().map(|part| {
             let input = match part {
                 [text] => TextInput::Text(text.clone()),

@@ -304,6 +304,22 @@ fn many_texts_give_their_vectors_in_order() {
 }
 
 #[test]
+fn many_texts_go_to_atoma_one_by_one() {
+    let (atoma, log) = client_at("https://api.atoma.network", vectors(1));
+    let request = EmbeddingRequest::new("m", TextInput::from(""));
+    let vectors = now(atoma.embeddings().create_all(request, ["a", "b"], 10, 1)).unwrap();
+    assert_eq!(vectors.len(), 2);
+    let inputs: Vec<Value> = log
+        .0
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|sent| serde_json::from_slice::<Value>(sent.body()).unwrap()["input"].clone())
+        .collect();
+    assert_eq!(inputs, ["a", "b"]);
+}
+
+#[test]
 fn a_missing_vector_is_an_error() {
     let (client, _) = client(vectors(1));
     let request = EmbeddingRequest::new("m", TextInput::from(""));
