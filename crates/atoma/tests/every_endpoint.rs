@@ -34,9 +34,9 @@ struct Case {
 }
 
 impl Case {
-    fn new(name: &'static str, target: &'static str, body: impl ToString) -> Self {
+    fn new(name: &'static str, target: &'static str, body: impl Into<String>) -> Self {
         let (method, path) = target.split_once(' ').unwrap();
-        Self { name, method, path, body: body.to_string(), is_stream: name.ends_with("stream") }
+        Self { name, method, path, body: body.into(), is_stream: name.ends_with("stream") }
     }
 
     fn response(&self) -> Exchange {
@@ -51,40 +51,41 @@ macro_rules! every_endpoint {
     ($check:ident) => {{
         let completions = || CompletionRequest::new("m", "Once");
         let address = || NodeAddress::new(1, "https://node.test", "PT");
-        $check(Case::new("chat", "POST /chat/completions", completion("hi")), |client| {
-            client.chat().create(request())
-        });
-        $check(Case::new("chat stream", "POST /chat/completions", hello_stream()), |client| {
+        $check(
+            &Case::new("chat", "POST /chat/completions", completion("hi").to_string()),
+            |client| client.chat().create(request()),
+        );
+        $check(&Case::new("chat stream", "POST /chat/completions", hello_stream()), |client| {
             client.chat().stream(request())
         });
-        $check(Case::new("completions", "POST /completions", TEXT), |client| {
+        $check(&Case::new("completions", "POST /completions", TEXT), |client| {
             client.completions().create(completions())
         });
-        $check(Case::new("completions stream", "POST /completions", event(TEXT)), |client| {
+        $check(&Case::new("completions stream", "POST /completions", event(TEXT)), |client| {
             client.completions().stream(completions())
         });
         let vectors = r#"{"object":"list","data":[{"index":0,"embedding":[0.5]}]}"#;
-        $check(Case::new("embeddings", "POST /embeddings", vectors), |client| {
+        $check(&Case::new("embeddings", "POST /embeddings", vectors), |client| {
             client.embeddings().create(EmbeddingRequest::new("m", "text"))
         });
         let images = r#"{"created":1,"data":[{"url":"https://images.test/a.png"}]}"#;
-        $check(Case::new("images", "POST /images/generations", images), |client| {
+        $check(&Case::new("images", "POST /images/generations", images), |client| {
             client.images().generate(ImageRequest::new("m", "an otter").n(1).size("64x64"))
         });
         let models = r#"{"object":"list","data":[{"id":"m"}]}"#;
-        $check(Case::new("models", "GET /models", models), |client| client.models().list());
-        $check(Case::new("model", "GET /models", models), |client| client.models().retrieve("m"));
-        $check(Case::new("open router", "GET /open_router/models", "[1]"), |client| {
+        $check(&Case::new("models", "GET /models", models), |client| client.models().list());
+        $check(&Case::new("model", "GET /models", models), |client| client.models().retrieve("m"));
+        $check(&Case::new("open router", "GET /open_router/models", "[1]"), |client| {
             client.open_router().models()
         });
-        $check(Case::new("health", "GET /health", r#"{"message":"ok"}"#), |client| {
+        $check(&Case::new("health", "GET /health", r#"{"message":"ok"}"#), |client| {
             client.health().check()
         });
-        $check(Case::new("nodes", "POST /nodes", r#"{"message":"Success"}"#), |client| {
+        $check(&Case::new("nodes", "POST /nodes", r#"{"message":"Success"}"#), |client| {
             client.nodes().create(NodeCreateRequest::new(address(), "c2ln"))
         });
         let lock = r#"{"public_key":"a2V5","node_small_id":1,"stack_small_id":2}"#;
-        $check(Case::new("lock", "POST /nodes/lock", lock), |client| {
+        $check(&Case::new("lock", "POST /nodes/lock", lock), |client| {
             client.nodes().lock(NodeLockRequest::new("m"))
         });
     }};
@@ -159,7 +160,7 @@ fn client(
     (client, transport, timer, log)
 }
 
-fn is_retried<E: Endpoint<Output: Outcome>>(case: Case, call: impl Fn(&Client) -> Call<E>) {
+fn is_retried<E: Endpoint<Output: Outcome>>(case: &Case, call: impl Fn(&Client) -> Call<E>) {
     let name = case.name;
     let (client, transport, timer, log) = client([Exchange::respond(503), case.response()]);
     let outcome = timer.run(call(&client).header("x-trace", "7").query("v", "1")).expect(name);
@@ -192,7 +193,7 @@ fn every_endpoint_is_retried_observed_and_keeps_its_metadata() {
     every_endpoint!(is_retried);
 }
 
-fn reports_errors<E: Endpoint>(case: Case, call: impl Fn(&Client) -> Call<E>) {
+fn reports_errors<E: Endpoint>(case: &Case, call: impl Fn(&Client) -> Call<E>) {
     let name = case.name;
     let error = |exchange: Exchange| {
         let (client, _, timer, log) = client([exchange.header("x-request-id", "req-1")]);
@@ -222,7 +223,7 @@ fn every_endpoint_reports_errors() {
     every_endpoint!(reports_errors);
 }
 
-fn takes_options<E: Endpoint<Output: Outcome>>(case: Case, call: impl Fn(&Client) -> Call<E>) {
+fn takes_options<E: Endpoint<Output: Outcome>>(case: &Case, call: impl Fn(&Client) -> Call<E>) {
     let name = case.name;
     let (client, transport, timer, _) =
         client([Exchange::never(), Exchange::respond(503), case.response()]);
@@ -244,7 +245,7 @@ fn every_endpoint_takes_the_options_of_a_call() {
 
 #[cfg(feature = "blocking")]
 fn is_sent_blocking<E: atoma::blocking::BlockingEndpoint>(
-    case: Case,
+    case: &Case,
     call: impl Fn(&Client) -> Call<E>,
 ) {
     let (client, transport, _, _) = client([case.response()]);
