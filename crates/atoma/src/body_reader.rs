@@ -2,6 +2,7 @@
 
 use crate::{
     Error, Metadata, Result,
+    body_capture::Capture,
     body_format::{BodyFormat, event_decoder, is_event_stream},
     event_reader::{EventKind, EventReader},
     idle_timeout::IdleTimeout,
@@ -48,8 +49,7 @@ pub(crate) struct BodyReader<M: StreamModel> {
     frame: Bytes,
     read: usize,
     raw: RawEvent,
-    /// All bytes of the body, if the caller wants them.
-    capture: Option<Vec<u8>>,
+    pub(crate) capture: Capture,
     decoder: Decoder,
     pub(crate) events: EventReader<M>,
     observation: Observation,
@@ -97,7 +97,7 @@ impl<M: StreamModel> BodyReader<M> {
             frame: Bytes::new(),
             read: 0,
             raw: RawEvent::default(),
-            capture: None,
+            capture: Capture::default(),
             decoder: event_decoder(limits.event),
             events: EventReader::new(choices, inspection, key, limits.response),
             observation,
@@ -125,13 +125,8 @@ impl<M: StreamModel> BodyReader<M> {
     }
 
     /// Keeps all bytes of the body from now on.
-    pub(crate) fn capture(&mut self) {
-        self.capture = Some(self.frame.to_vec());
-    }
-
-    /// Takes the bytes of the body; empty if they were too many.
-    pub(crate) fn take_capture(&mut self) -> Vec<u8> {
-        self.capture.take().unwrap_or_default()
+    pub(crate) fn start_capture(&mut self) {
+        self.capture.start(&self.frame);
     }
 
     /// Returns the timing and the counts so far.
@@ -183,9 +178,7 @@ impl<M: StreamModel> BodyReader<M> {
         match Pin::new(&mut self.body).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 self.frame = frame.into_data().unwrap_or_default();
-                if self.capture.is_some() {
-                    self.capture_frame();
-                }
+                self.capture.push(&self.frame, self.response_limit);
                 self.quiet_frames += 1;
                 if self.quiet_frames < QUIET_FRAMES {
                     return Poll::Ready(None);
@@ -216,16 +209,6 @@ impl<M: StreamModel> BodyReader<M> {
         self.frame = Bytes::new();
         self.read = 0;
         self.raw.leave_frame();
-    }
-
-    #[cold]
-    fn capture_frame(&mut self) {
-        let Some(captured) = &mut self.capture else { return };
-        if captured.len() + self.frame.len() > self.response_limit {
-            self.capture = None;
-        } else {
-            captured.extend_from_slice(&self.frame);
-        }
     }
 
     /// Takes the next item from the current frame, or all of the frame if there is none in it.

@@ -107,14 +107,14 @@ impl<M: StreamModel> ResponseStream<M> {
     /// Reads to the end, and returns the response with its metadata and its raw text.
     pub(crate) async fn into_reply(mut self) -> Result<Reply<M::Response>> {
         while self.step().await? {}
-        let raw = Bytes::from(self.reader.take_capture());
+        let raw = Bytes::from(self.reader.capture.take());
         let metadata = std::mem::take(&mut self.reader.metadata);
         Ok(Reply::new(self.reader.events.take_response(), metadata, raw))
     }
 
     /// Keeps the bytes of the body for [`into_reply`](Self::into_reply).
     pub(crate) fn keep_raw(&mut self) {
-        self.reader.capture();
+        self.reader.start_capture();
     }
 
     /// Returns the response so far; `None` before the first chunk.

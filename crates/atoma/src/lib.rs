@@ -14,6 +14,7 @@ pub mod _guide;
 mod allow_http;
 mod api_key;
 mod batch;
+mod body_capture;
 mod body_format;
 mod body_reader;
 mod builder;
