@@ -114,6 +114,7 @@ pub struct CallEnd<'a> {
     /// Set for a confidential call too: it must leave the crate only without its content.
     pub(crate) response: Option<Response<'a>>,
     /// The API key, to be redacted from texts.
+    #[cfg_attr(not(feature = "tracing"), allow(dead_code, reason = "only spans hold texts"))]
     pub(crate) key: Option<&'a ApiKey>,
 }
 
