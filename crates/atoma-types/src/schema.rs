@@ -11,6 +11,8 @@ use serde_json::{Map, Value, json};
 /// - `$ref`, `$defs`, `definitions`, `enum`, `const`, `anyOf` and `items` are kept; recursion through `$ref` is kept as well.
 /// - `oneOf` becomes `anyOf`, and an `allOf` with one entry is replaced by that entry.
 /// - A `$ref` with neighbors is wrapped in `anyOf`, because servers ignore or refuse the neighbors otherwise.
+/// - `minLength` and `maxLength`, which servers refuse, become a `pattern`, unless there is one: that of a `char`, for example,
+///   is `^[\s\S]{1}$`.
 /// - Annotations that constrain nothing are removed: `$schema`, `$id`, `$comment`, `default`, `examples`, `deprecated`,
 ///   `readOnly`, `writeOnly`, and formats outside the list of OpenAI's documentation, such as `uint32`.
 ///
@@ -184,6 +186,9 @@ fn strict(schema: &Value, path: &mut Path) -> Result<Value, UnsupportedSchema> {
                 let Value::Object(part) = part else { continue };
                 part.into_iter().for_each(|(name, value)| insert(&mut strict, &name, value));
             }
+            ("minLength" | "maxLength", Value::Number(_)) if !members.contains_key("pattern") => {
+                insert(&mut strict, "pattern", length_pattern(members).into());
+            }
             // Both are set below, for every object.
             ("required", _) | ("additionalProperties", Value::Bool(_)) => {}
             ("additionalProperties", _) => return Err(UnsupportedSchema::new(path, Why::Map)),
@@ -192,6 +197,16 @@ fn strict(schema: &Value, path: &mut Path) -> Result<Value, UnsupportedSchema> {
     }
     close(&mut strict, members, path)?;
     Ok(Value::Object(strict))
+}
+
+/// The lengths of a text as a regular expression.
+fn length_pattern(schema: &Map<String, Value>) -> String {
+    let least = schema.get("minLength").and_then(Value::as_u64).unwrap_or(0);
+    match schema.get("maxLength").and_then(Value::as_u64) {
+        Some(most) if most == least => format!("^[\\s\\S]{{{least}}}$"),
+        Some(most) => format!("^[\\s\\S]{{{least},{most}}}$"),
+        None => format!("^[\\s\\S]{{{least},}}$"),
+    }
 }
 
 fn insert(schema: &mut Map<String, Value>, name: &str, value: Value) {

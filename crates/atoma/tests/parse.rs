@@ -2,12 +2,14 @@
 
 mod support;
 
-use atoma::{ChatCompletionRequest, ErrorKind, OutputFormat, ParseMode, ParseOutcome};
+use atoma::{
+    ChatCompletionRequest, ErrorKind, OutputFormat, ParseMode, ParseOutcome, types::PartialJson,
+};
 use atoma_mock::{MockServer, Response};
 use schemars::JsonSchema;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq)]
 struct Weather {
@@ -138,6 +140,10 @@ struct Of<T> {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[allow(dead_code, reason = "only the schema is used")]
+struct Bounded(#[schemars(length(min = 2))] String);
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[allow(dead_code, reason = "only the schema is used")]
 enum Unit {
     Celsius,
     Fahrenheit,
@@ -167,6 +173,9 @@ fn types_have_a_strict_schema_or_an_error_with_the_path() {
         ("u8", schema::<Of<u8>>()),
         ("i64", schema::<Of<i64>>()),
         ("float", schema::<Of<f64>>()),
+        ("letter", schema::<Of<char>>()),
+        ("optional letter", schema::<Of<Option<char>>>()),
+        ("bounded text", schema::<Of<Bounded>>()),
         ("optional text", schema::<Of<Option<String>>>()),
         ("optional number", schema::<Of<Option<u32>>>()),
         ("list", schema::<Of<Vec<String>>>()),
@@ -195,7 +204,16 @@ fn types_have_a_strict_schema_or_an_error_with_the_path() {
         ("map", schema::<Of<HashMap<String, i32>>>(), "at /properties/value: additionalProperties"),
         ("map inside", schema::<Of<Of<HashMap<String, i32>>>>(), "additionalProperties"),
         ("any value", schema::<Of<Value>>(), "at /properties/value"),
-        ("letter", schema::<Of<char>>(), "at /properties/value: unsupported keyword minLength"),
+        (
+            "set",
+            schema::<Of<HashSet<u8>>>(),
+            "at /properties/value: unsupported keyword uniqueItems",
+        ),
+        (
+            "tuple",
+            schema::<Of<(u8, bool)>>(),
+            "at /properties/value: unsupported keyword prefixItems",
+        ),
         ("text at the root", schema::<String>(), "the root must be an object"),
         ("list at the root", schema::<Vec<Weather>>(), "the root must be an object"),
     ];
@@ -217,4 +235,46 @@ fn all_strict(name: &str, schema: &Value) {
         Value::Array(items) => items.iter().for_each(|item| all_strict(name, item)),
         _ => {}
     }
+}
+
+#[derive(Debug, Default, Deserialize, PartialEq)]
+#[serde(default)]
+struct Dish {
+    name: String,
+    course: Option<Course>,
+    others: Vec<Course>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+enum Course {
+    Main,
+    MainDish,
+}
+
+#[test]
+fn a_string_that_grows_is_read_only_where_any_text_fits() {
+    let dish = |name: &str, course, others: &[Course]| Dish {
+        name: name.to_owned(),
+        course,
+        others: others.to_vec(),
+    };
+    let read = |text: &str| {
+        let mut reader = PartialJson::new();
+        reader.push(text);
+        reader
+    };
+    let main = Some(Course::Main);
+    for (text, wanted) in [
+        (r#"{"name":"So"#, dish("So", None, &[])),
+        (r#"{"name":"Soup","course":"Main"#, dish("Soup", None, &[])),
+        (r#"{"name":"Soup","course":"MainD"#, dish("Soup", None, &[])),
+        (r#"{"name":"","course":"MainDish""#, dish("", Some(Course::MainDish), &[])),
+        (r#"{"course":"Main","others":["MainDish","Main"#, dish("", main, &[Course::MainDish])),
+        (r#"{"others":["Main"]"#, dish("", None, &[Course::Main])),
+    ] {
+        assert_eq!(read(text).read_as::<Dish>().unwrap(), wanted, "{text}");
+    }
+    assert_eq!(read("\"Main").read_as::<String>().unwrap(), "Main");
+    read("\"Main").read_as::<Course>().unwrap_err();
+    assert_eq!(read("\"Main\"").read_as::<Course>().unwrap(), Course::Main);
 }

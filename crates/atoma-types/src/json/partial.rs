@@ -121,11 +121,24 @@ impl PartialJson {
 
     /// Reads the value so far into a type, whose members that may be missing are `Option`.
     ///
+    /// A string that still grows is read where any text fits. Where only some do, as for an enum or a date, it is left out
+    /// until it is complete.
+    ///
     /// # Errors
     ///
     /// The value does not fit the type yet, for example because a member that is not optional has not arrived.
     pub fn read_as<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        T::deserialize(self.root.as_ref().unwrap_or(&Value::Null))
+        let read = |root: &Option<Value>| T::deserialize(root.as_ref().unwrap_or(&Value::Null));
+        if matches!(self.state, State::Text(In::Value, _)) {
+            // `Star` may become `Starter`: a type that refuses one more character has to wait.
+            let mut longer = self.clone();
+            longer.append_raw(In::Value, "\0");
+            if read(&longer.root).is_err() {
+                longer.remove_current();
+                return read(&longer.root);
+            }
+        }
+        read(&self.root)
     }
 
     /// Returns whether the value is complete. A number at the root is complete only after [`finish`](Self::finish).
@@ -342,6 +355,20 @@ impl PartialJson {
                 members.insert(name, value);
             }
             (Some(Value::Array(items)), None) => items.push(value),
+            _ => {}
+        }
+    }
+
+    /// Removes the value that is being read.
+    fn remove_current(&mut self) {
+        let Some(parent) = self.open.len().checked_sub(1) else {
+            self.root = None;
+            return;
+        };
+        let name = self.name().cloned();
+        match (self.container(parent), name) {
+            (Some(Value::Object(members)), Some(name)) => drop(members.shift_remove(&name)),
+            (Some(Value::Array(items)), None) => drop(items.pop()),
             _ => {}
         }
     }

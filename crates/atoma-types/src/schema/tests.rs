@@ -63,6 +63,22 @@ fn every_object_is_closed_and_every_member_required() {
             object(json!({"a": {"description": "where", "anyOf": [reference]}}), json!(["a"])),
         ),
         (
+            "lengths of a text",
+            json!({"type": "object", "required": ["a", "b"], "properties": {
+                "a": {"type": "string", "minLength": 1, "maxLength": 1},
+                "b": {"type": "string", "minLength": 2},
+                "c": {"type": "string", "maxLength": 9},
+            }}),
+            object(
+                json!({
+                    "a": {"type": "string", "pattern": r"^[\s\S]{1}$"},
+                    "b": {"type": "string", "pattern": r"^[\s\S]{2,}$"},
+                    "c": {"type": ["string", "null"], "pattern": r"^[\s\S]{0,9}$"},
+                }),
+                json!(["a", "b", "c"]),
+            ),
+        ),
+        (
             "annotations and unknown formats",
             json!({"$schema": "x", "title": "T", "type": "object", "required": ["a", "b"], "properties": {
                 "a": {"type": "integer", "format": "uint32", "minimum": 0, "default": 3},
@@ -145,6 +161,12 @@ fn a_schema_without_a_strict_form_is_refused_with_its_place() {
             in_member(json!({"type": "array", "items": {"type": "string"}, "uniqueItems": true})),
             "/properties/a~1b",
             "uniqueItems",
+        ),
+        (
+            "a length in addition to a pattern",
+            in_member(json!({"type": "string", "pattern": "a*", "maxLength": 2})),
+            "/properties/a~1b",
+            "maxLength",
         ),
         ("a negation", in_member(json!({"not": {"type": "string"}})), "/properties/a~1b", "not"),
         (
