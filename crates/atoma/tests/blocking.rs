@@ -3,7 +3,7 @@
 mod support;
 
 use atoma::{
-    ChatCompletionChunk, Error,
+    ChatCompletionChunk, ChatEvent, Error,
     blocking::{Client, ResponseStream},
     transport::testing::ManualTimer,
 };
@@ -100,6 +100,41 @@ fn the_end_of_a_cut_stream_is_an_error() {
 
     let error = apart.client().chat().stream(request()).send().unwrap().into_response();
     assert!(error.unwrap_err().is_truncated());
+}
+
+#[test]
+fn the_views_of_a_stream_are_iterators_and_end_as_it_does() {
+    let apart = Apart::start([events([hello_stream()]), events([event(chunk("he"))])]);
+    let client = apart.client();
+    let open = || client.chat().stream(request()).send().unwrap();
+
+    let mut text = open().text();
+    let pieces: Vec<String> = text.by_ref().map(Result::unwrap).collect();
+    assert_eq!(pieces, ["he", "llo"]);
+    assert!(text.next().is_none());
+    assert_eq!(text.as_stream().as_stream().status(), 200);
+
+    // The server's last script is played again and again.
+    let mut text = open().text();
+    assert_eq!(text.next().unwrap().unwrap(), "he");
+    let error = text.next().unwrap().unwrap_err();
+    assert!(error.is_truncated() && text.next().is_none());
+    assert_eq!(error.partial().unwrap().text(), "he");
+
+    let mut typed = open().events();
+    let is_delta = |event: &ChatEvent| matches!(event, ChatEvent::ContentDelta { .. });
+    assert!(typed.by_ref().map_while(Result::ok).any(|event| is_delta(&event)));
+    assert!(typed.by_ref().any(|event| event.is_err_and(|error| error.is_truncated())));
+    assert!(typed.next().is_none());
+
+    let apart = Apart::start([events([hello_stream()])]);
+    let typed = apart.client().chat().stream(request()).send().unwrap().events();
+    let typed: Vec<ChatEvent> = typed.map(Result::unwrap).collect();
+    let done = typed.iter().find_map(|event| match event {
+        ChatEvent::ContentDone { content, .. } => Some(content.as_str()),
+        _ => None,
+    });
+    assert_eq!(done, Some("hello"));
 }
 
 #[test]
