@@ -182,6 +182,12 @@ mod tests {
     }
 
     #[test]
+    fn the_example_of_the_readme_is_a_script() {
+        let script = Response::script(include_str!("../script.json")).unwrap();
+        assert_eq!(script.len(), 11);
+    }
+
+    #[test]
     fn a_flaw_is_named_with_its_place() {
         for (script, words) in [
             ("[\n{]", "line 2"),
