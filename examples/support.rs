@@ -1,18 +1,27 @@
 //! Shared code of the examples: the client, and the model.
 
-use atoma::Client;
+#![allow(dead_code, reason = "each example uses a part of it")]
+
+use atoma::{Client, ClientBuilder};
 use atoma_mock::MockServer;
 use std::{env, time::Duration};
 
 /// Returns a client of the server that the environment names; without a key, of a mock on loopback,
 /// which runs as long as it is held.
 pub(crate) async fn client() -> atoma::Result<(Client, Option<MockServer>)> {
+    client_with(|builder| builder).await
+}
+
+/// Returns such a client with other settings.
+pub(crate) async fn client_with(
+    configure: impl FnOnce(ClientBuilder) -> ClientBuilder,
+) -> atoma::Result<(Client, Option<MockServer>)> {
     if env::var_os("ATOMASDK_BEARER_AUTH").is_some() {
-        return Ok((Client::from_env()?, None));
+        return Ok((configure(Client::builder().from_env()?).build()?, None));
     }
     let mock = MockServer::builder().event_interval(Duration::from_millis(40)).start().await;
-    let client = Client::builder().api_key("any").server_url(mock.url()).build()?;
-    Ok((client, Some(mock)))
+    let builder = Client::builder().api_key("any").server_url(mock.url());
+    Ok((configure(builder).build()?, Some(mock)))
 }
 
 /// Returns the model that `ATOMASDK_MODEL` names, for servers that have others; otherwise `usual`.

@@ -12,8 +12,11 @@ use std::{
 /// Runs `calls` concurrently, at most `concurrency` at a time, and returns their results in order.
 ///
 /// The iterator is advanced when a call can start, so it may be long and make its requests lazily.
-/// A failed call does not stop the others. While a server limits the rate, all calls of a client
-/// wait together: see [`RateLimitPause`](crate::RateLimitPause).
+/// A failed call does not stop the others. For calls that wait together while the server limits the
+/// rate, give the client a [`RateLimitPause`](crate::ClientBuilder::rate_limit_pause).
+///
+/// To resume an interrupted batch, save each result in [`on_done`](Batch::on_done) and make calls only
+/// for those that are missing, as the example `batch` does.
 ///
 /// ```
 /// # async fn run(client: atoma::Client, requests: Vec<atoma::ChatCompletionRequest>) -> atoma::Result<()> {
@@ -65,7 +68,7 @@ enum Slot<F: Future> {
 }
 
 impl<I: Iterator<Item: Future>> Batch<I> {
-    /// Sets a function that sees each result as soon as it arrives, with the number of its call,
+    /// Sets a function that sees each result as soon as it is there, with the number of its call,
     /// counted from 0: to show progress, or to save the result.
     #[must_use]
     pub fn on_done(
@@ -134,7 +137,7 @@ impl<I: Iterator<Item: Future>> Batch<I> {
     }
 }
 
-/// Only boxed values in it are pinned.
+/// Nothing in it is pinned but what it boxes.
 impl<I: Iterator<Item: Future>> Unpin for Batch<I> {}
 
 impl<I: Iterator<Item: Future>> Stream for Batch<I> {
