@@ -154,6 +154,8 @@ fn no_secret_is_written() {
             ScriptedTransport::new([
                 Exchange::respond(401)
                     .header("x-echo", KEY)
+                    .header("x-echo-marked", "marked-secret")
+                    .header("x-echo-password", "password-1")
                     .header("set-cookie", "session=secret-of-the-server")
                     .header("x-account", "account-1234")
                     .body(echo.clone())
@@ -167,7 +169,7 @@ fn no_secret_is_written() {
         for path in ["/v1?key=parameter-secret", "/v1/other"] {
             let mut marked = http::HeaderValue::from_static("marked-secret");
             marked.set_sensitive(true);
-            let request = http::Request::post(format!("https://api.test{path}"))
+            let request = http::Request::post(format!("https://me:password-1@api.test{path}"))
                 .header("authorization", format!("Bearer {KEY}"))
                 .header("x-account", "account-1234")
                 .header("x-marked", marked);
@@ -179,9 +181,16 @@ fn no_secret_is_written() {
     });
     let text = file.text();
     let hex: String = KEY.bytes().map(|byte| format!("{byte:02x}")).collect();
-    for secret in
-        [KEY, &hex, "secret-of-the-server", "account-1234", "marked-secret", "parameter-secret"]
-    {
+    for secret in [
+        KEY,
+        &hex,
+        "secret-of-the-server",
+        "account-1234",
+        "marked-secret",
+        "parameter-secret",
+        "password-1",
+        "me:",
+    ] {
         assert!(!text.contains(secret), "{secret} in {text}");
     }
 

@@ -18,8 +18,8 @@
 //!
 //! The values of headers that carry secrets (`Authorization`, `Cookie`, `Set-Cookie`, `X-Api-Key`, …),
 //! of those that are [marked as sensitive](http::HeaderValue::is_sensitive) and of those given to
-//! [`RecordingTransport::redact_header`]; the query parameters that carry keys; and wherever else a
-//! secret of a redacted request header appears. A secret that the server repeats in parts, over
+//! [`RecordingTransport::redact_header`]; the query parameters that carry keys; a user and password in
+//! the URI; and wherever else a secret of the request appears. A secret that the server repeats in parts, over
 //! two chunks, is not found: look at a recording before you commit it.
 
 mod format;

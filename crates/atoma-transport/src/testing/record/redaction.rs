@@ -46,12 +46,14 @@ impl Redaction {
     pub(super) fn secrets_of(&self, request: &Request) -> Secrets {
         let mut values = Vec::new();
         for (name, value) in request.headers() {
+            let is_secret = self.covers(name, value.is_sensitive());
             let Ok(value) = value.to_str() else { continue };
-            if self.covers(name, false) {
+            if is_secret {
                 // "Bearer KEY": the key may appear alone.
                 values.push(value.rsplit(' ').next().unwrap_or(value).to_owned());
             }
         }
+        values.extend(password(request.uri()).map(str::to_owned));
         for (name, value) in parameters(request.uri()) {
             if SECRET_PARAMETERS.contains(&name) {
                 values.push(value.to_owned());
@@ -81,8 +83,13 @@ impl Secrets {
         redacted
     }
 
+    /// Returns the URI without a user and a password.
     pub(super) fn uri(&self, uri: &Uri) -> String {
-        self.text(&uri.to_string())
+        let text = uri.to_string();
+        match user_info(uri) {
+            Some(user_info) => self.text(&text.replacen(&format!("{user_info}@"), "", 1)),
+            None => self.text(&text),
+        }
     }
 
     pub(super) fn text(&self, text: &str) -> String {
@@ -104,6 +111,14 @@ impl Secrets {
             redacted
         })
     }
+}
+
+fn user_info(uri: &Uri) -> Option<&str> {
+    uri.authority()?.as_str().rsplit_once('@').map(|(user_info, _)| user_info)
+}
+
+fn password(uri: &Uri) -> Option<&str> {
+    user_info(uri)?.split_once(':').map(|(_, password)| password)
 }
 
 fn parameters(uri: &Uri) -> impl Iterator<Item = (&str, &str)> {
