@@ -38,7 +38,8 @@ impl Continuation {
 impl ChatCompletionResponse {
     /// Makes the request that continues this partial response; `request` is the original one.
     ///
-    /// Join the new response to this one with [`joined`](Self::joined). Tool calls are not continued: those that are incomplete
+    /// Join the new response to this one with [`joined`](Self::joined). Of several choices only the first is continued. Tool
+    /// calls are not continued: those that are incomplete
     /// are left out, and a response with complete ones needs their results first. `None` if there is no text to continue, or
     /// there are complete tool calls.
     ///
@@ -69,7 +70,9 @@ impl ChatCompletionResponse {
             name: partial.name.clone(),
             ..ChatCompletionMessage::assistant(text.into_owned())
         };
-        let next = ChatCompletionRequest { stream: None, ..request.clone() }.message(message);
+        // Only the first choice is continued: more would be joined to texts that they do not belong to.
+        let next = ChatCompletionRequest { stream: None, n: None, ..request.clone() };
+        let next = next.message(message);
         Some(match by {
             Continuation::FinalMessage => {
                 next.extra("continue_final_message", true).extra("add_generation_prompt", false)
@@ -213,6 +216,19 @@ mod tests {
             assert_eq!(wire["add_generation_prompt"], json!(false), "{name}");
             assert_eq!(wire["temperature"], json!(0.5), "{name}");
         }
+    }
+
+    #[test]
+    fn of_several_choices_the_first_is_continued() {
+        let choice = |index: u32, text: &str| json!({"index": index, "message": {"content": text}});
+        let partial: ChatCompletionResponse =
+            from_value(json!({"choices": [choice(0, "one "), choice(1, "uno ")]})).unwrap();
+        let next = partial.continue_request(&request().n(2), Continuation::FinalMessage).unwrap();
+        assert_eq!(next.n, None);
+        assert_eq!(next.messages[1].text(), "one ");
+        let whole = partial.joined(response(json!({"content": "two"}), Some("stop")));
+        let texts: Vec<_> = whole.choices.iter().map(|choice| choice.message.text()).collect();
+        assert_eq!(texts, ["one two", "uno "]);
     }
 
     #[test]
