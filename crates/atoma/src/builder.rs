@@ -1,8 +1,8 @@
 mod defaults;
+mod timeouts;
 
 use self::defaults::{
-    Key, credentials, default_headers, default_timer, default_transport, log, stream_timeouts,
-    variable,
+    Key, credentials, default_headers, default_timer, default_transport, log, variable,
 };
 use crate::{
     ApiKeyProvider, Client, Error, Inspect, LogLevel, Observer,
@@ -17,7 +17,7 @@ use atoma_transport::{
     RateLimitPause, Retry, RetryBudget, RetryConfig, RetryEvent, Timeout, Timeouts, Timer,
     Transport,
 };
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 /// The environment variable of the API key.
 const KEY_VARIABLE: &str = "ATOMASDK_BEARER_AUTH";
@@ -34,6 +34,8 @@ pub struct ClientBuilder {
     user_agent: Option<String>,
     timeouts: Timeouts,
     stream_timeouts: Option<Timeouts>,
+    /// For every call, in place of the totals of both.
+    total: Option<Duration>,
     stream_usage: bool,
     retries: Option<RetryConfig>,
     /// `None` is the default one, `Some(None)` is none.
@@ -162,25 +164,6 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the timeouts of calls that are not streamed. Default [`Timeouts::default`]: 10 s to
-    /// connect, 120 s between two reads of the body, 600 s in total.
-    #[must_use]
-    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
-        self.timeouts = timeouts;
-        self
-    }
-
-    /// Sets the timeouts of streams. Default: 10 s to connect, 300 s to the first event, 120 s
-    /// between two events, no total.
-    ///
-    /// `head` limits the time to the head, and again the time to the first event. `idle` counts
-    /// events, not bytes: keep-alive comments do not reset it.
-    #[must_use]
-    pub fn stream_timeouts(mut self, timeouts: Timeouts) -> Self {
-        self.stream_timeouts = Some(timeouts);
-        self
-    }
-
     /// Sets whether streams ask for the usage (`stream_options.include_usage`). Default true.
     ///
     /// Set it to false for a server that rejects `stream_options`.
@@ -303,6 +286,7 @@ impl ClientBuilder {
         let url = self.server_url.as_deref().unwrap_or(DEFAULT_SERVER_URL);
         let server_url = ServerUrl::parse(url, self.allow_http)?.with_query(&self.query);
         let headers = default_headers(&self.headers, self.user_agent.as_deref())?;
+        let (timeouts, stream_timeouts) = self.all_timeouts();
         let retries = self.retries.unwrap_or_default();
         retries.validate().map_err(|error| Error::config(error.to_string()))?;
         let timer = match self.timer {
@@ -319,7 +303,7 @@ impl ClientBuilder {
         let timed = Timeout::new(sent, Arc::clone(&timer), Timeouts::none());
         let mut transport = Retry::new(timed, Arc::clone(&timer))
             .config(retries)
-            .timeouts(self.timeouts)
+            .timeouts(timeouts)
             .final_response(|head, body| {
                 let api = parse_error_body(body);
                 is_final(classify(Some(head.status.as_u16()), api.as_ref()))
@@ -347,8 +331,8 @@ impl ClientBuilder {
             server_url: Arc::new(server_url),
             default_query: self.query,
             allow_http: self.allow_http,
-            timeouts: self.timeouts,
-            stream_timeouts: self.stream_timeouts.unwrap_or_else(stream_timeouts),
+            timeouts,
+            stream_timeouts,
             limits: self.limits,
             stream_usage: self.stream_usage,
             inspectors: self.inspectors,
@@ -374,6 +358,7 @@ impl Default for ClientBuilder {
             user_agent: None,
             timeouts: Timeouts::default(),
             stream_timeouts: None,
+            total: None,
             stream_usage: true,
             retries: None,
             retry_budget: None,

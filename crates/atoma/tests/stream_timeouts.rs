@@ -253,3 +253,33 @@ fn nothing_is_read_ahead() {
         }
     });
 }
+
+#[test]
+fn a_timeout_of_the_client_ends_every_call_that_runs_longer_whatever_else_is_set() {
+    let limit = Duration::from_secs(50);
+    for is_stream in [false, true] {
+        let timer = ManualTimer::new();
+        let exchange = (0..60).fold(head(), |exchange, _| {
+            exchange.pause(Duration::from_secs(1)).body(event(chunk("a")))
+        });
+        let transport = ScriptedTransport::new([exchange]).timer(timer.clone());
+        let builder = Client::builder().api_key("sk-test").server_url("http://localhost:1");
+        let client = builder
+            .timeout(limit)
+            .timeouts(Timeouts::default())
+            .stream_timeouts(Timeouts::none())
+            .transport(transport)
+            .timer(timer.clone())
+            .build()
+            .unwrap();
+        let error = timer.run(async {
+            if is_stream {
+                client.chat().stream(request()).await?.into_response().await.map(drop)
+            } else {
+                client.chat().create(request()).await.map(drop)
+            }
+        });
+        assert!(error.unwrap_err().is_timeout());
+        assert_eq!(timer.elapsed(), limit, "stream: {is_stream}");
+    }
+}
