@@ -43,10 +43,11 @@ pub(crate) fn is_rejected_unprocessed(status: StatusCode) -> bool {
 /// Returns true if the same request may succeed later. An error inside a 200 without a status
 /// counts as a 500.
 pub(crate) fn is_retryable(status: Option<u16>, api: Option<&ApiError>) -> bool {
-    match classify(status, api) {
-        kind if is_final(kind) => false,
-        ErrorKind::Overloaded => true,
-        _ => match status.unwrap_or(500) {
+    match (classify(status, api), status) {
+        (kind, _) if is_final(kind) => false,
+        (ErrorKind::Overloaded, _) => true,
+        (kind, None) => matches!(kind, ErrorKind::RateLimit | ErrorKind::Server),
+        (_, Some(status)) => match status {
             408 | 409 | 423 | 425 | 429 | 500 | 502 | 503 | 504 => true,
             505 | 511 => false,
             // The 52x of gateways, and 600 to 999, which count as 5xx.

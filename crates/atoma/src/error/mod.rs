@@ -241,15 +241,12 @@ impl Error {
 
     /// Returns true if the same request may succeed when it is sent again later.
     ///
-    /// It does not consider the price; see
-    /// [`may_have_been_processed`](Self::may_have_been_processed). It is false for every class that
-    /// a later attempt cannot cure: a key, a permission, a quota, the context length, a content
-    /// filter, an unknown model, an invalid request.
-    ///
-    /// The client itself retries fewer errors: only the statuses of
+    /// For the price, see [`may_have_been_processed`](Self::may_have_been_processed). It is false for
+    /// every class that a later attempt cannot cure: a key, a permission, a quota, the context
+    /// length, a content filter, an unknown model, an invalid request (other than a conflict, 409).
+    /// The client itself retries fewer errors: the statuses of
     /// [`RetryConfig::statuses`](crate::RetryConfig::statuses), errors without a response only if
-    /// the request was not sent, because a completion costs money, and nothing after the response
-    /// headers, because a stream cannot be resumed.
+    /// the request was not sent, because a completion costs money, and nothing after the headers.
     pub fn is_retryable(&self) -> bool {
         match &self.0.kind {
             #[cfg(feature = "confidential")]

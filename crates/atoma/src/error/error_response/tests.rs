@@ -23,6 +23,10 @@ fn error_responses_of_real_servers_have_a_class() {
         };
         let kind = format!("{:?}", classify(status, Some(&api)));
         assert_eq!(kind, case["kind"], "{}", case["name"]);
+        let is_incurable = !["RateLimit", "Overloaded", "Server"].contains(&kind.as_str());
+        if is_incurable {
+            assert!(!is_retryable(status, Some(&api)), "{} is retryable", case["name"]);
+        }
     }
     assert!(CASES.lines().count() >= 300);
 }
@@ -100,7 +104,21 @@ fn only_errors_that_may_pass_are_retryable() {
     for (status, body, expected) in table {
         assert_eq!(is_retryable(Some(status), Some(&error(body))), expected, "{status} {body}");
     }
-    assert!(is_retryable(None, Some(&error(r#"{"error":{"message":"boom"}}"#))));
+    // Inside a 200.
+    let table = [
+        (r#"{"error":{"message":"boom"}}"#, true),
+        (r#"{"error":{"message":"no","type":"server_error"}}"#, true),
+        (r#"{"error":{"message":"no","type":"rate_limit_error"}}"#, true),
+        (r#"{"error":{"message":"no","type":"overloaded_error"}}"#, true),
+        (r#"{"error":{"message":"no","type":"invalid_request_error"}}"#, false),
+        (r#"{"error":{"message":"no","type":"BadRequestError"}}"#, false),
+        (r#"{"error":{"message":"no","type":"not_found_error"}}"#, false),
+        (r#"{"error":{"message":"no","type":"request_too_large"}}"#, false),
+        (r#"{"error":{"message":"no","type":"forbidden"}}"#, false),
+    ];
+    for (body, expected) in table {
+        assert_eq!(is_retryable(None, Some(&error(body))), expected, "{body}");
+    }
 }
 
 #[test]
