@@ -111,6 +111,9 @@ pub use parse::ParseCall;
 #[cfg_attr(docsrs, doc(cfg(feature = "schemars")))]
 pub use parse_stream::ParseStream;
 
+#[cfg(feature = "evidence")]
+#[cfg_attr(docsrs, doc(cfg(feature = "evidence")))]
+pub use confidential::evidence;
 #[cfg(feature = "confidential")]
 #[cfg_attr(docsrs, doc(cfg(feature = "confidential")))]
 pub use confidential::{Confidential, LockedNode, NodeKey, NodePolicy, OpenError, OpenErrorKind};

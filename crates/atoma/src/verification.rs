@@ -118,10 +118,28 @@ impl<M: StreamModel> ResponseStream<M> {
 impl Error {
     /// Returns why the signature of the response was not accepted, if that is the error.
     ///
-    /// The [partial](Self::partial) response of such an error, and of every other, is unverified as
-    /// a whole: with the default [mode](atoma_verify::Mode) each chunk in it was checked alone.
+    /// The [partial](Self::partial) response of such an error is
+    /// [unverified](Self::is_partial_verified).
     pub fn trust_failure(&self) -> Option<&VerifyError> {
         self.rejection()?.downcast_ref()
+    }
+
+    /// Returns true if there is a [partial](Self::partial) response and it was verified as a whole.
+    ///
+    /// It is false after a failed verification, for every stream that ended early, and if the client
+    /// does not verify. With the default [mode](atoma_verify::Mode), each chunk in a partial response
+    /// was checked alone: that says nothing about chunks that were dropped or moved.
+    ///
+    /// ```
+    /// fn save(error: &atoma::Error) {
+    ///     if let Some(partial) = error.partial() {
+    ///         let mark = if error.is_partial_verified() { "" } else { " (unverified)" };
+    ///         println!("{}{mark}", partial.text());
+    ///     }
+    /// }
+    /// ```
+    pub fn is_partial_verified(&self) -> bool {
+        self.extensions_of_partial().is_some_and(|found| found.get::<Verified>().is_some())
     }
 }
 

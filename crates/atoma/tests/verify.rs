@@ -3,11 +3,12 @@
 mod support;
 
 use atoma::{
-    Client, CompletionRequest, EmbeddingRequest, ErrorKind, ImageRequest, Verification,
+    ChatCompletionStream, Client, CompletionRequest, EmbeddingRequest, Error, ErrorKind,
+    ImageRequest, Verification,
     transport::{Body, Request, transport_fn},
     verify::{Mode, Receipt, SigningKey, SuiAddress, Verifier, VerifyErrorKind},
 };
-use futures::FutureExt;
+use futures::{FutureExt, StreamExt};
 use serde_json::json;
 use support::{chunk, last_chunk, request};
 
@@ -154,6 +155,59 @@ fn each_chunk_is_checked_before_it_is_returned() {
         assert_eq!(error.partial().unwrap().text(), "he", "{name}: checked chunks only");
         assert!(now(stream.into_response()).unwrap_err().is_untrusted(), "{name}");
     }
+}
+
+/// Every way to read a stream, and its error.
+fn readings() -> Vec<(&'static str, fn(ChatCompletionStream) -> Error)> {
+    fn items<S: futures::Stream<Item = atoma::Result<T>> + Unpin, T>(stream: S) -> Error {
+        let read = stream.filter_map(|item| async { item.err() }).collect::<Vec<Error>>();
+        now(read).pop().expect("an error")
+    }
+    vec![
+        ("stream", items),
+        ("try_next", |mut stream| {
+            loop {
+                if let Err(error) = now(stream.try_next()).map(|chunk| chunk.expect("an error")) {
+                    return error;
+                }
+            }
+        }),
+        ("next_ref", |mut stream| {
+            loop {
+                if let Err(error) = now(stream.next_ref()).map(|chunk| assert!(chunk.is_some())) {
+                    return error;
+                }
+            }
+        }),
+        ("into_response", |stream| now(stream.into_response()).unwrap_err()),
+        ("events", |stream| items(stream.events())),
+        ("text", |stream| items(stream.text())),
+    ]
+}
+
+#[test]
+fn a_partial_response_after_a_failed_verification_is_marked_as_unverified() {
+    for mode in [Mode::EveryChunk, Mode::Sample { every: 100 }, Mode::AtEnd] {
+        for (name, read) in readings() {
+            let mut altered = chunks(&node());
+            altered[1] = altered[1].replace("llo", "lla");
+            let client = stream(&altered).verified(pinned().mode(mode));
+            let error = read(now(client.chat().stream(request())).unwrap());
+            assert!(error.is_untrusted() && error.trust_failure().is_some(), "{name} {mode:?}");
+            assert_eq!(error.partial().unwrap().text(), "he", "{name} {mode:?}");
+            assert!(!error.is_partial_verified(), "{name} {mode:?}");
+            assert!(format!("{error:#?}").contains("is_partial_verified: false"), "{error:#?}");
+
+            // A stream that ended early was checked chunk by chunk, but not as a whole.
+            let client = stream(&chunks(&node())[..1]).verified(pinned().mode(mode));
+            let error = read(now(client.chat().stream(request())).unwrap());
+            assert!(error.is_truncated() && error.partial().is_some(), "{name} {mode:?}");
+            assert!(!error.is_partial_verified(), "{name} {mode:?}");
+        }
+    }
+    // A response that is not streamed has no partial response.
+    let error = now(json(completion()).verified(pinned()).chat().create(request())).unwrap_err();
+    assert!(error.partial().is_none() && !error.is_partial_verified());
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Calls that are encrypted for one node.
 
+#[cfg(feature = "evidence")]
+pub mod evidence;
 mod locked_source;
 mod node_policy;
 pub(crate) mod opener;

@@ -21,6 +21,15 @@ impl Partial {
     }
 }
 
+#[cfg(feature = "verify")]
+impl crate::Error {
+    /// Returns what inspectors reported about the response, if there is a partial one of any type.
+    pub(crate) fn extensions_of_partial(&self) -> Option<&http::Extensions> {
+        self.0.partial.as_ref()?;
+        self.0.metadata.as_ref().map(crate::Metadata::extensions)
+    }
+}
+
 impl fmt::Debug for Partial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Partial")

@@ -142,6 +142,8 @@ impl fmt::Debug for Error {
         }
         if self.0.partial.is_some() {
             debug.field("has_partial", &true);
+            #[cfg(feature = "verify")]
+            debug.field("is_partial_verified", &self.is_partial_verified());
         }
         if let Some(source) = std::error::Error::source(self) {
             debug.field("source", &source);
