@@ -4,7 +4,8 @@ use serde_json::{Map, Value, json};
 ///
 /// Understands `type` (a name or a list), `properties`, `required`, `items`, `prefixItems`,
 /// `minItems`, `enum`, `const`, `default`, `anyOf`, `oneOf`, `allOf`, `$ref` within the document,
-/// the bounds of numbers, `minLength`, `maxLength` and the common formats. Everything else is ignored.
+/// the bounds of numbers, `minLength`, `maxLength`, a `pattern` for lengths alone and the common formats. Everything else is
+/// ignored.
 /// Names and numbers found in `text` are used where a string or a number is wanted.
 pub(crate) fn instance(schema: &Value, text: &str) -> Value {
     Filler { root: schema, names: names(text), numbers: numbers(text) }.value(schema, "value", 0)
@@ -94,8 +95,10 @@ impl Filler<'_> {
             Some("uuid") => "00000000-0000-4000-8000-000000000000".to_owned(),
             _ => self.next_name().unwrap_or_else(|| name.to_owned()),
         };
-        let least = schema["minLength"].as_u64().map_or(0, |least| least.min(4096) as usize);
-        let most = schema["maxLength"].as_u64().map_or(usize::MAX, |most| most as usize);
+        let pattern = schema["pattern"].as_str().and_then(lengths).unwrap_or_default();
+        let least = schema["minLength"].as_u64().or(pattern.0).unwrap_or(0).min(4096) as usize;
+        let most = schema["maxLength"].as_u64().or(pattern.1);
+        let most = most.map_or(usize::MAX, |most| most as usize);
         let padding = std::iter::repeat_n('x', least.saturating_sub(text.chars().count()));
         Value::String(text.chars().chain(padding).take(most).collect())
     }
@@ -157,6 +160,13 @@ fn type_of(schema: &Value, depth: usize) -> &str {
     }
 }
 
+/// The bounds in a pattern such as `^[\s\S]{1,4}$`, which strict schemas have in place of `minLength` and `maxLength`.
+fn lengths(pattern: &str) -> Option<(Option<u64>, Option<u64>)> {
+    let bounds = pattern.strip_prefix(r"^[\s\S]{")?.strip_suffix("}$")?;
+    let (least, most) = bounds.split_once(',').unwrap_or((bounds, bounds));
+    Some((least.parse().ok(), most.parse().ok()))
+}
+
 /// A whole number is written without a fraction, as a model would.
 fn number(value: f64) -> Value {
     if value.fract() == 0.0 && value.abs() < 1e15 { json!(value as i64) } else { json!(value) }
@@ -192,6 +202,8 @@ mod tests {
             (json!({"type": "string"}), json!("value")),
             (json!({"type": "string", "minLength": 8}), json!("valuexxx")),
             (json!({"type": "string", "maxLength": 3}), json!("val")),
+            (json!({"type": "string", "pattern": r"^[\s\S]{1}$"}), json!("v")),
+            (json!({"type": "string", "pattern": r"^[\s\S]{7,}$"}), json!("valuexx")),
             (json!({"type": "string", "format": "date"}), json!("2025-01-01")),
             (json!({"type": "integer"}), json!(1)),
             (json!({"type": "integer", "minimum": 5}), json!(5)),
