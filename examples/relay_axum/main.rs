@@ -50,6 +50,14 @@ async fn chat(
     Ok(relay(stream).into_http().map(Body::new))
 }
 
+fn router(app: App) -> Router {
+    Router::new()
+        .route("/", get(async || Html(include_str!("page.html"))))
+        .route("/chat", post(chat))
+        .route("/shown", post(async |text: String| println!("the page shows: {text:?}")))
+        .with_state(app)
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let (client, _mock) = support::client().await?;
@@ -57,11 +65,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     broken.always(Response::default().truncate_after_events(5));
     let failing = Client::builder().api_key("any").server_url(broken.url()).build()?;
 
-    let app = Router::new()
-        .route("/", get(async || Html(include_str!("page.html"))))
-        .route("/chat", post(chat))
-        .route("/shown", post(async |text: String| println!("the page shows: {text:?}")))
-        .with_state(App { client, failing });
+    let app = router(App { client, failing });
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let url = format!("http://{}", listener.local_addr()?);
     println!("listening on {url}");
@@ -85,4 +89,34 @@ async fn post_to(url: &str) -> Result<String, Box<dyn Error>> {
         text.extend_from_slice(&frame?.into_data().unwrap_or_default());
     }
     Ok(String::from_utf8(text)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn a_browser_that_leaves_stops_the_generation() {
+        let mock = MockServer::builder().event_interval(Duration::from_millis(1)).start().await;
+        mock.always(Response::default().only_keep_alive_after(3));
+        let client = Client::builder().api_key("any").server_url(mock.url()).build().unwrap();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let url = format!("http://{}/chat", listener.local_addr().unwrap());
+        let app = router(App { failing: client.clone(), client });
+        let server = tokio::spawn(async { axum::serve(listener, app).await });
+
+        let question = http::Request::post(url).body("Count to ten.".into()).unwrap();
+        let response = HyperTransport::builder().build().unwrap().send(question).await.unwrap();
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        let mut body = response.into_body();
+        let frame = poll_fn(|cx| http_body::Body::poll_frame(Pin::new(&mut body), cx)).await;
+        assert!(frame.unwrap().unwrap().into_data().unwrap().starts_with(b"data: {"));
+        assert_eq!(mock.stats().abandoned, 0);
+
+        drop(body);
+        let left = mock.wait_for(|stats| stats.abandoned > 0);
+        tokio::time::timeout(Duration::from_secs(60), left).await.unwrap();
+        server.abort();
+    }
 }
