@@ -4,7 +4,7 @@
 pub mod cookbook {}
 #[doc = include_str!("migrating.md")]
 pub mod migrating {}
-#[doc = include_str!("observing.md")]
+#[cfg_attr(any(not(doctest), feature = "tracing"), doc = include_str!("observing.md"))]
 pub mod observing {}
 #[doc = include_str!("testing.md")]
 pub mod testing {}
