@@ -165,7 +165,11 @@ fn from_value(value: &Value) -> Option<ApiError> {
             error.name_or_tell(text);
             Some(error)
         }
-        Some(Value::Array(list)) => list.iter().find_map(from_value),
+        Some(errors @ Value::Array(list)) => {
+            let message = || message_in(errors);
+            let flat = || Some(ApiError { message: message()?, ..ApiError::default() });
+            list.iter().find_map(from_value).or_else(flat)
+        }
         _ if !speaks_of_an_error(members) => None,
         _ => {
             let mut error: ApiError = json::object_from_value(value)?;

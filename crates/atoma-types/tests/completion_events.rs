@@ -19,6 +19,9 @@ fn check<'a>(data: impl IntoIterator<Item = &'a str>) -> Vec<CompletionEvent> {
             }
         }
     }
+    if model.finish() == Seen::Chunk {
+        all.extend(events.push(&model));
+    }
     all.extend(events.finish(&model));
     let response = model.into_response();
 

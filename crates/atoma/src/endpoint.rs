@@ -252,6 +252,7 @@ fn read_events<M: StreamModel>(
     if let Some(incomplete) = decoder.finish() {
         reader.read_incomplete(incomplete.data())?;
     }
+    reader.finish();
     reader.end(extensions)
 }
 

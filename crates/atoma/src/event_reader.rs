@@ -186,6 +186,11 @@ impl<M: StreamModel> EventReader<M> {
         self.is_done || self.progress().is_settled
     }
 
+    /// Returns whether a chunk was held back until the end of the body. Call it before [`end`](Self::end).
+    pub(crate) fn finish(&mut self) -> bool {
+        self.model.finish() == Seen::Chunk
+    }
+
     /// Ends a response whose body has ended: an error if it is not complete.
     pub(crate) fn end(&mut self, extensions: &mut http::Extensions) -> Result<()> {
         if self.is_complete() {
@@ -344,7 +349,13 @@ fn is_done_mark(data: &str) -> bool {
 /// Returns the rest after `[DONE]`, if data begins with it.
 fn after_done_mark(data: &str) -> Option<&str> {
     let data = without_field_name(data);
-    if is_done_mark(data) { Some(data[6..].trim_ascii()) } else { None }
+    // Some servers put it in quotes, or leave out the brackets.
+    let is_spelled = || data.trim_matches('"').eq_ignore_ascii_case("done");
+    if is_done_mark(data) {
+        Some(data[6..].trim_ascii())
+    } else {
+        (is_done_mark(data.trim_start_matches('"')) || is_spelled()).then_some("")
+    }
 }
 
 /// Returns data without the `data:` that a gateway put in front of it again.

@@ -6,7 +6,9 @@ use std::hash::BuildHasher;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::response::says_null;
 use super::tool::{ToolCall, ToolKind};
+use crate::stream::arguments::of_whole;
 
 /// Mistral's servers accept only nine letters and digits; others accept anything.
 const LENGTH: usize = 9;
@@ -31,9 +33,15 @@ pub(crate) fn new() -> String {
     id
 }
 
-/// Completes the calls of a whole message: drops a function call that was never named, gives each
-/// an id that no other has, and turns empty arguments into `{}` if the message is finished.
+/// Sorts out the calls of a whole message: a function call that was never named is dropped, each gets an id that no other has,
+/// and no arguments become `{}` if the message is finished. Of arguments that can be read in several ways, the valid one is taken.
 pub(crate) fn settle(calls: &mut Vec<ToolCall>, is_finished: bool) {
+    for call in calls.iter_mut().filter(|call| call.kind == ToolKind::Function) {
+        if says_null(&call.function.name) {
+            call.function.name.clear();
+        }
+        of_whole(&mut call.function.arguments);
+    }
     calls.retain(|call| !is_unnamed(call));
     let mut known = HashSet::with_capacity(calls.len());
     for call in calls {

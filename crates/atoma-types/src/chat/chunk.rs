@@ -1,5 +1,7 @@
 use std::borrow::Cow;
 
+use serde_json::Value;
+
 use super::content::{Content, join};
 use super::logprobs::Logprobs;
 use super::message::{self, ChatCompletionMessage, Role};
@@ -54,7 +56,7 @@ object! {
         /// place of a delta, it is new: it is read into `delta` as well.
         pub message: Option<Box<ChatCompletionChunkDelta>> as Boxed,
         /// Why the model stopped, in the last chunk of the choice.
-        pub finish_reason: Option<FinishReason> as Finish,
+        pub finish_reason: Option<FinishReason> as Finish = "finish_reason" | "finishReason",
         /// The stop token or stop text that ended the choice.
         pub stop_reason: Option<StopReason>,
         /// The log probabilities of the new tokens, if the request asked for them.
@@ -156,14 +158,34 @@ impl ChatCompletionChunk {
 impl ChatCompletionChunkChoice {
     /// Reads a message in place of a delta as a delta, and takes an error out of the delta.
     fn after_reading(&mut self, has: &dyn Fn(&str) -> bool) {
-        if let Some(message) = self.message.as_ref().filter(|_| !has("delta")) {
+        if let Some(message) = self.message.as_mut().filter(|_| !has("delta")) {
+            // The calls of a whole message are whole.
+            for (index, call) in (0..).zip(&mut message.tool_calls) {
+                call.index.get_or_insert(index);
+            }
             self.delta = (**message).clone();
+        }
+        if !self.extra.is_empty() {
+            self.find_text();
         }
         if self.error.is_none() && !self.delta.extra.is_empty() {
             self.error = ApiError::take_from(&mut self.delta.extra);
         }
         if self.error.is_none() {
             self.error = ApiError::of_finish_reason(self.finish_reason.as_ref());
+        }
+    }
+}
+
+impl ChatCompletionChunkChoice {
+    /// Takes a text that came in place of a delta as its content.
+    #[cold]
+    fn find_text(&mut self) {
+        let name = if self.extra.contains("delta") { "delta" } else { "message" };
+        let is_free = self.delta == ChatCompletionChunkDelta::default();
+        if let Some(Value::String(text)) = self.extra.get(name).filter(|_| is_free) {
+            self.delta.content = Some(text.as_str().into());
+            self.extra.remove(name);
         }
     }
 }

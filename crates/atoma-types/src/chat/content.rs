@@ -183,11 +183,14 @@ impl ContentPart {
         self
     }
 
-    /// Returns the text of a text part.
+    /// Returns the text of a text part; of one that is named `output_text` as well.
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(part) => Some(&part.text),
+            Self::Other(value) if value.get("type")? == "output_text" => {
+                value.get("text")?.as_str()
+            }
             _ => None,
         }
     }

@@ -163,10 +163,9 @@ pub(crate) fn for_request(message: &ChatCompletionMessage) -> Option<ChatComplet
     Some(message)
 }
 
-/// Members that hold the reasoning as text, of servers that use neither of the two fields. In a
-/// stream it arrives in pieces.
-pub(crate) const REASONING_TEXTS: [&str; 5] =
-    ["reasoning_text", "thinking", "thinking_content", "thought", "thoughts"];
+/// Members that hold the reasoning as text, of servers that use neither of the two fields. In a stream it comes in pieces.
+pub(crate) const REASONING_TEXTS: [&str; 6] =
+    ["reasoning_text", "thinking", "thinking_content", "thought", "thoughts", "reasoning_summary"];
 
 /// The reasoning of a message or a delta: two fields, a kind of part, and vendors' members with one meaning.
 pub(crate) fn reasoning<'a>(

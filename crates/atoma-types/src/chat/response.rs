@@ -62,7 +62,7 @@ object! {
         /// The message. It can be part of the next request unchanged.
         pub message: ChatCompletionMessage = "message" | "delta",
         /// Why the model stopped. `None` if the server does not say.
-        pub finish_reason: Option<FinishReason> as Finish,
+        pub finish_reason: Option<FinishReason> as Finish = "finish_reason" | "finishReason",
         /// The stop token or stop text that ended the choice.
         pub stop_reason: Option<StopReason>,
         /// The log probabilities of the tokens, if the request asked for them.
@@ -148,6 +148,7 @@ impl ChatCompletionResponse {
             self.error = ApiError::reported_in(&mut self.extra, &place);
         }
         for choice in &mut self.choices {
+            choice.find_text();
             choice.find_error();
         }
     }
@@ -201,7 +202,7 @@ impl ChatCompletionResponse {
     }
 
     fn first(&self) -> Option<&ChatCompletionChoice> {
-        self.choices.iter().find(|choice| choice.index == 0).or(self.choices.first())
+        self.choices.iter().min_by_key(|choice| choice.index)
     }
 
     /// Returns the tool calls of the first choice (index 0).
@@ -228,6 +229,20 @@ impl ChatCompletionResponse {
 }
 
 impl ChatCompletionChoice {
+    /// Takes a text that came in place of a message as its content.
+    fn find_text(&mut self) {
+        if self.extra.is_empty() || self.message != ChatCompletionMessage::default() {
+            return;
+        }
+        for name in ["message", "delta"] {
+            if let Some(Value::String(text)) = self.extra.get(name) {
+                self.message.content = text.as_str().into();
+                self.extra.remove(name);
+                return;
+            }
+        }
+    }
+
     /// Takes an error out of the message, where some servers report it, or out of the finish reason.
     fn find_error(&mut self) {
         if self.error.is_none() {
@@ -247,6 +262,17 @@ impl Codec<Option<FinishReason>> for Finish {
         }
     }
 
+    /// Reads a reason that is the `type` or `reason` of an object, as SGLang has it inside.
+    fn object(members: &mut dyn Members) -> Result<Read<Option<FinishReason>>, Stopped> {
+        whole(members, |value| {
+            let reason = ["type", "reason"].into_iter().find_map(|name| value.get(name)?.as_str());
+            match reason.filter(|reason| !says_null(reason)) {
+                Some(reason) => Ok(Some(FinishReason::from(reason))),
+                None => Err(value),
+            }
+        })
+    }
+
     fn is_absent(value: &Option<FinishReason>) -> bool {
         value.is_none()
     }
@@ -256,7 +282,8 @@ impl Codec<Option<FinishReason>> for Finish {
     }
 }
 
-fn says_null(text: &str) -> bool {
+/// Whether a text is empty, or spells out that there is no value.
+pub(crate) fn says_null(text: &str) -> bool {
     let text = text.trim_ascii();
     text.is_empty()
         || ["null", "none", "nil", "undefined"].iter().any(|name| text.eq_ignore_ascii_case(name))

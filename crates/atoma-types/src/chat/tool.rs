@@ -1,9 +1,9 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::ParseError;
 use crate::open_enum::open_enum;
 use crate::wire::{Piece, by_value_type, object};
+use crate::{Extra, ParseError};
 
 object! {
     /// A tool that the model may call.
@@ -41,7 +41,7 @@ object! {
 
 object! {
     /// A tool call of the model. Send its result with [`crate::ChatCompletionMessage::tool`].
-    pub struct ToolCall {
+    pub struct ToolCall => after_reading {
         /// The id of the call, to be sent with its result.
         pub id: String,
         /// The kind of tool: a function.
@@ -58,13 +58,13 @@ object! {
         pub name: String,
         /// The arguments, as JSON text that the model wrote: it may be invalid, or not conform to the schema. See
         /// [`ToolCall::arguments_json`].
-        pub arguments: String as JsonText,
+        pub arguments: String as JsonText = "arguments" | "parameters",
     }
 }
 
 object! {
     /// A fragment of a call, in a stream. Only `index` is dependable: servers send the rest in the first fragment of a call.
-    pub struct ToolCallDelta {
+    pub struct ToolCallDelta => after_reading {
         /// The position of the call among those of the choice.
         pub index: Option<i64>,
         /// The id of the call.
@@ -82,7 +82,7 @@ object! {
         /// The function's name.
         pub name: Option<String>,
         /// The next piece of the arguments' JSON text.
-        pub arguments: Option<String> as JsonText,
+        pub arguments: Option<String> as JsonText = "arguments" | "parameters",
     }
 }
 
@@ -140,7 +140,33 @@ impl ChatCompletionToolsParam {
     }
 }
 
+/// Takes a member out of a call that has its name and arguments next to `id`, not inside `function`.
+fn take_flat(extra: &mut Extra, name: &str) -> Option<String> {
+    let value = extra.get(name).filter(|value| !value.is_null())?;
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    extra.remove(name);
+    Some(text)
+}
+
+impl ToolCallDelta {
+    fn after_reading(&mut self, has: &dyn Fn(&str) -> bool) {
+        let is_function = self.kind.as_ref().is_none_or(|kind| *kind == ToolKind::Function);
+        if is_function && !self.extra.is_empty() && !has("function") {
+            self.function.name = take_flat(&mut self.extra, "name");
+            self.function.arguments = take_flat(&mut self.extra, "arguments");
+        }
+    }
+}
+
 impl ToolCall {
+    fn after_reading(&mut self, has: &dyn Fn(&str) -> bool) {
+        let is_function = self.kind == ToolKind::Function;
+        if is_function && !self.extra.is_empty() && !has("function") {
+            self.function.name = take_flat(&mut self.extra, "name").unwrap_or_default();
+            self.function.arguments = take_flat(&mut self.extra, "arguments").unwrap_or_default();
+        }
+    }
+
     /// Returns a call of a function, with its arguments as JSON text.
     pub fn function(
         id: impl Into<String>,

@@ -103,7 +103,7 @@ impl CompletionResponse {
     }
 
     fn first(&self) -> Option<&CompletionChoice> {
-        self.choices.iter().find(|choice| choice.index == 0)
+        self.choices.iter().min_by_key(|choice| choice.index)
     }
 
     /// Finds an error wherever the server reports it.

@@ -280,22 +280,30 @@ impl ChoiceSoFar {
 
 /// Takes over a finish reason. The last one counts, but a plain `stop` does not hide why the model stopped before.
 pub(crate) fn finish(known: &mut Option<FinishReason>, reason: &FinishReason) {
-    let is_hidden = is_plain_stop(reason)
-        && matches!(
-            known,
-            Some(
-                FinishReason::ToolCalls
-                    | FinishReason::FunctionCall
-                    | FinishReason::Length
-                    | FinishReason::ContentFilter
-            )
-        );
+    let is_hidden = is_plain_stop(reason) && known.as_ref().is_some_and(says_why);
     if !is_hidden {
         *known = Some(reason.clone());
     }
 }
 
-/// Returns whether a reason only says that the model stopped, in the words of any server.
+/// Whether a reason says why the model stopped, in the words of any server.
+fn says_why(reason: &FinishReason) -> bool {
+    const WORDS: [&str; 10] = [
+        "tool_calls",
+        "tool_call",
+        "tool_use",
+        "function_call",
+        "length",
+        "max_tokens",
+        "model_length",
+        "content_filter",
+        "safety",
+        "refusal",
+    ];
+    WORDS.iter().any(|known| reason.as_str().eq_ignore_ascii_case(known))
+}
+
+/// Whether a reason says no more than that the model stopped, in the words of any server.
 fn is_plain_stop(reason: &FinishReason) -> bool {
     ["stop", "eos", "eos_token", "end_turn", "completed", "done"]
         .iter()

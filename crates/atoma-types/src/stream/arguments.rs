@@ -1,6 +1,9 @@
 //! The arguments of one tool call, joined from fragments.
 
 use serde::de::IgnoredAny;
+use serde_json::Value;
+
+use crate::chat::response::says_null;
 
 /// The arguments so far, a JSON text that is usually incomplete.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -45,6 +48,12 @@ impl Arguments {
     /// Returns whether a fragment holds the same text again.
     pub(crate) fn is_repeated_by(&self, fragment: &str) -> bool {
         self.text.trim_ascii() == fragment.trim_ascii()
+    }
+
+    /// Whether a fragment holds the same value again, written otherwise.
+    pub(crate) fn is_equal_to(&self, fragment: &str) -> bool {
+        let value = |text| serde_json::from_str::<Value>(text).ok();
+        value(&self.text).is_some_and(|known| value(fragment) == Some(known))
     }
 
     pub(crate) fn replace(&mut self, text: &str) {
@@ -102,6 +111,10 @@ impl Arguments {
             (None, None) => self.text.len(),
         };
         let certain = &self.text[..end];
+        // Text that is not an object or a list may turn out to be one in quotes, or to spell out that there are none.
+        if !certain.trim_ascii_start().starts_with(['{', '[']) {
+            return "";
+        }
         let is_undecided = |byte: u8| matches!(byte, b'{' | b'}' | b' ' | b'\t' | b'\n' | b'\r');
         if certain.bytes().all(is_undecided) { "" } else { certain }
     }
@@ -121,8 +134,30 @@ impl Arguments {
                 let is_better = is_empty && is_json(rest);
                 if is_better { rest.trim_ascii().to_owned() } else { first.to_owned() }
             }
-            _ => self.text,
+            Some(_) => self.text,
+            None => unquoted(self.text),
         }
+    }
+}
+
+/// Takes arguments out of the string that some models put them in. Text that spells out that there are none is empty.
+fn unquoted(text: String) -> String {
+    if says_null(&text) {
+        return String::new();
+    }
+    match serde_json::from_str::<String>(&text) {
+        Ok(inner) if inner.trim_ascii_start().starts_with(['{', '[']) && is_json(&inner) => inner,
+        _ => text,
+    }
+}
+
+/// The arguments of a whole call, in the reading that is valid JSON if one is.
+pub(crate) fn of_whole(text: &mut String) {
+    let is_usual = text.starts_with('{') && is_json(text);
+    if !is_usual {
+        let mut arguments = Arguments::default();
+        arguments.push(text);
+        *text = arguments.into_text();
     }
 }
 

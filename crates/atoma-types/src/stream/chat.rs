@@ -6,8 +6,8 @@ use super::{Progress, ResponseModel, Seen, StreamModel, next_value, read_unusual
 use serde_json::Value;
 
 use crate::{
-    ApiError, ChatCompletionChoice, ChatCompletionChunk, ChatCompletionMessage,
-    ChatCompletionResponse, ObjectKind, ParseError, Usage, json,
+    ApiError, ChatCompletionChoice, ChatCompletionChunk, ChatCompletionChunkDelta,
+    ChatCompletionMessage, ChatCompletionResponse, ObjectKind, ParseError, Usage, json,
 };
 
 /// The reader of a streamed chat completion.
@@ -57,6 +57,14 @@ impl StreamModel for ChatModel {
         self.is_whole |=
             seen == Seen::Chunk && self.chunk().object != ObjectKind::ChatCompletionChunk;
         Ok(seen)
+    }
+
+    fn finish(&mut self) -> Seen {
+        if !self.reader.finish_in_place() {
+            return Seen::Nothing;
+        }
+        self.response.push(self.reader.chunk());
+        Seen::Chunk
     }
 
     fn expect_choices(&mut self, n: u32) {
@@ -125,7 +133,13 @@ impl ChatModel {
         }
         let is_chunk = match chunk.choices[..] {
             [] => is_chunk_without_choices(chunk),
-            _ => names_completion(&chunk.object) || !is_text_completion(chunk),
+            _ => match &chunk.object {
+                ObjectKind::Other(_) => {
+                    names_completion(&chunk.object) || !is_text_completion(chunk, true)
+                }
+                ObjectKind::Unspecified => !is_text_completion(chunk, self.response.choices() == 0),
+                _ => true,
+            },
         };
         if !is_chunk {
             return Ok(Seen::Nothing);
@@ -142,11 +156,16 @@ fn is_chunk_without_choices(chunk: &ChatCompletionChunk) -> bool {
     chunk.usage().is_some_and(|usage| !usage.is_zero()) || (is_named && !chunk.id.is_empty())
 }
 
-/// Returns whether the choices have text where the delta would be: then it is not a chat
-/// completion.
-#[cold]
-fn is_text_completion(chunk: &ChatCompletionChunk) -> bool {
-    chunk.choices.iter().all(|choice| choice.extra.contains("text"))
+/// Whether the choices have text where the delta would be: the completion is not of a chat. Empty text says so only in the first
+/// chunk, because chats may have an empty one next to an empty delta.
+#[inline]
+fn is_text_completion(chunk: &ChatCompletionChunk, is_first: bool) -> bool {
+    chunk.choices.iter().all(|choice| {
+        let is_text = |text: &Value| text.as_str().is_some_and(|text| is_first || !text.is_empty());
+        !choice.extra.is_empty()
+            && choice.extra.get("text").is_some_and(is_text)
+            && choice.delta == ChatCompletionChunkDelta::default()
+    })
 }
 
 /// Returns whether an object may be a completion by its name.

@@ -122,6 +122,16 @@ impl ChunkReader {
         self.reader.read(data, &mut |chunk, json| correct(messages, chunk, json))
     }
 
+    /// Makes a chunk of the choices that are held back at the end of the stream; `None` if there are none.
+    pub fn finish(&mut self) -> Option<ChatCompletionChunk> {
+        self.reader.finish().then(|| self.take())
+    }
+
+    /// Does the same, and leaves the chunk here.
+    pub(crate) fn finish_in_place(&mut self) -> bool {
+        self.reader.finish()
+    }
+
     /// The choices that are held back.
     pub(crate) fn held_choices(&self) -> Option<ChatCompletionChunk> {
         self.reader.held_choices()

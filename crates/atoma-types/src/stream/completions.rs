@@ -82,6 +82,14 @@ impl StreamModel for CompletionModel {
         Ok(seen)
     }
 
+    fn finish(&mut self) -> Seen {
+        if !self.reader.finish() {
+            return Seen::Nothing;
+        }
+        self.joined.push(self.reader.chunk());
+        Seen::Chunk
+    }
+
     /// Sets how many choices the request asked for: see [`ChunkReader::expect_choices`](crate::ChunkReader::expect_choices).
     fn expect_choices(&mut self, n: u32) {
         self.joined.expected = n.max(1);

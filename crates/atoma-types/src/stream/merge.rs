@@ -10,9 +10,8 @@ const MOST_COMPARED: usize = 256;
 /// The number of members that are joined in one object; further ones are skipped.
 const MOST_MEMBERS: usize = 128;
 
-/// Members that name the kind of an object. They arrive complete, often in each fragment; other
-/// strings inside objects arrive in pieces.
-const WHOLE: [&str; 16] = [
+/// Members that say what an object is. They come whole, often in each fragment; other strings inside objects come in pieces.
+const WHOLE: [&str; 17] = [
     "id",
     "type",
     "object",
@@ -29,6 +28,7 @@ const WHOLE: [&str; 16] = [
     "language",
     "created_at",
     "tool_call_id",
+    "thought_signature",
 ];
 
 /// Entries that arrive in fragments although they have no index.
@@ -190,6 +190,11 @@ mod tests {
     fn fragments_of_unknown_members_are_put_together() {
         for (name, fragments, wanted) in [
             ("a later value", vec![json!(1), json!(2), json!(null)], json!(2)),
+            (
+                "a signature again",
+                vec![json!({"thought_signature": "s"}), json!({"thought_signature": "s"})],
+                json!({"thought_signature": "s"}),
+            ),
             ("text alone is replaced", vec![json!("a"), json!("b")], json!("b")),
             (
                 "strings inside an object",

@@ -1,7 +1,7 @@
 //! Reading streams: events into chunks, and chunks into a response.
 
 pub(crate) mod accumulator;
-mod arguments;
+pub(crate) mod arguments;
 pub(crate) mod chat;
 pub(crate) mod chunk_reader;
 pub(crate) mod completion_events;
@@ -17,6 +17,8 @@ mod surrogates;
 mod template;
 mod tool_calls;
 pub(crate) mod whole;
+
+use serde::de::IgnoredAny;
 
 use crate::error::{is_explicit, names_failure, names_notice};
 use crate::{ApiError, ParseError, Usage};
@@ -71,6 +73,14 @@ pub trait StreamModel: Default + Send + 'static {
     ///
     /// As [`read`](Self::read).
     fn read_body(&mut self, body: &mut &str) -> Result<Seen, ParseError>;
+
+    /// Ends the stream after its last event: [`Seen::Chunk`] if choices were held back, which are the chunk then.
+    ///
+    /// A server that is asked for several choices and does not begin with index 0 may count from 1. Its choices are held back
+    /// until an index decides. The default is that there are none.
+    fn finish(&mut self) -> Seen {
+        Seen::Nothing
+    }
 
     /// Sets how many choices the request asked for, before the first event. The default is 1.
     fn expect_choices(&mut self, _n: u32) {}
@@ -231,8 +241,11 @@ pub(crate) fn read_other(event: &str, data: &mut &str) -> Seen {
     if text.is_empty() || text.starts_with(':') || text == "null" || is_keep_alive(text) {
         return Seen::Nothing;
     }
+    // A list with an error, or a line of a log such as `[ERROR] out of memory`.
     if text.starts_with('[') {
-        if let Some(error) = ApiError::from_body(text.as_bytes()) {
+        let is_json = serde_json::from_str::<IgnoredAny>(text).is_ok();
+        let is_failure = is_json || text.split(']').next().is_some_and(names_failure);
+        if let Some(error) = ApiError::from_body(text.as_bytes()).filter(|_| is_failure) {
             return Seen::Error(Box::new(error));
         }
     }
@@ -310,6 +323,8 @@ mod tests {
             ("a word that keeps the connection open", "PING".to_owned(), &["nothing"]),
             ("Python's bytes", format!("b'{a}'"), &["unreadable"]),
             ("text", "upstream timed out".to_owned(), &["unreadable"]),
+            ("a line of a log", "[info] slow".to_owned(), &["unreadable"]),
+            ("an error of a log", "[ERROR] e".to_owned(), &["error: [ERROR] e"]),
             ("null", "null".to_owned(), &["nothing"]),
             ("a comment", ": ping".to_owned(), &["nothing"]),
         ] {

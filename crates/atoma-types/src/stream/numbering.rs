@@ -148,6 +148,11 @@ mod tests {
                 text += &model.chunk().text();
             }
         }
+        let partial = model.response();
+        if model.finish() == Seen::Chunk {
+            text += &model.chunk().text();
+        }
+        assert_eq!(model.response(), partial);
         let choices = model.into_response().choices.into_iter();
         (text, choices.map(|choice| choice.message.text().into_owned()).collect())
     }

@@ -119,7 +119,16 @@ impl<C: StreamedChunk> Reader<C> {
         Ok(repaired.end)
     }
 
-    /// The choices that were held back until the server's first number is known, as a chunk.
+    /// Makes a chunk of the choices that are held back, if there are any.
+    pub(crate) fn finish(&mut self) -> bool {
+        if !self.numbering.is_holding() {
+            return false;
+        }
+        self.clear();
+        self.numbering.release(&mut self.chunk)
+    }
+
+    /// The choices that were held back until it is known what the server counts from, as a chunk.
     pub(crate) fn held_choices(&self) -> Option<C> {
         if !self.numbering.is_holding() {
             return None;

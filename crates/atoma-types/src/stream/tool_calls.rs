@@ -3,6 +3,7 @@
 use super::arguments::Arguments;
 use super::merge;
 use crate::chat::call_ids;
+use crate::chat::response::says_null;
 use crate::chat::tool::{ToolCall, ToolCallDelta, ToolKind};
 
 /// The number of calls of a choice that are kept; further ones are skipped.
@@ -127,23 +128,39 @@ impl ToolCalls {
         let id = fragment.id.as_deref().unwrap_or_default();
         let is_same_index = |known: &CallSoFar| index.is_none() || known.index == index;
         let latest = self.calls.iter().rposition(is_same_index);
+        let Some(latest) = latest else {
+            // Some servers count fragments, not calls.
+            let place = self.calls.len().checked_sub(1)?;
+            let known = &self.calls[place];
+            let text = fragment.function.arguments.as_deref().unwrap_or_default();
+            let is_piece = known.arguments.is_blank() || !begins(text);
+            let is_same = id.is_empty() || known.id == id;
+            return (is_piece && is_same && known.is_continued_by(fragment)).then_some(place);
+        };
         if id.is_empty() {
-            return latest;
+            return Some(latest);
         }
         let by_id = self.calls.iter().rposition(|known| is_same_index(known) && known.id == id);
-        // An id may arrive late, or differ in each fragment.
-        let is_open = |place: &usize| {
-            let known = &self.calls[*place];
-            let is_named = fragment.function.name.as_ref().is_some_and(|name| !name.is_empty());
-            let is_cut = !known.arguments.is_blank() && !known.arguments.is_whole();
-            known.id.is_empty() || (index.is_some() && !is_named && is_cut)
-        };
-        by_id.or_else(|| latest.filter(is_open))
+        // An id may come late, or be another in each fragment.
+        let known = &self.calls[latest];
+        let is_open = known.id.is_empty() || known.is_continued_by(fragment);
+        by_id.or(is_open.then_some(latest))
     }
 }
 
 impl CallSoFar {
-    /// Decides the effect of a fragment on this call.
+    /// Whether a fragment with another id can only be more of this call: its arguments are open, and nothing begins a call.
+    fn is_continued_by(&self, fragment: &ToolCallDelta) -> bool {
+        let text = fragment.function.arguments.as_deref().unwrap_or_default();
+        let is_open = !self.arguments.is_blank() && !self.arguments.is_whole();
+        match name_of(fragment) {
+            "" if self.arguments.is_blank() => !text.is_empty(),
+            "" => is_open,
+            name => is_open && name == self.call.function.name && !begins(text) && !text.is_empty(),
+        }
+    }
+
+    /// Decides what a fragment does to this call.
     ///
     /// ```text
     ///                       arguments so far
@@ -154,7 +171,7 @@ impl CallSoFar {
     /// ```
     fn step(&self, fragment: &ToolCallDelta) -> Step {
         let id = fragment.id.as_deref().unwrap_or_default();
-        let name = fragment.function.name.as_deref().unwrap_or_default();
+        let name = name_of(fragment);
         let arguments = fragment.function.arguments.as_deref().unwrap_or_default();
         let (known, is_same_id) = (&self.call.function.name, !id.is_empty() && self.id == id);
         if self.call.kind != ToolKind::Function {
@@ -176,7 +193,7 @@ impl CallSoFar {
         is_same_name: bool,
         is_same_id: bool,
     ) -> Step {
-        if is_named && !is_same_id {
+        if is_named && !(is_same_id && is_same_name) {
             return match (is_same_name, new.trim_ascii().is_empty()) {
                 (true, true) => Step::PerhapsAnother,
                 _ => Step::Another,
@@ -185,6 +202,7 @@ impl CallSoFar {
         match new.trim_ascii_start().bytes().next() {
             None => Step::Continue,
             Some(_) if self.arguments.is_repeated_by(new) => Step::Repeat,
+            Some(_) if is_same_id && self.arguments.is_equal_to(new) => Step::Repeat,
             Some(b'{' | b'[') if self.arguments.is_empty_object() => Step::Replace,
             Some(b'{' | b'[') => Step::Another,
             // Appending it could only break valid arguments.
@@ -200,9 +218,7 @@ impl CallSoFar {
         if let Some(kind) = &fragment.kind {
             self.call.kind.clone_from(kind);
         }
-        if let Some(name) = &fragment.function.name {
-            self.name(name);
-        }
+        self.name(name_of(fragment));
         if let Some(arguments) = &fragment.function.arguments {
             match step {
                 Step::Replace => self.arguments.replace(arguments),
@@ -217,12 +233,24 @@ impl CallSoFar {
     /// Names arrive complete, repeated in each fragment, in pieces or cumulatively.
     fn name(&mut self, name: &str) {
         let known = &mut self.call.function.name;
-        if known.is_empty() || (self.arguments.is_blank() && name.starts_with(known.as_str())) {
+        let is_open = self.arguments.is_blank();
+        if !name.is_empty() && (known.is_empty() || (is_open && name.starts_with(known.as_str()))) {
             name.clone_into(known);
-        } else if self.arguments.is_blank() {
+        } else if is_open {
             known.push_str(name);
         }
     }
+}
+
+/// Whether a text may be the beginning of a call's arguments.
+fn begins(text: &str) -> bool {
+    text.trim_ascii_start().starts_with(['{', '['])
+}
+
+/// The name in a fragment; empty if there is none, also where a server spells that out.
+fn name_of(fragment: &ToolCallDelta) -> &str {
+    let name = fragment.function.name.as_deref().unwrap_or_default();
+    if says_null(name) { "" } else { name }
 }
 
 #[cfg(test)]
