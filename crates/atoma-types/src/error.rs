@@ -174,7 +174,9 @@ fn from_value(value: &Value) -> Option<ApiError> {
         _ => {
             let mut error: ApiError = json::object_from_value(value)?;
             error.extra.remove("error");
-            error.with_message().filter(|error| !error.message.is_empty())
+            let is_success =
+                |error: &ApiError| error.code.is_none() && means_success(&error.message);
+            error.with_message().filter(|error| !error.message.is_empty() && !is_success(error))
         }
     }
 }

@@ -19,9 +19,6 @@ fn check<'a>(data: impl IntoIterator<Item = &'a str>) -> Vec<CompletionEvent> {
             }
         }
     }
-    if model.finish() == Seen::Chunk {
-        all.extend(events.push(&model));
-    }
     all.extend(events.finish(&model));
     let response = model.into_response();
 

@@ -347,10 +347,6 @@ impl<M: StreamModel> BodyReader<M> {
     }
 
     fn close(&mut self) -> Option<Step> {
-        if self.events.finish() {
-            self.mode = Mode::Closing;
-            return Some(Ok(()));
-        }
         match self.events.end(self.metadata.extensions_mut()) {
             Ok(()) => {
                 self.finish();

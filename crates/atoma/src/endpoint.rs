@@ -252,7 +252,6 @@ fn read_events<M: StreamModel>(
     if let Some(incomplete) = decoder.finish() {
         reader.read_incomplete(incomplete.data())?;
     }
-    reader.finish();
     reader.end(extensions)
 }
 

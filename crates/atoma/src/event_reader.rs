@@ -186,11 +186,6 @@ impl<M: StreamModel> EventReader<M> {
         self.is_done || self.progress().is_settled
     }
 
-    /// Returns whether a chunk was held back until the end of the body. Call it before [`end`](Self::end).
-    pub(crate) fn finish(&mut self) -> bool {
-        self.model.finish() == Seen::Chunk
-    }
-
     /// Ends a response whose body has ended: an error if it is not complete.
     pub(crate) fn end(&mut self, extensions: &mut http::Extensions) -> Result<()> {
         if self.is_complete() {

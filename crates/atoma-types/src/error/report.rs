@@ -86,7 +86,14 @@ impl ApiError {
         if !is_failure && (!may_be_failure || is_notice) {
             return None;
         }
-        let error = from_value(&Value::Object(members))?;
+        let is_stated = names_failure(place.object) || states_failure(&members);
+        let kind = KINDS.iter().find_map(|name| members.get(*name)?.as_str().map(str::to_owned));
+        let error = match from_value(&Value::Object(members)) {
+            Some(error) => error,
+            // It does not say why.
+            None if is_stated => Self { kind, ..Self::default() },
+            None => return None,
+        };
         extra.remove("error");
         Some(Box::new(error))
     }
@@ -125,15 +132,20 @@ fn in_vendor_member(name: &str, value: &Value) -> Option<ApiError> {
 /// Returns whether members report a failure by their names. A plain `code` does not: notices have
 /// one as well.
 fn says_failure(members: &Map<String, Value>) -> bool {
-    let text = |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_default();
     let is_error = |error: &Value| !error.is_null() && *error != Value::Bool(false);
     let is_failure_status =
         |name: &str| members.get(name).and_then(Value::as_u64).is_some_and(|status| status >= 400);
-    KINDS.iter().any(|name| names_failure(text(name)))
-        || members.get("success") == Some(&Value::Bool(false))
+    states_failure(members)
         || members.get("error").is_some_and(is_error)
         || CODES.iter().any(|name| is_failure_code(members.get(*name)))
         || ["status", "status_code", "statusCode"].iter().any(|name| is_failure_status(name))
+}
+
+/// Whether members say by themselves that something failed, even without saying what.
+fn states_failure(members: &Map<String, Value>) -> bool {
+    let text = |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_default();
+    members.get("success") == Some(&Value::Bool(false))
+        || KINDS.iter().any(|name| names_failure(text(name)))
 }
 
 fn has_failure_code(members: &Map<String, Value>) -> bool {
@@ -157,11 +169,15 @@ pub(crate) fn names_notice(name: &str) -> bool {
     name.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| NOTICES.contains(&word))
 }
 
-/// Returns whether an object calls itself a report, such as `{"type": "status", "message": "queue
-/// position 3"}`.
+/// Whether an object calls itself a report, such as `{"type": "status", "message": "queue position 3"}`, or anything else that is
+/// neither a completion nor an error.
 fn is_notice(object: &str, members: &Map<String, Value>) -> bool {
     let mut names = KINDS.iter().filter_map(|name| members.get(*name)).filter_map(Value::as_str);
-    names_notice(object) || names.any(names_notice)
+    let is_other = !object.is_empty() && !object.contains("completion") && !names_failure(object);
+    let shows_progress = |name: &String| {
+        name.split(['_', '-']).any(|word| ["progress", "queue", "position"].contains(&word))
+    };
+    is_other || names.any(names_notice) || members.keys().any(shows_progress)
 }
 
 /// Returns whether a JSON text reports an error by itself: in an event named `status`, a message or

@@ -59,14 +59,6 @@ impl StreamModel for ChatModel {
         Ok(seen)
     }
 
-    fn finish(&mut self) -> Seen {
-        if !self.reader.finish_in_place() {
-            return Seen::Nothing;
-        }
-        self.response.push(self.reader.chunk());
-        Seen::Chunk
-    }
-
     fn expect_choices(&mut self, n: u32) {
         self.expected = n;
         self.reader.expect_choices(n);
@@ -104,13 +96,10 @@ impl StreamModel for ChatModel {
     }
 
     fn response(&self) -> ChatCompletionResponse {
-        self.clone().into_response()
+        self.response.response()
     }
 
-    fn into_response(mut self) -> ChatCompletionResponse {
-        if let Some(held) = self.reader.held_choices() {
-            self.response.push(&held);
-        }
+    fn into_response(self) -> ChatCompletionResponse {
         self.response.into_response()
     }
 }

@@ -2,11 +2,9 @@ use serde_json::Value;
 
 use super::numbering::Numbering;
 use super::reader::Reader;
-use super::snapshots::Messages;
+use super::snapshots::{self, Messages};
 use super::streamed::StreamedChunk;
-use crate::chat::chunk::{
-    ChatCompletionChunk, ChatCompletionChunkChoice, ChatCompletionChunkDelta,
-};
+use crate::chat::chunk::{ChatCompletionChunk, ChatCompletionChunkDelta};
 use crate::chat::content::Content;
 use crate::chat::tool::ToolCallDelta;
 use crate::chat::usage::Usage;
@@ -67,13 +65,12 @@ impl ChunkReader {
     /// Sets how many choices the request asked for, before the first chunk: they are then numbered
     /// from 0, whatever number the server starts with.
     ///
-    /// With one, any index is that of the only choice, unless a chunk has several complete choices.
-    /// With more, the choices of a server that does not start with 0 are held back until an index
-    /// shows its first number.
+    /// With one, any index is that of the only choice, unless a chunk has several whole choices. With more, a server is known to
+    /// count from 1 if an index of the number itself comes before 0 and before any content.
     ///
     /// The default is unknown: indices stay as they are.
     pub fn expect_choices(&mut self, n: u32) {
-        self.reader.numbering = Numbering::of(n.max(1));
+        self.reader.numbering = Numbering::of(n);
     }
 
     /// Reads the data of the next event. The same flaws are repaired as in
@@ -122,21 +119,6 @@ impl ChunkReader {
         self.reader.read(data, &mut |chunk, json| correct(messages, chunk, json))
     }
 
-    /// Makes a chunk of the choices that are held back at the end of the stream; `None` if there are none.
-    pub fn finish(&mut self) -> Option<ChatCompletionChunk> {
-        self.reader.finish().then(|| self.take())
-    }
-
-    /// Does the same, and leaves the chunk here.
-    pub(crate) fn finish_in_place(&mut self) -> bool {
-        self.reader.finish()
-    }
-
-    /// The choices that are held back.
-    pub(crate) fn held_choices(&self) -> Option<ChatCompletionChunk> {
-        self.reader.held_choices()
-    }
-
     /// Returns the chunk that was read last. Empty at the start, after an error, and possibly after [`take`](Self::take).
     #[must_use]
     #[inline]
@@ -183,15 +165,13 @@ impl StreamedChunk for ChatCompletionChunk {
         (&["choices", "message", "reasoning_content"], Field::MessageReasoningContent),
     ];
 
-    type Choice = ChatCompletionChunkChoice;
-
-    fn choices_mut(&mut self) -> &mut Vec<ChatCompletionChunkChoice> {
-        &mut self.choices
-    }
-
     fn is_whole(&self) -> bool {
         self.choices.iter().all(|choice| choice.message.is_some())
             || self.choices.iter().all(|choice| choice.finish_reason.is_some())
+    }
+
+    fn has_content(&self, position: usize) -> bool {
+        snapshots::has_content(&self.choices[position].delta)
     }
 
     #[inline]

@@ -82,18 +82,10 @@ impl StreamModel for CompletionModel {
         Ok(seen)
     }
 
-    fn finish(&mut self) -> Seen {
-        if !self.reader.finish() {
-            return Seen::Nothing;
-        }
-        self.joined.push(self.reader.chunk());
-        Seen::Chunk
-    }
-
     /// Sets how many choices the request asked for: see [`ChunkReader::expect_choices`](crate::ChunkReader::expect_choices).
     fn expect_choices(&mut self, n: u32) {
         self.joined.expected = n.max(1);
-        self.reader.numbering = Numbering::of(n.max(1));
+        self.reader.numbering = Numbering::of(n);
     }
 
     fn chunk(&self) -> &CompletionResponse {
@@ -128,9 +120,6 @@ impl StreamModel for CompletionModel {
     }
 
     fn into_response(mut self) -> CompletionResponse {
-        if let Some(held) = self.reader.held_choices() {
-            self.joined.push(&held);
-        }
         self.joined.response.choices.iter_mut().for_each(|choice| settle(choice));
         settle(&mut self.joined.response);
         self.joined.response
@@ -251,14 +240,12 @@ fn names_completion(object: &str) -> bool {
 impl StreamedChunk for CompletionResponse {
     const FIELDS: &'static [FieldPath] = &[(&["choices", "text"], Field::Content)];
 
-    type Choice = CompletionChoice;
-
-    fn choices_mut(&mut self) -> &mut Vec<CompletionChoice> {
-        &mut self.choices
-    }
-
     fn is_whole(&self) -> bool {
         self.choices.iter().all(|choice| choice.finish_reason.is_some())
+    }
+
+    fn has_content(&self, position: usize) -> bool {
+        !self.choices[position].text.is_empty()
     }
 
     #[inline]

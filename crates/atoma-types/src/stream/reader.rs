@@ -13,24 +13,13 @@ use crate::{ParseError, json};
 /// data of an event ──┼ JSON ──► read, and made the next template
 ///                    └ flawed JSON, or a half character is held ──► repaired, halves joined, read        (surrogates.rs)
 /// ```
-#[derive(Debug, Clone)]
-pub(crate) struct Reader<C: StreamedChunk> {
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Reader<C> {
     held: Halves,
     chunk: C,
     /// Made of `chunk`, if there is one.
     template: ChunkTemplate,
-    pub(crate) numbering: Numbering<C>,
-}
-
-impl<C: StreamedChunk> Default for Reader<C> {
-    fn default() -> Self {
-        Self {
-            held: Halves::default(),
-            chunk: C::default(),
-            template: ChunkTemplate::default(),
-            numbering: Numbering::default(),
-        }
-    }
+    pub(crate) numbering: Numbering,
 }
 
 impl<C: StreamedChunk> Reader<C> {
@@ -79,8 +68,7 @@ impl<C: StreamedChunk> Reader<C> {
             Ok(rest) => {
                 *data = rest;
                 self.numbering.number(&mut self.chunk);
-                let is_usual = correct(&mut self.chunk, text);
-                if is_usual & !self.numbering.hold_or_release(&mut self.chunk) {
+                if correct(&mut self.chunk, text) {
                     self.template.learn(&text[..text.len() - rest.len()], &mut self.chunk);
                 } else {
                     self.template.forget();
@@ -115,26 +103,7 @@ impl<C: StreamedChunk> Reader<C> {
         self.numbering.number(&mut self.chunk);
         self.held.join(&mut self.chunk, &repaired.halves);
         correct(&mut self.chunk, &repaired.json);
-        self.numbering.hold_or_release(&mut self.chunk);
         Ok(repaired.end)
-    }
-
-    /// Makes a chunk of the choices that are held back, if there are any.
-    pub(crate) fn finish(&mut self) -> bool {
-        if !self.numbering.is_holding() {
-            return false;
-        }
-        self.clear();
-        self.numbering.release(&mut self.chunk)
-    }
-
-    /// The choices that were held back until it is known what the server counts from, as a chunk.
-    pub(crate) fn held_choices(&self) -> Option<C> {
-        if !self.numbering.is_holding() {
-            return None;
-        }
-        let mut chunk = C::default();
-        self.numbering.clone().release(&mut chunk).then_some(chunk)
     }
 
     fn clear(&mut self) {

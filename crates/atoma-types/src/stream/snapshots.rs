@@ -143,7 +143,7 @@ impl Deltas {
     }
 }
 
-fn has_content(delta: &ChatCompletionChunkDelta) -> bool {
+pub(crate) fn has_content(delta: &ChatCompletionChunkDelta) -> bool {
     delta.content.as_ref().is_some_and(|content| !content.is_empty())
         || delta.reasoning.as_ref().is_some_and(|text| !text.is_empty())
         || delta.reasoning_content.as_ref().is_some_and(|text| !text.is_empty())

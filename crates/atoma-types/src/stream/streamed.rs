@@ -9,14 +9,11 @@ pub(crate) trait StreamedChunk: ReadObject + Clone + Default {
     /// The strings that continue over chunks, by the names of the members that lead to them.
     const FIELDS: &'static [FieldPath];
 
-    /// A choice.
-    type Choice: Clone + std::fmt::Debug;
-
-    /// The choices.
-    fn choices_mut(&mut self) -> &mut Vec<Self::Choice>;
-
-    /// Returns whether each choice is a complete message, or the last fragment of one.
+    /// Whether each choice is a whole message, or the last fragment of one.
     fn is_whole(&self) -> bool;
+
+    /// Whether the choice at a position has content.
+    fn has_content(&self, position: usize) -> bool;
 
     /// The number of choices.
     fn choices(&self) -> usize;

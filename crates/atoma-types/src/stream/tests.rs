@@ -1,0 +1,152 @@
+use super::*;
+use crate::ChatModel;
+
+/// What each read of an event finds: the text of a chunk, or else what else it is.
+fn read_all(event: &str, mut data: &str) -> Vec<String> {
+    let mut model = ChatModel::default();
+    let mut found = Vec::new();
+    while !data.is_empty() {
+        found.push(match model.read(event, &mut data) {
+            Ok(Seen::Chunk) => model.take_chunk().text().into_owned(),
+            Ok(Seen::Error(error)) => format!("error: {error}"),
+            Ok(seen) => format!("{seen:?}").to_lowercase(),
+            Err(_) => "broken".to_owned(),
+        });
+    }
+    found
+}
+
+#[test]
+fn an_event_of_several_values_is_read_value_by_value() {
+    let a = r#"{"choices":[{"delta":{"content":"a"}}]}"#;
+    let b = r#"{"choices":[{"delta":{"content":"b"}}]}"#;
+    for (name, data, wanted) in [
+        ("one", a.to_owned(), &["a"][..]),
+        ("nothing between", format!("{a}{b}{a}"), &["a", "b", "a"]),
+        ("a line end between", format!("{a}\n{b}"), &["a", "b"]),
+        ("a field name between", format!("{a}data: {b}"), &["a", "b"]),
+        ("text after it", format!("{a}\nupstream timed out"), &["a", "unreadable"]),
+        ("an error after it", format!("{a}{{\"error\":\"e\"}}"), &["a", "error: e"]),
+        ("half of one after it", format!("{a}{}", &b[..9]), &["a", "broken"]),
+        ("spaces around it", format!(" {a}\n "), &["a"]),
+        ("a repaired one first", a.replace("\"a\"", "\"a\",\"x\":NaN") + b, &["a", "b"]),
+        ("a list", format!("[{a}, {b}]"), &["a", "b"]),
+        ("a comma between", format!("{a},{b}"), &["a", "b"]),
+        ("a list, then more", format!("[{a}]\ndata: {b}"), &["a", "b"]),
+        ("a field name before it", format!("data: {a}"), &["a"]),
+        ("a byte order mark before it", format!("\u{feff}{a}"), &["a"]),
+        ("a word that keeps the connection open", "PING".to_owned(), &["nothing"]),
+        ("Python's bytes", format!("b'{a}'"), &["unreadable"]),
+        ("text", "upstream timed out".to_owned(), &["unreadable"]),
+        ("a line of a log", "[info] slow".to_owned(), &["unreadable"]),
+        ("an error of a log", "[ERROR] e".to_owned(), &["error: [ERROR] e"]),
+        ("null", "null".to_owned(), &["nothing"]),
+        ("a comment", ": ping".to_owned(), &["nothing"]),
+    ] {
+        assert_eq!(read_all("", &data), wanted, "{name}");
+    }
+}
+
+#[test]
+fn an_error_is_found_by_the_name_of_its_event() {
+    for event in ["error", "Error", "server_error", "throttlingException", "response.failed"] {
+        for data in [r#"{"message":"e"}"#, r#"{"error":{"message":"e"}}"#, "e", "\"e\""] {
+            assert_eq!(read_all(event, data), ["error: e"], "{event}: {data}");
+        }
+        for data in ["{}", "null", r#"{"a":1}"#] {
+            assert_eq!(read_all(event, data), [format!("error: {event}")], "{data}");
+        }
+        let chunk = r#"{"choices":[{"delta":{"content":"a"}}]}"#;
+        assert_eq!(read_all(event, chunk), ["a"], "{event}");
+    }
+}
+
+#[test]
+fn an_event_of_another_name_is_an_error_only_if_its_data_says_so() {
+    for event in ["status", "progress", "ping", "queue", "log", "custom"] {
+        for data in [
+            r#"{"message":"m"}"#,
+            r#"{"message":"m","code":"x"}"#,
+            r#"{"message":"m","code":503}"#,
+            r#"{"type":"status","message":"m"}"#,
+            r#"{"status":"queued","detail":"m"}"#,
+        ] {
+            assert_eq!(read_all(event, data), ["nothing"], "{event}: {data}");
+        }
+        for data in [
+            r#"{"error":{"message":"e"}}"#,
+            r#"{"error":"e"}"#,
+            r#"{"type":"error","message":"e"}"#,
+            r#"{"object":"error","message":"e"}"#,
+            r#"{"success":false,"message":"e"}"#,
+            r#"{"status":503,"message":"e"}"#,
+        ] {
+            let found = read_all(event, data);
+            assert!(found[0].starts_with("error: "), "{event}: {data}: {found:?}");
+        }
+    }
+    for (event, data, wanted) in [
+        ("ping", "2026-01-01T00:00:00Z", "nothing"),
+        ("heartbeat", "17", "nothing"),
+        ("done", "stream ended", "nothing"),
+        ("message", "17", "unreadable"),
+        ("token", "text", "unreadable"),
+    ] {
+        assert_eq!(read_all(event, data), [wanted], "{event}: {data}");
+    }
+}
+
+#[test]
+fn an_object_that_reports_progress_is_not_an_error() {
+    for notice in [
+        r#"{"object":"queue","message":"m"}"#,
+        r#"{"object":"queue.update","message":"m","code":"q"}"#,
+        r#"{"type":"warning","message":"m","code":"slow"}"#,
+        r#"{"status":"processing","message":"m"}"#,
+        r#"{"event":"ping","message":"m"}"#,
+        r#"{"kind":"log","message":"m"}"#,
+        r#"{"progress":0.5,"message":"m"}"#,
+        r#"{"object":"moderation","message":"m"}"#,
+        r#"{"message":"ok"}"#,
+    ] {
+        assert_eq!(read_all("", notice), ["nothing"], "{notice}");
+    }
+    for error in [
+        r#"{"code":"x","message":"m"}"#,
+        r#"{"event":"error","message":"m"}"#,
+        r#"{"status":"failed","message":"m"}"#,
+        r#"{"object":"error","message":"m"}"#,
+        r#"{"message":"m"}"#,
+        r#"{"success":false}"#,
+        r#"{"event":"error","data":{"message":"m"}}"#,
+        r#"{"type":"status","error":{"message":"m"}}"#,
+    ] {
+        let found = read_all("", error);
+        assert!(found[0].starts_with("error: "), "{error}: {found:?}");
+    }
+}
+
+#[test]
+fn a_message_where_the_choices_are_null_is_an_error() {
+    for object in ["chat.completion", "chat.completion.chunk"] {
+        let data = format!(r#"{{"id":"x","object":"{object}","choices":null,"message":"e"}}"#);
+        assert_eq!(read_all("", &data), ["error: e"], "{object}");
+    }
+    let notice = r#"{"type":"warning","message":"slow"}"#;
+    assert_eq!(read_all("", notice), ["nothing"]);
+}
+
+#[test]
+fn a_mark_of_the_end_does_not_make_up_for_text_that_could_not_be_read() {
+    for (has_unreadable, is_finished, done, wanted) in [
+        (false, false, false, false),
+        (false, false, true, true),
+        (true, false, true, false),
+        (true, true, false, false),
+        (true, true, true, false),
+    ] {
+        let progress = Progress { choices: 1, is_finished, has_unreadable, ..Progress::default() };
+        assert_eq!(progress.is_complete(done), wanted, "{progress:?} {done}");
+    }
+    assert!(!Progress { is_finished: true, ..Progress::default() }.is_complete(true));
+}
