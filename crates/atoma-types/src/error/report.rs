@@ -90,8 +90,10 @@ impl ApiError {
         let kind = KINDS.iter().find_map(|name| members.get(*name)?.as_str().map(str::to_owned));
         let error = match from_value(&Value::Object(members)) {
             Some(error) => error,
-            // It does not say why.
-            None if is_stated => Self { kind, ..Self::default() },
+            None if is_stated => {
+                let message = "the response reports a failure".to_owned();
+                Self { message, kind, ..Self::default() }
+            }
             None => return None,
         };
         extra.remove("error");
