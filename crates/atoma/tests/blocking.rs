@@ -3,7 +3,7 @@
 mod support;
 
 use atoma::{
-    ChatCompletionChunk, ChatEvent, Error,
+    ChatCompletionChunk, ChatEvent, CompletionEvent, CompletionRequest, Error,
     blocking::{Client, ResponseStream},
     transport::testing::ManualTimer,
 };
@@ -69,6 +69,21 @@ fn stream_is_an_iterator() {
     let response = client.chat().stream(request()).send().unwrap().into_response().unwrap();
     assert_eq!(response.text(), "hello");
     assert_eq!(apart.server.log().accepted, 1);
+}
+
+#[test]
+fn completions_are_iterators_of_events_and_of_text() {
+    let body = event(r#"{"choices":[{"index":0,"text":"hello","finish_reason":"stop"}]}"#);
+    let apart = Apart::start([events([body])]);
+    let stream =
+        || apart.client().completions().stream(CompletionRequest::new("m", "a")).send().unwrap();
+    let events: Vec<CompletionEvent> = stream().events().map(Result::unwrap).collect();
+    assert!(
+        matches!(&events[0], CompletionEvent::TextDelta { delta, .. } if delta == "hello"),
+        "{events:?}"
+    );
+    assert!(matches!(events.last(), Some(CompletionEvent::Finish { .. })), "{events:?}");
+    assert_eq!(stream().text().map(Result::unwrap).collect::<String>(), "hello");
 }
 
 #[test]
