@@ -1,4 +1,4 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::chat::usage::Usage;
 use crate::open_enum::open_enum;
@@ -143,14 +143,15 @@ impl EmbeddingResponse {
 impl ResponseModel for EmbeddingResponse {
     type Stream = WholeBody<Self>;
 
-    /// Reads a body. A list without the object around it, as llama.cpp and TEI send it on some paths, is the `data`.
+    /// Reads a body. A list without the object around it, as llama.cpp and TEI send it on some paths, is the `data`. So are
+    /// vectors under other names, as Ollama, Cohere and Gemini send them on theirs.
     fn from_slice(body: &[u8]) -> Result<Self, ParseError> {
-        let response: Self = json::object_or_list(body, "data")?;
-        let is_list = body.trim_ascii_start().first() == Some(&b'[');
-        match Some(body).filter(|_| is_list && response.data.is_empty()).and_then(from_vectors) {
-            Some(data) => Ok(Self { data, ..response }),
-            None => Ok(response),
+        let mut response: Self = json::object_or_list(body, "data")?;
+        let has_vector = response.vectors().any(|vector| !vector.is_empty());
+        if !has_vector && response.error.is_none() {
+            response.take_vectors(body);
         }
+        Ok(response)
     }
 
     fn error(&self) -> Option<&ApiError> {
@@ -166,12 +167,39 @@ impl ResponseModel for EmbeddingResponse {
     }
 }
 
-/// Reads a list of vectors alone.
-#[cold]
-fn from_vectors(body: &[u8]) -> Option<Vec<Embedding>> {
-    let list = json::from_slice(body).ok()?;
-    let embeddings = list.as_array()?.iter().zip(0_u32..).map(|(vector, index)| {
-        json::object_from_value(&json!({"embedding": vector, "index": index}))
-    });
-    embeddings.collect()
+impl EmbeddingResponse {
+    /// Takes the vectors of a body that has none where they belong.
+    #[cold]
+    fn take_vectors(&mut self, body: &[u8]) {
+        let Ok(value) = json::from_slice(body) else { return };
+        let known = self.data.len();
+        let found = vectors_in(&value);
+        // Several vectors for one text, such as one for each token, are not what was asked for.
+        if found.is_empty() || (known > 0 && known != found.len()) {
+            return;
+        }
+        let embeddings = found.iter().zip(0_u32..).map(|(vector, index)| {
+            json::object_from_value(&json!({"embedding": vector, "index": index}))
+        });
+        if let Some(data) = embeddings.collect() {
+            self.data = data;
+            NAMES.iter().for_each(|name| drop(self.extra.remove(name)));
+        }
+    }
+}
+
+/// The names under which servers send vectors.
+const NAMES: [&str; 5] = ["data", "embeddings", "embedding", "values", "float"];
+
+/// The vectors in a value: lists of numbers, however deep.
+fn vectors_in(value: &Value) -> Vec<&Value> {
+    match value {
+        Value::Array(list) if list.first().is_some_and(Value::is_number) => vec![value],
+        Value::Array(list) => list.iter().flat_map(vectors_in).collect(),
+        Value::Object(members) => {
+            let named = NAMES.iter().find_map(|name| members.get(*name));
+            named.map(vectors_in).unwrap_or_default()
+        }
+        _ => Vec::new(),
+    }
 }

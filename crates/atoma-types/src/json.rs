@@ -120,8 +120,12 @@ pub(crate) fn object_or_list<T: ReadObject + Default>(
     if json.trim_ascii_start().first() != Some(&b'[') {
         return object_from_slice(json);
     }
-    let list = from_slice(json)?;
-    object_from_slice(format!("{{\"{member}\":{}}}", text_of(&list)).as_bytes())
+    let in_object = |list: &str| object_from_slice(format!("{{\"{member}\":{list}}}").as_bytes());
+    // As it is, so that no number is rounded on the way. Something may follow the list, or it may be flawed.
+    match std::str::from_utf8(json).ok().and_then(|list| in_object(list).ok()) {
+        Some(object) => Ok(object),
+        None => in_object(&text_of(&from_slice(json)?)),
+    }
 }
 
 /// Reads an object from a value, through its text: a second compiled reader, for values, would only

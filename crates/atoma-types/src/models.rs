@@ -20,7 +20,7 @@ object! {
     /// A model that a server offers.
     ///
     /// Servers add members, such as `max_model_len` of vLLM or `meta` of llama.cpp: they are in `extra`.
-    pub struct ModelInfo {
+    pub struct ModelInfo => after_reading {
         /// The name to use in requests. Upper and lower case matter.
         pub id: String,
         /// `model`.
@@ -43,9 +43,14 @@ impl ModelList {
 impl ResponseModel for ModelList {
     type Stream = WholeBody<Self>;
 
-    /// Reads a body. A list without the object around it, as Together sends it, is the `data`.
+    /// Reads a body. A list without the object around it, as Together sends it, is the `data`, and so are the `models` of
+    /// Ollama, Cohere and Gemini on their own paths. An entry may be its name alone.
     fn from_slice(body: &[u8]) -> Result<Self, ParseError> {
-        json::object_or_list(body, "data")
+        let mut list: Self = json::object_or_list(body, "data")?;
+        if list.data.is_empty() && list.error.is_none() {
+            list.take_models(body);
+        }
+        Ok(list)
     }
 
     fn error(&self) -> Option<&ApiError> {
@@ -54,6 +59,35 @@ impl ResponseModel for ModelList {
 
     fn has_content(&self) -> bool {
         !self.data.is_empty() || self.object == "list"
+    }
+}
+
+impl ModelList {
+    /// Takes the models of a body that has none where they belong. A list of none is a list.
+    #[cold]
+    fn take_models(&mut self, body: &[u8]) {
+        let Ok(value) = json::from_slice(body) else { return };
+        let named = ["data", "models"].iter().find_map(|name| value.get(name)?.as_array());
+        let Some(list) = named.or(value.as_array()) else { return };
+        self.data = list
+            .iter()
+            .filter_map(|entry| match entry {
+                Value::String(id) => Some(ModelInfo { id: id.clone(), ..ModelInfo::default() }),
+                entry => json::object_from_value(entry),
+            })
+            .collect();
+        self.extra.remove("models");
+        "list".clone_into(&mut self.object);
+    }
+}
+
+impl ModelInfo {
+    /// Takes the name where there is no id.
+    fn after_reading(&mut self, has: &dyn Fn(&str) -> bool) {
+        let name = |name: &&str| self.extra.get(name)?.as_str();
+        if let (false, Some(id)) = (has("id"), ["name", "model"].iter().find_map(name)) {
+            self.id = id.to_owned();
+        }
     }
 }
 

@@ -165,6 +165,6 @@ impl ResponseModel for NodeLockResponse {
     }
 
     fn has_content(&self) -> bool {
-        !self.public_key.is_empty()
+        !self.public_key.is_empty() && !self.extra.reports_error()
     }
 }

@@ -70,7 +70,7 @@ impl Embeddings {
         for part in &parts {
             let Some(reply) = replies.next().await.transpose()? else { break };
             let data = reply.into_inner().data;
-            if data.len() != part.len() {
+            if data.len() != part.len() || data.iter().any(|vector| vector.embedding.is_empty()) {
                 return Err(Error::unexpected("not one vector per text in the response", b""));
             }
             vectors.extend(data.into_iter().map(|embedding| embedding.embedding));

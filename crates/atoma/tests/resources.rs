@@ -323,7 +323,11 @@ fn many_texts_go_to_atoma_one_by_one() {
 fn a_missing_vector_is_an_error() {
     let (client, _) = client(vectors(1));
     let request = EmbeddingRequest::new("m", TextInput::from(""));
-    let error = now(client.embeddings().create_all(request, ["a", "b"], 2, 1)).unwrap_err();
+    let error = now(client.embeddings().create_all(request.clone(), ["a", "b"], 2, 1)).unwrap_err();
+    assert!(error.is_unexpected_response(), "{error}");
+
+    let (client, _) = self::client(json!({"data": [{"embedding": null, "index": 0}]}));
+    let error = now(client.embeddings().create_all(request, ["a"], 1, 1)).unwrap_err();
     assert!(error.is_unexpected_response(), "{error}");
 }
 
