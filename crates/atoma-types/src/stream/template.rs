@@ -22,8 +22,7 @@ use std::str::FromStr;
 
 use super::streamed::StreamedChunk;
 use crate::json::path::{Path, Place};
-use crate::json::scan::{Kind, Scanner, string_end};
-use crate::json::unescape::unescape;
+use crate::json::scan::{Kind, Scanner, read_string};
 
 /// The longest text that is kept.
 const LONGEST: usize = 4096;
@@ -276,14 +275,8 @@ impl Value<'_> {
 /// Reads a JSON string up to its closing quote.
 #[inline]
 fn fill_text(rest: &str, text: &mut String) -> Option<usize> {
-    let (end, is_escaped) = string_end(rest.as_bytes())?;
     text.clear();
-    if is_escaped {
-        unescape(&rest[..end], text)?;
-    } else {
-        text.push_str(&rest[..end]);
-    }
-    Some(end)
+    read_string(rest, text)
 }
 
 /// Reads a JSON number that is a whole one above zero: for a zero, [`crate::Usage`] looks for other

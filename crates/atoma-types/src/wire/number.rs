@@ -94,7 +94,7 @@ struct Digits {
     at: usize,
     /// Their value; wrong if there are more than 19 significant ones.
     significand: u64,
-    /// Returns the number of digits after leading zeros.
+    /// Their number, without a zero before the point.
     significant: usize,
 }
 
@@ -104,7 +104,9 @@ impl Digits {
     fn of_number(bytes: &[u8], start: usize) -> Option<(Self, usize)> {
         let first = start + usize::from(bytes.get(start) == Some(&b'-'));
         let mut digits = Self { at: first, ..Self::default() };
-        if digits.pass(bytes)? > 1 && bytes[first] == b'0' {
+        let whole = digits.pass(bytes)?;
+        let starts_with_zero = bytes[first] == b'0';
+        if starts_with_zero && whole > 1 {
             return None;
         }
         let mut fraction = 0;
@@ -112,6 +114,7 @@ impl Digits {
             digits.at += 1;
             fraction = digits.pass(bytes)?;
         }
+        digits.significant = whole + fraction - usize::from(starts_with_zero);
         Some((digits, fraction))
     }
 
@@ -133,7 +136,6 @@ impl Digits {
         while let Some(byte @ b'0'..=b'9') = bytes.get(self.at) {
             let digit = u64::from(byte - b'0');
             self.significand = self.significand.wrapping_mul(10).wrapping_add(digit);
-            self.significant += usize::from(self.significand != 0 || self.significant > 0);
             self.at += 1;
         }
         let count = self.at - start;

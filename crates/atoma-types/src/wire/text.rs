@@ -17,8 +17,7 @@ use super::{
     Elements, MemberSource, Members, Name, Read, ReadObject, Rest, Scalar, Stopped, Target,
     read_members,
 };
-use crate::json::scan::string_end;
-use crate::json::unescape::unescape;
+use crate::json::scan::{plain, read_string};
 
 /// The most objects and lists inside each other.
 const DEEPEST: usize = 100;
@@ -65,9 +64,8 @@ impl<'a> Text<'a> {
     ) -> Result<Read, Stopped> {
         match self.peek().ok_or(Stopped)? {
             b'"' => {
-                let text = self.string()?;
-                let read = target.scalar(Scalar::Text(&text));
-                Ok(keep(read, unknown, || text.into()))
+                let text = self.string().ok_or(Stopped)?;
+                Ok(keep(target.scalar(Scalar::Text(&text)), unknown, || text.into()))
             }
             b'{' => Open::new(self).ok_or(Stopped)?.read(unknown, |open| target.object(open)),
             b'[' => Open::new(self).ok_or(Stopped)?.read(unknown, |open| target.array(open)),
@@ -91,7 +89,7 @@ impl<'a> Text<'a> {
     /// Reads the next value, of any kind.
     fn any(&mut self) -> Result<Value, Stopped> {
         match self.peek().ok_or(Stopped)? {
-            b'"' => self.string().map(Value::from),
+            b'"' => self.string().map(Value::from).ok_or(Stopped),
             b'{' | b'[' => Open::new(self).ok_or(Stopped)?.rest(),
             b'n' => self.literal("null", Value::Null),
             b't' => self.literal("true", true.into()),
@@ -111,18 +109,21 @@ impl<'a> Text<'a> {
 
     /// Reads a string, which begins here with its quote.
     #[inline]
-    fn string(&mut self) -> Result<Cow<'a, str>, Stopped> {
-        let start = self.at + 1;
-        let (length, is_escaped) = string_end(&self.json.as_bytes()[start..]).ok_or(Stopped)?;
-        let end = start + length;
-        self.at = end + 1;
-        let raw = &self.json[start..end];
-        if is_escaped {
-            let mut text = String::with_capacity(raw.len());
-            unescape(raw, &mut text).ok_or(Stopped)?;
-            return Ok(text.into());
+    fn string(&mut self) -> Option<Cow<'a, str>> {
+        let rest = &self.json[self.at + 1..];
+        let length = plain(rest.as_bytes());
+        if rest.as_bytes().get(length) == Some(&b'"') {
+            self.at += length + 2;
+            return Some(Cow::Borrowed(&rest[..length]));
         }
-        Ok(raw.into())
+        self.escaped_string().map(Cow::Owned)
+    }
+
+    #[inline(never)]
+    fn escaped_string(&mut self) -> Option<String> {
+        let mut text = String::new();
+        self.at += 2 + read_string(&self.json[self.at + 1..], &mut text)?;
+        Some(text)
     }
 
     /// Reads a number.
@@ -189,16 +190,16 @@ impl<'t, 'a> Open<'t, 'a> {
 
     /// Passes the name of a member.
     #[inline]
-    fn member_name(&mut self) -> Result<Cow<'a, str>, Stopped> {
-        if self.text.peek() != Some(b'"') {
-            return Err(Stopped);
+    fn member_name(&mut self) -> Option<Cow<'a, str>> {
+        if self.text.peek()? != b'"' {
+            return None;
         }
         let name = self.text.string()?;
-        if self.text.peek() != Some(b':') {
-            return Err(Stopped);
+        if self.text.peek()? != b':' {
+            return None;
         }
         self.text.at += 1;
-        Ok(name)
+        Some(name)
     }
 
     /// Reads it through a target, and keeps it in `unknown` if it does not fit.
@@ -231,7 +232,7 @@ impl Rest for Open<'_, '_> {
         }
         let mut members = Map::new();
         while self.advance()? {
-            let name = self.member_name()?;
+            let name = self.member_name().ok_or(Stopped)?;
             if name == NUMBER {
                 return Err(Stopped);
             }
@@ -251,7 +252,7 @@ impl MemberSource for Open<'_, '_> {
         if !self.advance()? {
             return Ok(None);
         }
-        let name = self.member_name()?;
+        let name = self.member_name().ok_or(Stopped)?;
         Ok(Some(Name::find(&name, place)))
     }
 
