@@ -133,12 +133,14 @@ pub struct Attempt {
     pub number: u32,
     /// When it began.
     pub began: Instant,
+    /// The total timeout of the call, where less than that is left for this attempt.
+    pub(crate) whole_total: Option<Duration>,
 }
 
 impl Attempt {
     /// Creates the attempt with this number and start.
     pub const fn new(number: u32, began: Instant) -> Self {
-        Self { number, began }
+        Self { number, began, whole_total: None }
     }
 }
 

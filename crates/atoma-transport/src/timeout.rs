@@ -56,14 +56,22 @@ impl<T: Transport> Timeout<T> {
 impl<T: Transport> Transport for Timeout<T> {
     fn send(&self, mut request: Request) -> ResponseFuture {
         let extensions = request.extensions_mut();
-        let timeouts = *extensions.get_or_insert(self.defaults);
+        let given = extensions.get().copied();
+        let timeouts = given.unwrap_or(self.defaults);
+        if given.is_none() {
+            extensions.insert(timeouts);
+        }
         let now = self.timer.now();
-        let began = extensions.get().map_or(now, |attempt: &Attempt| attempt.began);
-        let deadline = Deadline::of(extensions, &timeouts, began);
+        let attempt = extensions.get::<Attempt>();
+        let began = attempt.map_or(now, |attempt| attempt.began);
+        let (deadline, mut total_limit) = Deadline::of(extensions, &timeouts, began);
+        if let (Some(limit), Some(attempt)) = (&mut total_limit, attempt) {
+            *limit = attempt.whole_total.unwrap_or(*limit);
+        }
 
         if deadline.is_some_and(|deadline| deadline <= now) {
-            let error = TransportError::timeout(Phase::Total, Delivery::NotSent)
-                .with_limit(Deadline::limit(extensions, &timeouts));
+            let error =
+                TransportError::timeout(Phase::Total, Delivery::NotSent).with_limit(total_limit);
             return Box::pin(std::future::ready(Err(error)));
         }
         let limits = Limits {
@@ -72,7 +80,7 @@ impl<T: Transport> Transport for Timeout<T> {
             idle: timeouts.idle,
             deadline,
             head_limit: timeouts.head,
-            total_limit: Deadline::limit(extensions, &timeouts),
+            total_limit,
         };
         let exchange = self.transport.send(request);
         Box::pin(TimedExchange { exchange, limits: Some(limits), sleep: None })
@@ -101,12 +109,13 @@ impl Future for TimedExchange {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        if let Poll::Ready(mut outcome) = this.exchange.as_mut().poll(cx) {
-            if let (Ok(response), Some(limits)) = (&mut outcome, this.limits.take()) {
-                let body = mem::take(response.body_mut());
-                *response.body_mut() = limits.around(body);
+        let mut polled = this.exchange.as_mut().poll(cx);
+        if let Poll::Ready(outcome) = &mut polled {
+            if let (Ok(response), Some(limits)) = (outcome, this.limits.take()) {
+                limits.put_around(response.body_mut());
             }
-            return Poll::Ready(outcome);
+            // Returned as it came, since a response is large.
+            return polled;
         }
         let Some(limits) = &this.limits else { return Poll::Pending };
         let Some(end) = earlier(limits.head, limits.deadline) else { return Poll::Pending };
@@ -123,13 +132,13 @@ impl Future for TimedExchange {
 }
 
 impl Limits {
-    fn around(self, body: Body) -> Body {
+    fn put_around(self, body: &mut Body) {
         let unlimited = self.idle.is_none() && self.deadline.is_none();
-        if unlimited || body.is_whole() || http_body::Body::is_end_stream(&body) {
-            return body;
+        if unlimited || body.is_whole() || http_body::Body::is_end_stream(body) {
+            return;
         }
-        Body::streamed(TimedBody {
-            body: Some(body),
+        let timed = TimedBody {
+            body: Some(mem::take(body)),
             timer: self.timer,
             idle: self.idle,
             deadline: self.deadline,
@@ -137,7 +146,8 @@ impl Limits {
             silent_since: None,
             unclocked_frames: 0,
             sleep: None,
-        })
+        };
+        *body = Body::streamed(timed);
     }
 }
 

@@ -97,32 +97,20 @@ impl Default for Timeouts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline(pub Instant);
 
-/// The total timeout of the whole call, as a request extension of attempts after the first, whose
-/// [`Timeouts::total`] is only the time left.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct WholeTotal(pub(crate) Duration);
-
 impl Deadline {
     /// When a request must be over: its deadline, or else `now` plus `timeouts.total`. A total beyond
     /// the range of the clock is ignored.
+    ///
+    /// With the timeout behind it, for the text of an error; unknown where the caller gave an
+    /// instant.
     pub(crate) fn of(
         extensions: &http::Extensions,
         timeouts: &Timeouts,
         now: Instant,
-    ) -> Option<Instant> {
+    ) -> (Option<Instant>, Option<Duration>) {
         match extensions.get() {
-            Some(Self(deadline)) => Some(*deadline),
-            None => now.checked_add(timeouts.total?),
-        }
-    }
-
-    /// The timeout behind [`of`](Self::of), for the text of an error; unknown where the
-    /// caller gave an instant.
-    pub(crate) fn limit(extensions: &http::Extensions, timeouts: &Timeouts) -> Option<Duration> {
-        match (extensions.get::<Self>(), extensions.get::<WholeTotal>()) {
-            (Some(_), _) => None,
-            (None, Some(WholeTotal(total))) => Some(*total),
-            (None, None) => timeouts.total,
+            Some(Self(deadline)) => (Some(*deadline), None),
+            None => (timeouts.total.and_then(|total| now.checked_add(total)), timeouts.total),
         }
     }
 }

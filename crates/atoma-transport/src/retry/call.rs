@@ -11,10 +11,10 @@ use super::{
 use crate::{
     Attempt, Attempts, Body, CallOutcome, Deadline, Delivery, FailedAttempt, Phase, Request,
     RequestSource, Response, ResponseFuture, Sleep, Timeouts, Timer, Transport, TransportError,
-    timeouts::{WholeTotal, earlier},
+    timeouts::earlier,
     timer::{check_slept, sleep_until},
 };
-use http::{StatusCode, Uri};
+use http::{Extensions, StatusCode, Uri};
 use std::{
     future::{Future, poll_fn},
     mem,
@@ -49,18 +49,19 @@ pub(super) struct Call<T> {
     timeouts: Option<Timeouts>,
     deadline: Option<Deadline>,
     began: Instant,
-    /// The server that the requests go to, once it is known.
+    /// The server that the requests go to, once the source no longer knows it.
     uri: Option<Uri>,
     attempts: Attempts,
     observed: Option<ObservedCall>,
 }
 
 impl<T: Transport> Call<T> {
-    pub(super) fn new(settings: Arc<Settings<T>>, source: Source, options: CallOptions) -> Self {
+    /// The options are borrowed, since they are large and mostly empty.
+    pub(super) fn new(settings: Arc<Settings<T>>, source: Source, options: &CallOptions) -> Self {
         let began = settings.timer.now();
         let timeouts = options.timeouts.or(settings.timeouts);
         Self {
-            config: options.retries.map(Box::new),
+            config: options.retries.clone().map(Box::new),
             source,
             timeouts,
             deadline: options.deadline,
@@ -92,10 +93,20 @@ impl<T: Transport> Call<T> {
                 }
                 self.attempts.count += 1;
                 let attempt = Attempt::new(self.attempts.count, began);
-                let mut outcome = match self.request(attempt).await {
-                    Ok(request) => self.send(request, attempt).await,
+                // A request is large: it is made and passed on between two points of waiting, so that
+                // this future has no room for it.
+                let sending = match self.own_request() {
+                    Some(request) => Ok(self.send(request, attempt)),
+                    None => self.ask(attempt).await.map(|request| self.send(request, attempt)),
+                };
+                let is_sent = sending.is_ok();
+                let mut outcome = match sending {
+                    Ok(response) => response.await,
                     Err(error) => Err(error),
                 };
+                if is_sent {
+                    self.received(attempt, &mut outcome);
+                }
                 if let Ok(response) = &mut outcome {
                     if response.status().is_success() {
                         self.succeed(response);
@@ -114,21 +125,24 @@ impl<T: Transport> Call<T> {
 
 // The way down: a request for the attempt, and its sending.
 impl<T: Transport> Call<T> {
-    async fn request(&mut self, attempt: Attempt) -> Result<Request, TransportError> {
-        let is_last = attempt.number == self.config().max_attempts;
-        let mut request = match &mut self.source {
-            Source::Own(request) if is_last => mem::take(request),
-            Source::Own(request) => request.clone(),
-            Source::Shared(source) => {
-                let source = Arc::clone(source);
-                self.ask(&*source, attempt).await?
+    /// The request, if it is the same for all attempts.
+    fn own_request(&mut self) -> Option<Request> {
+        let is_last = self.attempts.count == self.config().max_attempts;
+        match &mut self.source {
+            Source::Own(request) if is_last => {
+                self.uri = Some(request.uri().clone());
+                Some(mem::take(request))
             }
-        };
-        self.uri = Some(request.uri().clone());
-        let extensions = request.extensions_mut();
+            Source::Own(request) => Some(request.clone()),
+            Source::Shared(_) => None,
+        }
+    }
+
+    /// Puts the settings of the attempt into the extensions of its request.
+    fn prepare(&self, extensions: &mut Extensions, mut attempt: Attempt) {
         if let Some(mut timeouts) = self.timeouts {
             if let (true, Some(total)) = (attempt.began > self.began, timeouts.total) {
-                extensions.insert(WholeTotal(total));
+                attempt.whole_total = Some(total);
                 let left = self.ends();
                 timeouts.total = left.map(|end| end.saturating_duration_since(attempt.began));
             }
@@ -140,11 +154,19 @@ impl<T: Transport> Call<T> {
             extensions.insert(deadline);
         }
         extensions.insert(attempt);
-        Ok(request)
     }
 
     /// Asks the source for a request, within the attempt's timeouts.
-    async fn ask(
+    async fn ask(&mut self, attempt: Attempt) -> Result<Request, TransportError> {
+        let request = match &self.source {
+            Source::Own(request) => request.clone(),
+            Source::Shared(source) => self.ask_source(&**source, attempt).await?,
+        };
+        self.uri = Some(request.uri().clone());
+        Ok(request)
+    }
+
+    async fn ask_source(
         &self,
         source: &dyn RequestSource,
         attempt: Attempt,
@@ -173,16 +195,16 @@ impl<T: Transport> Call<T> {
         .await
     }
 
-    async fn send(
-        &mut self,
-        request: Request,
-        attempt: Attempt,
-    ) -> Result<Response, TransportError> {
+    fn send(&self, mut request: Request, attempt: Attempt) -> ResponseFuture {
+        self.prepare(request.extensions_mut(), attempt);
         if let Some(observed) = &self.observed {
             observed.attempt_started(attempt, &request);
         }
-        let mut outcome = self.settings.transport.send(request).await;
-        if let Ok(response) = &mut outcome {
+        self.settings.transport.send(request)
+    }
+
+    fn received(&self, attempt: Attempt, outcome: &mut Result<Response, TransportError>) {
+        if let Ok(response) = outcome {
             if let Some(hook) = &self.settings.on_response {
                 hook(response);
             }
@@ -193,17 +215,20 @@ impl<T: Transport> Call<T> {
         if let Some(observed) = &self.observed {
             observed.attempt_ended(attempt, outcome.as_ref());
         }
-        outcome
+    }
+
+    /// Where the requests go, if that is known.
+    fn uri(&self) -> Option<&Uri> {
+        self.uri.as_ref().or_else(|| match &self.source {
+            Source::Own(request) => Some(request.uri()),
+            Source::Shared(source) => source.uri(),
+        })
     }
 
     /// When the pause for the server ends, if there is one and the call has the time.
     fn pause_ends(&self) -> Option<Instant> {
         let pause = self.settings.pause.as_ref()?;
-        let uri = self.uri.as_ref().or_else(|| match &self.source {
-            Source::Own(request) => Some(request.uri()),
-            Source::Shared(source) => source.uri(),
-        })?;
-        let end = pause.ends(uri, self.settings.timer.now(), self.settings.random())?;
+        let end = pause.ends(self.uri()?, self.settings.timer.now(), self.settings.random())?;
         self.ends().is_none_or(|deadline| end < deadline).then_some(end)
     }
 
@@ -298,7 +323,7 @@ impl<T: Transport> Call<T> {
 
     /// Makes all callers wait if the server limits the rate and names the wait.
     fn pause_all(&self, outcome: &Result<Response, TransportError>, decision: RetryDecision) {
-        let (Some(pause), Some(uri), Ok(response)) = (&self.settings.pause, &self.uri, outcome)
+        let (Some(pause), Some(uri), Ok(response)) = (&self.settings.pause, self.uri(), outcome)
         else {
             return;
         };
@@ -327,7 +352,7 @@ impl<T: Transport> Call<T> {
         let is_free = outcome.as_ref().is_ok_and(|response| {
             is_rate_limit(response.status(), response.headers(), SystemTime::now())
         });
-        let (false, Some(budget), Some(uri)) = (is_free, &self.settings.budget, &self.uri) else {
+        let (false, Some(budget), Some(uri)) = (is_free, &self.settings.budget, self.uri()) else {
             return Some((wait, until, None));
         };
         let after_timeout = outcome.as_ref().is_err_and(TransportError::is_timeout);
@@ -352,7 +377,7 @@ impl<T: Transport> Call<T> {
         let (Some(observed), Some(failed)) = (&self.observed, self.attempts.failed.last()) else {
             return;
         };
-        let budget = self.settings.budget.as_ref().zip(self.uri.as_ref());
+        let budget = self.settings.budget.as_ref().zip(self.uri());
         let tokens_left = budget.map(|(budget, uri)| budget.tokens(uri));
         observed.retry(self.attempts.count, failed, wait, tokens_left);
     }
@@ -360,7 +385,7 @@ impl<T: Transport> Call<T> {
     fn succeed(&mut self, response: &mut Response) {
         let now = self.settings.timer.now();
         self.attempts.elapsed = now.saturating_duration_since(self.began);
-        if let (Some(budget), Some(uri)) = (&self.settings.budget, &self.uri) {
+        if let (Some(budget), Some(uri)) = (&self.settings.budget, self.uri()) {
             budget.deposit(uri);
         }
         self.hand_over(response);

@@ -89,15 +89,16 @@ impl<T: Transport> Retry<T> {
     /// assert_eq!(response?.status(), 200);
     /// # Ok::<(), atoma_transport::TransportError>(())
     /// ```
+    #[allow(clippy::needless_pass_by_value, reason = "a call is the only use of its options")]
     pub fn send_from(
         &self,
         source: Arc<dyn RequestSource>,
         options: CallOptions,
     ) -> ResponseFuture {
-        self.call(Source::Shared(source), options)
+        self.call(Source::Shared(source), &options)
     }
 
-    fn call(&self, source: Source, options: CallOptions) -> ResponseFuture {
+    fn call(&self, source: Source, options: &CallOptions) -> ResponseFuture {
         let config = options.retries.as_ref().unwrap_or(&self.settings.config);
         if let Err(invalid) = config.validate() {
             let error = TransportError::new(ErrorKind::Request, Delivery::NotSent);
@@ -187,7 +188,7 @@ impl<T: Transport> Retry<T> {
 impl<T: Transport> Transport for Retry<T> {
     fn send(&self, request: Request) -> ResponseFuture {
         let options = CallOptions::of(request.extensions());
-        self.call(Source::Own(request), options)
+        self.call(Source::Own(request), &options)
     }
 }
 
