@@ -101,15 +101,14 @@ pub(crate) fn from_slice(json: &[u8]) -> Result<Value, ParseError> {
 
 /// The same for an object.
 pub(crate) fn object_from_slice<T: ReadObject + Default>(json: &[u8]) -> Result<T, ParseError> {
-    let (mut object, mut is_begun) = (T::default(), false);
-    repaired(json, &mut |json, wide| {
-        if is_begun {
-            object = T::default();
-        }
-        is_begun = true;
-        first_object(json, &mut object, wide).map(drop)
-    })?;
+    let mut object = T::default();
+    object_into(json, &mut object)?;
     Ok(object)
+}
+
+/// The same into an empty object.
+pub(crate) fn object_into(json: &[u8], object: &mut dyn ReadObject) -> Result<(), ParseError> {
+    repaired(json, &mut |json, wide| first_object(json, object, wide).map(drop))
 }
 
 /// Reads an object, or a list that some servers send without the object around it: it becomes the member of this name.
@@ -150,7 +149,8 @@ fn repaired<T>(
     first_value(&repair(json, &[]).json, Wide::Round).map_err(|error| flaw.unwrap_or(error))
 }
 
-/// Reads the first JSON value, an object, into an empty one in place. Returns the text after it.
+/// Reads the first JSON value, an object, into an empty one in place. Returns the text after it. The object is empty after an
+/// error.
 pub(crate) fn first_object<'a>(
     json: &'a str,
     target: &mut dyn ReadObject,
@@ -161,6 +161,19 @@ pub(crate) fn first_object<'a>(
         return Ok(if is_over { "" } else { rest });
     }
     target.clear();
+    let read = first_by_serde(json, target, wide);
+    if read.is_err() {
+        target.clear();
+    }
+    read
+}
+
+#[cold]
+fn first_by_serde<'a>(
+    json: &'a str,
+    target: &mut dyn ReadObject,
+    wide: Wide,
+) -> Result<&'a str, ParseError> {
     let mut deserializer = deserializer(json);
     match read(&mut deserializer, &mut Whole(target), wide) {
         Ok(Read::Known(())) if deserializer.end().is_ok() => Ok(""),

@@ -10,7 +10,7 @@ use crate::{
 };
 use atoma_types::{ApiError, ResponseModel, StreamModel};
 use bytes::Bytes;
-use std::{fmt, future::Future, marker::PhantomData};
+use std::{fmt, future::Future, marker::PhantomData, time::Instant};
 
 /// The kind of a call: [`Json`], [`Streamed`], [`Selected`] or [`Download`]. No other type implements it.
 pub trait Endpoint: Sized + Send + 'static {
@@ -91,7 +91,11 @@ impl<T: ResponseModel> Endpoint for Json<T> {
         mut pending: Result<PendingResponse>,
     ) -> impl Future<Output = Result<Reply<T>>> + Send {
         async move {
-            let mut response = open(&mut pending).await?;
+            // Without another layer of futures: a response is large.
+            let mut response = match &mut pending {
+                Ok(pending) => pending.open().await?,
+                Err(error) => return Err(error.clone()),
+            };
             if response.is_event_stream() {
                 // Boxed: a stream is large, and hardly any response is one.
                 return Box::pin(read_stream(response, self.choices)).await;
@@ -101,17 +105,7 @@ impl<T: ResponseModel> Endpoint for Json<T> {
                 Ok(raw) => raw,
                 Err(error) => return Err(response.fail(error, start)),
             };
-            match parse::<T>(&raw, self.choices, &mut response) {
-                Ok(value) => {
-                    if response.observation.is_active() {
-                        let usage = value.usage();
-                        let (usage, value) = (usage.as_ref(), Some(&value as _));
-                        response.observation.end(CallResult::Complete, usage, None, value);
-                    }
-                    Ok(Reply::new(value, response.metadata, raw))
-                }
-                Err(error) => Err(response.fail(error, start)),
-            }
+            finish(response, raw, self.choices, start)
         }
     }
 }
@@ -126,18 +120,13 @@ impl<M: StreamModel> Endpoint for Streamed<M> {
         mut pending: Result<PendingResponse>,
     ) -> impl Future<Output = Result<ResponseStream<M>>> + Send {
         async move {
-            let response = open(&mut pending).await?;
+            let response = match &mut pending {
+                Ok(pending) => pending.open().await?,
+                Err(error) => return Err(error.clone()),
+            };
             // Boxed: it is large, and is not needed while the head is awaited.
             Box::pin(ResponseStream::open(response, self.choices)).await
         }
-    }
-}
-
-/// Waits for the head, unless the request could not be made.
-async fn open(pending: &mut Result<PendingResponse>) -> Result<OpenResponse> {
-    match pending {
-        Ok(pending) => pending.open().await,
-        Err(error) => Err(error.clone()),
     }
 }
 
@@ -174,8 +163,32 @@ async fn read_stream<T: ResponseModel>(response: OpenResponse, choices: u32) -> 
     stream.into_reply().await
 }
 
-/// Parses a body: JSON, or an event stream with another label.
-fn parse<T: ResponseModel>(raw: &Bytes, choices: u32, response: &mut OpenResponse) -> Result<T> {
+/// Parses the whole body. Not in the future, where each step copies the reply, which is large.
+fn finish<T: ResponseModel>(
+    mut response: OpenResponse,
+    raw: Bytes,
+    choices: u32,
+    start: Option<Instant>,
+) -> Result<Reply<T>> {
+    // It is read where it stays: each move of a response costs as much as reading a member.
+    let mut value = T::default();
+    if let Err(error) = parse(&raw, choices, &mut response, &mut value) {
+        return Err(response.fail(error, start));
+    }
+    if response.observation.is_active() {
+        let (usage, seen) = (value.usage(), Some(&value as _));
+        response.observation.end(CallResult::Complete, usage.as_ref(), None, seen);
+    }
+    Ok(Reply::new(value, response.metadata, raw))
+}
+
+/// Parses a body into an empty value: JSON, or an event stream with another label.
+fn parse<T: ResponseModel>(
+    raw: &Bytes,
+    choices: u32,
+    response: &mut OpenResponse,
+    value: &mut T,
+) -> Result<()> {
     let inspection = std::mem::take(&mut response.inspection);
     let (key, extensions) = (response.key.take(), response.metadata.extensions_mut());
     match BodyFormat::detect(trimmed(raw), false) {
@@ -183,8 +196,8 @@ fn parse<T: ResponseModel>(raw: &Bytes, choices: u32, response: &mut OpenRespons
             // The body was limited when it was read.
             let mut reader = EventReader::<T::Stream>::new(choices, inspection, key, usize::MAX);
             match read_events(raw, &mut reader, response.core.limits.event, extensions) {
-                Ok(()) => Ok(reader.into_response()),
-                Err(error) => Err(reader.fail(error)),
+                Ok(()) => *value = reader.into_response(),
+                Err(error) => return Err(reader.fail(error)),
             }
         }
         _ => {
@@ -193,25 +206,26 @@ fn parse<T: ResponseModel>(raw: &Bytes, choices: u32, response: &mut OpenRespons
             let redact = |text: &[u8]| redacted(text, key.as_ref()).into_owned();
             let is_confidential = inspection.is_confidential();
             let shown = |error: Error| if is_confidential { error.without_text() } else { error };
-            let value: T = parse_json(trimmed(&body), redact).map_err(shown)?;
+            parse_json(trimmed(&body), redact, value).map_err(shown)?;
             inspection.finish(extensions)?;
-            match value.is_chunk() {
-                true => read_chunks(value, &body, choices, key, extensions).map_err(shown),
-                false => Ok(value),
+            if value.is_chunk() {
+                if let Some(all) = read_chunks(&body, choices, key, extensions).map_err(shown)? {
+                    *value = all;
+                }
             }
         }
     }
+    Ok(())
 }
 
-/// Reads a body that begins with this chunk: if others follow it, line by line, all of them count.
+/// Reads a body that begins with a chunk: if others follow it, line by line, all of them count.
 #[cold]
 fn read_chunks<T: ResponseModel>(
-    first: T,
     body: &[u8],
     choices: u32,
     key: Option<ApiKey>,
     extensions: &mut http::Extensions,
-) -> Result<T> {
+) -> Result<Option<T>> {
     let mut reader = EventReader::<T::Stream>::new(choices, Inspection::default(), key, usize::MAX);
     let read = reader.read_body(body).and_then(|_| {
         if !reader.has_rest() {
@@ -223,8 +237,8 @@ fn read_chunks<T: ResponseModel>(
         reader.end(extensions).map(|()| true)
     });
     match read {
-        Ok(true) => Ok(reader.into_response()),
-        Ok(false) => Ok(first),
+        Ok(true) => Ok(Some(reader.into_response())),
+        Ok(false) => Ok(None),
         Err(error) => Err(reader.fail(error)),
     }
 }
@@ -255,21 +269,25 @@ fn read_events<M: StreamModel>(
     reader.end(extensions)
 }
 
-fn parse_json<T: ResponseModel>(json: &[u8], redact: impl Fn(&[u8]) -> Vec<u8>) -> Result<T> {
+fn parse_json<T: ResponseModel>(
+    json: &[u8],
+    redact: impl Fn(&[u8]) -> Vec<u8>,
+    response: &mut T,
+) -> Result<()> {
     if !matches!(json.first(), Some(b'{' | b'[')) {
         return match std::str::from_utf8(json).ok().and_then(T::from_text) {
-            Some(response) => Ok(response),
+            Some(text) => {
+                *response = text;
+                Ok(())
+            }
             None if json.is_empty() => Err(Error::unexpected("the response body is empty", b"")),
             None => Err(Error::unexpected("the response body is not JSON", &redact(json))),
         };
     }
-    let response = match T::from_slice(json) {
-        Ok(response) if response.has_content() && response.error().is_none() => {
-            return Ok(response);
-        }
-        Ok(response) => response,
-        Err(error) => return Err(to_error(error, &redact(json), Error::in_body)),
-    };
+    response.read(json).map_err(|error| to_error(error, &redact(json), Error::in_body))?;
+    if response.has_content() && response.error().is_none() {
+        return Ok(());
+    }
     let json = redact(json);
     // An error is read again, from the text without the key.
     let reported = || T::from_slice(&json).ok()?.error().cloned();
@@ -277,7 +295,7 @@ fn parse_json<T: ResponseModel>(json: &[u8], redact: impl Fn(&[u8]) -> Vec<u8>) 
         return Err(Error::in_body(api));
     }
     if response.has_content() {
-        return Ok(response);
+        return Ok(());
     }
     match ApiError::from_body(&json) {
         Some(api) => Err(Error::in_body(api)),

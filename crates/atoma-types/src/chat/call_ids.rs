@@ -43,6 +43,9 @@ pub(crate) fn settle(calls: &mut Vec<ToolCall>, is_finished: bool) {
         of_whole(&mut call.function.arguments);
     }
     calls.retain(|call| !is_unnamed(call));
+    if calls.is_empty() {
+        return;
+    }
     let mut known = HashSet::with_capacity(calls.len());
     for call in calls {
         if call.id.is_empty() || known.contains(&call.id) {

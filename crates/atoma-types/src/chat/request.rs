@@ -115,7 +115,10 @@ impl Codec<Vec<ChatCompletionMessage>> for Sent {
     }
 
     fn piece(value: &Vec<ChatCompletionMessage>) -> Piece<'_> {
-        Piece::Made(Box::new(Messages(value)))
+        match value.iter().any(|message| message::for_request(message).is_some()) {
+            true => Piece::Made(Box::new(Messages(value))),
+            false => Plain::piece(value),
+        }
     }
 }
 

@@ -126,12 +126,19 @@ impl ChatCompletionResponse {
     /// The body is not a JSON object, or is incomplete. An error that the server reports is not a parse error: see
     /// [`ChatCompletionResponse::error`].
     pub fn from_slice(body: &[u8]) -> Result<Self, ParseError> {
-        let mut response: Self = json::object_from_slice(body)?;
-        for choice in &mut response.choices {
+        let mut response = Self::default();
+        response.read_body(body)?;
+        Ok(response)
+    }
+
+    /// Reads a body as [`from_slice`](Self::from_slice) does, into this empty response.
+    pub(crate) fn read_body(&mut self, body: &[u8]) -> Result<(), ParseError> {
+        json::object_into(body, self)?;
+        for choice in &mut self.choices {
             let is_finished = choice.finish_reason.is_some();
             call_ids::settle(&mut choice.message.tool_calls, is_finished);
         }
-        Ok(response)
+        Ok(())
     }
 
     /// Finds an error wherever the server reports it.

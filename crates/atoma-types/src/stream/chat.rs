@@ -170,11 +170,17 @@ impl ResponseModel for ChatCompletionResponse {
 
     /// Reads a body, which must be a completion or report an error.
     fn from_slice(body: &[u8]) -> Result<Self, ParseError> {
-        let response = Self::from_slice(body)?;
-        if response.choices.is_empty() && response.error().is_none() && !has_choices(body) {
+        let mut response = Self::default();
+        response.read(body)?;
+        Ok(response)
+    }
+
+    fn read(&mut self, body: &[u8]) -> Result<(), ParseError> {
+        self.read_body(body)?;
+        if self.choices.is_empty() && Self::error(self).is_none() && !has_choices(body) {
             return Err(ParseError::without("choices"));
         }
-        Ok(response)
+        Ok(())
     }
 
     fn error(&self) -> Option<&ApiError> {

@@ -104,7 +104,7 @@ pub trait StreamModel: Default + Send + 'static {
 }
 
 /// A typed JSON body of a response that is not streamed.
-pub trait ResponseModel: Clone + Send + Sync + 'static {
+pub trait ResponseModel: Clone + Default + Send + Sync + 'static {
     /// The reader of the same response as a stream, for servers that stream it without being asked.
     type Stream: StreamModel<Response = Self>;
 
@@ -115,6 +115,17 @@ pub trait ResponseModel: Clone + Send + Sync + 'static {
     /// The body is not a JSON object, or is incomplete. An error that the server reports is not a parse error: see
     /// [`error`](Self::error).
     fn from_slice(body: &[u8]) -> Result<Self, ParseError>;
+
+    /// Reads a body into this empty value, as [`from_slice`](Self::from_slice) does, without moving
+    /// a large response. The value is undefined after an error. The default calls `from_slice`.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_slice`](Self::from_slice).
+    fn read(&mut self, body: &[u8]) -> Result<(), ParseError> {
+        *self = Self::from_slice(body)?;
+        Ok(())
+    }
 
     /// Reads a body that is neither a JSON object nor a list: another JSON value, plain text, or
     /// nothing at all.
