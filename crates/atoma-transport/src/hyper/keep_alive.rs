@@ -176,4 +176,12 @@ mod tests {
         assert_eq!([usable(Some(2)), usable(None), usable(None)], [true, true, false]);
         assert_eq!([usable(Some(1)), usable(Some(0))], [true, false]);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_header_is_read(line in "[ -~é\t]{0,40}", seconds in 0_u64..1000, end in "[ ,;s.\"]") {
+            let announced = read(&[&format!("{line},timeout={seconds}{end}{line}")]);
+            proptest::prop_assert!(announced.0.is_some_and(|timeout| timeout <= seconds));
+        }
+    }
 }
