@@ -216,7 +216,7 @@ impl ToolRun {
         self.rounds
     }
 
-    /// Returns the tokens of all rounds together, if the server reports them.
+    /// Returns the tokens of all rounds together, details included, if the server reports them.
     pub fn usage(&self) -> &Usage {
         &self.usage
     }
@@ -275,7 +275,7 @@ impl ToolRun {
     fn respond(&mut self, response: ChatCompletionResponse) -> Result<ToolEvent> {
         self.rounds += 1;
         if let Some(usage) = response.usage() {
-            add(&mut self.usage, &usage);
+            self.usage = mem::take(&mut self.usage).plus(&usage);
         }
         let event = ToolEvent::Response(Box::new(response.clone()));
         let calls = response.tool_calls().to_vec();
@@ -297,16 +297,6 @@ impl ToolRun {
             }
         }
         Ok(event)
-    }
-}
-
-fn add(total: &mut Usage, more: &Usage) {
-    for (sum, count) in [
-        (&mut total.prompt_tokens, more.prompt_tokens),
-        (&mut total.completion_tokens, more.completion_tokens),
-        (&mut total.total_tokens, more.total_tokens),
-    ] {
-        *sum = sum.saturating_add(count);
     }
 }
 

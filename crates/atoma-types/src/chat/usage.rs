@@ -103,14 +103,38 @@ impl Usage {
         self.prompt_tokens.saturating_add(self.completion_tokens)
     }
 
-    /// Adds up the usage of two calls. Details are those of the first.
-    pub(crate) fn plus(mut self, other: &Self) -> Self {
+    /// Adds the usage of another call: the counts, and the details that either of them has.
+    ///
+    /// ```
+    /// use atoma_types::Usage;
+    ///
+    /// let calls: [Usage; 2] = serde_json::from_str(
+    ///     r#"[{"prompt_tokens": 5, "completion_tokens": 2}, {"prompt_tokens": 9, "completion_tokens": 1}]"#,
+    /// )?;
+    /// let total = calls.iter().fold(Usage::default(), Usage::plus);
+    /// assert_eq!((total.prompt_tokens, total.completion_tokens, total.total_tokens), (14, 3, 17));
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    #[must_use]
+    pub fn plus(mut self, other: &Self) -> Self {
         for (known, more) in [
             (&mut self.prompt_tokens, other.prompt_tokens),
             (&mut self.completion_tokens, other.completion_tokens),
             (&mut self.total_tokens, other.total_tokens),
         ] {
             *known = known.saturating_add(more);
+        }
+        if let Some(more) = &other.prompt_tokens_details {
+            let known = self.prompt_tokens_details.get_or_insert_default();
+            add(&mut known.cached_tokens, more.cached_tokens);
+            add(&mut known.audio_tokens, more.audio_tokens);
+        }
+        if let Some(more) = &other.completion_tokens_details {
+            let known = self.completion_tokens_details.get_or_insert_default();
+            add(&mut known.reasoning_tokens, more.reasoning_tokens);
+            add(&mut known.audio_tokens, more.audio_tokens);
+            add(&mut known.accepted_prediction_tokens, more.accepted_prediction_tokens);
+            add(&mut known.rejected_prediction_tokens, more.rejected_prediction_tokens);
         }
         self
     }
@@ -151,6 +175,12 @@ impl Usage {
             }
         }
         self.extra.merge(&later.extra);
+    }
+}
+
+fn add(known: &mut Option<u64>, more: Option<u64>) {
+    if let Some(more) = more {
+        *known = Some(known.unwrap_or(0).saturating_add(more));
     }
 }
 
@@ -195,6 +225,28 @@ mod tests {
         assert_eq!(usage.prompt_tokens_details, Some(PromptTokensDetails::default()));
         assert_eq!(usage.completion_tokens_details, None);
         assert_eq!(usage.extra.get("completion_tokens_details"), Some(&json!("none")));
+    }
+
+    #[test]
+    fn usage_adds_up_with_its_details() {
+        let first: Usage = from_value(json!({
+            "prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7,
+            "prompt_tokens_details": {"cached_tokens": 1},
+        }))
+        .unwrap();
+        let second: Usage = from_value(json!({
+            "prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10,
+            "prompt_tokens_details": {"cached_tokens": 4, "audio_tokens": 3},
+            "completion_tokens_details": {"reasoning_tokens": 6},
+        }))
+        .unwrap();
+        let wanted = json!({
+            "prompt_tokens": 14, "completion_tokens": 3, "total_tokens": 17,
+            "prompt_tokens_details": {"cached_tokens": 5, "audio_tokens": 3},
+            "completion_tokens_details": {"reasoning_tokens": 6},
+        });
+        assert_eq!(to_value(first.clone().plus(&second)).unwrap(), wanted);
+        assert_eq!(to_value(second.plus(&first)).unwrap(), wanted);
     }
 
     #[test]
