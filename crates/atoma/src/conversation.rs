@@ -193,12 +193,21 @@ impl Conversation {
         self.unanswered().next().is_some()
     }
 
-    /// The ids of the calls that wait for a result.
+    /// The ids of the calls that wait for a result. Calls that share an id, as some servers number
+    /// them, need a result each.
     fn unanswered(&self) -> impl Iterator<Item = &str> {
         let calls = self.pending.first().map_or(&[][..], |message| &message.tool_calls);
-        let results = self.pending.get(1..).unwrap_or_default();
+        let results = self.pending.get(1..).unwrap_or_default().iter();
+        let mut results: Vec<&str> =
+            results.map(|result| result.tool_call_id.as_deref().unwrap_or_default()).collect();
         calls.iter().map(|call| call.id.as_str()).filter(move |id| {
-            !results.iter().any(|result| result.tool_call_id.as_deref() == Some(*id))
+            match results.iter().position(|result| result == id) {
+                Some(place) => {
+                    results.swap_remove(place);
+                    false
+                }
+                None => true,
+            }
         })
     }
 }

@@ -1,6 +1,7 @@
 //! A conversation is always in a state that a server accepts.
 
 use atoma::{ChatCompletionMessage as Message, Conversation, Role, ToolCall};
+use proptest::{collection::vec, prelude::*, sample::select};
 
 fn calls(ids: &[&str]) -> Message {
     Message::assistant_tool_calls(ids.iter().map(|id| ToolCall::function(*id, "f", "{}")))
@@ -105,5 +106,65 @@ fn a_file_that_is_not_a_conversation_is_an_error() {
     {
         let error = Conversation::from_json(json).unwrap_err();
         assert!(error.to_string().contains(words), "{error}");
+    }
+}
+
+/// Every call has its result, in the messages right behind it, and every result its call.
+fn check_calls(conversation: &Conversation) {
+    let mut waiting: Vec<&str> = Vec::new();
+    for message in conversation.messages() {
+        if message.role == Role::Tool {
+            let id = message.tool_call_id.as_deref().unwrap_or_default();
+            let place = waiting.iter().position(|known| *known == id);
+            waiting.remove(place.expect("a result has its call"));
+        } else {
+            assert!(waiting.is_empty(), "calls without results: {waiting:?}");
+            waiting.extend(message.tool_calls.iter().map(|call| call.id.as_str()));
+        }
+    }
+    assert!(waiting.is_empty(), "calls without results: {waiting:?}");
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Push(Box<Message>),
+    Discard,
+    Trim(usize),
+    SaveAndLoad,
+}
+
+fn steps() -> impl Strategy<Value = Step> {
+    let id = || select(vec!["", "1", "2"]);
+    prop_oneof![
+        select(vec![Message::user("u"), Message::assistant("a"), Message::system("s")])
+            .prop_map(|message| Step::Push(Box::new(message))),
+        vec(id(), 1..4).prop_map(|ids| Step::Push(Box::new(calls(&ids)))),
+        id().prop_map(|id| Step::Push(Box::new(Message::tool(id, "t")))),
+        Just(Step::Discard),
+        (0..8_usize).prop_map(Step::Trim),
+        Just(Step::SaveAndLoad),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn no_call_is_ever_without_its_result(steps in vec(steps(), 0..40)) {
+        let mut conversation = Conversation::new("s");
+        for step in steps {
+            match step {
+                Step::Push(message) => drop(conversation.push(*message)),
+                Step::Discard => drop(conversation.discard_pending()),
+                Step::Trim(budget) => {
+                    let before = conversation.messages().len();
+                    let removed = conversation.trim(budget, |_| 1);
+                    prop_assert_eq!(conversation.messages().len(), before - removed);
+                }
+                Step::SaveAndLoad => {
+                    let loaded = Conversation::from_json(&conversation.to_json()).unwrap();
+                    prop_assert_eq!(loaded.messages(), conversation.messages());
+                }
+            }
+            check_calls(&conversation);
+        }
     }
 }
