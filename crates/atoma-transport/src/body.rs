@@ -11,6 +11,7 @@ use std::{
 ///
 /// It is an [`http_body::Body`]: poll it for frames until `None`. Dropping it early ends the
 /// exchange. After an error it yields `None`.
+#[doc(alias = "bytes_stream")]
 pub struct Body(Inner);
 
 enum Inner {

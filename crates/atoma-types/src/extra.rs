@@ -173,9 +173,14 @@ impl Extra {
     }
 }
 
+/// Prints the members as JSON: `{"top_k": 40}`.
 impl fmt::Debug for Extra {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Extra").field("members", &self.members()).finish()
+        let mut map = f.debug_map();
+        for (name, value) in self.iter() {
+            map.entry(&name, &format_args!("{value}"));
+        }
+        map.finish()
     }
 }
 

@@ -35,6 +35,7 @@ macro_rules! request {
             ///
             /// It is written if the field of the same name is not set.
             #[must_use]
+            #[doc(alias = "extra_body")]
             pub fn extra(
                 mut self,
                 name: impl Into<String>,

@@ -54,6 +54,7 @@ impl ClientBuilder {
     /// [`api_key_provider`](Self::api_key_provider) or [`without_api_key`](Self::without_api_key)
     /// is called.
     #[must_use]
+    #[doc(alias("bearer_auth", "with_api_key"))]
     pub fn api_key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(Key::Text(key.into()));
         self
@@ -121,6 +122,7 @@ impl ClientBuilder {
     ///     .default_header("api-key", "secret");
     /// ```
     #[must_use]
+    #[doc(alias("base_url", "api_base", "with_api_base"))]
     pub fn server_url(mut self, url: impl Into<String>) -> Self {
         self.server_url = Some(url.into());
         self
@@ -152,6 +154,7 @@ impl ClientBuilder {
     /// `Content-Type`, `Host`, `Content-Length`, `Connection`, `Proxy-Authorization` and the like,
     /// or a second `User-Agent`. An `Authorization` takes precedence over the API key.
     #[must_use]
+    #[doc(alias("default_headers", "with_header"))]
     pub fn default_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
@@ -178,6 +181,7 @@ impl ClientBuilder {
     /// Sets when and how failed calls are retried. Default [`RetryConfig::default`];
     /// [`RetryConfig::none`] disables retries.
     #[must_use]
+    #[doc(alias("max_retries", "retry_config", "with_backoff"))]
     pub fn retries(mut self, retries: RetryConfig) -> Self {
         self.retries = Some(retries);
         self
@@ -233,6 +237,7 @@ impl ClientBuilder {
     /// Default: the environment decides in [`build`](Self::build), by `ATOMASDK_LOG` (`off`, `info` or
     /// `debug`), or else by `ATOMASDK_DEBUG`, of which any value but `0` and `false` is `debug`.
     #[must_use]
+    #[doc(alias = "debug_logger")]
     pub fn log(mut self, level: LogLevel) -> Self {
         self.log = Some(level);
         self
@@ -247,6 +252,7 @@ impl ClientBuilder {
 
     /// Replaces hyper by another transport. Retries, timeouts and the API key stay around it.
     #[must_use]
+    #[doc(alias("http_client", "with_http_client"))]
     pub fn transport(mut self, transport: impl Transport) -> Self {
         self.transport = Some(Arc::new(transport));
         self

@@ -60,6 +60,7 @@ impl Chat {
     /// # Errors
     ///
     /// As [`create`](Self::create); a request that has `stream: false` fails before it is sent.
+    #[doc(alias = "create_stream")]
     pub fn stream(&self, mut request: ChatCompletionRequest) -> Call<Streamed<ChatModel>> {
         let asks_usage = request.stream_options.is_none().then_some(self.core.stream_usage);
         if let (Some(options), true) = (&mut request.stream_options, self.core.stream_usage) {

@@ -23,6 +23,7 @@ use std::{fmt, sync::Arc};
 /// # fn main() {}
 /// ```
 #[derive(Clone)]
+#[doc(alias("AtomaSDK", "OpenAI", "AsyncOpenAI"))]
 pub struct Client {
     core: Arc<Core>,
 }
@@ -51,6 +52,7 @@ impl Client {
     }
 
     /// Configures a client.
+    #[doc(alias("Config", "OpenAIConfig", "with_config"))]
     pub fn builder() -> ClientBuilder {
         ClientBuilder::default()
     }

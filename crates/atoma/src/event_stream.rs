@@ -99,6 +99,7 @@ impl<M: StreamModel> ResponseStream<M> {
     /// # Errors
     ///
     /// As [`try_next`](Self::try_next), also if the error was returned before.
+    #[doc(alias("get_final_completion", "collect"))]
     pub async fn into_response(mut self) -> Result<M::Response> {
         while self.step().await? {}
         Ok(self.reader.events.take_response())
@@ -126,6 +127,7 @@ impl<M: StreamModel> ResponseStream<M> {
     ///
     /// Where the server sent a JSON body in place of a stream, this is the body. Empty before the
     /// first chunk, and while the next one is awaited.
+    #[doc(alias = "bytes_stream")]
     pub fn raw(&self) -> &str {
         self.reader.raw()
     }

@@ -32,6 +32,7 @@ impl Images {
     ///
     /// Every [`Error`]. A request without `n` and `size`, which Atoma's server requires, fails before
     /// it is sent.
+    #[doc(alias = "create")]
     pub fn generate(&self, request: ImageRequest) -> Call<Json<ImageResponse>> {
         Call::post(&self.core, "/images/generations", request.to_vec(), Json::new(1))
     }

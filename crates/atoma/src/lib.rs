@@ -37,6 +37,7 @@ mod completions;
 mod confidential;
 mod conversation;
 mod core;
+mod draft;
 mod embeddings;
 mod endpoint;
 mod error;

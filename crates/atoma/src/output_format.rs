@@ -190,6 +190,7 @@ pub enum ParseOutcome<T> {
     /// The model refused, with this explanation.
     Refused(String),
     /// The output reached the limit of tokens.
+    #[doc(alias = "LengthFinishReasonError")]
     Truncated,
     /// A content filter removed content.
     ContentFilter,

@@ -12,6 +12,7 @@ use std::{
 ///
 /// It derefs to the response itself: `reply.text()`, `reply.choices`.
 #[derive(Clone)]
+#[doc(alias("with_raw_response", "APIResponse"))]
 pub struct Reply<T> {
     value: T,
     metadata: Metadata,
@@ -69,6 +70,7 @@ impl<T> Reply<T> {
     ///
     /// If the server streamed the response without being asked, this is the event stream; empty if
     /// that is larger than [`max_response_size`](crate::ClientBuilder::max_response_size).
+    #[doc(alias = "bytes")]
     pub fn raw(&self) -> &Bytes {
         &self.raw
     }

@@ -23,6 +23,7 @@ impl Chat {
     ///
     /// A call that names no known tool, whose arguments do not fit, or that fails is reported to the
     /// model, which may correct it. See [`ToolRun`].
+    #[doc(alias("runTools", "tool_runner"))]
     pub fn run_tools(&self, request: ChatCompletionRequest, tools: &[Tool]) -> ToolRun {
         ToolRun::new(self.clone(), request, tools)
     }

@@ -19,6 +19,7 @@ object! {
     ///
     /// Read the events of a stream with a [`crate::ChunkReader`], and join the chunks with a
     /// [`crate::ChatCompletionAccumulator`]; [`crate::ChatModel`] does both.
+    #[doc(alias = "CreateChatCompletionStreamResponse")]
     pub struct ChatCompletionChunk => after_reading {
         /// The id of the completion. Some servers change it with every chunk.
         pub id: String,

@@ -29,6 +29,7 @@ object! {
     /// request.validate()?;
     /// # Ok::<(), atoma_types::InvalidRequest>(())
     /// ```
+    #[doc(alias("CreateChatCompletionRequest", "CreateChatCompletionRequestArgs"))]
     pub struct ChatCompletionRequest {
         /// The conversation so far. Required, at least one message.
         pub messages: Vec<ChatCompletionMessage> as Sent,

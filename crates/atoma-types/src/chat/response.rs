@@ -27,6 +27,7 @@ object! {
     /// assert_eq!(response.text(), "Hello!");
     /// # Ok::<(), atoma_types::ParseError>(())
     /// ```
+    #[doc(alias("CreateChatCompletionResponse", "ChatCompletion"))]
     pub struct ChatCompletionResponse => after_reading {
         /// The id of the completion.
         pub id: String,

@@ -24,7 +24,7 @@ macro_rules! object {
         }
     ) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, PartialEq, Default)]
+        #[derive(Clone, PartialEq, Default)]
         #[non_exhaustive]
         pub struct $name {
             $( $(#[$field_meta])* pub $field: $ty, )*
@@ -111,6 +111,22 @@ macro_rules! object {
 
                 fn as_object(&self) -> &dyn Object {
                     self
+                }
+            }
+
+            /// Prints the fields that are set.
+            impl std::fmt::Debug for $name {
+                fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    let mut object = f.debug_struct(stringify!($name));
+                    $(
+                        if !<wire_codec!($($codec)?) as Codec<$ty>>::is_absent(&self.$field) {
+                            object.field(stringify!($field), &self.$field);
+                        }
+                    )*
+                    if !self.extra.is_empty() {
+                        object.field("extra", &self.extra);
+                    }
+                    object.finish()
                 }
             }
 

@@ -27,32 +27,41 @@ pub enum ErrorKind {
     /// The client or the call has an invalid setting: URL, key, header, option.
     Config,
     /// The request is invalid, as found before it was sent or by the server (400, 422).
+    #[doc(alias("BadRequestError", "UnprocessableEntityError"))]
     InvalidRequest,
     /// The API key is missing, invalid or expired (401).
+    #[doc(alias = "AuthenticationError")]
     Authentication,
     /// The API key does not permit the request (403): another project, model or country.
+    #[doc(alias = "PermissionDeniedError")]
     Permission,
     /// The quota, balance or credits of the account are used up (402). Waiting does not help.
     Quota,
     /// Too many requests or tokens for now (429); see
     /// [`Error::retry_after`](crate::Error::retry_after).
+    #[doc(alias = "RateLimitError")]
     RateLimit,
     /// The prompt, or the prompt and the requested output, exceed the context length of the model.
     ContextLength,
     /// The input or the output was rejected by a content filter.
+    #[doc(alias = "ContentFilterFinishReasonError")]
     ContentFilter,
     /// The model does not exist, or the account has no access to it.
     ModelNotFound,
     /// The server has no such endpoint (404, 405, 501): check the server URL.
+    #[doc(alias = "NotFoundError")]
     NotFound,
     /// The server or the model is out of capacity for now (423, 425, 503, 529).
     Overloaded,
     /// The server failed (5xx, 408, 424).
+    #[doc(alias = "InternalServerError")]
     Server,
     /// A phase exceeded its timeout: no connection, no response headers or first event
     /// ([`Phase::Head`]), no further data or event ([`Phase::Idle`]), or the call as a whole.
+    #[doc(alias = "APITimeoutError")]
     Timeout(Phase),
     /// No connection could be opened, or it closed before the response headers.
+    #[doc(alias = "APIConnectionError")]
     Connection,
     /// The server's certificate is invalid.
     Certificate,
@@ -62,6 +71,7 @@ pub enum ErrorKind {
     /// The response exceeds one of the client's limits, or the request the server's (413).
     TooLarge,
     /// The response has unexpected content: not the endpoint's, a redirect, or invalid HTTP.
+    #[doc(alias = "APIResponseValidationError")]
     UnexpectedResponse,
     /// An [inspector](crate::Inspect) of the client rejected the response.
     Rejected,

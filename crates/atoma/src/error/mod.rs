@@ -42,10 +42,9 @@ use std::{
 /// Display is one short line for this level only; the causes are in
 /// [`source`](std::error::Error::source). `{:?}` is that line followed by one line per cause, as
 /// `fn main() -> Result<(), Box<dyn Error>>` prints it, and `{:#?}` shows the fields. None of them
-/// contains a key, a header or a body.
-///
-/// Clones share everything and are cheap.
+/// contains a key, a header or a body. Clones share everything and are cheap.
 #[derive(Clone)]
+#[doc(alias("APIError", "APIStatusError", "OpenAIError"))]
 pub struct Error(Arc<Inner>);
 
 struct Inner {
