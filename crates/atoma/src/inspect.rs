@@ -136,7 +136,7 @@ pub(crate) trait Decrypt: Send {
     /// Text that is not encrypted for this call is an error.
     fn open(
         &mut self,
-        text: &[u8],
+        text: &str,
         is_event: bool,
         see: &mut dyn FnMut(&atoma_confidential::Opened<'_>),
     ) -> Result<String>;
@@ -197,7 +197,13 @@ impl Inspection {
     }
 
     pub(crate) fn body<'a>(&mut self, body: &'a [u8]) -> Result<Cow<'a, [u8]>> {
-        let body = match self.open(body, false)? {
+        let opened = if self.is_confidential() {
+            // Bytes that are not UTF-8 become characters that base64 and the tag exclude.
+            self.open(&String::from_utf8_lossy(body), false)?
+        } else {
+            None
+        };
+        let body = match opened {
             Some(text) => Cow::Owned(text.into_bytes()),
             None => Cow::Borrowed(body),
         };
@@ -211,7 +217,7 @@ impl Inspection {
     }
 
     pub(crate) fn event<'a>(&mut self, data: &'a str) -> Result<Cow<'a, str>> {
-        let data = match self.open(data.as_bytes(), true)? {
+        let data = match self.open(data, true)? {
             Some(text) => Cow::Owned(text),
             None => Cow::Borrowed(data),
         };
@@ -226,7 +232,7 @@ impl Inspection {
 
     /// Decrypts a text of a confidential call; `None` for other calls.
     #[cfg(feature = "confidential")]
-    fn open(&mut self, text: &[u8], is_event: bool) -> Result<Option<String>> {
+    fn open(&mut self, text: &str, is_event: bool) -> Result<Option<String>> {
         let Some(opener) = &mut self.opener else { return Ok(None) };
         let calls = &mut self.calls;
         opener
@@ -244,7 +250,7 @@ impl Inspection {
 
     #[cfg(not(feature = "confidential"))]
     #[allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "not with the feature")]
-    fn open(&mut self, _: &[u8], _: bool) -> Result<Option<String>> {
+    fn open(&mut self, _: &str, _: bool) -> Result<Option<String>> {
         Ok(None)
     }
 

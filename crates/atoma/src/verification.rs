@@ -108,6 +108,15 @@ impl<M: StreamModel> ResponseStream<M> {
         self.metadata().extensions().get()
     }
 
+    /// Returns how many chunks of the stream had the same text and signature as the chunk directly
+    /// before them; `None` before its end, and if the client does not verify.
+    ///
+    /// A repeat alone is not an error: two equal tokens in a row give identical chunks, if they have
+    /// the same id and time.
+    pub fn repeated_chunks(&self) -> Option<u64> {
+        self.metadata().extensions().get().map(|RepeatedChunks(repeats)| *repeats)
+    }
+
     /// Returns the receipt of the stream; `None` before its end, and unless the client
     /// [keeps receipts](Verification::keep_receipts).
     pub fn receipt(&self) -> Option<&Receipt> {
@@ -154,6 +163,10 @@ impl Inspect for Verification {
     }
 }
 
+/// What [`ResponseStream::repeated_chunks`] returns.
+#[derive(Clone)]
+struct RepeatedChunks(u64);
+
 /// The verification of one call. A body that is not streamed is a stream of one chunk.
 struct VerifyCall {
     stream: StreamVerifier,
@@ -194,6 +207,7 @@ impl InspectCall for VerifyCall {
 
     fn finish(&mut self, extensions: &mut Extensions) -> Result<(), BoxError> {
         extensions.insert(self.stream.finish()?);
+        extensions.insert(RepeatedChunks(self.stream.repeats()));
         if let Some(receipt) = self.receipt.take() {
             extensions.insert(receipt);
         }

@@ -213,6 +213,12 @@ impl LockedSource {
         }
         let lock = NodeLockResponse::from_slice(&body)
             .map_err(|_| self.refuse("the response to the lock cannot be parsed"))?;
+        // Models are read tolerantly, and 0 is the id of a stack as well.
+        let has_stack = serde_json::from_slice(&body)
+            .is_ok_and(|members: Value| !members["stack_small_id"].is_null());
+        if !has_stack {
+            return Err(self.refuse("the lock has no stack_small_id"));
+        }
         Ok(LockedNode {
             key: lock
                 .public_key

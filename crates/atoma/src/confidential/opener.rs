@@ -43,7 +43,7 @@ pub(crate) fn send(
 impl Decrypt for Opener {
     fn open(
         &mut self,
-        text: &[u8],
+        text: &str,
         is_event: bool,
         see: &mut dyn FnMut(&Opened<'_>),
     ) -> Result<String> {
@@ -51,8 +51,6 @@ impl Decrypt for Opener {
             self.session = self.source.take_session();
         }
         let session = self.session.as_ref().expect("a response follows a sealed request");
-        // Bytes that are not UTF-8 become characters that base64 and the tag exclude.
-        let text = String::from_utf8_lossy(text);
         let opened = session.open(text.trim_ascii()).map_err(|error| {
             // An error object cannot be encrypted by a proxy that has no key.
             let key = self.source.last_key();
