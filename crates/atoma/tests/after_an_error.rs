@@ -104,8 +104,44 @@ fn check(name: &str, exchange: impl Fn() -> Exchange, inspects: bool) -> bool {
         });
         outcomes.push(failed);
     }
+    for view in ["events", "text"] {
+        let timer = ManualTimer::new();
+        let client = client(exchange(), &timer, inspects);
+        outcomes.push(timer.run(async {
+            match client.chat().stream(request()).await {
+                Ok(stream) => check_view(name, view, stream).await,
+                Err(_) => true,
+            }
+        }));
+    }
     assert!(outcomes.iter().all(|failed| *failed == outcomes[0]), "{name}: {outcomes:?}");
     outcomes[0]
+}
+
+/// Checks the law for one of the other views of a stream.
+async fn check_view(name: &str, view: &str, stream: ChatCompletionStream) -> bool {
+    macro_rules! check_view {
+        ($view:expr) => {{
+            let mut items = $view;
+            let first = loop {
+                match items.try_next().await {
+                    Ok(Some(_)) => {}
+                    outcome => break outcome.err(),
+                }
+            };
+            let Some(first) = first else { return items.into_response().await.is_err() };
+            assert!(items.next().await.is_none(), "{name}, {view}: not fused");
+            let again = items.try_next().await.expect_err("Ok after an error");
+            assert_eq!(seen(&again), seen(&first), "{name}, {view}");
+            let last = items.into_response().await.expect_err("a response after an error");
+            assert_eq!(seen(&last), seen(&first), "{name}, {view}");
+            true
+        }};
+    }
+    match view {
+        "events" => check_view!(stream.events()),
+        _ => check_view!(stream.text()),
+    }
 }
 
 fn streamed() -> Exchange {
@@ -148,6 +184,12 @@ fn no_other_end_leads_from_an_error_to_ok() {
         ("a page", "<html>".to_owned()),
         ("JSON without content", r#"{"object":"list"}"#.to_owned()),
         ("a JSON error", error.to_owned()),
+        ("an error after the mark of the end", format!("{}{}", hello_stream(), event(error))),
+        ("a finish reason that is an error", {
+            let mut last = last_chunk();
+            last["choices"][0]["finish_reason"] = "error".into();
+            format!("{he}{}", event(last))
+        }),
         ("two values, the second an error", event(format!("{}{error}", chunk("he")))),
     ];
     for (name, body) in &cases {

@@ -183,14 +183,11 @@ impl ContentPart {
         self
     }
 
-    /// Returns the text of a text part; of one that is named `output_text` as well.
+    /// Returns the text of a text part.
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(part) => Some(&part.text),
-            Self::Other(value) if value.get("type")? == "output_text" => {
-                value.get("text")?.as_str()
-            }
             _ => None,
         }
     }
@@ -246,7 +243,10 @@ impl ContentPart {
     fn from_object(value: Value) -> Self {
         let kind = value.get("type").map(|kind| kind.as_str().unwrap_or_default());
         match kind {
-            Some("text") | None if value.get("text").is_some_and(Value::is_string) => {
+            // The second name is that of another API; requests refuse it.
+            Some("text" | "output_text") | None
+                if value.get("text").is_some_and(Value::is_string) =>
+            {
                 let mut part: TextPart = json::object_from_value(&value).unwrap_or_default();
                 part.extra.remove("type");
                 Self::Text(part)
