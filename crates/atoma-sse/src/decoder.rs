@@ -35,6 +35,7 @@ pub struct Decoder {
     limits: Limits,
     accepts_error_field: bool,
     accepts_bare_json: bool,
+    accepts_flawed_names: bool,
     builder: EventBuilder,
     partial_line: PartialLine,
     retry: Option<u64>,
@@ -70,6 +71,18 @@ impl Decoder {
     #[must_use]
     pub fn accept_bare_json(mut self, accept: bool) -> Self {
         self.accepts_bare_json = accept;
+        self
+    }
+
+    /// Sets whether a `data` field is read whose name has capitals, a space before the colon, or white
+    /// space, NULs or a byte order mark in front of it.
+    ///
+    /// To the standard each of these is an unknown field, which is ignored, and its content would be
+    /// lost. Gateways that join streams write a byte order mark in the middle, and hand-written
+    /// servers the others. The default is `false`.
+    #[must_use]
+    pub fn accept_flawed_names(mut self, accept: bool) -> Self {
+        self.accepts_flawed_names = accept;
         self
     }
 
@@ -285,14 +298,35 @@ impl Decoder {
                     self.builder.begin_data(self.limits.event)?;
                     self.builder.append_data(line, self.limits.event)?;
                 } else {
-                    let (name, value) = line::split(line);
-                    if let Some(field) = self.begin_field(FieldName::named(name))? {
-                        self.apply(field, value)?;
-                    }
+                    self.take_field(line)?;
                 }
             }
             *input = rest;
         }
+    }
+
+    /// Takes a whole line that is not the usual `data` line.
+    fn take_field(&mut self, line: &[u8]) -> Result<(), DecodeError> {
+        let line = self.without_junk(line);
+        self.comments += u64::from(line.first() == Some(&b':'));
+        let (name, value) = line::split(line);
+        match self.begin_field(self.field_named(name))? {
+            Some(field) => self.apply(field, value),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns a line without the bytes that may be in front of a flawed name.
+    fn without_junk<'i>(&self, line: &'i [u8]) -> &'i [u8] {
+        let junk =
+            line.iter().take_while(|byte| self.accepts_flawed_names && line::is_junk(**byte));
+        &line[junk.count()..]
+    }
+
+    fn field_named(&self, name: &[u8]) -> Option<FieldName> {
+        let is_flawed_data =
+            || self.accepts_flawed_names && name.trim_ascii_end().eq_ignore_ascii_case(b"data");
+        FieldName::named(name).or_else(|| is_flawed_data().then_some(FieldName::Data))
     }
 
     /// Returns whether a line is data although it has no field name.

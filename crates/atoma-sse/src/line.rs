@@ -113,6 +113,12 @@ pub(crate) fn split(line: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
+/// Returns whether a byte may be in front of a flawed name: white space, NUL, or part of a byte order
+/// mark.
+pub(crate) fn is_junk(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | 0 | 0xEF | 0xBB | 0xBF)
+}
+
 /// Returns the value without its leading space, if it has one.
 #[inline(always)]
 pub(crate) fn without_space(value: &[u8]) -> &[u8] {

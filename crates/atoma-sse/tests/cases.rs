@@ -163,6 +163,32 @@ fn json_without_a_field_name_is_read_only_if_accepted() {
 }
 
 #[test]
+fn flawed_names_of_data_are_read_only_if_accepted() {
+    let flawed: &[(&str, &[u8])] = &[
+        ("a byte order mark", b"\xEF\xBB\xBFdata: 1\n\n"),
+        ("spaces", b"  data: 1\n\n"),
+        ("a tab", b"\tdata:1\n\n"),
+        ("NULs", b"\0\0data: 1\n\n"),
+        ("capitals", b"DATA: 1\n\n"),
+        ("a capital and a space", b"Data : 1\n\n"),
+    ];
+    for (name, flawed) in flawed {
+        let stream = [b"data: 0\n\n", *flawed].concat();
+        let on = Decoder::new().accept_flawed_names(true);
+        check(&on, &[(name, &stream, &["message/: 0", "message/: 1"])]);
+        check(&Decoder::new(), &[(name, &stream, &["message/: 0"])]);
+    }
+    check(
+        &Decoder::new().accept_flawed_names(true),
+        &[
+            ("another field", b"data: 0\ndate: 1\nEvent: 2\nda ta: 3\n\n", &["message/: 0"]),
+            ("a blank line only in part", b"data: 0\n \ndata: 1\n\n", &["message/: 0\n1"]),
+            ("a comment", b"data: 0\n : 1\n\n", &["message/: 0"]),
+        ],
+    );
+}
+
+#[test]
 fn a_line_larger_than_its_limit() {
     check(
         &Decoder::with_limits(Limits::new().line(8)),

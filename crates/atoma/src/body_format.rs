@@ -37,10 +37,14 @@ impl BodyFormat {
     }
 }
 
-/// A decoder for the event streams of model servers: some write `error: {…}` as a field.
+/// A decoder for the event streams of model servers: some write `error: {…}` as a field, lose `data:`,
+/// or write it otherwise.
 pub(crate) fn event_decoder(event_limit: usize) -> Decoder {
     let limits = Limits::new().line(event_limit).event(event_limit);
-    Decoder::with_limits(limits).accept_error_field(true).accept_bare_json(true)
+    Decoder::with_limits(limits)
+        .accept_error_field(true)
+        .accept_bare_json(true)
+        .accept_flawed_names(true)
 }
 
 /// Returns `body` without a byte-order mark and leading white space.

@@ -53,7 +53,8 @@ impl Decoder {
             return ends;
         }
         if self.position == Position::LineStart {
-            if self.builder.is_skipped() || self.is_bare_json(&[byte]) {
+            let is_junk = self.accepts_flawed_names && line::is_junk(byte);
+            if self.builder.is_skipped() || is_junk || self.is_bare_json(&[byte]) {
                 return false;
             }
             self.builder.release();
@@ -66,6 +67,10 @@ impl Decoder {
         let taken = match self.position {
             Position::Data => self.builder.push_data(byte),
             Position::Value(_) => push(&mut self.partial_line.value, byte),
+            // Only junk came so far.
+            Position::Name if self.accepts_flawed_names && self.partial_line.name().is_empty() => {
+                line::is_junk(byte) || self.partial_line.push_name(byte)
+            }
             Position::Name => self.partial_line.push_name(byte),
             Position::Ignored => true,
             Position::Colon(FieldName::Data) if byte == b' ' => {
@@ -222,7 +227,11 @@ impl Decoder {
     /// Collects the field name. Returns the part after its colon.
     #[inline(always)]
     fn continue_name<'i>(&mut self, part: &'i [u8]) -> Result<&'i [u8], DecodeError> {
-        for (index, &byte) in part.iter().enumerate() {
+        let junk = match self.partial_line.name() {
+            [] => part.len() - self.without_junk(part).len(),
+            _ => 0,
+        };
+        for (index, &byte) in part.iter().enumerate().skip(junk) {
             if self.partial_line.push_name(byte) {
                 continue;
             }
@@ -241,7 +250,7 @@ impl Decoder {
 
     /// Returns the field whose name has been collected.
     fn partial_field(&mut self) -> Result<Option<FieldName>, DecodeError> {
-        let field = FieldName::named(self.partial_line.name());
+        let field = self.field_named(self.partial_line.name());
         self.begin_field(field)
     }
 

@@ -9,7 +9,8 @@ pub fn decode_arbitrary(bytes: &[u8]) {
     let (limits, stream) = limits_in(bytes);
     let mut decoder = Decoder::with_limits(limits.both())
         .accept_error_field(limits.line % 2 == 1)
-        .accept_bare_json(limits.line % 3 == 1);
+        .accept_bare_json(limits.line % 3 == 1)
+        .accept_flawed_names(limits.line % 5 < 2);
     let mut input = stream;
     loop {
         let before = input.len();
@@ -46,6 +47,14 @@ pub fn splits(bytes: &[u8]) {
     assert_eq!(whole.last_event_id, wanted.last_event_id);
     assert_eq!(whole, outcome(Decoder::new(), chunks(stream, pace)));
     assert_eq!(whole, outcome(Decoder::new(), stream.chunks(1)));
+
+    let tolerant = || {
+        let decoder = Decoder::new().accept_error_field(true).accept_bare_json(true);
+        decoder.accept_flawed_names(true)
+    };
+    let whole = outcome(tolerant(), [stream]);
+    assert_eq!(whole, outcome(tolerant(), chunks(stream, pace)));
+    assert_eq!(whole, outcome(tolerant(), stream.chunks(1)));
 }
 
 /// The output of an encoder decodes to the same events.
