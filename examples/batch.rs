@@ -3,7 +3,7 @@
 //! Run: `cargo run --example batch --features progress`
 //!
 //! You should see a bar (in a terminal) while eight requests run, four at a time. Run it again with the path that it prints as
-//! an argument, and only what is missing in the file is asked again. All callers of the client wait together when the server
+//! an argument, and it sends only the requests that have no result in the file. All callers of the client wait together when the server
 //! limits the rate.
 
 mod support;

@@ -26,7 +26,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         print_next(&mut chunks).await?;
     }
     drop(chunks);
-    tell(&mock, 1).await;
+    report(&mock, 1).await;
 
     println!("A second for the whole call:");
     let mut chunks = client.chat().stream(request.clone()).timeout(Duration::from_secs(1)).await?;
@@ -39,7 +39,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let kept = error.partial().map(|response| response.text().len()).unwrap_or_default();
     print!(" … {error}; {kept} bytes of text are kept in the error");
-    tell(&mock, 2).await;
+    report(&mock, 2).await;
 
     println!("Until something else happens:");
     let mut chunks = client.chat().stream(request).await?;
@@ -51,7 +51,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     drop(chunks);
-    tell(&mock, 3).await;
+    report(&mock, 3).await;
     Ok(())
 }
 
@@ -64,7 +64,7 @@ async fn print_next(chunks: &mut ChatCompletionStream) -> atoma::Result<bool> {
 }
 
 /// Waits until the server has seen this many abandoned responses, and returns how long that took.
-async fn tell(mock: &MockServer, abandoned: usize) {
+async fn report(mock: &MockServer, abandoned: usize) {
     let dropped = Instant::now();
     mock.wait_for(|state| state.abandoned == abandoned && state.open_connections == 0).await;
     println!("\n  the server saw the connection close after {:.1?}\n", dropped.elapsed());

@@ -1,4 +1,4 @@
-//! A conversation in the terminal: each response becomes part of the next request, and it goes on tomorrow.
+//! A conversation in the terminal: each response becomes part of the next request, and it can be continued tomorrow.
 //!
 //! Run: `cargo run --example conversation`, or `cargo run --example conversation -- FILE` to load it from a file, if there
 //! is one, and save it there.

@@ -31,45 +31,45 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         client.chat().stream(request.clone()).await?.into_response().await
     };
 
-    tell("A mistake in the request", create(&request.clone().temperature(9.0)).await.err());
+    report("A mistake in the request", create(&request.clone().temperature(9.0)).await.err());
 
     mock.respond(Response::error(401, "AUTH_ERROR", "Authentication failed"));
-    tell("A key that is not accepted", create(&request).await.err());
+    report("A key that is not accepted", create(&request).await.err());
 
     mock.respond(Response::error(400, "FIAT_PAYMENTS_ONLY", "Only fiat payments are supported"));
-    tell("An account without balance", create(&request).await.err());
+    report("An account without balance", create(&request).await.err());
 
     let long = "This model's maximum context length is 8192 tokens";
     mock.respond(Response::error(400, "REQUEST_ERROR", long));
-    tell("A conversation that is too long", create(&request).await.err());
+    report("A conversation that is too long", create(&request).await.err());
 
     mock.respond(
         Response::error(429, "TOO_MANY_REQUESTS", "Too many requests")
             .header("retry-after", "20")
             .header("x-ratelimit-remaining-requests", "0"),
     );
-    tell("A busy server", create(&request).await.err());
+    report("A busy server", create(&request).await.err());
 
     mock.respond(Response::raw(200, "text/html", "<html>Log in to the hotel's network</html>"));
-    tell("Something else than Atoma", create(&request).await.err());
+    report("Something else than Atoma", create(&request).await.err());
 
     let nobody = create(&request).server_url("http://127.0.0.1:1").await;
-    tell("Nobody there", nobody.err());
+    report("Nobody there", nobody.err());
 
     let cut = stream(Response::default().truncate_after_events(7)).await;
-    tell("A stream that ends too early", cut.err());
+    report("A stream that ends too early", cut.err());
 
     let silent = stream(Response::default().only_keep_alive_after(4)).await;
-    tell("A stream that sends keep-alive comments and nothing else", silent.err());
+    report("A stream that sends keep-alive comments and nothing else", silent.err());
 
     let overloaded = json!({ "code": 503, "message": "the node is overloaded" });
     let failed = stream(Response::default().error_after_events(10, overloaded)).await;
-    tell("An error inside the stream", failed.err());
+    report("An error inside the stream", failed.err());
     Ok(())
 }
 
 /// Prints an error for a log: its class, its line, and that of each cause.
-fn tell(what: &str, error: Option<Error>) {
+fn report(what: &str, error: Option<Error>) {
     let Some(error) = error else { return println!("{what}: it worked") };
     println!("{what}\n  kind:     {:?}\n  error:    {error}", error.kind());
     let mut cause = std::error::Error::source(&error);

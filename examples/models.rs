@@ -1,4 +1,4 @@
-//! The state of the server, its models, and the list it hands out for OpenRouter.
+//! The state of the server, its models, and its list for OpenRouter.
 //!
 //! Run: `cargo run --example models`
 //!

@@ -1,10 +1,10 @@
-//! The same spans, exported in OpenTelemetry's protocol to a collector, which prints what it receives.
+//! The same spans, exported in OpenTelemetry's protocol to a collector, which prints them.
 //!
 //! Run: `cargo run --example otlp --features otlp`
 //!
 //! You should see one trace of three spans: that of the program, in it `chat meta-llama/Llama-3.3-70B-Instruct` with the
 //! `gen_ai` attributes, and in that the HTTP request. The collector is a part of this program, on loopback; put the endpoint
-//! of yours in its place, usually on port 4318.
+//! in its place, usually on port 4318.
 
 use atoma::{ChatCompletionMessage, ChatCompletionRequest, Client, Tracing};
 use atoma_mock::MockServer;
@@ -35,7 +35,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let endpoint = format!("http://{}/v1/traces", listener.local_addr()?);
     let collector = thread::spawn(move || collect(&listener));
 
-    // What an application does at its start.
+    // The setup of an application.
     let exporter = SpanExporter::builder()
         .with_http()
         .with_http_client(PlainHttp)
@@ -67,7 +67,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     story.instrument(tracing::info_span!("tell a story")).await?;
 
-    // What it does at its end: the spans that are left are sent now.
+    // At its end: send the remaining spans.
     provider.shutdown()?;
     let spans = collector.join().expect("the collector does not panic")?;
     for span in &spans {

@@ -43,25 +43,25 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     mock.respond(down);
     let once = client.chat().create(request.clone()).retries(RetryConfig::none());
-    tell("Retries switched off for one call", once.await.err());
+    report("Retries switched off for one call", once.await.err());
 
     mock.respond(busy.header("retry-after", "3600"));
-    tell(
+    report(
         "Asked to wait for longer than a minute",
         client.chat().create(request.clone()).await.err(),
     );
 
     mock.respond(Response::error(402, "BALANCE_ERROR", "Insufficient balance"));
-    tell("No balance", client.chat().create(request.clone()).await.err());
+    report("No balance", client.chat().create(request.clone()).await.err());
 
     // The response had begun: sending again would pay for it twice.
     mock.respond(Response::text("one two three").reset_after_events(2));
     let begun = client.chat().stream(request).await?.into_response().await;
-    tell("A connection lost in the middle of a response", begun.err());
+    report("A connection lost in the middle of a response", begun.err());
     Ok(())
 }
 
-fn tell(what: &str, error: Option<Error>) {
+fn report(what: &str, error: Option<Error>) {
     let Some(error) = error else { return println!("\n{what}: it worked") };
     println!("\n{what}: {error}");
     println!("  attempts: {}", error.attempts().count);

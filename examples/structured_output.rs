@@ -1,4 +1,4 @@
-//! A type of yours, filled by the model: at the end, and while it is written.
+//! A Rust type, filled by the model: at the end, and while it is written.
 //!
 //! Run: `cargo run --example structured_output --features derive`
 //!

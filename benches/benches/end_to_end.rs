@@ -165,7 +165,7 @@ impl Bench {
     }
 
     fn held(&mut self) -> Result<(), Error> {
-        println!("\nmemory that a reader adds which stops for 3 s, with 200,000 events under way");
+        println!("\nmemory added by a reader that stops for 3 s while 200,000 events are sent");
         for contender in contenders() {
             let growth = self.runtime.block_on(async {
                 let mut client = (contender.open)(self.server.address())?;

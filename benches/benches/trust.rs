@@ -4,7 +4,7 @@
 //! (`-- ed25519` for the operations whose names hold this text)
 //!
 //! You should see processor time per check, per opened chunk, per sealed request, and per chunk of whole streams, with
-//! the ratio to the floor: what the cryptography alone takes in the same round.
+//! the ratio to the floor: the cryptography alone, in the same round.
 //! `benches/instructions_of_trust.sh` counts instructions instead, which a busy machine does not disturb.
 
 #[path = "../trust/mod.rs"]

@@ -101,7 +101,7 @@ async fn serve() -> io::Result<()> {
     socket.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
     let listener = socket.listen(4096)?;
     println!("{}", listener.local_addr()?.port());
-    let responses = Rc::new(Answers::default());
+    let responses = Rc::new(Responses::default());
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
@@ -113,12 +113,12 @@ async fn serve() -> io::Result<()> {
 }
 
 #[derive(Default)]
-struct Answers {
+struct Responses {
     built: [std::cell::OnceCell<Vec<Vec<u8>>>; Mode::ALL.len()],
     connections: std::cell::Cell<usize>,
 }
 
-async fn converse(mut stream: tokio::net::TcpStream, responses: &Answers) -> io::Result<()> {
+async fn converse(mut stream: tokio::net::TcpStream, responses: &Responses) -> io::Result<()> {
     let mut received = Vec::new();
     let mut is_new = true;
     loop {

@@ -1,4 +1,4 @@
-//! What verification and encryption cost, each operation next to its floor: the bare cryptography of the same crates.
+//! The cost of verification and encryption, each operation next to its floor: the bare cryptography of the same crates.
 
 mod bare;
 mod streams;

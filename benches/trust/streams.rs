@@ -88,7 +88,7 @@ async fn read(mut stream: ChatCompletionStream, mut after_each: impl FnMut(usize
     assert_eq!(chunks, UNITS);
 }
 
-/// Streams of [`UNITS`] chunks. What comes before the first chunk is not measured.
+/// Streams of [`UNITS`] chunks. The time before the first chunk is not measured.
 pub(crate) fn streams() -> Vec<Operation> {
     let key = SigningKey::test();
     let (client, timer) = client(&key);

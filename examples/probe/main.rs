@@ -4,7 +4,7 @@
 //! Run: `cargo run --example probe -- URL`, with the key in `ATOMASDK_BEARER_AUTH` and the model in `ATOMASDK_MODEL` (the
 //! default is the first one that the server lists). It makes about twelve short calls, which may cost a cent.
 //!
-//! You should see a table: a question, the server's behavior, and what this client makes of it; `!` marks a quirk. Without
+//! You should see a table: a question, the server's behavior, and this client's reaction; `!` marks a quirk. Without
 //! a URL it starts the mock and probes that.
 
 mod questions;

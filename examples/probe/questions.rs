@@ -16,7 +16,7 @@ pub(crate) struct Probe {
     pub(crate) events: Arc<Events>,
 }
 
-/// The server's behavior, and what the client makes of it.
+/// The server's behavior, and the client's reaction.
 pub(crate) struct Finding {
     pub(crate) question: &'static str,
     pub(crate) server: String,
@@ -84,7 +84,7 @@ pub(crate) async fn whole(probe: &Probe) -> Finding {
     }
 }
 
-/// Reads one stream, and answers several questions from it.
+/// Reads one stream, and fills several rows from it.
 pub(crate) async fn stream(probe: &Probe) -> Vec<Finding> {
     probe.events.take();
     let opened = probe.client.chat().stream(probe.request("Count to ten.")).await;

@@ -1,8 +1,8 @@
-//! The pulse of six streams: when their events came, and what each came to. Five of the servers fail, each in another way.
+//! The pulse of six streams: the times of their events, and their outcomes. Five of the servers fail, each in another way.
 //!
 //! Run: `cargo run --example pulse`; `-- --svg FILE` writes the picture of the front page as well.
 //!
-//! You should see two lines for each server: how this client reads the stream, and what the status and the bytes alone would
+//! You should see two lines for each server: this client's verdict, and the verdict that the status and the bytes alone would
 //! say. Three of the five failures end as a success does, and one never ends. No key is needed: the servers are mocks on
 //! loopback.
 

@@ -1,4 +1,4 @@
-//! Reads a stream in two ways, and notes what happened when.
+//! Reads a stream in two ways, and records the times of its events.
 
 use atoma::{
     ChatCompletionMessage, ChatCompletionRequest, Client, Error, StreamStats,

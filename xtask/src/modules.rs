@@ -60,7 +60,7 @@ pub(crate) fn dependencies(modules: &Modules) -> Graph {
 /// How many re-exports are followed: more would be a loop of glob imports.
 const MOST_REEXPORTS: usize = 16;
 
-/// Returns the module that defines what the path names, as seen from `module`; `None` if that is in
+/// Returns the module that defines the item of the path, as seen from `module`; `None` if that is in
 /// another crate.
 fn resolve(modules: &Modules, module: &str, path: &[String], depth: usize) -> Option<String> {
     let mut current = module.to_owned();

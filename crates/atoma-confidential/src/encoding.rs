@@ -60,7 +60,7 @@ fn decode_onto(text: &str, bytes: &mut [u8]) -> Result<usize, Fault> {
         return Err(Fault::Base64);
     }
     let (bytes, last_bytes) = bytes.split_at_mut(groups.len() / 4 * 3);
-    // Collected and looked at once, at the end.
+    // Collected, and checked only at the end.
     let mut seen = 0;
     let mut pairs = groups.chunks_exact(8);
     let mut six_bytes = bytes.chunks_exact_mut(6);

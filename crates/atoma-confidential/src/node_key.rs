@@ -5,7 +5,7 @@ use core::str::FromStr;
 use crate::encoding::{self, Fault};
 use crate::error::NodeKeyError;
 
-/// The X25519 public key of a node: whoever has its secret can read the request.
+/// The X25519 public key of a node: anyone with its secret can read the request.
 ///
 /// A lock (`POST /v1/nodes/lock`) returns it as `public_key`, in base64. This type cannot decide
 /// whether the key belongs to a node or to the proxy; compare it with a known key if you have one.

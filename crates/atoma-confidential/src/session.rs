@@ -54,7 +54,7 @@ impl Session {
             return Err(OpenError::new(OpenErrorKind::CiphertextTooShort));
         }
         // Both directions share a key, and nothing else distinguishes them: without this check,
-        // whoever carries the request could send it back as the response.
+        // anyone on the way could send it back as the response.
         if nonce == self.request_nonce {
             return Err(OpenError::new(OpenErrorKind::RequestNonce));
         }

@@ -129,7 +129,7 @@ fn an_observer_reads_a_stream_without_the_key() {
     };
     let (first, second) = (ciphertext(&events[0]), ciphertext(&events[1]));
     let mixed: Vec<u8> = first.iter().zip(&second).map(|(a, b)| a ^ b).collect();
-    // Id, time and model are the same in both chunks; the first one goes on like this in every stream.
+    // Id, time and model are the same in both chunks; the first one continues like this in every stream.
     let known = br#""role":"assistant","content":""},"finish_reason":null}]}"#;
     let start = mixed.iter().position(|&byte| byte != 0).unwrap() - 1;
     let read: Vec<u8> = mixed[start..].iter().zip(known).map(|(a, b)| a ^ b).collect();

@@ -41,7 +41,7 @@ pub(crate) struct Tempo {
     pub(crate) keep_alive: Option<Duration>,
 }
 
-/// What a node needs to compute a response, apart from the request.
+/// The inputs of a node's response, apart from the request.
 #[derive(Debug)]
 pub(crate) struct NodeContext<'a> {
     pub(crate) signing_key: &'a Arc<SigningKey>,

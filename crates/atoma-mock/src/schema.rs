@@ -11,7 +11,7 @@ pub(crate) fn instance(schema: &Value, text: &str) -> Value {
     Filler { root: schema, names: names(text), numbers: numbers(text) }.value(schema, "value", 0)
 }
 
-/// Deeper than this, only what is required is filled in, so that a recursive schema ends.
+/// Deeper than this, only required members are filled in, so that a recursive schema ends.
 const DEEP: usize = 4;
 /// Deeper than this, a recursive schema that requires itself is given up.
 const DEEPEST: usize = 32;

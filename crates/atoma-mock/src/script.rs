@@ -23,7 +23,7 @@ impl Response {
     /// Reads a script: a JSON list of responses, each an object with one member for the content,
     /// and others that change its delivery.
     ///
-    /// | what is sent | |
+    /// | content | |
     /// | --- | --- |
     /// | `"text": "…"` | a completion; with `"reasoning": "…"` before it |
     /// | `"tool_call": {"name": "…", "arguments": {…}}` | a call of a tool |
@@ -37,7 +37,7 @@ impl Response {
     /// | `on` | only for paths that end so |
     /// | `headers` | an object of header names and values |
     /// | `finish_reason` | the finish reason |
-    /// | `truncate_after_events`, `reset_after_events`, `stall_after_events`, `only_keep_alive_after` | a fault, after so many events |
+    /// | `truncate_after_events`, `reset_after_events`, `stall_after_events`, `only_keep_alive_after` | a fault, after this many events |
     /// | `delay_head_ms`, `delay_first_event_ms`, `event_interval_ms` | pauses in milliseconds |
     /// | `chunk_size` | the size of HTTP chunks in bytes |
     /// | `never_respond`, `no_keep_alive`, `without_usage`, `usage_in_every_chunk`, `without_finish_reason`, `unsigned` | `true` |

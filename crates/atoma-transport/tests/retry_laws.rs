@@ -14,7 +14,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// The server's reaction to one request.
 #[derive(Clone, Debug)]
 enum Deed {
-    Answer { status: u16, after: u64, retry_after: Option<String> },
+    Response { status: u16, after: u64, retry_after: Option<String> },
     Fail { kind: ErrorKind, sent: Delivery },
     Silence,
 }
@@ -22,7 +22,7 @@ enum Deed {
 impl Deed {
     fn exchange(&self) -> Exchange {
         match self {
-            Self::Answer { status, after, retry_after } => {
+            Self::Response { status, after, retry_after } => {
                 let exchange = Exchange::respond(*status).head_after(Duration::from_millis(*after));
                 match retry_after {
                     Some(value) => exchange.header("retry-after", value),
@@ -39,7 +39,7 @@ fn deeds(most: usize) -> impl Strategy<Value = Vec<Deed>> {
     let status = prop::sample::select(vec![200, 301, 400, 401, 408, 429, 500, 501, 503, 504]);
     let retry_after = prop::option::of("[0-9]{1,3}(\\.[0-9]{1,3})?|[ -~]{0,12}");
     let response = (status, 0..5000u64, retry_after)
-        .prop_map(|(status, after, retry_after)| Deed::Answer { status, after, retry_after });
+        .prop_map(|(status, after, retry_after)| Deed::Response { status, after, retry_after });
     let kind = prop::sample::select(vec![
         ErrorKind::Connect,
         ErrorKind::Certificate,

@@ -174,7 +174,7 @@ impl EmbeddingResponse {
         let Ok(value) = json::from_slice(body) else { return };
         let known = self.data.len();
         let found = vectors_in(&value);
-        // Several vectors for one text, such as one for each token, are not what was asked for.
+        // Several vectors for one text, such as one for each token, are unexpected.
         if found.is_empty() || (known > 0 && known != found.len()) {
             return;
         }

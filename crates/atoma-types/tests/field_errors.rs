@@ -58,7 +58,7 @@ fn a_failure_is_reported_wherever_it_is_said() {
         ]));
         let error = streamed.error.unwrap_or_default();
         assert_eq!((error.code.as_deref(), error.message.as_str()), (code, message), "{body}");
-        assert_eq!(streamed.response.text(), "a", "{body}: what came before is kept");
+        assert_eq!(streamed.response.text(), "a", "{body}: the earlier text is kept");
     }
 }
 

@@ -1,4 +1,4 @@
-//! The guards of a chat request at their boundaries, and the ways to send what they refuse.
+//! The guards of a chat request at their boundaries, and the ways to send a rejected value.
 
 use atoma_types::{
     ChatCompletionMessage, ChatCompletionRequest, ChatCompletionToolsParam, ContentPart,
@@ -122,7 +122,7 @@ fn a_tools_message_follows_its_call() {
     }
 }
 
-/// Each guard, escaped at the object that it is about: what is sent is what was given.
+/// Each guard, escaped at the object that it is about: the value is sent unchanged.
 #[test]
 fn an_extra_member_of_a_nested_object_is_sent_in_place_of_its_field() {
     let with = |change: fn(&mut ChatCompletionToolsParam)| {
@@ -130,8 +130,8 @@ fn an_extra_member_of_a_nested_object_is_sent_in_place_of_its_field() {
         change(&mut tool);
         request().tool(tool)
     };
-    let mut answer = ChatCompletionMessage::new(Role::Tool, "x");
-    answer.extra.insert("tool_call_id", "c9");
+    let mut result = ChatCompletionMessage::new(Role::Tool, "x");
+    result.extra.insert("tool_call_id", "c9");
     let parts = json!([{"type": "image_url", "image_url": {"url": "cat"}}]);
     let mut content = ChatCompletionMessage::default();
     content.extra.insert("content", parts.clone());
@@ -166,7 +166,7 @@ fn an_extra_member_of_a_nested_object_is_sent_in_place_of_its_field() {
             "/tools/0/function/parameters",
             json!([]),
         ),
-        ("an id", request().message(answer), "/messages/1/tool_call_id", json!("c9")),
+        ("an id", request().message(result), "/messages/1/tool_call_id", json!("c9")),
         (
             "an image's URL",
             request().message(ChatCompletionMessage::user("a").part(part)),

@@ -26,9 +26,9 @@ use arbitrary::{
 fn written_and_read<T: Serialize + DeserializeOwned>(value: &T) -> T {
     let text = serde_json::to_string(value).expect("it can be written");
     let through_value: Value = serde_json::to_value(value).expect("it can be written");
-    let parsed: Value = serde_json::from_str(&text).expect("what was written");
+    let parsed: Value = serde_json::from_str(&text).expect("the written text");
     assert_eq!(parsed, through_value, "as text and as a value it is the same");
-    serde_json::from_str(&text).expect("what was written")
+    serde_json::from_str(&text).expect("the written text")
 }
 
 fn holds<T>(value: &T)

@@ -140,7 +140,7 @@ impl<'a> Parts<'a> {
         parts.runs[cuts] = &text[run_start..run_end];
         scan.skip_space();
         if scan.at < text.len() {
-            return Err(Reason::Malformed("text goes on behind the object").into());
+            return Err(Reason::Malformed("text after the object").into());
         }
         Ok(parts)
     }
@@ -223,7 +223,7 @@ impl<'a> Scan<'a> {
                 Ok(true)
             }
             Some(b'}') => Ok(false),
-            _ => Err(Reason::Malformed("object does not go on behind a member").into()),
+            _ => Err(Reason::Malformed("no comma or brace after a member").into()),
         }
     }
 

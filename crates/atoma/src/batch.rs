@@ -137,7 +137,7 @@ impl<I: Iterator<Item: Future>> Batch<I> {
     }
 }
 
-/// Nothing in it is pinned but what it boxes.
+/// Only boxed values in it are pinned.
 impl<I: Iterator<Item: Future>> Unpin for Batch<I> {}
 
 impl<I: Iterator<Item: Future>> Stream for Batch<I> {

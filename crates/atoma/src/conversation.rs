@@ -106,7 +106,7 @@ impl Conversation {
     /// returns how many were removed.
     ///
     /// System and developer messages at the beginning stay, and so does everything from the last
-    /// user message on. Tool calls are removed together with their results, and what remains after
+    /// user message on. Tool calls are removed together with their results, and the rest after
     /// the system messages begins with a user message. The sum can therefore stay above `budget`.
     ///
     /// `count` returns the tokens of one message, from a tokenizer or an estimate.
@@ -151,7 +151,7 @@ impl Conversation {
         serde_json::to_string_pretty(&self.messages).unwrap_or_default()
     }
 
-    /// Reads what [`to_json`](Self::to_json) wrote.
+    /// Reads the output of [`to_json`](Self::to_json).
     ///
     /// # Errors
     ///

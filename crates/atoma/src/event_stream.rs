@@ -27,7 +27,7 @@ pub type ChatCompletionStream = ResponseStream<ChatModel>;
 /// [`into_response`](Self::into_response) return the same error again: no path leads from an error
 /// to `Ok`.
 ///
-/// A finish reason does not end the stream. What follows it is part of the response: usage, or more
+/// A finish reason does not end the stream. Later events are part of the response: usage, or more
 /// content from servers that repeat the reason in every chunk.
 ///
 /// Dropping the stream closes the connection, which stops the generation, and the billing on Atoma.

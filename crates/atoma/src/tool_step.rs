@@ -139,7 +139,7 @@ impl Step {
 }
 
 /// The call as servers accept it in a later request: some parse the arguments, and fail unless they
-/// are a JSON object. Other text is kept in a member, so that the model can see what it wrote.
+/// are a JSON object. Other text is kept in a member, so that the model can see its own output.
 pub(crate) fn for_history(call: &ToolCall) -> ToolCall {
     let mut call = call.clone();
     let is_function = call.kind == ToolKind::Function;

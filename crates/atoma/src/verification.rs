@@ -163,7 +163,7 @@ impl Inspect for Verification {
     }
 }
 
-/// What [`ResponseStream::repeated_chunks`] returns.
+/// The result of [`ResponseStream::repeated_chunks`].
 #[derive(Clone)]
 struct RepeatedChunks(u64);
 

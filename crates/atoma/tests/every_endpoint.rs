@@ -1,4 +1,4 @@
-//! What holds for every endpoint without a line for each: retries, errors, options of a call, metadata, observers, and the
+//! The behavior that every endpoint shares: retries, errors, options of a call, metadata, observers, and the
 //! blocking client.
 
 mod support;

@@ -71,12 +71,12 @@ fn an_inspector_replaces_the_text_that_is_parsed() {
     timer.run(async {
         let reply = client.chat().create(request()).await.unwrap();
         assert_eq!(reply.text(), "hello");
-        assert_eq!(reply.raw(), body.as_bytes(), "the raw body is what was received");
+        assert_eq!(reply.raw(), body.as_bytes(), "the raw body is the received one");
         assert_eq!(reply.metadata().extensions().get(), Some(&Inspected(1)));
 
         let mut chunks = client.chat().stream(request()).await.unwrap();
         assert_eq!(chunks.try_next().await.unwrap().unwrap().text(), "he");
-        assert_eq!(chunks.raw(), sealed(chunk("he")), "the raw event is what was received");
+        assert_eq!(chunks.raw(), sealed(chunk("he")), "the raw event is the received one");
         while chunks.try_next().await.unwrap().is_some() {}
         assert_eq!(chunks.metadata().extensions().get(), Some(&Inspected(3)));
         assert_eq!(chunks.into_response().await.unwrap().text(), "hello");

@@ -100,5 +100,5 @@ fn calls_without_a_wait_need_no_time_driver() {
     assert_eq!(outcome.unwrap_err().kind(), ErrorKind::InvalidRequest);
     let short = builder().timeouts(atoma::Timeouts::none().total(Duration::from_millis(5)));
     let (outcome, _) = call(short, Kind::Unary, vec![Exchange::never()]);
-    assert!(outcome.unwrap_err().is_timeout(), "too short to tell");
+    assert!(outcome.unwrap_err().is_timeout(), "too short to notice");
 }

@@ -1,4 +1,4 @@
-//! What a relay writes reads back as the same stream, and nothing of it is lost or held back on the way.
+//! The output of a relay reads back as the same stream, and nothing of it is lost or delayed.
 
 mod support;
 
@@ -75,7 +75,7 @@ async fn read(mut stream: ChatCompletionStream) -> (Vec<ChatCompletionChunk>, Op
     }
 }
 
-/// Reads the same exchange twice, once through a relay, and compares. Returns what the relay wrote.
+/// Reads the same exchange twice, once through a relay, and compares. Returns the relay's output.
 async fn check(name: &str, exchange: impl Fn() -> Exchange, n: u32) -> Option<String> {
     let direct = open(exchange(), n).await.ok()?;
     let (chunks, error) = read(direct).await;
@@ -196,7 +196,7 @@ proptest! {
 
     #[test]
     fn any_stream_reads_back_as_the_same_chunks(chunks in vec(chunks(), 0..8), is_done in any::<bool>()) {
-        // Where the first index is another one, the client has to wait for more to know what it counts from.
+        // Where the first index is another one, the client has to wait for the server's first number.
         let mut stream: String = event(chunk("")) + &chunks.iter().map(event).collect::<String>();
         if is_done {
             stream += "data: [DONE]\n\n";

@@ -133,8 +133,8 @@ async fn api_errors_that_echo_the_key() {
         ("detail", json!({"detail": [{"loc": ["header", KEY], "msg": KEY}]}).to_string()),
         ("string", json!(KEY).to_string()),
         ("event", event(json!({"error": {"message": KEY}}))),
-        ("cut by the limit of what is shown", format!("{}{KEY}", "x ".repeat(245))),
-        ("cut by the limit of what is read", format!("{}{KEY}", "x".repeat((64 << 10) - 5))),
+        ("cut by the limit of the excerpt", format!("{}{KEY}", "x ".repeat(245))),
+        ("cut by the limit of the error body", format!("{}{KEY}", "x".repeat((64 << 10) - 5))),
     ] {
         for status in [400, 401, 429, 500, 520] {
             let headers = [("content-type", "application/json"), ("x-request-id", KEY), ("x", KEY)];

@@ -116,7 +116,7 @@ async fn call(server: &Server, method: &str, n: Option<u64>) -> Outcome {
     }
     let read = read_view(method, chat.stream(request).await).await;
     let together = read.response.as_ref().map_or("".into(), |response| response.text());
-    assert_eq!(read.text, together, "the chunks and the response put together");
+    assert_eq!(read.text, together, "the joined chunks and the response");
     Outcome { response: read.response, error: read.error }
 }
 

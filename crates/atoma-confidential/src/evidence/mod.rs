@@ -3,7 +3,7 @@
 //! Atoma's dashboard service has it at `GET /v1/get_node_attestation/{node_small_id}`: zlib-compressed JSON with a
 //! report and a certificate chain of NVIDIA for each GPU and NVSwitch.
 //!
-//! What remains for a verifier, all of it outside of this crate:
+//! A verifier, which is outside of this crate, must check:
 //!
 //! - the chain of each device, up to NVIDIA's root, and its revocation;
 //! - the signature of each report, and its measurements against NVIDIA's reference values;

@@ -40,7 +40,7 @@ pub(super) struct Connection {
     pub(super) lifetime: Lifetime,
 }
 
-/// hyper's half that reads and writes, and what is needed to poll it from a reader's task.
+/// hyper's half that reads and writes, and the state that polls it from a reader's task.
 struct Driver {
     /// `None` once the connection has ended.
     connection: Option<Box<dyn Driven>>,

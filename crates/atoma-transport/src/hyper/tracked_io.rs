@@ -24,7 +24,7 @@ const UNBOUNDED: usize = usize::MAX;
 ///   (or new)           │ a read goes past Tokio's     │ a read that finds bytes   │ reads are
 ///                      │ memory to the operating      │ is an error: hyper has    │ ordinary
 ///                      │ system; hyper takes bytes    │ the request already, but  │
-///                      │ or an end for what they are  │ none of it has left       │
+///                      │ or an end as unexpected,     │ none of it has left       │
 ///                      │ and gives the request back   │                           │
 /// ```
 ///

@@ -40,7 +40,7 @@ const RETRY_COST_AFTER_TIMEOUT: u32 = 10;
 const MAX_ORIGINS: usize = 1024;
 
 impl RetryBudget {
-    /// Creates a budget whose buckets hold `tokens`; 0 allows no retries but free ones. Default 100.
+    /// Creates a budget whose buckets hold `tokens`; 0 allows only free retries. Default 100.
     pub fn new(tokens: u32) -> Self {
         Self { capacity: tokens, spent: Arc::default() }
     }

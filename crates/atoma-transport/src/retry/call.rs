@@ -270,7 +270,7 @@ impl<T: Transport> Call<T> {
         None
     }
 
-    /// Decides what follows. The body of an error response is read only where it can matter.
+    /// Decides the next step. The body of an error response is read only if it can matter.
     async fn judge(
         &self,
         outcome: Result<Response, TransportError>,
@@ -339,7 +339,7 @@ impl<T: Transport> Call<T> {
         }
     }
 
-    /// The wait before the next attempt, its end, and what was paid for it; `None` if the caller
+    /// The wait before the next attempt, its end, and its price; `None` if the caller
     /// receives the outcome.
     fn plan(
         &mut self,

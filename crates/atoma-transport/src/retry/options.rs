@@ -3,7 +3,7 @@ use crate::{CallId, Deadline, Timeouts};
 
 /// The settings of one call, for [`Retry::send_from`](crate::Retry::send_from).
 ///
-/// They are what a [`Request`](crate::Request) carries in its extensions. A setting that is `None`
+/// The same settings as in the extensions of a [`Request`](crate::Request). A setting that is `None`
 /// is that of the [`Retry`](crate::Retry) layer.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]

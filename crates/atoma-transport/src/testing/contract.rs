@@ -229,7 +229,7 @@ impl Contract<'_> {
         let error = end.ok_or_else(|| promise.broken("the interruption looks like a clean end"))?;
         promise.has_source(error)?;
         let after = self.within(next(&mut body)).await;
-        promise.holds(matches!(after, Some(None)), "the body went on after its error")
+        promise.holds(matches!(after, Some(None)), "the body continued after its error")
     }
 
     async fn a_lost_connection_may_have_sent(&self) -> Result<(), BrokenPromise> {

@@ -107,13 +107,13 @@ async fn a_response_that_came_whole_wakes_no_task() {
     let transport = transport();
     for _ in 0..3 {
         let mut exchange = transport.send(get(server.url("/")));
-        let answered = poll_fn(|cx| {
+        let responded = poll_fn(|cx| {
             let counting = Arc::new(Counting(cx.waker().clone(), AtomicUsize::new(0)));
             let waker = Waker::from(counting.clone());
             let polled = exchange.as_mut().poll(&mut Context::from_waker(&waker));
             polled.map(|response| (response.unwrap(), counting.1.load(Ordering::Relaxed)))
         });
-        let (_, woken) = within(answered).await;
+        let (_, woken) = within(responded).await;
         assert_eq!(woken, 0, "once more than there is anything to do");
     }
 }

@@ -1,4 +1,4 @@
-//! The next request notices that the server closed or wrote to an idle connection, whoever drove
+//! The next request notices that the server closed or wrote to an idle connection, whatever drove
 //! the runtime in between. Here nothing drives it: each call is a `block_on`, and the server has a
 //! thread.
 

@@ -250,8 +250,8 @@ mod http2 {
         halves
     }
 
-    /// Answers each request on its stream. Once the first response was read, `act` has its turn, and
-    /// returns whether the connection goes on.
+    /// Responds to each request on its stream. Once the first response was read, `act` runs, and
+    /// returns whether the connection continues.
     fn serve<R>(
         act: impl Fn(TcpStream) -> R + Clone + Send + Sync + 'static,
         read_first: Arc<Notify>,

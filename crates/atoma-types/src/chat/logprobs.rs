@@ -13,7 +13,7 @@ object! {
 }
 
 object! {
-    /// A token with its log probability, and what else was likely in its place.
+    /// A token with its log probability, and the likely alternatives.
     pub struct TokenLogprob {
         /// The token, as text.
         pub token: String,

@@ -143,7 +143,7 @@ fn says_failure(members: &Map<String, Value>) -> bool {
         || ["status", "status_code", "statusCode"].iter().any(|name| is_failure_status(name))
 }
 
-/// Whether members say by themselves that something failed, even without saying what.
+/// Whether members report a failure by themselves, even without its reason.
 fn states_failure(members: &Map<String, Value>) -> bool {
     let text = |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_default();
     members.get("success") == Some(&Value::Bool(false))

@@ -264,7 +264,7 @@ mod tests {
                 r#"[18446744073709551615,"18446744073709551616","-9223372036854775809"]"#,
             ),
             ("no numbers", "[12abc,1e,true,falsely]", "[12abc,1e,true,falsely]"),
-            ("what follows is left out", "[1] data: [DONE]", "[1]"),
+            ("the rest is left out", "[1] data: [DONE]", "[1]"),
             ("broken beyond repair", r#"{"a"#, r#"{"a"#),
             ("cut off in an escape", r#"["\ud8"#, r#"["\ud8"#),
         ] {

@@ -10,7 +10,7 @@ const MOST_COMPARED: usize = 256;
 /// The number of members that are joined in one object; further ones are skipped.
 const MOST_MEMBERS: usize = 128;
 
-/// Members that say what an object is. They come whole, often in each fragment; other strings inside objects come in pieces.
+/// Members that name the kind of an object. They arrive complete, often in each fragment; other strings arrive in pieces.
 const WHOLE: [&str; 17] = [
     "id",
     "type",

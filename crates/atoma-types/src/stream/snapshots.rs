@@ -35,7 +35,7 @@ impl Messages {
     /// - deltas came before it: then it is the whole message once more, and only members that no delta had are new;
     /// - it begins with the message before it: then only the rest is new.
     ///
-    /// A message next to a delta is not new, but for the members that no delta had when the choice ends.
+    /// A message next to a delta is not new, except for the members that no delta had when the choice ends.
     pub(crate) fn settle(
         &mut self,
         choice: &mut ChatCompletionChunkChoice,

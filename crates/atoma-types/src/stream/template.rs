@@ -9,7 +9,7 @@
 //! second   {"id":"c","choices":[{"index":0,"delta":{"content":"lo"}}],"signature":"b2"}
 //! ```
 //!
-//! The second text is equal to the template around the gaps, so it is the same JSON but for the two strings, and only they are
+//! The second text is equal to the template around the gaps, so it is the same JSON except for the two strings, and only they are
 //! read, into the chunk that the first text was read into. That takes a sixth of the instructions of reading it as JSON.
 //!
 //! This is right only if the value in a gap decides nothing but its field. A text therefore makes

@@ -1,7 +1,7 @@
 use super::*;
 use crate::ChatModel;
 
-/// What each read of an event finds: the text of a chunk, or else what else it is.
+/// The result of each read of an event: the text of a chunk, or the kind of value.
 fn read_all(event: &str, mut data: &str) -> Vec<String> {
     let mut model = ChatModel::default();
     let mut found = Vec::new();

@@ -160,7 +160,7 @@ impl CallSoFar {
         }
     }
 
-    /// Decides what a fragment does to this call.
+    /// Decides the effect of a fragment on this call.
     ///
     /// ```text
     ///                       arguments so far

@@ -45,11 +45,11 @@ pub fn read(bytes: &[u8]) {
     readers_agree(bytes);
     if let Ok(chunk) = ChatCompletionChunk::from_slice(bytes) {
         let written = serde_json::to_vec(&chunk).expect("every chunk can be written");
-        assert_eq!(ChatCompletionChunk::from_slice(&written).expect("what was written"), chunk);
+        assert_eq!(ChatCompletionChunk::from_slice(&written).expect("the written text"), chunk);
     }
     if let Ok(response) = ChatCompletionResponse::from_slice(bytes) {
         let written = serde_json::to_vec(&response).expect("every response can be written");
-        let again = ChatCompletionResponse::from_slice(&written).expect("what was written");
+        let again = ChatCompletionResponse::from_slice(&written).expect("the written text");
         assert_eq!(again, response);
     }
     if let Some(error) = ApiError::from_body(bytes) {

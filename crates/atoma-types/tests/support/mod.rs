@@ -80,7 +80,7 @@ pub(crate) fn read_body(raw: &str) -> Outcome {
 /// The law of every chunk: written and read again, it is the same.
 fn check_laws(chunk: &ChatCompletionChunk) {
     let written = serde_json::to_vec(chunk).expect("every chunk can be written");
-    assert_eq!(&ChatCompletionChunk::from_slice(&written).expect("what was written"), chunk);
+    assert_eq!(&ChatCompletionChunk::from_slice(&written).expect("the written text"), chunk);
 }
 
 fn split(raw: &str) -> Vec<(String, String)> {

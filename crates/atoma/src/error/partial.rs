@@ -23,7 +23,7 @@ impl Partial {
 
 #[cfg(feature = "verify")]
 impl crate::Error {
-    /// Returns what inspectors reported about the response, if there is a partial one of any type.
+    /// Returns the inspectors' reports about the response, if there is a partial one of any type.
     pub(crate) fn extensions_of_partial(&self) -> Option<&http::Extensions> {
         self.0.partial.as_ref()?;
         self.0.metadata.as_ref().map(crate::Metadata::extensions)

@@ -186,7 +186,7 @@ fn row_115_held_for_an_hour_and_not_polled() {
             let chunk = within(stream.try_next()).await.unwrap().unwrap();
             assert_eq!(chunk.text(), "word");
         }
-        assert!(taken.load(Ordering::Relaxed) > before, "the server was not let go on");
+        assert!(taken.load(Ordering::Relaxed) > before, "the server is still blocked");
         drop(stream);
         within(lab.server.wait_for(|log| log.closed_by_client() == 1)).await;
         lab.healthy().await;

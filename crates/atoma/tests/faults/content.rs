@@ -54,11 +54,11 @@ fn trickling(begin: &str, bytes: &str, gate: &Gate) -> Script {
 #[tokio::test]
 async fn row_080_a_byte_now_and_then() {
     let begun = [STREAM, &event("Hel")].concat();
-    for (begin, text, patience) in [(STREAM, "", BEFORE_FIRST), (&begun, "Hel", BETWEEN)] {
+    for (begin, text, limit) in [(STREAM, "", BEFORE_FIRST), (&begun, "Hel", BETWEEN)] {
         let gate = Gate::new();
         let lab = serve([trickling(begin, "data: {\"ab", &gate)]).manual_clock().start().await;
         let mut call = Box::pin(lab.stream());
-        let (mut halts, mut left) = (1, patience);
+        let (mut halts, mut left) = (1, limit);
         while left > 59 * SECOND {
             lab.halts(halts, &mut call).await;
             lab.clock().advance(59 * SECOND);
@@ -67,7 +67,7 @@ async fn row_080_a_byte_now_and_then() {
         }
         lab.halts(halts, &mut call).await;
         let outcome = lab.expires_in(left, &mut call).await;
-        outcome.stalled(text).lasted(patience).attempts(1).connections(1);
+        outcome.stalled(text).lasted(limit).attempts(1).connections(1);
         drop(call);
         lab.healthy().await;
     }
@@ -101,7 +101,7 @@ async fn row_080_a_byte_of_a_unary_response_now_and_then() {
 fn row_081_comments_without_end() {
     memory::stays_within(16 * MIB, "content::row_081_comments_without_end", || async {
         let begun = [STREAM, &event("Hel")].concat();
-        for (begin, text, patience) in [(STREAM, "", BEFORE_FIRST), (&begun, "Hel", BETWEEN)] {
+        for (begin, text, limit) in [(STREAM, "", BEFORE_FIRST), (&begun, "Hel", BETWEEN)] {
             let comments = ":\n".repeat(1 << 14);
             let script = Script::on_request().write(begin);
             let lab = serve([script.flood(comments, 1 << 40)]).manual_clock().start().await;
@@ -109,7 +109,7 @@ fn row_081_comments_without_end() {
             for _ in 0..20 {
                 assert!(turn(&mut call).await.is_none());
             }
-            lab.clock().advance(patience - SECOND);
+            lab.clock().advance(limit - SECOND);
             for _ in 0..20 {
                 assert!(turn(&mut call).await.is_none(), "it ended too early");
             }

@@ -15,12 +15,7 @@ mod http2;
 mod http2_frames;
 #[cfg(feature = "http2")]
 mod http2_sharing;
-#[allow(
-    dead_code,
-    unreachable_pub,
-    unused_imports,
-    reason = "each row uses a part of what the rows share"
-)]
+#[allow(dead_code, unreachable_pub, unused_imports, reason = "each row uses a part of the lab")]
 mod lab;
 mod ledger;
 mod pieces;

@@ -58,8 +58,8 @@ async fn row_024_an_unknown_issuer() {
     let unknown = Authority::new("unknown").issue(NAME, |_| {});
     not_trusted(unknown, "that of api.test is from an unknown issuer").await;
     // The name of an issuer alone does not make it trusted.
-    let namesake = Authority::new("ours").issue(NAME, |_| {});
-    not_trusted(namesake, "that of api.test").await;
+    let same_name = Authority::new("ours").issue(NAME, |_| {});
+    not_trusted(same_name, "that of api.test").await;
     let own = tls::Certificate::self_signed(NAME);
     not_trusted(own, "that of api.test is from an unknown issuer").await;
 }
@@ -105,7 +105,7 @@ async fn row_027_this_machines_clock_is_wrong() {
     not_trusted(of_1970, "that of api.test has expired, or this machine's clock is wrong").await;
 }
 
-/// A handshake that this reply to its first message ends for good.
+/// A handshake that this reply to its first message ends permanently.
 async fn ends_for_good(response: &[u8], why: &str) -> Outcome {
     let script = Script::default().bytes(1).write(response);
     let lab = serve_tls([Speaks::Tcp], [script]).start().await;

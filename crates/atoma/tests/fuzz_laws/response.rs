@@ -140,7 +140,10 @@ async fn stream(client: &Client, response: &[u8]) {
                 return ends_the_same(&mut stream, None).await;
             }
             Err(error) => {
-                assert!(error.partial().is_some() || text.is_empty(), "what came is lost");
+                assert!(
+                    error.partial().is_some() || text.is_empty(),
+                    "the partial response is lost"
+                );
                 check_failure(&error);
                 return ends_the_same(&mut stream, Some(error)).await;
             }
@@ -152,7 +155,7 @@ async fn ends_the_same(stream: &mut ChatCompletionStream, first: Option<Error>) 
     let first = first.map(|error| error.to_string());
     for _ in 0..3 {
         let again = stream.try_next().await;
-        assert!(!matches!(again, Ok(Some(_))), "it goes on after its end");
+        assert!(!matches!(again, Ok(Some(_))), "it continues after its end");
         assert_eq!(again.err().map(|error| error.to_string()), first);
     }
 }

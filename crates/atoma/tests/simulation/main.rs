@@ -1,6 +1,6 @@
 //! Clients and a server in a simulated network that delays, cuts, heals, and takes the server down.
 //!
-//! Everything above the TCP connections is what users get: pool, timeouts, TLS, HTTP/1.1 and HTTP/2.
+//! Everything above the TCP connections is the real client: pool, timeouts, TLS, HTTP/1.1 and HTTP/2.
 //! Each seed is another run, and always the same one: its trace is compared.
 //! `SIMULATION_SEEDS=5000 cargo test -p atoma --test simulation` plays more of them,
 //! `SIMULATION_SEEDS=42..43` a single one.
@@ -109,7 +109,7 @@ fn name(client: usize) -> String {
     format!("client-{client}")
 }
 
-/// Changes what the network does to one client, or does something to the server.
+/// Changes the network of one client, or the server.
 fn turn_weather(sim: &mut Sim<'_>, chance: &mut fastrand::Rng) {
     let client = name(chance.usize(..CLIENTS));
     match chance.u8(..12) {
@@ -154,7 +154,7 @@ async fn make_calls(
 ) {
     for call in 0..CALLS {
         let call = format!("{number}-{call}");
-        let patience = match chance.u8(..5) {
+        let limit = match chance.u8(..5) {
             0 => SECOND * chance.u32(1..30),
             _ => 3_600 * SECOND,
         };
@@ -162,9 +162,9 @@ async fn make_calls(
         let (ending, longest) = if chance.bool() {
             // Two error responses and the waits they ask for, and then a response.
             let longest = 2 * (CONNECT + HEAD + 71 * SECOND) + CONNECT + 2 * HEAD + 20 * IDLE;
-            (given_up_after(patience, stream(client, &call)).await, longest)
+            (given_up_after(limit, stream(client, &call)).await, longest)
         } else {
-            (given_up_after(patience, unary(client, &call)).await, TOTAL + 5 * SECOND)
+            (given_up_after(limit, unary(client, &call)).await, TOTAL + 5 * SECOND)
         };
         let took = began.elapsed();
         assert!(took <= longest + 2 * TICK, "{call} took {took:?}: {ending}");
@@ -174,9 +174,9 @@ async fn make_calls(
     }
 }
 
-async fn given_up_after(patience: Duration, call: impl Future<Output = String>) -> String {
+async fn given_up_after(limit: Duration, call: impl Future<Output = String>) -> String {
     let given_up = |_| "given up".to_owned();
-    tokio::time::timeout(patience, call).await.unwrap_or_else(given_up)
+    tokio::time::timeout(limit, call).await.unwrap_or_else(given_up)
 }
 
 fn request(call: &str) -> ChatCompletionRequest {
@@ -205,7 +205,11 @@ async fn stream(client: &Client, call: &str) -> String {
             Ok(None) => break,
             Err(error) => {
                 let partial = error.partial().map(|partial| partial.text().into_owned());
-                assert_eq!(partial.unwrap_or_default(), text, "the error has not what had come");
+                assert_eq!(
+                    partial.unwrap_or_default(),
+                    text,
+                    "the error lacks the partial response"
+                );
                 assert!(completion(call).starts_with(&text), "a wrong completion: {text}");
                 return ending(&error);
             }
@@ -277,7 +281,7 @@ fn every_call_ends_rightly_and_none_is_billed_twice() {
     }
 }
 
-/// The simulation would notice: with retries of what may have been billed, some calls are.
+/// Proof that the simulation would notice: with retries of requests that may have been billed, some calls are billed twice.
 #[test]
 fn calls_are_billed_twice_where_that_is_allowed() {
     let always = RetryConfig::default().retry_connection_errors(RetryConnectionErrors::Always);

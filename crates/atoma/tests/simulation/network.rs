@@ -53,7 +53,7 @@ pub(crate) fn transport(protocol: Protocol) -> HyperTransport {
         .expect("the transport is well configured")
 }
 
-/// What the server needs for TLS.
+/// The server's side of TLS.
 pub(crate) fn server_config(protocol: Protocol) -> Arc<ServerConfig> {
     let (_, config) = certificate();
     let mut config = config.clone();

@@ -34,7 +34,7 @@ struct Entries {
 #[derive(Clone, Copy, Debug)]
 enum Fate {
     Respond,
-    /// Refused with this status before any work; busy for so many seconds, if it says so.
+    /// An error response with this status before any work, perhaps with a wait in seconds.
     Refuse(u16, Option<u8>),
     /// Closed before any work.
     HangUp,

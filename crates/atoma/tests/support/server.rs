@@ -1,4 +1,4 @@
-//! A server on loopback that does exactly what its script says.
+//! A server on loopback that follows a script exactly.
 
 use bytes::Bytes;
 use std::{collections::VecDeque, net::SocketAddr, sync::Arc};

@@ -183,7 +183,7 @@ async fn row_137_the_node_changes_its_key() {
     let asked = Arc::new(AtomicUsize::new(0));
     let server = Arc::clone(&mock);
     let private = client_of_mock(&mock).confidential().policy(move |_: LockedNode| {
-        // Behind the back of the lock that was just handed out.
+        // The key changes after the lock was returned.
         if asked.fetch_add(1, Ordering::Relaxed) == 0 {
             server.rotate_node_key();
         }
@@ -194,7 +194,7 @@ async fn row_137_the_node_changes_its_key() {
 }
 
 #[test]
-fn row_138_a_rejected_key_is_handed_out_again() {
+fn row_138_a_rejected_key_is_returned_again() {
     let failed = "Inference service returned status code error 500 Internal Server Error";
     let (client, proxy, timer) = client([Play::Error(500, failed)]);
     let error = create(&client, &timer).unwrap_err();

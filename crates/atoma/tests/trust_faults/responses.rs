@@ -113,7 +113,7 @@ async fn row_141_a_signature_that_is_missing_wrong_or_of_another_signer() {
             mock.respond(Response::text("one two three").tamper_after_events(2, tampering));
             let stream = chat.stream(request()).await.unwrap();
             let error = stream.into_response().await.unwrap_err();
-            // A stream has one signer, whoever is pinned.
+            // A stream has one signer, whichever signers are pinned.
             let is_other = kind == VerifyErrorKind::UnknownSigner;
             let kind = if is_other { VerifyErrorKind::SignerChanged } else { kind };
             assert_eq!(error.trust_failure().unwrap().kind(), kind, "{tampering:?}");

@@ -75,7 +75,7 @@ fn fault(reason: Option<Reason>, rule: ErrorKind) -> ErrorKind {
     if reason == Some(Reason::ENHANCE_YOUR_CALM) { ErrorKind::TooLarge } else { rule }
 }
 
-/// Adds what happened and its cause. A GOAWAY's text is not kept: the server may write anything
+/// Adds the event and its cause. A GOAWAY's text is not kept: the server may write anything
 /// into it.
 fn with_cause(failed: TransportError, error: h2::Error) -> TransportError {
     let Some(reason) = error.reason() else {

@@ -165,7 +165,7 @@ mod tests {
         assert_eq!(exchanges.len(), MAX_STREAMS);
         assert!(!connection.retire_idle() && connection.is_accepting());
         assert!(connection.next().is_some());
-        assert!(connection.begin(&request, now).is_none(), "it is under way");
+        assert!(connection.begin(&request, now).is_none(), "it has begun");
         connection.is_over(now);
         assert!(connection.begin(&request, now).is_some());
     }

@@ -32,7 +32,7 @@ const MAX_HEADERS: usize = 100;
 /// 2. If requests are queued, everything that has arrived is read, past Tokio's memory of the
 ///    socket: a connection that has ended gives them back unsent.
 /// 3. Queued requests are handed to `h2`, and `h2` reads and writes.
-/// 4. What was received is moved to the buffers of the exchanges. This comes after reading, so that
+/// 4. The received bytes are moved to the buffers of the exchanges. This comes after reading, so that
 ///    frames do not stay in `h2`, and before the end of the connection is reported, so that bytes
 ///    before it are not lost.
 /// 5. Silence (ping) and idleness (close) are checked last: steps 3 and 4 may have ended either.
@@ -228,7 +228,7 @@ impl Future for Driver {
         }
         let is_busy = !this.open.is_empty();
         if this.keep_alive.poll(cx, &*this.timer, is_busy, has_news).is_err() {
-            this.end("a ping was not answered");
+            this.end("a ping was not acknowledged");
             return Poll::Ready(());
         }
         if this.is_finished(cx) {

@@ -14,7 +14,7 @@
 //! An exchange is written when it ends, so the lines of two exchanges never mix. `at_ms` counts from
 //! the start of its request. Bytes that are not UTF-8 are written as `hex`.
 //!
-//! # What is redacted
+//! # Redaction
 //!
 //! The values of headers that carry secrets (`Authorization`, `Cookie`, `Set-Cookie`, `X-Api-Key`, …),
 //! of those that are [marked as sensitive](http::HeaderValue::is_sensitive) and of those given to

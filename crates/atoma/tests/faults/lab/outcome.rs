@@ -81,7 +81,7 @@ impl Outcome {
         };
         for _ in 0..2 {
             let again = stream.try_next().await;
-            assert!(!matches!(again, Ok(Some(_))), "a stream goes on after its end");
+            assert!(!matches!(again, Ok(Some(_))), "a stream continues after its end");
             let (again, first) = (again.err(), error.as_ref());
             let text = again.as_ref().map(ToString::to_string);
             assert_eq!(text, first.map(ToString::to_string), "the stream ends in another way");
@@ -97,7 +97,7 @@ impl Outcome {
         invariants::of_error(&error);
         let partial = error.partial().map(|partial| partial.text().into_owned());
         if !text.is_empty() || partial.is_some() {
-            assert_eq!(partial.as_deref(), Some(&*text), "the error has not what had arrived");
+            assert_eq!(partial.as_deref(), Some(&*text), "the error lacks the partial response");
         }
         let attempts = error.attempts().count;
         Self { text, error: Some(error), attempts, elapsed: began.elapsed(), log }
@@ -145,7 +145,7 @@ impl Outcome {
     /// This text arrived before the error, and is in the error's partial response.
     #[track_caller]
     pub fn after(&self, text: &str) -> &Self {
-        assert_eq!(self.text, text, "what came before {:?}", self.error());
+        assert_eq!(self.text, text, "the text before {:?}", self.error());
         self
     }
 
