@@ -1,11 +1,11 @@
 #!/bin/sh
 # Weighs a program that streams one response over TLS: crates, cold build, stripped size.
 #
-# Run: benches/weight.sh        (about ten minutes on two cores that do nothing else)
+# Run: benches/weight.sh [program…]        (about ten minutes on two cores that do nothing else)
 #
-# Four small projects are written under target/weight and built from scratch in release mode: ours, hyper
-# with rustls and the same roots of trust by hand, async-openai, and reqwest with eventsource-stream
-# by hand. Crates are counted in the tree of normal and build dependencies, without the program itself.
+# Six small projects are written under target/weight and built from scratch in release mode: ours, ours with
+# verified responses (Ed25519), ours with encrypted calls and every signature scheme too, hyper with rustls and the
+# same roots of trust by hand, async-openai, and reqwest with eventsource-stream by hand. Crates are counted in the tree of normal and build dependencies, without the program itself.
 # The results go to target/atoma-bench/weight.json, for the report.
 set -eu
 cd "$(dirname "$0")/.."
@@ -79,6 +79,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     })
 }
 PROGRAM
+
+sed 's/Client::from_env()?/Client::from_env()?.verified(atoma::verify::Verifier::trust_on_first_use())/' \
+    hello-atoma.rs > hello-verified.rs
+sed 's/client.chat()/client.confidential().chat()/' hello-verified.rs > hello-confidential.rs
 
 cat > hello-hyper.rs <<'PROGRAM'
 use http_body_util::{BodyExt, Full};
@@ -187,6 +191,12 @@ PROGRAM
 project hello-atoma <<MANIFEST
 atoma = { path = "$root/crates/atoma" }
 MANIFEST
+project hello-verified <<MANIFEST
+atoma = { path = "$root/crates/atoma", features = ["verify"] }
+MANIFEST
+project hello-confidential <<MANIFEST
+atoma = { path = "$root/crates/atoma", features = ["confidential", "verify-ecdsa"] }
+MANIFEST
 project hello-hyper <<'MANIFEST'
 http-body-util = "0.1"
 hyper = { version = "1", default-features = false, features = ["client", "http1"] }
@@ -210,6 +220,6 @@ serde = { version = "1", features = ["derive"] }
 serde_json = "1"
 MANIFEST
 
-for program in hello-atoma hello-hyper hello-reqwest hello-async-openai; do
+for program in ${*:-hello-atoma hello-verified hello-confidential hello-hyper hello-reqwest hello-async-openai}; do
     weigh "$program"
 done

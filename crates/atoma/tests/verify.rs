@@ -5,7 +5,11 @@ mod support;
 use atoma::{
     ChatCompletionStream, Client, CompletionRequest, EmbeddingRequest, Error, ErrorKind,
     ImageRequest, Verification,
-    transport::{Body, Request, transport_fn},
+    transport::{
+        Body, Request,
+        testing::{Exchange, ManualTimer, ScriptedTransport},
+        transport_fn,
+    },
     verify::{Mode, Receipt, SigningKey, SuiAddress, Verifier, VerifyErrorKind},
 };
 use futures::{FutureExt, StreamExt};
@@ -208,6 +212,72 @@ fn a_partial_response_after_a_failed_verification_is_marked_as_unverified() {
     // A response that is not streamed has no partial response.
     let error = now(json(completion()).verified(pinned()).chat().create(request())).unwrap_err();
     assert!(error.partial().is_none() && !error.is_partial_verified());
+}
+
+/// What a program sees of a response that arrives in these pieces: the text, and the verdict.
+fn verdict(content_type: &str, pieces: &[&[u8]]) -> (String, Result<SuiAddress, VerifyErrorKind>) {
+    let response = Exchange::respond(200).header("content-type", content_type);
+    let response = pieces.iter().fold(response, |response, piece| response.body(piece.to_vec()));
+    let timer = ManualTimer::new();
+    let builder =
+        Client::builder().api_key("sk-test").transport(ScriptedTransport::new([response]));
+    let client = builder.timer(timer.clone()).verify(pinned()).build().unwrap();
+    let kind = |error: Error| error.trust_failure().expect("a verdict").kind();
+    timer.run(async {
+        if content_type == "application/json" {
+            let reply = client.chat().create(request()).await;
+            let text = reply.as_ref().map(|reply| reply.text().into_owned()).unwrap_or_default();
+            return (text, reply.map(|reply| reply.verified().unwrap().signer()).map_err(kind));
+        }
+        let mut text = String::new();
+        let mut stream = client.chat().stream(request()).await.unwrap();
+        loop {
+            match stream.try_next().await {
+                Ok(Some(chunk)) => text.push_str(&chunk.text()),
+                Ok(None) => return (text, Ok(stream.verified().unwrap().signer())),
+                Err(error) => return (text, Err(kind(error))),
+            }
+        }
+    })
+}
+
+#[test]
+fn wherever_the_bytes_are_cut_the_verdict_is_the_same() {
+    let events = |chunks: &[String]| -> String {
+        chunks.iter().map(|chunk| format!("data: {chunk}\n\n")).collect()
+    };
+    let good = chunks(&node());
+    let mut altered = good.clone();
+    altered[1] = altered[1].replace("llo", "lla");
+    let mut unsigned = good.clone();
+    unsigned[2] = last_chunk().to_string();
+    let mut mixed = good.clone();
+    mixed[1] = chunks(&other())[1].clone();
+    let signed = node().sign_json(&completion()).unwrap();
+    for (content_type, body, text, wanted) in [
+        ("text/event-stream", events(&good), "hello", Ok(node().address())),
+        ("text/event-stream", events(&altered), "he", Err(VerifyErrorKind::HashMismatch)),
+        ("text/event-stream", events(&unsigned), "hello", Err(VerifyErrorKind::MissingSignature)),
+        ("text/event-stream", events(&mixed), "he", Err(VerifyErrorKind::SignerChanged)),
+        ("application/json", signed.clone(), "hello", Ok(node().address())),
+        (
+            "application/json",
+            signed.replace("hello", "hallo"),
+            "",
+            Err(VerifyErrorKind::HashMismatch),
+        ),
+    ] {
+        let wanted = (text.to_owned(), wanted);
+        let body = body.as_bytes();
+        for at in 0..=body.len() {
+            let (start, end) = body.split_at(at);
+            assert_eq!(verdict(content_type, &[start, end]), wanted, "cut at {at}");
+        }
+        for size in [1, 2, 3, 7, 64] {
+            let pieces: Vec<&[u8]> = body.chunks(size).collect();
+            assert_eq!(verdict(content_type, &pieces), wanted, "pieces of {size}");
+        }
+    }
 }
 
 #[test]
