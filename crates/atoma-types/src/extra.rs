@@ -233,7 +233,7 @@ mod tests {
         assert_eq!(second.insert("a", 3), Some(Value::from(1)));
         assert_eq!(second.remove("b"), Some(Value::from(2)));
         assert_eq!((first.len(), first.get("a")), (2, Some(&Value::from(1))));
-        assert_eq!(format!("{second:?}"), r#"Extra { members: [("a", Number(3))] }"#);
+        assert_eq!(format!("{second:?}"), r#"{"a": 3}"#);
     }
 
     #[test]
