@@ -7,7 +7,7 @@ use atoma_types::{
 use proptest::prelude::*;
 use serde_json::{Value, from_value, json};
 
-fn response(message: Value, finish: Option<&str>, tokens: u64) -> ChatCompletionResponse {
+fn response(message: &Value, finish: Option<&str>, tokens: u64) -> ChatCompletionResponse {
     let choice = json!({"index": 0, "message": message, "finish_reason": finish});
     let usage =
         json!({"prompt_tokens": 3, "completion_tokens": tokens, "total_tokens": tokens + 3});
@@ -39,8 +39,8 @@ proptest! {
         };
         let (first, rest) = text.split_at(cut);
         let (thought, thoughts) = reasoning.split_at(reasoning_cut);
-        let partial = response(message(first, thought), None, tokens.0);
-        let whole = partial.joined(response(message(rest, thoughts), Some("stop"), tokens.1));
+        let partial = response(&message(first, thought), None, tokens.0);
+        let whole = partial.joined(response(&message(rest, thoughts), Some("stop"), tokens.1));
         prop_assert_eq!(whole.text(), &*text);
         let known = whole.message().and_then(|message| message.reasoning_content.as_deref());
         prop_assert_eq!(known.unwrap_or_default(), &*reasoning);
@@ -53,7 +53,7 @@ proptest! {
         (text, cut) in cut_texts(),
         is_by_message in any::<bool>(),
     ) {
-        let partial = response(json!({"content": text[..cut]}), None, 1);
+        let partial = response(&json!({"content": text[..cut]}), None, 1);
         let by = if is_by_message { Continuation::instruction() } else { Continuation::FinalMessage };
         let Some(next) = partial.continue_request(&request().stream(true), by) else {
             prop_assert!(cut == 0, "only an empty part has no continuation");
@@ -74,7 +74,7 @@ proptest! {
     ) {
         let mut so_far: Option<ChatCompletionResponse> = None;
         for part in &parts {
-            let part = response(json!({"content": part}), None, 1);
+            let part = response(&json!({"content": part}), None, 1);
             so_far = Some(match so_far {
                 Some(known) => known.joined(part),
                 None => part,
