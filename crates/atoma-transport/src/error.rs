@@ -276,7 +276,8 @@ impl fmt::Debug for TransportError {
 
 /// Writes an error and its causes, each on one line; a cause that the line above already contains
 /// is skipped.
-fn write_with_causes(f: &mut fmt::Formatter<'_>, error: &dyn Error) -> fmt::Result {
+#[doc(hidden)]
+pub fn write_with_causes(f: &mut fmt::Formatter<'_>, error: &dyn Error) -> fmt::Result {
     let mut above = error.to_string();
     f.write_str(&above)?;
     let mut cause = error.source();

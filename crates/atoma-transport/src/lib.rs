@@ -39,6 +39,8 @@ pub use self::hyper::{
 pub use self::tower::{TowerTransport, TransportService};
 pub use attempt::{Attempt, Attempts, FailedAttempt, FailureCause, RequestFuture, RequestSource};
 pub use body::Body;
+#[doc(hidden)]
+pub use error::write_with_causes;
 pub use error::{BoxError, Delivery, ErrorKind, Phase, TransportError};
 pub use layer::{LayerFn, Next, layer_fn};
 pub use loopback::{PlainHttp, is_loopback};

@@ -8,6 +8,7 @@ mod connect;
 mod connection;
 mod connection_waker;
 mod core;
+mod delegate;
 mod destination;
 #[cfg(feature = "test-util")]
 mod dial;

@@ -35,6 +35,8 @@ mod manual_timer;
 #[cfg_attr(docsrs, doc(cfg(feature = "record")))]
 pub mod record;
 mod scripted;
+#[doc(hidden)]
+pub mod seeds;
 #[cfg(feature = "hyper")]
 #[doc(hidden)]
 pub mod server;

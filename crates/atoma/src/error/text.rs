@@ -126,7 +126,7 @@ fn write_api_error(
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !f.alternate() {
-            return write_with_causes(f, self);
+            return atoma_transport::write_with_causes(f, self);
         }
         let mut debug = f.debug_struct("Error");
         debug.field("kind", &self.kind());
@@ -150,23 +150,6 @@ impl fmt::Debug for Error {
         }
         debug.finish()
     }
-}
-
-/// Writes an error and its causes, each on one line; a cause that the line above already contains
-/// is skipped.
-fn write_with_causes(f: &mut fmt::Formatter<'_>, error: &dyn std::error::Error) -> fmt::Result {
-    let mut above = error.to_string();
-    f.write_str(&above)?;
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let line = error.to_string();
-        if !above.contains(&line) {
-            write!(f, "\n  caused by: {line}")?;
-            above = line;
-        }
-        cause = error.source();
-    }
-    Ok(())
 }
 
 impl std::error::Error for Error {

@@ -4,7 +4,10 @@
 //! takes it. This stream stops it after a number of bytes, so that the driver takes the frames
 //! before more is read.
 
-use super::super::read_state::{Header, MessageTracker, ReadState};
+use super::super::{
+    delegate::delegate_write,
+    read_state::{Header, MessageTracker, ReadState},
+};
 use std::{
     io,
     pin::Pin,
@@ -72,33 +75,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for BudgetedIo<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for BudgetedIo<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
+    delegate_write!(stream);
 }
 
 /// The header of a frame (RFC 9113, section 4.1). A head without END_HEADERS continues in the next
