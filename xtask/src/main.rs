@@ -5,9 +5,12 @@
 //!
 //! `cargo run -p xtask -- api` compares the public items of each published crate with the listings
 //! in `api/`, and fails if they differ. `cargo run -p xtask -- api --write` writes the listings.
+//!
+//! `cargo run -p xtask -- faults` does the same for the picture of the table of faults.
 
 mod api;
 mod cycles;
+mod faults;
 mod modules;
 mod source;
 
@@ -27,8 +30,10 @@ fn main() -> ExitCode {
         ["cycles"] => check_cycles(),
         ["api"] => check_api(false),
         ["api", "--write"] => check_api(true),
+        ["faults"] => check_faults(false),
+        ["faults", "--write"] => check_faults(true),
         _ => {
-            eprintln!("usage: cargo run -p xtask -- cycles | api [--write]");
+            eprintln!("usage: cargo run -p xtask -- cycles | api [--write] | faults [--write]");
             ExitCode::FAILURE
         }
     }
@@ -70,6 +75,20 @@ fn check_api(write: bool) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     eprintln!("the public API is not that of api/: cargo run -p xtask -- api --write");
+    ExitCode::FAILURE
+}
+
+fn check_faults(write: bool) -> ExitCode {
+    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap_or_default();
+    let (table, picture) = ("crates/atoma/tests/FAULTS.md", "benches/charts/faults.svg");
+    let drawn = faults::draw(&read(table));
+    if write {
+        fs::write(root().join(picture), &drawn).expect("the picture can be written");
+    }
+    if read(picture) == drawn {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("{picture} is not that of {table}: cargo run -p xtask -- faults --write");
     ExitCode::FAILURE
 }
 
