@@ -84,7 +84,7 @@ impl ApiKey {
 }
 
 /// Returns the fault of a key, without repeating the key.
-fn fault(key: &str) -> Option<&'static str> {
+pub(crate) fn fault(key: &str) -> Option<&'static str> {
     let trimmed = key.trim();
     if trimmed.is_empty() {
         return Some("the API key is empty");
@@ -168,7 +168,7 @@ pub(crate) enum Credentials {
 }
 
 /// The headers with a key that is not in `Authorization`: Azure's, Anthropic's, Google's.
-const KEY_HEADERS: [&str; 3] = ["api-key", "x-api-key", "x-goog-api-key"];
+pub(crate) const KEY_HEADERS: [&str; 3] = ["api-key", "x-api-key", "x-goog-api-key"];
 
 impl Credentials {
     /// Returns the keys in the default headers of the caller, or else these.

@@ -1,6 +1,9 @@
 //! Puts the client's headers and API key on each attempt.
 
-use crate::{ApiKey, Error};
+use crate::{
+    ApiKey, Error,
+    api_key::{KEY_HEADERS, fault},
+};
 use atoma_transport::{Request, Response, ResponseFuture, Transport};
 use http::{
     HeaderMap, HeaderName, HeaderValue,
@@ -112,11 +115,24 @@ pub(crate) fn parse_default_header(
     name: &str,
     value: &str,
 ) -> Result<(HeaderName, HeaderValue), Error> {
+    if let Some(fault) = key_fault(name, value) {
+        return Err(Error::config(format!("{fault} (in the header {})", name.to_lowercase())));
+    }
     let (name, value) = parse_header(name, value)?;
     if name == ACCEPT || name == CONTENT_TYPE {
         return Err(set_by_client(&name));
     }
     Ok((name, value))
+}
+
+/// Returns the fault of a key in a header that holds one, as for one that is given to the builder.
+fn key_fault(name: &str, value: &str) -> Option<&'static str> {
+    let is = |other: &str| name.eq_ignore_ascii_case(other);
+    if is(AUTHORIZATION.as_str()) {
+        // Other schemes than `Bearer` have other rules.
+        return value.strip_prefix("Bearer ").and_then(fault);
+    }
+    KEY_HEADERS.into_iter().any(is).then(|| fault(value))?
 }
 
 fn set_by_client(name: &HeaderName) -> Error {
@@ -141,6 +157,40 @@ pub(crate) fn redact(key: &ApiKey, response: &mut Response) {
         if let Cow::Owned(redacted) = key.redact(value.as_bytes()) {
             *value = HeaderValue::from_bytes(&redacted)
                 .unwrap_or_else(|_| HeaderValue::from_static("[key]"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_in_a_default_header_is_checked_like_any_other() {
+        for (name, value, hint) in [
+            ("api-key", "\"canary\"", "quotes"),
+            ("Api-Key", "“canary”", "quotes"),
+            ("x-api-key", "Bearer canary", "Bearer"),
+            ("X-Goog-Api-Key", "canary\n", "line end"),
+            ("api-key", "canaré", "not ASCII"),
+            ("api-key", " ", "empty"),
+            ("authorization", "Bearer \"canary\"", "quotes"),
+            ("Authorization", "Bearer Bearer canary", "Bearer"),
+            ("authorization", "Bearer canary\n", "line end"),
+            ("x-other", "canary\r\n", "control character"),
+        ] {
+            let error = parse_default_header(name, value).expect_err(value).to_string();
+            assert!(error.contains(hint), "{name}: {value:?}: {error}");
+            assert!(error.contains(&name.to_lowercase()) && !error.contains("canar"), "{error}");
+        }
+        for (name, value) in [
+            ("api-key", "canary"),
+            ("authorization", "Bearer canary"),
+            ("authorization", "Basic Y2FuYXJ5"),
+            ("authorization", "AWS4-HMAC-SHA256 Credential=a/b, Signature=\"c\""),
+            ("x-other", "\"in quotes\""),
+        ] {
+            assert!(parse_default_header(name, value).is_ok(), "{name}: {value}");
         }
     }
 }
