@@ -106,9 +106,10 @@ pub(crate) fn object_from_slice<T: ReadObject + Default>(json: &[u8]) -> Result<
     Ok(object)
 }
 
-/// The same into an empty object.
-pub(crate) fn object_into(json: &[u8], object: &mut dyn ReadObject) -> Result<(), ParseError> {
-    repaired(json, &mut |json, wide| first_object(json, object, wide).map(drop))
+/// The same into an empty object. Returns whether anything but white space follows it.
+pub(crate) fn object_into(json: &[u8], object: &mut dyn ReadObject) -> Result<bool, ParseError> {
+    let has_more = |rest: &str| !rest.trim_ascii().is_empty();
+    repaired(json, &mut |json, wide| first_object(json, object, wide).map(has_more))
 }
 
 /// Reads an object, or a list that some servers send without the object around it: it becomes the member of this name.

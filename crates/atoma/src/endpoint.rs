@@ -206,39 +206,38 @@ fn parse<T: ResponseModel>(
             let redact = |text: &[u8]| redacted(text, key.as_ref()).into_owned();
             let is_confidential = inspection.is_confidential();
             let shown = |error: Error| if is_confidential { error.without_text() } else { error };
-            parse_json(trimmed(&body), redact, value).map_err(shown)?;
-            inspection.finish(extensions)?;
-            if value.is_chunk() {
-                if let Some(all) = read_chunks(&body, choices, key, extensions).map_err(shown)? {
-                    *value = all;
+            match parse_json(trimmed(&body), redact, value) {
+                Ok(false) if !value.is_chunk() => {}
+                Ok(_) => *value = read_values(&body, choices, key, extensions).map_err(shown)?,
+                Err(error) if trimmed(&body).starts_with(b"[") && !error.is_api_error() => {
+                    let all = read_values(&body, choices, key, extensions);
+                    *value = all.map_err(|_| shown(error))?;
                 }
+                Err(error) => return Err(shown(error)),
             }
+            inspection.finish(extensions)?;
         }
     }
     Ok(())
 }
 
-/// Reads a body that begins with a chunk: if others follow it, line by line, all of them count.
+/// Reads a body of several values, or of a chunk: all of them count, as in a stream.
 #[cold]
-fn read_chunks<T: ResponseModel>(
+fn read_values<T: ResponseModel>(
     body: &[u8],
     choices: u32,
     key: Option<ApiKey>,
     extensions: &mut http::Extensions,
-) -> Result<Option<T>> {
+) -> Result<T> {
     let mut reader = EventReader::<T::Stream>::new(choices, Inspection::default(), key, usize::MAX);
     let read = reader.read_body(body).and_then(|_| {
-        if !reader.has_rest() {
-            return Ok(false);
-        }
         while reader.has_rest() {
             reader.read_rest()?;
         }
-        reader.end(extensions).map(|()| true)
+        reader.end(extensions)
     });
     match read {
-        Ok(true) => Ok(Some(reader.into_response())),
-        Ok(false) => Ok(None),
+        Ok(()) => Ok(reader.into_response()),
         Err(error) => Err(reader.fail(error)),
     }
 }
@@ -269,24 +268,26 @@ fn read_events<M: StreamModel>(
     reader.end(extensions)
 }
 
+/// Parses a JSON body into an empty value. Returns whether anything follows its first value.
 fn parse_json<T: ResponseModel>(
     json: &[u8],
     redact: impl Fn(&[u8]) -> Vec<u8>,
     response: &mut T,
-) -> Result<()> {
+) -> Result<bool> {
     if !matches!(json.first(), Some(b'{' | b'[')) {
         return match std::str::from_utf8(json).ok().and_then(T::from_text) {
             Some(text) => {
                 *response = text;
-                Ok(())
+                Ok(false)
             }
             None if json.is_empty() => Err(Error::unexpected("the response body is empty", b"")),
             None => Err(Error::unexpected("the response body is not JSON", &redact(json))),
         };
     }
-    response.read(json).map_err(|error| to_error(error, &redact(json), Error::in_body))?;
+    let read = response.read(json);
+    let has_more = read.map_err(|error| to_error(error, &redact(json), Error::in_body))?;
     if response.has_content() && response.error().is_none() {
-        return Ok(());
+        return Ok(has_more);
     }
     let json = redact(json);
     // An error is read again, from the text without the key.
@@ -295,7 +296,7 @@ fn parse_json<T: ResponseModel>(
         return Err(Error::in_body(api));
     }
     if response.has_content() {
-        return Ok(());
+        return Ok(has_more);
     }
     match ApiError::from_body(&json) {
         Some(api) => Err(Error::in_body(api)),

@@ -107,7 +107,11 @@ impl<M: StreamModel> EventReader<M> {
             let body = self.redacted(text.as_bytes());
             return Err(Error::unexpected("the response has no content", &body));
         }
-        self.keep_rest(rest, true);
+        // Text after a complete response, such as a comment of a gateway, is not part of it.
+        let is_value = |start: &&str| without_field_name(rest).starts_with(*start);
+        if !self.progress().is_finished || ["{", "[{", "[D", "[d"].iter().any(is_value) {
+            self.keep_rest(rest, true);
+        }
         Ok(kind)
     }
 

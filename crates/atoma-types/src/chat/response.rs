@@ -132,14 +132,14 @@ impl ChatCompletionResponse {
         Ok(response)
     }
 
-    /// Reads a body as [`from_slice`](Self::from_slice) does, into this empty response.
-    pub(crate) fn read_body(&mut self, body: &[u8]) -> Result<(), ParseError> {
-        json::object_into(body, self)?;
+    /// Reads a body as [`from_slice`](Self::from_slice) does, into this empty response. Returns whether anything follows it.
+    pub(crate) fn read_body(&mut self, body: &[u8]) -> Result<bool, ParseError> {
+        let has_more = json::object_into(body, self)?;
         for choice in &mut self.choices {
             let is_finished = choice.finish_reason.is_some();
             call_ids::settle(&mut choice.message.tool_calls, is_finished);
         }
-        Ok(())
+        Ok(has_more)
     }
 
     /// Finds an error wherever the server reports it.

@@ -175,12 +175,12 @@ impl ResponseModel for ChatCompletionResponse {
         Ok(response)
     }
 
-    fn read(&mut self, body: &[u8]) -> Result<(), ParseError> {
-        self.read_body(body)?;
+    fn read(&mut self, body: &[u8]) -> Result<bool, ParseError> {
+        let has_more = self.read_body(body)?;
         if self.choices.is_empty() && Self::error(self).is_none() && !has_choices(body) {
             return Err(ParseError::without("choices"));
         }
-        Ok(())
+        Ok(has_more)
     }
 
     fn error(&self) -> Option<&ApiError> {

@@ -117,14 +117,15 @@ pub trait ResponseModel: Clone + Default + Send + Sync + 'static {
     fn from_slice(body: &[u8]) -> Result<Self, ParseError>;
 
     /// Reads a body into this empty value, as [`from_slice`](Self::from_slice) does, without moving
-    /// a large response. The value is undefined after an error. The default calls `from_slice`.
+    /// a large response. The value is undefined after an error. Returns whether anything but white
+    /// space follows the first value of the body. The default calls `from_slice`, and returns false.
     ///
     /// # Errors
     ///
     /// As [`from_slice`](Self::from_slice).
-    fn read(&mut self, body: &[u8]) -> Result<(), ParseError> {
+    fn read(&mut self, body: &[u8]) -> Result<bool, ParseError> {
         *self = Self::from_slice(body)?;
-        Ok(())
+        Ok(false)
     }
 
     /// Reads a body that is neither a JSON object nor a list: another JSON value, plain text, or
