@@ -5,6 +5,7 @@
 
 mod body;
 mod caller;
+mod certificates;
 mod connect;
 mod content;
 mod extremes;

@@ -1,0 +1,49 @@
+//! Many calls with bounded concurrency.
+
+use atoma::batch;
+use futures::FutureExt;
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_keeps_the_order_and_the_limit() {
+    let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let done = Arc::new(Mutex::new(Vec::new()));
+    let calls = (0..20_u64).map(|number| {
+        let (running, most) = (Arc::clone(&running), Arc::clone(&most));
+        async move {
+            let now = running.fetch_add(1, Ordering::SeqCst) + 1;
+            most.fetch_max(now, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(100 - number)).await;
+            running.fetch_sub(1, Ordering::SeqCst);
+            number
+        }
+    });
+    let seen = Arc::clone(&done);
+    let results =
+        batch(calls, 4).on_done(move |index, _| seen.lock().unwrap().push(index)).into_vec().await;
+    assert_eq!(results, (0..20).collect::<Vec<_>>());
+    assert_eq!(most.load(Ordering::SeqCst), 4);
+    let mut seen = done.lock().unwrap().clone();
+    assert_ne!(seen, (0..20).collect::<Vec<_>>(), "results are shown as they come");
+    seen.sort_unstable();
+    assert_eq!(seen, (0..20).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_dropped_batch_starts_nothing_more() {
+    let started = Arc::new(AtomicUsize::new(0));
+    let calls = (0..10).map(|_| {
+        started.fetch_add(1, Ordering::SeqCst);
+        std::future::pending::<()>()
+    });
+    let mut batch = batch(calls, 3);
+    assert!(batch.next().now_or_never().is_none());
+    drop(batch);
+    assert_eq!(started.load(Ordering::SeqCst), 3);
+}
