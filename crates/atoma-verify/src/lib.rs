@@ -21,6 +21,7 @@ mod sui_address;
 // From text to hash and signature.
 mod claim;
 mod hash;
+mod plain_text;
 mod signature;
 mod split;
 

@@ -3,6 +3,7 @@
 use core::str::from_utf8;
 
 use crate::error::{Reason, VerifyError};
+use crate::plain_text::length_of_plain_text;
 
 /// A response's text in parts: the text that was signed, and the two members that sign it.
 ///
@@ -250,17 +251,18 @@ impl<'a> Scan<'a> {
     /// Moves from the inside of a string to behind its closing quote.
     fn string_end(&mut self) -> Result<(), VerifyError> {
         let bytes = self.text.as_bytes();
-        while let Some(&byte) = bytes.get(self.at) {
+        loop {
+            self.at += length_of_plain_text(&bytes[self.at..]);
+            let special = self.peek().ok_or(Reason::Malformed("string does not end"))?;
             self.at += 1;
-            match byte {
+            match special {
                 b'"' => return Ok(()),
                 // An escaped quote does not close the string; an escaped backslash escapes nothing.
                 b'\\' if matches!(self.peek(), Some(b'"' | b'\\')) => self.at += 1,
-                0..=0x1f => return Err(Reason::Malformed("control character in a string").into()),
-                _ => {}
+                b'\\' => {}
+                _ => return Err(Reason::Malformed("control character in a string").into()),
             }
         }
-        Err(Reason::Malformed("string does not end").into())
     }
 
     /// Moves behind a value of any kind.
