@@ -81,3 +81,23 @@ async fn each_tampering_is_an_error_that_is_not_retried() {
         assert!("one two three".starts_with(&*partial.text()), "{tampering:?}");
     }
 }
+
+#[cfg(feature = "blocking")]
+#[test]
+fn the_blocking_client_has_the_same_calls_and_the_same_failures() {
+    let mock = MockServer::start_blocking();
+    let blocking = atoma::blocking::Client::from_client(client(&mock)).unwrap();
+    let verified = blocking.verified(Verifier::pinned([mock.signer()]).unwrap());
+    for is_confidential in [false, true] {
+        let chat = if is_confidential { verified.confidential().chat() } else { verified.chat() };
+        let reply = chat.create(request()).send().unwrap();
+        assert!(reply.verified().unwrap().is_pinned(), "{is_confidential}");
+        let chunks: Result<Vec<_>, _> = chat.stream(request()).send().unwrap().collect();
+        assert!(chunks.unwrap().len() > 2, "{is_confidential}");
+
+        mock.respond(Response::text("one two").tamper_after_events(2, Tampering::Hash));
+        let error = chat.stream(request()).send().unwrap().find_map(Result::err).unwrap();
+        assert_eq!(error.kind(), ErrorKind::Untrusted, "{is_confidential}: {error:?}");
+        assert!(error.partial().is_some() && !error.is_partial_verified(), "{is_confidential}");
+    }
+}

@@ -214,7 +214,7 @@ fn a_partial_response_after_a_failed_verification_is_marked_as_unverified() {
     assert!(error.partial().is_none() && !error.is_partial_verified());
 }
 
-/// What a program sees of a response that arrives in these pieces: the text, and the verdict.
+/// Reads a response that arrives in these pieces, and returns its text and the verdict.
 fn verdict(content_type: &str, pieces: &[&[u8]]) -> (String, Result<SuiAddress, VerifyErrorKind>) {
     let response = Exchange::respond(200).header("content-type", content_type);
     let response = pieces.iter().fold(response, |response, piece| response.body(piece.to_vec()));
