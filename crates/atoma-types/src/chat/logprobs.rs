@@ -1,5 +1,6 @@
 use serde_json::Value;
 
+use crate::Extra;
 use crate::wire::object;
 
 object! {
@@ -50,12 +51,17 @@ impl Logprobs {
                 all.get_or_insert_with(Vec::new).extend_from_slice(more);
             }
         }
-        // The older form has lists of equal length: `tokens`, `token_logprobs`, `text_offset`, `top_logprobs`.
-        for (name, value) in later.extra.iter() {
-            match (self.extra.get_mut(name), value) {
-                (Some(Value::Array(all)), Value::Array(more)) => all.extend_from_slice(more),
-                _ => self.extra.set_last(name, value),
-            }
+        join_lists(&mut self.extra, &later.extra);
+    }
+}
+
+/// Adds the members of a later chunk. The older form has lists of equal length: `tokens`,
+/// `token_logprobs`, `text_offset`, `top_logprobs`.
+pub(crate) fn join_lists(all: &mut Extra, later: &Extra) {
+    for (name, value) in later.iter() {
+        match (all.get_mut(name), value) {
+            (Some(Value::Array(all)), Value::Array(more)) => all.extend_from_slice(more),
+            _ => all.set_last(name, value),
         }
     }
 }

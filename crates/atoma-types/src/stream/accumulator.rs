@@ -1,6 +1,7 @@
 use serde_json::Value;
 
 use super::arguments::Arguments;
+use super::logprobs::LogprobsSoFar;
 use super::tool_calls::ToolCalls;
 use super::{memory_size, merge};
 use crate::Usage;
@@ -52,11 +53,12 @@ pub struct ChatCompletionAccumulator {
     size: usize,
 }
 
-/// One choice so far. Its tool calls and its reasoning are kept apart until the end.
+/// One choice so far. Its tool calls, reasoning and log probabilities are kept apart until the end.
 #[derive(Debug, Clone, PartialEq, Default)]
 struct ChoiceSoFar {
     choice: ChatCompletionChoice,
     calls: ToolCalls,
+    logprobs: Option<Box<LogprobsSoFar>>,
     /// Those of the call in the form older than tool calls.
     arguments: Arguments,
     reasoning: String,
@@ -204,8 +206,7 @@ impl ChoiceSoFar {
             self.choice.error = Some(error.clone());
         }
         if let Some(logprobs) = &new.logprobs {
-            let known = self.choice.logprobs.get_or_insert_default();
-            known.append(logprobs);
+            self.logprobs.get_or_insert_default().append(logprobs);
         }
         merge::outer_members(&mut self.choice.extra, &new.extra);
     }
@@ -272,6 +273,7 @@ impl ChoiceSoFar {
         message.reasoning = self.is_reasoning.then(|| self.reasoning.clone());
         message.reasoning_content = self.is_reasoning_content.then_some(self.reasoning);
         settle(message);
+        self.choice.logprobs = self.logprobs.map(|all| Box::new(all.into_logprobs()));
         self.choice.extra.remove("delta");
         settle(&mut self.choice);
         self.choice

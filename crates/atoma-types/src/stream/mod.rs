@@ -7,6 +7,7 @@ pub(crate) mod chunk_reader;
 pub(crate) mod completion_events;
 pub(crate) mod completions;
 pub(crate) mod events;
+mod logprobs;
 mod memory_size;
 mod merge;
 mod numbering;

@@ -1,0 +1,143 @@
+//! The log probabilities of a stream so far.
+//!
+//! An entry with five likely tokens has a dozen strings and lists, so copying it costs more than
+//! reading the rest of its chunk. Here, all texts and all bytes of a stream are each in one piece of
+//! memory, and entries say how much of them is theirs. Entries are made from them at the end.
+
+use crate::Extra;
+use crate::chat::logprobs::{Logprobs, TokenLogprob, TopLogprob, join_lists};
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct LogprobsSoFar {
+    content: Option<Tokens>,
+    refusal: Option<Tokens>,
+    extra: Extra,
+}
+
+/// Tokens, each with its likely tokens behind it.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Tokens {
+    text: String,
+    bytes: Vec<u8>,
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Entry {
+    /// The length of its text.
+    text: usize,
+    /// The number of its bytes, if they are given.
+    bytes: Option<usize>,
+    logprob: Option<f64>,
+    /// How many of the entries behind it are its likely tokens.
+    likely: usize,
+    extra: Extra,
+}
+
+impl LogprobsSoFar {
+    /// Adds the entries of a later chunk.
+    pub(super) fn append(&mut self, later: &Logprobs) {
+        for (all, more) in
+            [(&mut self.content, &later.content), (&mut self.refusal, &later.refusal)]
+        {
+            if let Some(more) = more {
+                all.get_or_insert_default().append(more);
+            }
+        }
+        join_lists(&mut self.extra, &later.extra);
+    }
+
+    pub(super) fn into_logprobs(self) -> Logprobs {
+        Logprobs {
+            content: self.content.map(|tokens| tokens.to_list()),
+            refusal: self.refusal.map(|tokens| tokens.to_list()),
+            extra: self.extra,
+        }
+    }
+}
+
+impl Tokens {
+    fn append(&mut self, tokens: &[TokenLogprob]) {
+        for TokenLogprob { token, logprob, bytes, top_logprobs, extra } in tokens {
+            self.push(token, bytes.as_deref(), *logprob, top_logprobs.len(), extra);
+            for TopLogprob { token, logprob, bytes, extra } in top_logprobs {
+                self.push(token, bytes.as_deref(), *logprob, 0, extra);
+            }
+        }
+    }
+
+    fn push(
+        &mut self,
+        text: &str,
+        bytes: Option<&[u8]>,
+        logprob: Option<f64>,
+        likely: usize,
+        extra: &Extra,
+    ) {
+        self.text.push_str(text);
+        self.bytes.extend_from_slice(bytes.unwrap_or_default());
+        let (text, bytes) = (text.len(), bytes.map(<[u8]>::len));
+        self.entries.push(Entry { text, bytes, logprob, likely, extra: extra.clone() });
+    }
+
+    fn to_list(&self) -> Vec<TokenLogprob> {
+        let (mut text, mut bytes) = (self.text.as_str(), self.bytes.as_slice());
+        let mut next_text = |entry: &Entry| {
+            let (token, rest) = text.split_at(entry.text);
+            text = rest;
+            token.to_owned()
+        };
+        let mut next_bytes = |entry: &Entry| {
+            let (own, rest) = bytes.split_at(entry.bytes?);
+            bytes = rest;
+            Some(own.to_vec())
+        };
+        let mut list = Vec::new();
+        let mut entries = self.entries.iter();
+        while let Some(entry) = entries.next() {
+            let (token, bytes) = (next_text(entry), next_bytes(entry));
+            let likely = entries.by_ref().take(entry.likely).map(|entry| TopLogprob {
+                token: next_text(entry),
+                logprob: entry.logprob,
+                bytes: next_bytes(entry),
+                extra: entry.extra.clone(),
+            });
+            list.push(TokenLogprob {
+                token,
+                logprob: entry.logprob,
+                bytes,
+                top_logprobs: likely.collect(),
+                extra: entry.extra.clone(),
+            });
+        }
+        list
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn entries_of_all_chunks_come_back_as_they_were() {
+        let likely = json!([{"token": "b", "logprob": -1.5, "bytes": [98]}, {"token": "", "logprob": null, "x": 1}]);
+        let chunks = [
+            json!({"content": [{"token": "a", "logprob": -0.5, "bytes": [97], "top_logprobs": likely}]}),
+            json!({"content": [], "refusal": [{"token": "né", "logprob": null, "bytes": []}]}),
+            json!({"content": [{"token": "", "logprob": 0.0, "y": [2]}, {"token": "c", "logprob": -2.0, "top_logprobs": likely}]}),
+        ];
+        let mut all = LogprobsSoFar::default();
+        let (mut content, mut refusal) = (Vec::new(), Vec::new());
+        for chunk in chunks {
+            let chunk: Logprobs = serde_json::from_value(chunk).unwrap();
+            all.append(&chunk);
+            content.extend(chunk.content.unwrap_or_default());
+            refusal.extend(chunk.refusal.unwrap_or_default());
+        }
+        let all = all.into_logprobs();
+        assert_eq!((all.content, all.refusal), (Some(content), Some(refusal)));
+        assert_eq!(LogprobsSoFar::default().into_logprobs(), Logprobs::default());
+    }
+}
