@@ -31,7 +31,7 @@ fn seeds() {
 }
 
 /// Values: `$` is a gap, inside a string or in place of a whole value.
-const MEMBERS: [&str; 33] = [
+const MEMBERS: [&str; 34] = [
     r#""id":"c""#,
     r#""id":"$""#,
     r#""id":$"#,
@@ -61,6 +61,7 @@ const MEMBERS: [&str; 33] = [
     r#""choices":[{"delta":{"content":"$","cont\u0065nt":"7"}}]"#,
     r#""choices":[{"delta":{"content":"$"}}],"usage":{"total_tokens":$,"total_tokens":7}"#,
     r#""choices":[{"delta":{"content":[{"type":"text","text":"$"}]}}]"#,
+    r#""choices":[{"delta":{"content":["$",{"type":"text","text":"$"},{"text":"$"}]}}]"#,
     r#""choices":[{"delta":{"tool_calls":[{"index":0,"function":{"arguments":"$"}}]}}]"#,
     r#""choices":[{"delta":{"tool_calls":[1,{"function":{"arguments":$}},{"function":{"arguments":"$"}}]}}]"#,
     r#""choices":[{"delta":{"tool_calls":{"function":{"name":"$","arguments":"$"}}}}]"#,

@@ -22,6 +22,8 @@ pub(crate) enum Field {
     MessageContent,
     MessageReasoning,
     MessageReasoningContent,
+    /// The text of a content part.
+    Part,
 }
 
 /// The names of the members that lead to a streamed string. Lists on the way are lists of objects.

@@ -5,7 +5,7 @@ use super::reader::Reader;
 use super::snapshots::{self, Messages};
 use super::streamed::StreamedChunk;
 use crate::chat::chunk::{ChatCompletionChunk, ChatCompletionChunkDelta};
-use crate::chat::content::Content;
+use crate::chat::content::{Content, ContentPart};
 use crate::chat::tool::ToolCallDelta;
 use crate::chat::usage::Usage;
 use crate::json::path::{Field, FieldPath, Place};
@@ -174,6 +174,9 @@ impl StreamedChunk for ChatCompletionChunk {
         snapshots::has_content(&self.choices[position].delta)
     }
 
+    const WHOLE_FIELDS: &'static [FieldPath] =
+        &[(&["choices", "delta", "content", "text"], Field::Part)];
+
     #[inline]
     fn choices(&self) -> usize {
         self.choices.len()
@@ -194,6 +197,14 @@ impl StreamedChunk for ChatCompletionChunk {
             Field::Content => match delta.content.as_mut()? {
                 Content::Text(text) => Some(text),
                 Content::Parts(_) => None,
+            },
+            // Only one part: others may have been read from something else than an object.
+            Field::Part => match delta.content.as_mut()? {
+                Content::Parts(parts) => match &mut parts[..] {
+                    [ContentPart::Text(part)] => Some(&mut part.text),
+                    _ => None,
+                },
+                Content::Text(_) => None,
             },
             Field::Reasoning => delta.reasoning.as_mut(),
             Field::ReasoningContent => delta.reasoning_content.as_mut(),
@@ -244,7 +255,7 @@ impl StreamedChunk for ChatCompletionChunk {
     fn text_or_new(&mut self, place: Place, call: i64) -> &mut String {
         let delta: &mut ChatCompletionChunkDelta = &mut self.choices[place.choice].delta;
         match place.field {
-            Field::Content | Field::MessageContent => {
+            Field::Content | Field::MessageContent | Field::Part => {
                 delta.content.get_or_insert_with(Content::default).last_text_mut()
             }
             Field::Reasoning | Field::MessageReasoning => {

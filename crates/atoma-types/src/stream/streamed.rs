@@ -9,6 +9,9 @@ pub(crate) trait StreamedChunk: ReadObject + Clone + Default {
     /// The strings that continue over chunks, by the names of the members that lead to them.
     const FIELDS: &'static [FieldPath];
 
+    /// Further strings that are new in each chunk, and never cut between two.
+    const WHOLE_FIELDS: &'static [FieldPath] = &[];
+
     /// Whether each choice is a whole message, or the last fragment of one.
     fn is_whole(&self) -> bool;
 

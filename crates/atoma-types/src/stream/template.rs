@@ -203,7 +203,7 @@ fn find<C: StreamedChunk>(
 impl Slot {
     /// The slot of the current value.
     fn at<C: StreamedChunk>(path: &Path<'_>, chunk: &C, varies: Varies) -> Option<Self> {
-        if let Some(place) = path.place(C::FIELDS) {
+        if let Some(place) = path.place(C::FIELDS).or_else(|| path.place(C::WHOLE_FIELDS)) {
             return Some(Self::Text(place));
         }
         match path.names()? {
