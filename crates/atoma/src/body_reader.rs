@@ -274,6 +274,7 @@ impl<M: StreamModel> BodyReader<M> {
         self.handle(kind)
     }
 
+    #[inline]
     fn handle(&mut self, kind: Result<EventKind>) -> Option<Step> {
         match kind {
             Ok(EventKind::Chunk) => {

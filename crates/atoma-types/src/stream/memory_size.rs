@@ -12,13 +12,17 @@ const ENTRY: usize = 64;
 /// About how many bytes a delta adds to a response.
 pub(crate) fn of_delta(delta: &ChatCompletionChunkDelta) -> usize {
     let texts = [&delta.reasoning, &delta.reasoning_content, &delta.refusal];
-    let texts: usize = texts.into_iter().flatten().map(String::len).sum();
-    let calls: usize = delta
-        .tool_calls
-        .iter()
-        .map(|call| call.function.arguments.as_ref().map_or(0, String::len))
-        .sum();
-    delta.content.as_ref().map_or(0, of_content) + texts + calls + of_members(&delta.extra)
+    let mut size = delta.content.as_ref().map_or(0, of_content);
+    size += texts.into_iter().flatten().map(String::len).sum::<usize>();
+    // Most deltas have neither calls nor unknown members, and this is called for each.
+    if !delta.tool_calls.is_empty() {
+        let arguments = delta.tool_calls.iter().filter_map(|call| call.function.arguments.as_ref());
+        size += arguments.map(String::len).sum::<usize>();
+    }
+    if !delta.extra.is_empty() {
+        size += of_members(&delta.extra);
+    }
+    size
 }
 
 /// About how many bytes unknown members add: lists, objects and reasoning grow from chunk to chunk, other values are replaced.

@@ -8,6 +8,10 @@ use super::value::Wide;
 /// [`Wide::Refuse`] rejects.
 pub(super) fn read(json: &str, start: usize) -> Option<(Number, usize)> {
     let bytes = json.as_bytes();
+    // Most numbers of responses are counts and times.
+    if let Some((count, end)) = short_count(bytes, start) {
+        return Some((count.into(), end));
+    }
     let is_negative = bytes.get(start) == Some(&b'-');
     let (digits, fraction) = Digits::of_number(bytes, start)?;
     let Digits { at, significand, significant } = digits;
@@ -66,6 +70,23 @@ fn nearest_f32(number: f64) -> Option<f32> {
 fn long_f32(text: &str) -> Option<f32> {
     let number: f32 = text.parse().ok()?;
     Some(if number.is_finite() { number } else { f32::NAN })
+}
+
+/// Reads a whole number of up to 18 digits without a sign.
+#[inline]
+fn short_count(bytes: &[u8], start: usize) -> Option<(u64, usize)> {
+    let (mut count, mut at) = (0, start);
+    while let Some(byte @ b'0'..=b'9') = bytes.get(at) {
+        count = u64::wrapping_mul(count, 10).wrapping_add(u64::from(byte - b'0'));
+        at += 1;
+    }
+    let is_whole = !matches!(bytes.get(at), Some(b'.' | b'e' | b'E'));
+    let is_short = match at - start {
+        1 => true,
+        2..=18 => bytes[start] != b'0',
+        _ => false,
+    };
+    (is_whole && is_short).then_some((count, at))
 }
 
 /// Reads an integer of more than 18 digits.
