@@ -1,9 +1,9 @@
 #!/bin/sh
 # Counts instructions per event of each client by callgrind, which a busy machine does not disturb.
 #
-# Run: benches/instructions.sh [mode…]        (needs valgrind; about a minute)
+# Run: benches/instructions.sh [mode…]        (needs valgrind; about five minutes)
 #
-# The difference between 22 and 2 streams is counted, so that starting up is not. The results go to
+# The difference between 7 and 2 streams is counted (22 and 2 calls), so that starting up is not. The results go to
 # target/atoma-bench/instructions.json, for the report.
 set -eu
 cd "$(dirname "$0")/.."
@@ -25,10 +25,11 @@ for mode in ${*:-fast framed per-event keepalive unlike unary}; do
     for client in "floor: hyper, memchr, serde_json" "floor, connection driven inline" \
         "atoma" "atoma, lending" "reqwest, eventsource-stream, serde_json" "async-openai"; do
         events=2000
-        if [ "$mode" = unary ]; then events=1; fi
-        more=$(count "$client" "$mode" 22)
+        calls=5
+        if [ "$mode" = unary ]; then events=1 calls=20; fi
+        more=$(count "$client" "$mode" $((calls + 2)))
         less=$(count "$client" "$mode" 2)
-        instructions=$(((more - less) / 20 / events))
+        instructions=$(((more - less) / calls / events))
         printf '%-40s %-10s %s\n' "$client" "$mode" "$instructions"
         printf '{"bench":"instructions","command":"benches/instructions.sh","processor":"%s","date":"%s","rustc":"%s","commit":"%s","mode":"%s","client":"%s","instructions":%s}\n' \
             "$processor" "$(date -u +%F)" "$(rustc --version)" "$commit" "$mode" "$client" "$instructions" >> "$records"

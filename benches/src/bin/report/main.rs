@@ -2,8 +2,8 @@
 //!
 //! Run: `cargo run -p atoma-benches --bin report`
 //!
-//! You should see the names of the files written. A bench has no section if it has not been run on
-//! this machine, or was run on code that is not committed; commit first, then run all of them.
+//! You should see the names of the files written. If a bench has not been run on this machine, or was
+//! run on code that is not committed, its section stays as it is.
 
 use std::fs;
 use std::path::Path;
@@ -19,15 +19,13 @@ use records::Run;
 fn main() -> Result<(), Error> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut page = OPENING.to_owned();
+    let before = fs::read_to_string(folder.join("README.md")).unwrap_or_default();
     let mut charts = Vec::new();
     for section in sections::ALL {
         let run = Run::read(section.bench)?;
-        if run.records.is_empty() {
-            println!("no records of {}: its section is left out", section.bench);
-            continue;
-        }
-        if !run.is_of_a_commit() {
-            println!("{} was not run on a commit: its section is left out", section.bench);
+        if run.records.is_empty() || !run.is_of_a_commit() {
+            println!("no records of {} at a commit: its section is kept", section.bench);
+            page.push_str(&section_of(&before, section.title));
             continue;
         }
         let written = (section.write)(&run);
@@ -42,6 +40,14 @@ fn main() -> Result<(), Error> {
     write(&folder.join("README.md"), &page)
 }
 
+/// Returns the section of a page with this title, to the next one; empty if there is none.
+fn section_of(page: &str, title: &str) -> String {
+    let heading = format!("\n## {title}\n");
+    let Some((_, rest)) = page.split_once(&heading) else { return String::new() };
+    let end = rest.find("\n## ").unwrap_or(rest.len());
+    format!("{heading}{}", &rest[..end])
+}
+
 fn write(path: &Path, text: &str) -> Result<(), Error> {
     fs::write(path, text)?;
     println!("{}", path.display());
@@ -51,8 +57,7 @@ fn write(path: &Path, text: &str) -> Result<(), Error> {
 const OPENING: &str = "# The benches
 
 This page is written by a program from the records of the latest runs. Each section names the commit,
-the command, the machine and the date of the run; a bench that was not run on a clean commit has
-no section. Absolute figures are of one machine, which may have been busy; trust the ratios, which
+the command, the machine and the date of the run, which was on a clean commit. Absolute figures are of one machine, which may have been busy; trust the ratios, which
 compare neighbors in the same run, and take a few hundredths as noise.
 
 | to measure | run |
@@ -60,6 +65,7 @@ compare neighbors in the same run, and take a few hundredths as noise.
 | the decoders of event streams | `cargo bench -p atoma-benches --features peers --bench sse` |
 | whole clients over loopback | `cargo bench -p atoma-benches --features peers --bench end_to_end` |
 | instructions of whole clients (needs valgrind) | `benches/instructions.sh` |
+| instructions of reading each shape of chunk and body (needs valgrind) | `benches/instructions_of_shapes.sh` |
 | reading the JSON of a chunk | `cargo bench -p atoma-benches --features peers --bench json` |
 | many concurrent streams | `cargo bench -p atoma-benches --bench streams` |
 | crates, build and size of a small program | `benches/weight.sh` |

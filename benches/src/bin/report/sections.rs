@@ -23,6 +23,7 @@ pub(crate) const ALL: &[Section] = &[
     Section { bench: "sse", title: "Decoders of event streams", write: decoders },
     Section { bench: "end_to_end", title: "Whole clients", write: clients },
     Section { bench: "instructions", title: "Instructions of whole clients", write: instructions },
+    Section { bench: "shapes", title: "Instructions of reading each shape", write: shapes },
     Section { bench: "json", title: "Reading the JSON of a chunk", write: json },
     Section { bench: "streams", title: "Many concurrent streams", write: streams },
     Section { bench: "weight", title: "The weight of a small program", write: weight },
@@ -173,7 +174,66 @@ fn instructions(run: &Run) -> Written {
         .collect();
     let opening = "Per event, and per call of the mode unary, in user space; counted by callgrind, \
         which a busy machine does not disturb.\n\n";
-    let table = table(&[&["client"], &modes[..]].concat(), &rows);
+    let all = table(&[&["client"], &modes[..]].concat(), &rows);
+    let compared = compared_to_base(run);
+    Written { text: format!("{opening}{all}{compared}"), chart: None }
+}
+
+/// The instructions of our client at a commit before its facade was rebuilt.
+const BASE: (&str, [(&str, &str, f64); 12]) = (
+    "bbf87b7",
+    [
+        ("fast", "atoma", 3_005.0),
+        ("fast", "atoma, lending", 1_511.0),
+        ("framed", "atoma", 5_196.0),
+        ("framed", "atoma, lending", 3_701.0),
+        ("per-event", "atoma", 5_198.0),
+        ("per-event", "atoma, lending", 3_710.0),
+        ("keepalive", "atoma", 3_121.0),
+        ("keepalive", "atoma, lending", 1_627.0),
+        ("unlike", "atoma", 8_420.0),
+        ("unlike", "atoma, lending", 8_064.0),
+        ("unary", "atoma", 41_226.0),
+        ("unary", "atoma, lending", 41_228.0),
+    ],
+);
+
+fn compared_to_base(run: &Run) -> String {
+    let (commit, base) = BASE;
+    let rows = base.iter().filter_map(|&(mode, client, before)| {
+        let now = run.number(&[("mode", mode), ("client", client)], "instructions")?;
+        let change = 100.0 * (now / before - 1.0);
+        let cells = [figure(Some(before), 0), figure(Some(now), 0), format!("{change:+.1} %")];
+        Some([mode.to_owned(), client.to_owned()].into_iter().chain(cells).collect())
+    });
+    let head = ["mode", "client", &format!("at {commit}"), "now", "change"];
+    let table = table(&head, &rows.collect::<Vec<_>>());
+    format!(
+        "\nCompared to commit {commit}, before the facade was rebuilt for ten resources, where the \
+         mode unlike still measured the general reader:\n\n{table}"
+    )
+}
+
+fn shapes(run: &Run) -> Written {
+    let rows: Vec<_> = run
+        .distinct("shape")
+        .iter()
+        .map(|shape| {
+            let number = |reader, name| run.number(&[("shape", shape), ("reader", reader)], name);
+            let ours = ["owned", "lent"].map(|reader| {
+                let instructions = figure(number(reader, "instructions"), 0);
+                format!("{instructions}, {} ×", figure(number(reader, "ratio"), 2))
+            });
+            let floor = figure(number("floor", "instructions"), 0);
+            [(*shape).to_owned(), floor].into_iter().chain(ours).collect()
+        })
+        .collect();
+    let opening = "Per chunk of a stream, or per body. The floor is serde_json into plain owned \
+        structs that have the members of the shape. Our models read each chunk, add it to the \
+        response and hand it over, owned or lent; they keep unknown members and accept responses that \
+        strict readers reject. *Unlike* chunks change their members, so that the general reader reads \
+        all of them; *content* is the usual chunk, of which only the new text is read.\n\n";
+    let table = table(&["shape", "floor", "owned", "lent"], &rows);
     Written { text: format!("{opening}{table}"), chart: None }
 }
 

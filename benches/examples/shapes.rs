@@ -1,0 +1,31 @@
+//! Reads one shape a number of times, for `benches/instructions_of_shapes.sh`.
+//!
+//! Run: `cargo run --profile bench -p atoma-benches --example shapes -- owned "log probabilities" 2`
+//!
+//! Without arguments, it prints a line for each shape: its name, a tab, the number of events.
+
+#[path = "../shapes/mod.rs"]
+mod shapes;
+
+use shapes::Reader;
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let Some(reader) = arguments.next() else {
+        for shape in shapes::all() {
+            println!("{}\t{}", shape.name, shape.events);
+        }
+        return;
+    };
+    let reader = match reader.as_str() {
+        "floor" => Reader::Floor,
+        "owned" => Reader::Owned,
+        "lent" => Reader::Lent,
+        _ => panic!("the readers are floor, owned and lent"),
+    };
+    let name = arguments.next().expect("the name of a shape");
+    let runs = arguments.next().map_or(1, |runs| runs.parse().expect("a number of runs"));
+    for shape in shapes::all().iter().filter(|shape| shape.name == name) {
+        shape.read(reader, runs);
+    }
+}
