@@ -171,7 +171,7 @@ fn chat() -> ChatCompletionRequest {
 fn search(shown: &Shown, proxy: &Proxy, name: &str) {
     let log = proxy.log.lock().unwrap();
     let wire = String::from_utf8_lossy(&log.wire);
-    // What the proxy sent in plain text is its own doing.
+    // Text that the proxy itself sends in the clear is not searched for.
     let sent: String = log.locks.iter().chain(&log.envelopes).map(Value::to_string).collect();
     let shown = shown.0.lock().unwrap();
     assert!(!shown.contains(CANARY), "{name}: {shown}");
