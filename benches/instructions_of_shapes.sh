@@ -4,7 +4,7 @@
 #
 # Run: benches/instructions_of_shapes.sh [TEXT]        (needs valgrind; about three minutes)
 #
-# Only shapes whose names hold TEXT are counted. The difference between three runs and one is counted, so that making
+# Only shapes whose names hold TEXT are counted. The difference between two runs and one is counted, so that making
 # the texts is not. The results go to target/atoma-bench/shapes.json, for the report.
 set -eu
 cd "$(dirname "$0")/.."
@@ -25,9 +25,9 @@ count() {
 printf '%-20s %-6s %12s\n' shape reader 'instructions per event'
 "$program" | grep -F "${1:-}" | while IFS="$(printf '\t')" read -r shape events; do
     for reader in floor owned lent; do
-        more=$(count "$reader" "$shape" 3)
+        more=$(count "$reader" "$shape" 2)
         less=$(count "$reader" "$shape" 1)
-        instructions=$(((more - less) / 2 / events))
+        instructions=$(((more - less) / events))
         if [ "$reader" = floor ]; then floor=$instructions; fi
         ratio=$(awk "BEGIN { printf \"%.3f\", $instructions / $floor }")
         printf '%-20s %-6s %12s  %s x\n' "$shape" "$reader" "$instructions" "$ratio"
