@@ -176,7 +176,9 @@ fn from_value(value: &Value) -> Option<ApiError> {
             error.extra.remove("error");
             let is_success =
                 |error: &ApiError| error.code.is_none() && means_success(&error.message);
-            error.with_message().filter(|error| !error.message.is_empty() && !is_success(error))
+            let flat = error.with_message();
+            flat.filter(|error| !error.message.is_empty() && !is_success(error))
+                .or_else(|| in_named_member(members))
         }
     }
 }
@@ -195,6 +197,14 @@ impl ApiError {
         }
         settle(self);
     }
+}
+
+/// Finds an error in a member whose name reports it: `{"internalServerException": {"message": "…"}}`.
+fn in_named_member(members: &Map<String, Value>) -> Option<ApiError> {
+    members.iter().filter(|(name, _)| names_failure(name)).find_map(|(name, value)| {
+        let message = message_in(value)?;
+        Some(ApiError { message, kind: Some(name.clone()), ..ApiError::default() })
+    })
 }
 
 /// A code that is text or a number, as text.

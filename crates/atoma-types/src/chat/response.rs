@@ -290,7 +290,7 @@ impl Codec<Option<FinishReason>> for Finish {
     }
 }
 
-/// Whether a text is empty, or spells out that there is no value.
+/// Returns whether a text is empty, or spells out that there is no value.
 pub(crate) fn says_null(text: &str) -> bool {
     let text = text.trim_ascii();
     text.is_empty()

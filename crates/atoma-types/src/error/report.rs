@@ -143,7 +143,7 @@ fn says_failure(members: &Map<String, Value>) -> bool {
         || ["status", "status_code", "statusCode"].iter().any(|name| is_failure_status(name))
 }
 
-/// Whether members report a failure by themselves, even without its reason.
+/// Returns whether members report a failure by themselves, even without its reason.
 fn states_failure(members: &Map<String, Value>) -> bool {
     let text = |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_default();
     members.get("success") == Some(&Value::Bool(false))
@@ -171,7 +171,7 @@ pub(crate) fn names_notice(name: &str) -> bool {
     name.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| NOTICES.contains(&word))
 }
 
-/// Whether an object calls itself a report, such as `{"type": "status", "message": "queue position 3"}`, or anything else that is
+/// Returns whether an object calls itself a report, such as `{"type": "status", "message": "queue position 3"}`, or anything else that is
 /// neither a completion nor an error.
 fn is_notice(object: &str, members: &Map<String, Value>) -> bool {
     let mut names = KINDS.iter().filter_map(|name| members.get(*name)).filter_map(Value::as_str);

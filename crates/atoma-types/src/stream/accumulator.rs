@@ -77,12 +77,14 @@ impl ChatCompletionAccumulator {
     pub fn push(&mut self, chunk: &ChatCompletionChunk) {
         self.chunks = self.chunks.saturating_add(1);
         self.push_top_level(chunk);
+        self.size = self.size.saturating_add(memory_size::of_lists(&chunk.extra));
         for choice in &chunk.choices {
             if let Some(known) = self.choice(choice.index) {
                 known.push(choice);
                 let logprobs = choice.logprobs.as_deref().map_or(0, memory_size::of_logprobs);
                 let new = memory_size::of_delta(&choice.delta).saturating_add(logprobs);
-                self.size = self.size.saturating_add(new);
+                let lists = memory_size::of_lists(&choice.extra);
+                self.size = self.size.saturating_add(new).saturating_add(lists);
             }
         }
     }
@@ -288,7 +290,7 @@ pub(crate) fn finish(known: &mut Option<FinishReason>, reason: &FinishReason) {
     }
 }
 
-/// Whether a reason says why the model stopped, in the words of any server.
+/// Returns whether a reason says why the model stopped, in the words of any server.
 fn says_why(reason: &FinishReason) -> bool {
     const WORDS: [&str; 10] = [
         "tool_calls",
@@ -305,7 +307,7 @@ fn says_why(reason: &FinishReason) -> bool {
     WORDS.iter().any(|known| reason.as_str().eq_ignore_ascii_case(known))
 }
 
-/// Whether a reason says no more than that the model stopped, in the words of any server.
+/// Returns whether a reason only says that the model stopped, in the words of any server.
 fn is_plain_stop(reason: &FinishReason) -> bool {
     ["stop", "eos", "eos_token", "end_turn", "completed", "done"]
         .iter()

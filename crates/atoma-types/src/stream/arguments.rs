@@ -50,7 +50,7 @@ impl Arguments {
         self.text.trim_ascii() == fragment.trim_ascii()
     }
 
-    /// Whether a fragment holds the same value again, written otherwise.
+    /// Returns whether a fragment holds the same value again, written otherwise.
     pub(crate) fn is_equal_to(&self, fragment: &str) -> bool {
         let value = |text| serde_json::from_str::<Value>(text).ok();
         value(&self.text).is_some_and(|known| value(fragment) == Some(known))

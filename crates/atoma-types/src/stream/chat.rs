@@ -145,7 +145,7 @@ fn is_chunk_without_choices(chunk: &ChatCompletionChunk) -> bool {
     chunk.usage().is_some_and(|usage| !usage.is_zero()) || (is_named && !chunk.id.is_empty())
 }
 
-/// Whether the choices have text where the delta would be: the completion is not of a chat. Empty text says so only in the first
+/// Returns whether the choices have text where the delta would be: the completion is not of a chat. Empty text says so only in the first
 /// chunk, because chats may have an empty one next to an empty delta.
 #[inline]
 fn is_text_completion(chunk: &ChatCompletionChunk, is_first: bool) -> bool {

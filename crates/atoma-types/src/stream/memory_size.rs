@@ -36,6 +36,17 @@ pub(crate) fn of_members(extra: &Extra) -> usize {
     members.sum()
 }
 
+/// Returns about how many bytes unknown members of a choice or a response add: their lists grow, and
+/// their objects are replaced.
+#[inline]
+pub(crate) fn of_lists(extra: &Extra) -> usize {
+    if extra.is_empty() {
+        return 0;
+    }
+    let lists = extra.iter().filter_map(|(_, value)| value.as_array());
+    lists.flatten().map(of_value).sum()
+}
+
 /// About how many bytes log probabilities take.
 pub(crate) fn of_logprobs(logprobs: &Logprobs) -> usize {
     let tokens = [&logprobs.content, &logprobs.refusal].into_iter().flatten().flatten();

@@ -70,6 +70,10 @@ pub(crate) fn outer_members(known: &mut Extra, later: &Extra) {
 fn add_outer_members(known: &mut Extra, later: &Extra) {
     for (name, value) in later.iter() {
         match (known.get_mut(name), value) {
+            // Equal tokens are not one token.
+            (Some(Value::Array(known)), Value::Array(new)) if name == "logprobs" => {
+                known.extend_from_slice(new);
+            }
             (Some(Value::Array(known)), Value::Array(new)) => merge_lists(known, new),
             (Some(Value::Object(known)), Value::Object(new)) => {
                 for (name, value) in new.iter().filter(|(_, value)| !value.is_null()) {
@@ -251,5 +255,16 @@ mod tests {
         ] {
             assert_eq!(merged(&fragments), wanted.to_string(), "{name}");
         }
+    }
+
+    #[test]
+    fn equal_log_probabilities_in_a_list_are_all_kept() {
+        let mut all = Extra::new();
+        for _ in 0..2 {
+            let later = [("logprobs", json!([{"token": "a"}])), ("sources", json!(["u"]))];
+            outer_members(&mut all, &later.into_iter().collect());
+        }
+        assert_eq!(all.get("logprobs"), Some(&json!([{"token": "a"}, {"token": "a"}])));
+        assert_eq!(all.get("sources"), Some(&json!(["u"])));
     }
 }

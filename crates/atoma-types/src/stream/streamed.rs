@@ -12,10 +12,10 @@ pub(crate) trait StreamedChunk: ReadObject + Clone + Default {
     /// Further strings that are new in each chunk, and never cut between two.
     const WHOLE_FIELDS: &'static [FieldPath] = &[];
 
-    /// Whether each choice is a whole message, or the last fragment of one.
+    /// Returns whether each choice is a whole message, or the last fragment of one.
     fn is_whole(&self) -> bool;
 
-    /// Whether the choice at a position has content.
+    /// Returns whether the choice at a position has content.
     fn has_content(&self, position: usize) -> bool;
 
     /// The number of choices.

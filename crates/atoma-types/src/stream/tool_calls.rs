@@ -149,7 +149,7 @@ impl ToolCalls {
 }
 
 impl CallSoFar {
-    /// Whether a fragment with another id can only be more of this call: its arguments are open, and nothing begins a call.
+    /// Returns whether a fragment with another id can only be more of this call: its arguments are open, and nothing begins a call.
     fn is_continued_by(&self, fragment: &ToolCallDelta) -> bool {
         let text = fragment.function.arguments.as_deref().unwrap_or_default();
         let is_open = !self.arguments.is_blank() && !self.arguments.is_whole();
@@ -242,7 +242,7 @@ impl CallSoFar {
     }
 }
 
-/// Whether a text may be the beginning of a call's arguments.
+/// Returns whether a text may be the beginning of a call's arguments.
 fn begins(text: &str) -> bool {
     text.trim_ascii_start().starts_with(['{', '['])
 }
