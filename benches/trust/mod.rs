@@ -102,7 +102,8 @@ fn checks(content: &str) -> Vec<Operation> {
     operations.push(Operation::new(floor, floor, move || {
         black_box(bare::hash(black_box(plain.as_bytes())));
     }));
-    let mut sampled = Verifier::any_signer().mode(Mode::Sample { every: u32::MAX }).stream();
+    let mut sampled =
+        Verifier::any_signer().mode(Mode::UncheckedBetween { every: u32::MAX }).stream();
     operations.push(Operation::new(
         "check without a signature: StreamVerifier::check, sampled",
         floor,

@@ -132,7 +132,7 @@ pub(crate) fn streams() -> Vec<Operation> {
     let plain_name = "stream: plain";
     let verified_floor = "stream: plain, with BLAKE2b and Ed25519 alone";
     let confidential_floor = "stream: plain, with base64, AES-256-GCM and BLAKE2b alone";
-    let sampled = Mode::Sample { every: 16 };
+    let sampled = Mode::UncheckedBetween { every: 16 };
     vec![
         chat(plain_name, plain_name, client.chat()),
         with_bare(verified_floor, Box::new(bare_check)),

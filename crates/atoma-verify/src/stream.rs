@@ -22,7 +22,7 @@ pub enum Mode {
     ///
     /// Leaves open: an attacker can forge the chunks in between, since their signatures are not checked.
     /// Damage is found.
-    Sample {
+    UncheckedBetween {
         /// The distance between two checked chunks. 0 and 1 check every chunk.
         every: u32,
     },
@@ -30,7 +30,7 @@ pub enum Mode {
     ///
     /// Leaves open: a forged chunk is found only after the program has seen all of them, and not at all
     /// if the stream is dropped earlier. Keeps about 100 bytes per chunk.
-    AtEnd,
+    UncheckedUntilEnd,
 }
 
 /// Checks the chunks of one stream, in order. Made by [`Verifier::stream`](crate::Verifier::stream).
@@ -186,10 +186,10 @@ impl StreamVerifier {
         };
         let check_now = match self.mode {
             Mode::EveryChunk => true,
-            Mode::Sample { every } => self.chunks % u64::from(every.max(1)) == 0,
-            Mode::AtEnd => false,
+            Mode::UncheckedBetween { every } => self.chunks % u64::from(every.max(1)) == 0,
+            Mode::UncheckedUntilEnd => false,
         };
-        if !matches!(self.mode, Mode::AtEnd) {
+        if !matches!(self.mode, Mode::UncheckedUntilEnd) {
             // An unchecked chunk that is not the last one any more.
             self.unchecked.clear();
         }

@@ -10,7 +10,7 @@ fn a_check_allocates_nothing() {
     for signed in vectors().signed.iter().filter(|signed| signed.scheme().is_compiled()) {
         let pinned = Verifier::pinned([signed.public_key()]).unwrap();
         let mut stream = pinned.stream();
-        let mut sampled = pinned.clone().mode(Mode::Sample { every: 3 }).stream();
+        let mut sampled = pinned.clone().mode(Mode::UncheckedBetween { every: 3 }).stream();
         // The first chunks make room for the one claim that a sample keeps.
         for _ in 0..2 {
             sampled.check(&signed.wire).unwrap();

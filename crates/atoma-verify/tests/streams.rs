@@ -4,10 +4,10 @@ use atoma_verify::{Mode, SigningKey, StreamVerifier, Verifier, VerifyError, Veri
 
 const MODES: [Mode; 5] = [
     Mode::EveryChunk,
-    Mode::Sample { every: 1 },
-    Mode::Sample { every: 4 },
-    Mode::Sample { every: u32::MAX },
-    Mode::AtEnd,
+    Mode::UncheckedBetween { every: 1 },
+    Mode::UncheckedBetween { every: 4 },
+    Mode::UncheckedBetween { every: u32::MAX },
+    Mode::UncheckedUntilEnd,
 ];
 
 fn key(seed: u8) -> SigningKey {
@@ -48,7 +48,7 @@ fn a_signed_stream_passes_in_every_mode() {
                     let checked = stream.check(chunk).unwrap();
                     let expected = match mode {
                         Mode::EveryChunk => true,
-                        Mode::Sample { every } => index % every as usize == 0,
+                        Mode::UncheckedBetween { every } => index % every as usize == 0,
                         _ => false,
                     };
                     assert_eq!(checked.verified().is_some(), expected, "{mode:?} {index}");
@@ -75,9 +75,11 @@ fn a_forged_chunk_is_found_where_the_mode_says() {
             let found = run(Verifier::any_signer().mode(mode).stream(), &chunks);
             let expected = match mode {
                 Mode::EveryChunk => Some(position),
-                Mode::Sample { every } if position % every as usize == 0 => Some(position),
+                Mode::UncheckedBetween { every } if position % every as usize == 0 => {
+                    Some(position)
+                }
                 // The documented gap of a sample.
-                Mode::Sample { .. } => (position == 8).then_some(9),
+                Mode::UncheckedBetween { .. } => (position == 8).then_some(9),
                 _ => Some(9),
             };
             assert_eq!(found.as_ref().err().map(|(at, _)| *at), expected, "{mode:?} {position}");
@@ -149,7 +151,7 @@ fn after_an_error_no_chunk_passes() {
         assert_eq!(stream.finish(), Err(error));
         assert_eq!(stream.chunks(), 1);
     }
-    let mut stream = Verifier::any_signer().mode(Mode::AtEnd).stream();
+    let mut stream = Verifier::any_signer().mode(Mode::UncheckedUntilEnd).stream();
     stream.check(forged(&key(1), r#"{"id":"forged"}"#)).unwrap();
     let error = stream.finish().unwrap_err();
     assert_eq!(stream.finish(), Err(error.clone()));
@@ -197,7 +199,7 @@ fn a_stream_is_a_first_use_once_a_signature_was_checked() {
 
 #[test]
 fn streams_with_two_first_signers_fail_for_the_slower_one() {
-    let verifier = Verifier::trust_on_first_use().mode(Mode::AtEnd);
+    let verifier = Verifier::trust_on_first_use().mode(Mode::UncheckedUntilEnd);
     let (mut first, mut second) = (verifier.stream(), verifier.stream());
     first.check(&chunks(&key(1), 1)[0]).unwrap();
     second.check(&chunks(&key(2), 1)[0]).unwrap();

@@ -191,7 +191,7 @@ fn readings() -> Vec<(&'static str, fn(ChatCompletionStream) -> Error)> {
 
 #[test]
 fn a_partial_response_after_a_failed_verification_is_marked_as_unverified() {
-    for mode in [Mode::EveryChunk, Mode::Sample { every: 100 }, Mode::AtEnd] {
+    for mode in [Mode::EveryChunk, Mode::UncheckedBetween { every: 100 }, Mode::UncheckedUntilEnd] {
         for (name, read) in readings() {
             let mut altered = chunks(&node());
             altered[1] = altered[1].replace("llo", "lla");
@@ -289,7 +289,7 @@ fn cheaper_modes_find_a_forged_chunk_at_the_end() {
         value["signature"].as_str().unwrap().to_owned()
     };
     forged[2] = forged[2].replace(&signature(&forged[2]), &signature(&forged[0]));
-    for mode in [Mode::EveryChunk, Mode::Sample { every: 100 }, Mode::AtEnd] {
+    for mode in [Mode::EveryChunk, Mode::UncheckedBetween { every: 100 }, Mode::UncheckedUntilEnd] {
         let verifier = pinned().mode(mode);
         let stream = now(stream(&forged).verified(verifier).chat().stream(request())).unwrap();
         let error = now(stream.into_response()).unwrap_err();
