@@ -144,32 +144,28 @@ pub(crate) fn read_string(json: &str, text: &mut String) -> Option<usize> {
 
 /// Returns the number of bytes before a quote, a backslash or a control character.
 ///
-/// Most names and tokens end in the first eight bytes, which are looked at where this is called.
+/// Most names and tokens end in the first word of eight bytes, which is checked where this is called.
 #[inline]
 pub(crate) fn plain(bytes: &[u8]) -> usize {
-    match bytes.first_chunk().map(|word| special(u64::from_le_bytes(*word))) {
+    match bytes.first_chunk().map(|word| special(*word)) {
         Some(0) => 8 + plain_words(&bytes[8..]),
         Some(found) => found.trailing_zeros() as usize / 8,
         None => plain_words(bytes),
     }
 }
 
-/// The same by words of eight bytes; long strings in larger blocks.
 #[inline(never)]
 fn plain_words(bytes: &[u8]) -> usize {
-    let mut at = 0;
-    while let Some(word) = bytes[at..].first_chunk() {
-        let found = special(u64::from_le_bytes(*word));
+    let mut rest = bytes;
+    while let Some((word, after)) = rest.split_first_chunk() {
+        let found = special(*word);
         if found != 0 {
-            return at + found.trailing_zeros() as usize / 8;
+            return bytes.len() - rest.len() + found.trailing_zeros() as usize / 8;
         }
-        at += 8;
-        if at == 16 {
-            at += plain_blocks(&bytes[at..]);
-        }
+        rest = after;
     }
     let is_plain = |byte: &&u8| !matches!(byte, b'"' | b'\\' | 0..0x20);
-    at + bytes[at..].iter().take_while(is_plain).count()
+    bytes.len() - rest.len() + rest.iter().take_while(is_plain).count()
 }
 
 /// Returns the top bits of the special bytes of a word. Only the lowest one is right: that of the
@@ -178,31 +174,14 @@ fn plain_words(bytes: &[u8]) -> usize {
 /// By the usual trick: `word - 0x01…01` borrows where a byte of `word` is zero, which sets its top
 /// bit. Bytes whose top bit was set before are not ASCII.
 #[inline]
-fn special(word: u64) -> u64 {
+fn special(word: [u8; 8]) -> u64 {
+    let word = u64::from_le_bytes(word);
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const TOP_BITS: u64 = ONES << 7;
     let quotes = (word ^ (ONES * u64::from(b'"'))).wrapping_sub(ONES);
     let backslashes = (word ^ (ONES * u64::from(b'\\'))).wrapping_sub(ONES);
     let controls = word.wrapping_sub(ONES * 0x20);
     (quotes | backslashes | controls) & !word & TOP_BITS
-}
-
-/// Returns the number of bytes in the blocks before the first one with a special byte.
-///
-/// Bytes combined without a branch become vector instructions: half as many as for words.
-#[inline(never)]
-fn plain_blocks(bytes: &[u8]) -> usize {
-    let mut at = 0;
-    while let Some(block) = bytes[at..].first_chunk::<32>() {
-        let found = block.iter().fold(0, |found, &byte| {
-            found | u8::from(byte == b'"') | u8::from(byte == b'\\') | u8::from(byte < 0x20)
-        });
-        if found != 0 {
-            break;
-        }
-        at += block.len();
-    }
-    at
 }
 
 #[cfg(test)]
