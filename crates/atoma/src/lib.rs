@@ -1,15 +1,4 @@
-#![cfg_attr(
-    any(
-        not(doctest),
-        all(
-            feature = "blocking",
-            feature = "confidential",
-            feature = "schemars",
-            feature = "verify"
-        )
-    ),
-    doc = include_str!("../README.md")
-)]
+#![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // The signature of a call does not depend on how its request is encoded today.
 #![allow(clippy::needless_pass_by_value)]

@@ -1,5 +1,9 @@
 //! Guide pages. They hold no code.
 
+// For the links of the pages.
+#[allow(unused_imports)]
+use crate::*;
+
 #[doc = include_str!("cookbook.md")]
 pub mod cookbook {}
 #[doc = include_str!("migrating.md")]
@@ -8,5 +12,18 @@ pub mod migrating {}
 pub mod observing {}
 #[doc = include_str!("testing.md")]
 pub mod testing {}
+#[cfg_attr(
+    any(
+        not(doctest),
+        all(
+            feature = "blocking",
+            feature = "confidential",
+            feature = "schemars",
+            feature = "verify"
+        )
+    ),
+    doc = include_str!("tour.md")
+)]
+pub mod tour {}
 #[doc = include_str!("trust.md")]
 pub mod trust {}
