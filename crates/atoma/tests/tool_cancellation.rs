@@ -1,4 +1,4 @@
-//! A run of tools may be cancelled at every point where it waits: what it has so far stays in hand, and it goes on from there.
+//! A run of tools may be cancelled at every point where it waits: it keeps its history, and the next call continues from there.
 
 mod support;
 
@@ -90,7 +90,7 @@ fn run_in_small_steps(run: &mut ToolRun, timer: &ManualTimer) -> usize {
             Poll::Ready(event) => drop(event.unwrap()),
             Poll::Pending => {
                 dropped += 1;
-                assert!(dropped < 1000, "the run does not go on");
+                assert!(dropped < 1000, "the run does not continue");
                 timer.advance_to_next();
             }
         }
