@@ -199,6 +199,13 @@ fn deserializer(json: &str) -> serde_json::Deserializer<StrRead<'_>> {
     serde_json::Deserializer::from_str(json.strip_prefix('\u{feff}').unwrap_or(json))
 }
 
+/// Returns whether a text is empty, or spells out that there is no value.
+pub(crate) fn says_null(text: &str) -> bool {
+    let text = text.trim_ascii();
+    text.is_empty()
+        || ["null", "none", "nil", "undefined"].iter().any(|name| text.eq_ignore_ascii_case(name))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

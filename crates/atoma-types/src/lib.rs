@@ -22,12 +22,11 @@ mod wire;
 pub use chat::chunk::{ChatCompletionChunk, ChatCompletionChunkChoice, ChatCompletionChunkDelta};
 pub use chat::content::{Content, ContentPart, ImageDetail, ImageUrl, ImageUrlPart, TextPart};
 pub use chat::continuation::{Continuation, UsageReport};
+pub use chat::finish_reason::{FinishReason, StopReason};
 pub use chat::logprobs::{Logprobs, TokenLogprob, TopLogprob};
 pub use chat::message::{ChatCompletionMessage, Role};
 pub use chat::request::{ChatCompletionRequest, StreamOptions};
-pub use chat::response::{
-    ChatCompletionChoice, ChatCompletionResponse, FinishReason, ObjectKind, StopReason,
-};
+pub use chat::response::{ChatCompletionChoice, ChatCompletionResponse, ObjectKind};
 pub use chat::response_format::{JsonSchemaFormat, ResponseFormat};
 pub use chat::tool::{
     ChatCompletionToolsParam, FunctionCall, FunctionCallDelta, FunctionDefinition, ToolCall,

@@ -6,8 +6,8 @@ use std::hash::BuildHasher;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::response::says_null;
 use super::tool::{ToolCall, ToolKind};
+use crate::json::says_null;
 use crate::stream::arguments::of_whole;
 
 /// Mistral's servers accept only nine letters and digits; others accept anything.

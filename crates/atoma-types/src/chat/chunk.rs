@@ -3,11 +3,10 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::content::{Content, join};
+use super::finish_reason::{FinishReason, StopReason};
 use super::logprobs::Logprobs;
 use super::message::{self, ChatCompletionMessage, Role};
-use super::response::{
-    ChatCompletionChoice, ChatCompletionResponse, FinishReason, ObjectKind, StopReason,
-};
+use super::response::{ChatCompletionChoice, ChatCompletionResponse, ObjectKind};
 use super::tool::{FunctionCallDelta, ToolCall, ToolCallDelta};
 use super::usage::{self, Usage};
 use crate::error::ErrorPlace;

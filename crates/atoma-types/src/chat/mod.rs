@@ -4,6 +4,7 @@ pub(crate) mod call_ids;
 pub(crate) mod chunk;
 pub(crate) mod content;
 pub(crate) mod continuation;
+pub(crate) mod finish_reason;
 pub(crate) mod logprobs;
 pub(crate) mod media;
 pub(crate) mod media_files;

@@ -8,10 +8,9 @@ use crate::Usage;
 use crate::chat::chunk::{
     ChatCompletionChunk, ChatCompletionChunkChoice, ChatCompletionChunkDelta,
 };
+use crate::chat::finish_reason::FinishReason;
 use crate::chat::message::REASONING_TEXTS;
-use crate::chat::response::{
-    ChatCompletionChoice, ChatCompletionResponse, FinishReason, ObjectKind,
-};
+use crate::chat::response::{ChatCompletionChoice, ChatCompletionResponse, ObjectKind};
 use crate::wire::settle;
 
 /// The most choices that are kept; further ones are skipped.

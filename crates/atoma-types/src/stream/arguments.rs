@@ -3,7 +3,7 @@
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use crate::chat::response::says_null;
+use crate::json::says_null;
 
 /// The arguments so far, a JSON text that is usually incomplete.
 #[derive(Debug, Clone, PartialEq, Default)]

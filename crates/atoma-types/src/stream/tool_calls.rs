@@ -3,8 +3,8 @@
 use super::arguments::Arguments;
 use super::merge;
 use crate::chat::call_ids;
-use crate::chat::response::says_null;
 use crate::chat::tool::{ToolCall, ToolCallDelta, ToolKind};
+use crate::json::says_null;
 
 /// The number of calls of a choice that are kept; further ones are skipped.
 const MOST_CALLS: usize = 128;
