@@ -5,11 +5,9 @@
 //! You should see the size of a saved receipt, that it passes a check by `atoma-verify` alone, and that it no longer does
 //! after one letter was changed. It talks to a mock, which signs with a published test key.
 
-use atoma::{
-    ChatCompletionMessage, ChatCompletionRequest, Client, Verification,
-    verify::{Receipt, Verifier},
-};
+use atoma::{ChatCompletionMessage, ChatCompletionRequest, Client, Verification};
 use atoma_mock::MockServer;
+use atoma_verify::{Receipt, Verifier};
 use std::error::Error;
 
 #[tokio::main(flavor = "current_thread")]
