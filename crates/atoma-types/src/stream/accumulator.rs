@@ -76,14 +76,18 @@ impl ChatCompletionAccumulator {
     pub fn push(&mut self, chunk: &ChatCompletionChunk) {
         self.chunks = self.chunks.saturating_add(1);
         self.push_top_level(chunk);
-        self.size = self.size.saturating_add(memory_size::of_lists(&chunk.extra));
+        if !chunk.extra.is_empty() {
+            self.size = self.size.saturating_add(memory_size::of_lists(&chunk.extra));
+        }
         for choice in &chunk.choices {
             if let Some(known) = self.choice(choice.index) {
                 known.push(choice);
                 let logprobs = choice.logprobs.as_deref().map_or(0, memory_size::of_logprobs);
                 let new = memory_size::of_delta(&choice.delta).saturating_add(logprobs);
-                let lists = memory_size::of_lists(&choice.extra);
-                self.size = self.size.saturating_add(new).saturating_add(lists);
+                self.size = self.size.saturating_add(new);
+                if !choice.extra.is_empty() {
+                    self.size = self.size.saturating_add(memory_size::of_lists(&choice.extra));
+                }
             }
         }
     }

@@ -120,15 +120,11 @@ impl ChatModel {
         if let Some(error) = chunk.error() {
             return Ok(Seen::Error(Box::new(error.clone())));
         }
+        // Nearly every chunk has this name, and choices.
+        let is_usual = matches!(chunk.object, ObjectKind::ChatCompletionChunk);
         let is_chunk = match chunk.choices[..] {
             [] => is_chunk_without_choices(chunk),
-            _ => match &chunk.object {
-                ObjectKind::Other(_) => {
-                    names_completion(&chunk.object) || !is_text_completion(chunk, true)
-                }
-                ObjectKind::Unspecified => !is_text_completion(chunk, self.response.choices() == 0),
-                _ => true,
-            },
+            _ => is_usual || is_chat(chunk, self.response.choices() == 0),
         };
         if !is_chunk {
             return Ok(Seen::Nothing);
@@ -145,12 +141,18 @@ fn is_chunk_without_choices(chunk: &ChatCompletionChunk) -> bool {
     chunk.usage().is_some_and(|usage| !usage.is_zero()) || (is_named && !chunk.id.is_empty())
 }
 
-/// Returns whether the choices have text where the delta would be: the completion is not of a chat. Empty text says so only in the first
-/// chunk, because chats may have an empty one next to an empty delta.
-#[inline]
-fn is_text_completion(chunk: &ChatCompletionChunk, is_first: bool) -> bool {
-    chunk.choices.iter().all(|choice| {
-        let is_text = |text: &Value| text.as_str().is_some_and(|text| is_first || !text.is_empty());
+/// Returns whether choices are those of a chat, by the name of the object or because they do not have
+/// text where the delta would be. Without a name, empty text counts only in the first chunk: chats may
+/// have one next to an empty delta.
+#[inline(never)]
+fn is_chat(chunk: &ChatCompletionChunk, is_first: bool) -> bool {
+    let is_first = match &chunk.object {
+        ObjectKind::Unspecified => is_first,
+        object if names_completion(object) => return true,
+        _ => true,
+    };
+    let is_text = |text: &Value| text.as_str().is_some_and(|text| is_first || !text.is_empty());
+    !chunk.choices.iter().all(|choice| {
         !choice.extra.is_empty()
             && choice.extra.get("text").is_some_and(is_text)
             && choice.delta == ChatCompletionChunkDelta::default()
