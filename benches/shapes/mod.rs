@@ -90,7 +90,7 @@ pub(crate) fn all() -> [Shape; 13] {
 }
 
 impl Shape {
-    /// Reads all texts so many times.
+    /// Reads all texts this many times.
     pub(crate) fn read(&self, reader: Reader, runs: usize) {
         let texts = (self.texts)();
         for _ in 0..runs {

@@ -279,12 +279,14 @@ impl<M: StreamModel> BodyReader<M> {
         match kind {
             Ok(EventKind::Chunk) => {
                 self.quiet_frames = 0;
+                // Only events count as activity: bytes and comments do not.
                 self.idle.reset();
                 self.stats.count_chunk(&self.idle, || self.events.progress().size > 0);
                 Some(Ok(()))
             }
             Ok(EventKind::Nothing) => None,
             Ok(EventKind::Done) => {
+                // The body need not end here: read a little further, so that the connection can be reused.
                 if !matches!(self.mode, Mode::Closing) {
                     self.mode = Mode::Draining { left: DRAIN_LIMIT };
                 }

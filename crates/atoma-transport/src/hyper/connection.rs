@@ -93,8 +93,10 @@ impl Connection {
         driver.progress.begin(self.max_head, mem::replace(&mut self.was_used, true));
         let mut response = pin!(self.sender.try_send_request(mem::take(request)));
         let response = poll_fn(|cx| driver.poll(cx, |cx| response.as_mut().poll(cx))).await;
+        // From here on the limit of the head no longer applies to the bytes that arrive.
         driver.progress.head_arrived();
         response.map_err(|error| match driver.failure(error) {
+            // hyper returns a request that it has not begun, so it may use another connection.
             (error, Some(unsent)) => {
                 *request = unsent;
                 SendError::Unsent(error)
@@ -168,14 +170,18 @@ impl Driver {
         mut wanted: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
         for _ in 0..TURNS {
+            // From here on, wake-ups of either half are only noted: both are polled below.
             self.shared_waker.start_polling(cx.waker());
+            // The connection first: it reads the bytes that `wanted` waits for.
             self.poll_connection();
             let result = wanted(&mut Context::from_waker(&self.waker));
             let woken = self.shared_waker.stop_polling();
+            // Without a wake-up, both halves wait for the socket or a timer, which wake the task.
             if result.is_ready() || !woken {
                 return result;
             }
         }
+        // More may be there: come back after other tasks have had their turn.
         cx.waker().wake_by_ref();
         Poll::Pending
     }

@@ -106,6 +106,7 @@ impl<S> TrackedIo<S> {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
         let is_gone = |kind| matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset);
         match result {
+            // No wake-up follows, but the read half wakes the task: with a response, or an error.
             Poll::Ready(Err(error)) if is_gone(error.kind()) => {
                 self.write_failed = true;
                 Poll::Pending
@@ -117,9 +118,11 @@ impl<S> TrackedIo<S> {
     /// Records that hyper writes, and whether it could.
     fn mark<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if matches!(result, Poll::Ready(Ok(_))) {
+            // The server may have seen a byte: later bytes can be the response.
             self.progress.phase.store(WRITTEN, Ordering::Relaxed);
             self.progress.read_state.set_direct(false);
         } else if self.progress.is_in(QUIET) {
+            // hyper has taken the request, but the socket has not taken a byte.
             self.progress.phase.store(WRITING, Ordering::Relaxed);
         }
         result
@@ -133,16 +136,19 @@ impl<S: AsyncRead + Unpin> AsyncRead for TrackedIo<S> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let left = self.progress.head_left.load(Ordering::Relaxed);
+        // The previous read used the limit up, and the head was still incomplete.
         if left == 0 {
             return Poll::Ready(Err(io::Error::other(HeadTooLarge)));
         }
         let before = buf.filled().len();
         let result = Pin::new(&mut self.stream).poll_read(cx, buf);
         if left != UNBOUNDED {
+            // A started TLS record would be completed to a "response" after the request is written.
             if result.is_pending() && self.progress.has_unasked_part() {
                 return Poll::Ready(Err(io::Error::other(UnaskedResponse)));
             }
             let read = buf.filled().len() - before;
+            // hyper has the request in hand and would take these bytes for its response.
             if read > 0 && self.progress.is_in(WRITING) {
                 return Poll::Ready(Err(io::Error::other(UnaskedResponse)));
             }

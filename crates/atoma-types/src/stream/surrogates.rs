@@ -56,6 +56,7 @@ impl Halves {
                     text,
                 );
             });
+            // No further string of this choice can bring the other halves.
             if chunk.is_finished(position) {
                 self.give_up(chunk, position, index);
             }
@@ -75,11 +76,13 @@ impl Halves {
             return self.hold(Held { half, ..field }, text);
         }
         match (before, opening) {
+            // The usual case: both halves of a character, from two events.
             (Some(first), Some(second)) => text.insert(0, character(first, second)),
             (None, None) => {}
             // One half without the other.
             _ => text.insert(0, char::REPLACEMENT_CHARACTER),
         }
+        // The string itself may end with the first half of another character.
         if let Some(half) = closing {
             self.hold(Held { half, ..field }, text);
         }

@@ -103,11 +103,13 @@ impl ChunkTemplate {
     fn filled<C: StreamedChunk>(&self, json: &str, chunk: &mut C) -> Option<()> {
         let (mut rest, mut known) = (json, 0);
         for gap in &self.gaps {
+            // The text between two gaps must be equal, byte for byte.
             rest = rest.strip_prefix(&self.text[known..gap.start])?;
             let end = gap.slot.value(chunk)?.fill(rest)?;
             rest = &rest[end..];
             known = gap.end;
         }
+        // The rest after the last gap, too: otherwise a member may have been added.
         (*rest == self.text[known..]).then_some(())
     }
 
@@ -123,6 +125,7 @@ impl ChunkTemplate {
             self.pause -= 1;
             return;
         }
+        // Pauses of 0, 0, 0, 1, 3, … 63 chunks, the longer the more templates in a row never fitted.
         self.pause = (1 << self.useless.saturating_sub(2).min(6)) - 1;
         if json.len() <= LONGEST
             && chunk.choices() == 1
@@ -171,6 +174,7 @@ fn find<C: StreamedChunk>(
             Kind::Mark(_) => {}
             Kind::Name(contents) => {
                 let name = (*objects.last()?, &json[token.start..token.end]);
+                // The last of two equal names counts, so a gap in the first would be ignored.
                 if contents.has_escapes || names.contains(&name) || names.len() == MOST_NAMES {
                     return None;
                 }
@@ -180,9 +184,11 @@ fn find<C: StreamedChunk>(
                 let Some(slot) = Slot::at(scanner.path(), chunk, varies) else { continue };
                 let is_read =
                     |value: Value<'_>| value.matches(&json[token.start..], token.end - token.start);
+                // The reader corrected the value, so filling it in as it is would be wrong.
                 if !slot.value(chunk).is_some_and(is_read) {
                     continue;
                 }
+                // Two gaps of one field cannot both decide it.
                 if gaps.len() == MOST_GAPS || gaps.iter().any(|gap| gap.slot == slot) {
                     return None;
                 }

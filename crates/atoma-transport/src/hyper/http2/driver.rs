@@ -108,6 +108,7 @@ impl Driver {
     /// The read is direct: a GOAWAY or FIN that no one has read, because no one drove the runtime,
     /// must be seen before the request is written. It costs one system call per request.
     fn catch_up(&mut self, cx: &mut Context<'_>) -> bool {
+        // Without a request to send, the ordinary reads of the next poll are early enough.
         if !self.shared.has_queued() {
             return false;
         }
