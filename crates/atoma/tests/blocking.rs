@@ -45,7 +45,7 @@ fn create_waits_for_the_response() {
     let apart = Apart::start([hello()]);
     let reply = apart.client().chat().create(request()).header("x-one", "1").send().unwrap();
     assert_eq!((reply.text().as_ref(), reply.attempts().count), ("hello", 1));
-    assert_eq!(apart.server.log().requests[0].all("x-one"), ["1"]);
+    assert_eq!(apart.server.log().requests()[0].all("x-one"), ["1"]);
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn dropping_the_iterator_closes_the_connection() {
     assert_eq!(apart.server.log().hung_up, 0);
     drop(stream);
     apart.until_hung_up(1);
-    assert_eq!(apart.server.log().requests.len(), 1);
+    assert_eq!(apart.server.log().requests().len(), 1);
 }
 
 /// Also when the last clone of the client has been dropped before.
@@ -217,7 +217,7 @@ fn inside_an_async_runtime_it_is_an_error_and_not_a_panic() {
         drop(stream);
         drop(client);
     });
-    assert_eq!(apart.server.log().requests.len(), 1);
+    assert_eq!(apart.server.log().requests().len(), 1);
 }
 
 /// Where Tokio allows blocking, the client blocks; elsewhere it returns an error.
@@ -338,7 +338,7 @@ fn several_threads_use_one_client() {
             });
         }
     });
-    assert_eq!(apart.server.log().requests.len(), 20);
+    assert_eq!(apart.server.log().requests().len(), 20);
 }
 
 /// A thread that waits for a silent server does not delay another thread's response.
@@ -352,7 +352,7 @@ fn threads_do_not_wait_for_one_another() {
             let stream = client.chat().stream(request()).send().unwrap();
             stream.into_response().unwrap().text().into_owned()
         });
-        apart.runtime.block_on(apart.server.until(|log| log.requests.len() == 1));
+        apart.runtime.block_on(apart.server.until(|log| log.requests().len() == 1));
         assert_eq!(client.chat().create(request()).send().unwrap().text(), "hello");
         apart.server.open_gate();
         assert_eq!(waiting.join().unwrap(), "hello");

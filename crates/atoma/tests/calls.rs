@@ -23,7 +23,7 @@ async fn streaming() -> Server {
 
 /// The only request that the server received.
 fn only(server: &Server) -> Received {
-    let [request] = &server.log().requests[..] else { panic!("not one request") };
+    let [request] = &server.log().requests()[..] else { panic!("not one request") };
     request.clone()
 }
 
@@ -84,7 +84,7 @@ async fn a_choice_about_usage_is_kept() {
         (request().stream_options(plain), json!({"include_usage": true})),
     ] {
         client(server.url()).chat().stream(request).await.unwrap().into_response().await.unwrap();
-        let body = server.log().requests.pop().unwrap().json();
+        let body = server.log().requests().pop().unwrap().json();
         assert_eq!(body["stream_options"], expected);
     }
 }
@@ -185,7 +185,7 @@ async fn there_is_never_more_than_one_authorization() {
     by_default.chat().create(request()).await.unwrap();
     let keyless = builder(server.url()).without_api_key().build().unwrap();
     keyless.chat().create(request()).await.unwrap();
-    let received = server.log().requests;
+    let received = server.log().requests();
     let sent: Vec<_> = received.iter().map(|request| request.all("authorization")).collect();
     assert_eq!(sent, [vec![own], vec![own], vec![]]);
 }
@@ -199,7 +199,7 @@ async fn a_call_may_go_to_another_server() {
     assert_eq!(only(&other).line, "POST /eu/chat/completions HTTP/1.1");
     assert_eq!(only(&other).all("authorization"), ["Bearer sk-test"]);
     client.chat().create(request()).await.unwrap();
-    assert_eq!(usual.log().requests.len(), 1);
+    assert_eq!(usual.log().requests().len(), 1);
 }
 
 /// The precedence of parameters with one name: the call, the client, the server URL.
@@ -244,10 +244,10 @@ async fn each_attempt_asks_for_the_key_and_repeats_the_rest() {
     assert_eq!(call.await.unwrap().attempts().count, 3);
 
     assert_eq!(asked.load(Ordering::SeqCst), 3);
-    for (number, received) in server.log().requests.iter().enumerate() {
+    for (number, received) in server.log().requests().iter().enumerate() {
         assert_eq!(received.all("authorization"), [format!("Bearer key-{number}")]);
         assert_eq!(received.all("idempotency-key"), ["order-7"]);
-        assert_eq!(received.body, server.log().requests[0].body);
+        assert_eq!(received.body, server.log().requests()[0].body);
     }
 }
 
@@ -268,7 +268,7 @@ async fn a_call_overrides_the_clients_retries() {
     for (retries, count) in
         [(None, 3), (Some(RetryConfig::none()), 1), (Some(at_once().max_attempts(2)), 2)]
     {
-        let before = server.log().requests.len();
+        let before = server.log().requests().len();
         let call = client.chat().create(request());
         let call = match retries {
             Some(retries) => call.retries(retries),
@@ -276,7 +276,7 @@ async fn a_call_overrides_the_clients_retries() {
         };
         let error = call.await.unwrap_err();
         assert_eq!(error.attempts().count, count);
-        assert_eq!(server.log().requests.len() - before, count as usize);
+        assert_eq!(server.log().requests().len() - before, count as usize);
     }
     let wrong = client.chat().create(request()).retries(at_once().max_attempts(0));
     assert!(wrong.await.unwrap_err().is_config());
@@ -308,7 +308,7 @@ async fn an_invalid_request_is_not_sent() {
 
     chat.stream(request().stream(true)).await.unwrap();
     chat.create(request().stream(false)).await.unwrap();
-    assert_eq!(server.log().requests.len(), 2);
+    assert_eq!(server.log().requests().len(), 2);
 }
 
 #[tokio::test]
@@ -326,7 +326,7 @@ async fn redirects_are_not_followed() {
             assert!(error.is_api_error() && !error.is_retryable());
             assert!(error.to_string().contains("redirects are not followed"), "{error}");
         }
-        assert_eq!(server.log().requests.len(), 2);
+        assert_eq!(server.log().requests().len(), 2);
     }
     assert_eq!(elsewhere.log().accepted, 0);
 }

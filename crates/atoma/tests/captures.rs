@@ -153,7 +153,7 @@ impl Known {
 async fn stream(script: Script) -> Read {
     let server = Server::start([script]).await;
     let read = read(client(server.url()).chat().stream(request()).await).await;
-    assert_eq!(server.log().requests.len(), 1);
+    assert_eq!(server.log().requests().len(), 1);
     read
 }
 

@@ -267,7 +267,7 @@ async fn over_real_connections() {
     let call = client.chat().create(request()).server_url(server.url());
     let error = call.await.unwrap_err();
     assert!(!error.is_connect() && error.may_have_been_processed(), "{error:?}");
-    assert_eq!((error.attempts().count, server.log().requests.len()), (1, 1));
+    assert_eq!((error.attempts().count, server.log().requests().len()), (1, 1));
 }
 
 #[test]

@@ -112,7 +112,7 @@ async fn both_fail(place: &str, client: &Client) {
 async fn served(place: &str, script: Script) {
     let server = Server::start([script]).await;
     both_fail(place, &client(&server.url())).await;
-    let sent = &server.log().requests[0];
+    let sent = &server.log().requests()[0];
     assert_eq!(sent.all("authorization"), [format!("Bearer {KEY}")]);
     assert_eq!((sent.all("x-secret"), sent.all("x-secret-too")), (vec![HEADER], vec![HEADER]));
 }
@@ -314,7 +314,7 @@ async fn providers() {
     both_fail_plainly("a provider's malformed key", &malformed).await;
     let failing = support::builder(server.url()).api_key_provider(failing).build().unwrap();
     both_fail_plainly("a failing provider", &failing).await;
-    assert_eq!(server.log().requests.len(), 2);
+    assert_eq!(server.log().requests().len(), 2);
 }
 
 #[tokio::test]
@@ -346,7 +346,7 @@ async fn keys_in_other_headers() {
         search_debug("client", &client);
         both_fail_plainly(name, &client).await;
     }
-    let received = server.log().requests;
+    let received = server.log().requests();
     assert!(received.iter().all(|request| request.all("authorization").is_empty()));
     assert_eq!(received[0].all("api-key"), [KEY]);
 }

@@ -251,6 +251,6 @@ async fn idle_connections_that_were_closed() {
         assert_eq!(client.chat().create(request()).await.unwrap().text(), "hello");
         tokio::task::yield_now().await;
     }
-    assert_eq!(server.log().requests.len(), 20);
+    assert_eq!(server.log().requests().len(), 20);
     assert!(client.chat().create(request()).into_future().now_or_never().is_none());
 }

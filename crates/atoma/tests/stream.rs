@@ -218,7 +218,7 @@ async fn dropping_the_call_closes_the_connection() {
             [create.into_future().map(drop).boxed(), stream.into_future().map(drop).boxed()];
         for (number, call) in calls.iter_mut().enumerate() {
             tokio::select! {
-                () = server.until(|log| log.requests.len() > number) => {}
+                () = server.until(|log| log.requests().len() > number) => {}
                 () = call => {}
             }
         }
@@ -246,7 +246,7 @@ async fn sequential_streams(script: Script, gates: usize) {
         assert!(stream.next().await.is_none());
         drop(stream);
         let log = server.log();
-        assert_eq!((log.requests.len(), log.accepted), (number, 1));
+        assert_eq!((log.requests().len(), log.accepted), (number, 1));
     }
 }
 

@@ -92,7 +92,7 @@ async fn failures(case: &Value) -> Vec<String> {
             let server = Server::start([script.clone()]).await;
             let outcome = call(&server, method, case["n"].as_u64()).await;
             let judged = judge(&outcome, &case["expect"]);
-            let sent = server.log().requests.len();
+            let sent = server.log().requests().len();
             let judged = judged.and_then(|()| same("requests", &sent, &1));
             if let Err(reason) = judged {
                 wrong.push(format!("{method}, {serving}: {reason}"));

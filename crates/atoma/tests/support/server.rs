@@ -1,12 +1,15 @@
-//! A server on loopback that follows a script exactly.
+//! A server on loopback that plays a script for each request, on the scripted server of the transport.
 
+use atoma_transport::testing::server::{Gate, Log as Events, Peer, Server as LoopbackServer};
 use bytes::Bytes;
-use std::{collections::VecDeque, net::SocketAddr, sync::Arc};
+use std::{
+    collections::VecDeque,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpSocket, TcpStream},
-    sync::{Semaphore, watch},
-    task::JoinHandle,
+    io::AsyncWriteExt,
+    net::{TcpSocket, TcpStream},
 };
 
 /// A step of the response to one request.
@@ -30,9 +33,12 @@ pub(crate) type Script = Vec<Step>;
 /// A server that runs as long as this value lives.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
-    shared: Arc<Shared>,
-    task: JoinHandle<()>,
+    server: LoopbackServer,
+    scripts: Scripts,
+    gate: Gate,
 }
+
+type Scripts = Arc<Mutex<VecDeque<Script>>>;
 
 /// A port that refuses connections as long as this value lives: it is bound, and nobody listens.
 pub(crate) struct Refusing {
@@ -49,42 +55,23 @@ pub(crate) struct Received {
     pub(crate) body: Bytes,
 }
 
-#[derive(Clone, Debug, Default)]
 pub(crate) struct Log {
     pub(crate) accepted: usize,
-    pub(crate) requests: Vec<Received>,
     /// Connections that the client closed.
     pub(crate) hung_up: usize,
-    /// Bytes written in all.
-    pub(crate) written: usize,
-}
-
-struct Shared {
-    scripts: std::sync::Mutex<VecDeque<Script>>,
-    log: watch::Sender<Log>,
-    gate: Semaphore,
+    events: Events,
 }
 
 impl Server {
     /// Responds to the requests with these scripts in turn; the last one serves all that follow.
     pub(crate) async fn start(scripts: impl IntoIterator<Item = Script>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let shared = Arc::new(Shared {
-            scripts: std::sync::Mutex::new(scripts.into_iter().collect()),
-            log: watch::Sender::default(),
-            gate: Semaphore::new(0),
-        });
-        let serving = Arc::clone(&shared);
-        let task = tokio::spawn(async move {
-            let mut connections = tokio::task::JoinSet::new();
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                serving.log.send_modify(|log| log.accepted += 1);
-                connections.spawn(serve(stream, Arc::clone(&serving)));
-            }
-        });
-        Self { address, shared, task }
+        let scripts: Scripts = Arc::new(Mutex::new(scripts.into_iter().collect()));
+        let gate = Gate::new();
+        let (serving, waiting) = (Arc::clone(&scripts), gate.clone());
+        let server =
+            LoopbackServer::serve(move |peer| serve(peer, Arc::clone(&serving), waiting.clone()))
+                .await;
+        Self { address: server.address, server, scripts, gate }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -92,25 +79,36 @@ impl Server {
     }
 
     pub(crate) fn push(&self, script: Script) {
-        self.shared.scripts.lock().unwrap().push_back(script);
+        self.scripts.lock().unwrap().push_back(script);
     }
 
     pub(crate) fn open_gate(&self) {
-        self.shared.gate.add_permits(1);
+        self.gate.open();
     }
 
     /// Takes back the gate openings that nobody used.
     pub(crate) fn close_gate(&self) {
-        self.shared.gate.forget_permits(usize::MAX);
+        self.gate.close();
     }
 
     pub(crate) fn log(&self) -> Log {
-        self.shared.log.borrow().clone()
+        Log::of(&self.server.log())
     }
 
     /// Waits until the log satisfies this condition.
-    pub(crate) async fn until(&self, condition: impl FnMut(&Log) -> bool) {
-        self.shared.log.subscribe().wait_for(condition).await.unwrap();
+    pub(crate) async fn until(&self, condition: impl Fn(&Log) -> bool) {
+        self.server.wait_for(|events| condition(&Log::of(events))).await;
+    }
+}
+
+impl Log {
+    fn of(events: &Events) -> Self {
+        let events = events.clone();
+        Self { accepted: events.accepted(), hung_up: events.closed_by_client(), events }
+    }
+
+    pub(crate) fn requests(&self) -> Vec<Received> {
+        self.events.requests().iter().map(|text| Received::new(text)).collect()
     }
 }
 
@@ -122,13 +120,18 @@ impl Refusing {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
 impl Received {
+    fn new(text: &str) -> Self {
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let mut lines = head.split("\r\n");
+        let line = lines.next().unwrap_or_default().to_owned();
+        let headers = lines
+            .filter_map(|line| line.split_once(':'))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+            .collect();
+        Self { line, headers, body: Bytes::copy_from_slice(body.as_bytes()) }
+    }
+
     /// The values of a header.
     pub(crate) fn all(&self, name: &str) -> Vec<&str> {
         let named = self.headers.iter().filter(|(known, _)| known == name);
@@ -203,83 +206,48 @@ pub(crate) fn pieces_of<T: AsRef<[u8]>>(
     script
 }
 
-async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
-    stream.set_nodelay(true).unwrap();
-    let mut unread = Vec::new();
-    while let Some(request) = receive(&mut stream, &mut unread).await {
-        shared.log.send_modify(|log| log.requests.push(request));
+async fn serve(mut peer: Peer<TcpStream>, scripts: Scripts, gate: Gate) {
+    while peer.request().await.is_some() {
         let script = {
-            let mut scripts = shared.scripts.lock().unwrap();
+            let mut scripts = scripts.lock().unwrap();
             match scripts.len() {
                 0 | 1 => scripts.front().cloned().unwrap_or_default(),
                 _ => scripts.pop_front().unwrap_or_default(),
             }
         };
         for step in script {
-            if !play(step, &mut stream, &shared).await {
+            if !play(step, &mut peer, &gate).await {
                 return;
             }
         }
     }
-    shared.log.send_modify(|log| log.hung_up += 1);
 }
 
 /// Returns whether the connection is still usable.
-async fn play(step: Step, stream: &mut TcpStream, shared: &Shared) -> bool {
+async fn play(step: Step, peer: &mut Peer<TcpStream>, gate: &Gate) -> bool {
     match step {
         Step::Send(bytes) => {
-            shared.log.send_modify(|log| log.written += bytes.len());
-            if stream.write_all(&bytes).await.is_ok() {
-                return true;
+            let is_sent = peer.stream.write_all(&bytes).await.is_ok();
+            if !is_sent {
+                peer.closed();
             }
+            is_sent
         }
-        Step::Gate => {
-            tokio::select! {
-                permit = shared.gate.acquire() => {
-                    permit.unwrap().forget();
-                    return true;
-                }
-                _ = stream.read_u8() => {}
-            }
-        }
+        // A client that has closed must not use up an opening that is meant for another connection.
+        Step::Gate => tokio::select! {
+            biased;
+            _ = peer.read() => false,
+            () = gate.passed() => true,
+        },
         Step::Flood(bytes) => {
-            while let Ok(written) = stream.write(&bytes).await {
-                shared.log.send_modify(|log| log.written += written);
-            }
+            peer.flood(&bytes, u64::MAX).await;
+            peer.closed();
+            false
         }
         Step::Stall => {
-            let _ = stream.read_u8().await;
+            peer.until_closed().await;
+            false
         }
-        Step::Close => return false,
+        Step::Close => false,
     }
-    shared.log.send_modify(|log| log.hung_up += 1);
-    false
-}
-
-async fn receive(stream: &mut TcpStream, unread: &mut Vec<u8>) -> Option<Received> {
-    let end = loop {
-        if let Some(end) = unread.windows(4).position(|four| four == b"\r\n\r\n") {
-            break end;
-        }
-        if matches!(stream.read_buf(unread).await, Ok(0) | Err(_)) {
-            return None;
-        }
-    };
-    let head = String::from_utf8(unread[..end].to_vec()).unwrap();
-    let mut lines = head.split("\r\n");
-    let line = lines.next().unwrap_or_default().to_owned();
-    let headers: Vec<_> = lines
-        .filter_map(|line| line.split_once(':'))
-        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
-        .collect();
-    let length = headers.iter().find(|(name, _)| name == "content-length");
-    let length: usize = length.map_or(0, |(_, value)| value.parse().unwrap());
-    while unread.len() < end + 4 + length {
-        if matches!(stream.read_buf(unread).await, Ok(0) | Err(_)) {
-            return None;
-        }
-    }
-    let body = Bytes::copy_from_slice(&unread[end + 4..end + 4 + length]);
-    unread.drain(..end + 4 + length);
-    Some(Received { line, headers, body })
 }

@@ -108,7 +108,7 @@ async fn run(case: &Value, method: &str, script: Script) -> Result<(), String> {
         Outcome { response, error: read.error }
     };
     judge(&outcome, case)?;
-    sends_in_order(case, &server.log().requests[0].body)?;
+    sends_in_order(case, &server.log().requests()[0].body)?;
     let also: Value = serde_json::from_str(ALSO).unwrap();
     let also = &also[case["id"].as_str().unwrap()];
     if case["echo"] == true || also.is_object() {
@@ -120,7 +120,7 @@ async fn run(case: &Value, method: &str, script: Script) -> Result<(), String> {
         }
         let _ = chat.create(next).await;
         let log = server.log();
-        let sent = log.requests.get(1).ok_or("the next request was not sent")?;
+        let sent = log.requests().get(1).cloned().ok_or("the next request was not sent")?;
         judge_sent_back(&sent.json()["messages"][1], also.as_object())?;
     }
     Ok(())
