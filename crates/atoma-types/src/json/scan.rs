@@ -132,6 +132,11 @@ pub(crate) fn read_string(json: &str, text: &mut String) -> Option<usize> {
         at += length;
         match json.as_bytes().get(at)? {
             b'"' => return Some(at),
+            // By far the most frequent one in what models write.
+            b'\\' if json.as_bytes().get(at + 1) == Some(&b'n') => {
+                text.push('\n');
+                at += 2;
+            }
             b'\\' => {
                 let mut rest = &json[at + 1..];
                 text.push(unescape(&mut rest)?);
