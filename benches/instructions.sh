@@ -3,7 +3,7 @@
 #
 # Run: benches/instructions.sh [mode…]        (needs valgrind; about five minutes)
 #
-# The difference between 7 and 2 streams is counted (22 and 2 calls), so that starting up is not. The results go to
+# The difference between 3 and 2 streams is counted (22 and 2 calls), so that starting up is not. The results go to
 # target/atoma-bench/instructions.json, for the report.
 set -eu
 cd "$(dirname "$0")/.."
@@ -25,7 +25,7 @@ for mode in ${*:-fast framed per-event keepalive unlike unary}; do
     for client in "floor: hyper, memchr, serde_json" "floor, connection driven inline" \
         "atoma" "atoma, lending" "reqwest, eventsource-stream, serde_json" "async-openai"; do
         events=2000
-        calls=5
+        calls=1
         if [ "$mode" = unary ]; then events=1 calls=20; fi
         more=$(count "$client" "$mode" $((calls + 2)))
         less=$(count "$client" "$mode" 2)
