@@ -162,7 +162,7 @@ fn clients(run: &Run) -> Written {
 
 fn instructions(run: &Run) -> Written {
     let modes = run.distinct("mode");
-    let rows: Vec<_> = run
+    let mut rows: Vec<Vec<String>> = run
         .distinct("client")
         .iter()
         .map(|client| {
@@ -172,12 +172,53 @@ fn instructions(run: &Run) -> Written {
             [named(client)].into_iter().chain(figures).collect()
         })
         .collect();
-    let opening = "Per event, and per call of the mode unary, in user space; counted by callgrind, \
-        which a busy machine does not disturb.\n\n";
+    let mut opening = "Per event, and per call of the mode unary, in user space; counted by \
+        callgrind, which a busy machine does not disturb."
+        .to_owned();
+    let (commit, peers) = PEERS;
+    if !peers.iter().any(|(peer, _)| run.distinct("client").contains(peer)) {
+        opening.push_str(&format!(" The peers were counted at commit {commit}."));
+        for (peer, counted) in peers {
+            let figures = modes.iter().map(|mode| {
+                let counted = counted.iter().find(|(known, _)| known == mode);
+                figure(counted.map(|(_, count)| *count), 0)
+            });
+            rows.push([peer.to_owned()].into_iter().chain(figures).collect());
+        }
+    }
     let all = table(&[&["client"], &modes[..]].concat(), &rows);
     let compared = compared_to_base(run);
-    Written { text: format!("{opening}{all}{compared}"), chart: None }
+    Written { text: format!("{opening}\n\n{all}{compared}"), chart: None }
 }
+
+/// The instructions of the peers at the commit where they were counted last: they take long to build.
+const PEERS: (&str, [(&str, [(&str, f64); 6]); 2]) = (
+    "a6e93a380c",
+    [
+        (
+            "reqwest, eventsource-stream, serde_json",
+            [
+                ("fast", 26_599.0),
+                ("framed", 17_428.0),
+                ("per-event", 17_464.0),
+                ("keepalive", 41_819.0),
+                ("unlike", 26_617.0),
+                ("unary", 81_267.0),
+            ],
+        ),
+        (
+            "async-openai",
+            [
+                ("fast", 30_010.0),
+                ("framed", 19_640.0),
+                ("per-event", 19_678.0),
+                ("keepalive", 45_132.0),
+                ("unlike", 30_012.0),
+                ("unary", 95_438.0),
+            ],
+        ),
+    ],
+);
 
 /// The instructions of our client at a commit before its facade was rebuilt.
 const BASE: (&str, [(&str, &str, f64); 12]) = (
