@@ -16,7 +16,7 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use arbitrary::{
     chunk, content, error, finish_reason, message, plausible, request, response, response_format,
@@ -47,6 +47,32 @@ where
         holds(&value);
         let text = json.to_string();
         assert_eq!(serde_json::from_str::<T>(&text).unwrap(), value, "from text and from a value");
+    }
+}
+
+#[test]
+fn texts_in_place_of_a_message_are_stable_after_one_round_trip() {
+    for choice in [
+        json!({"message": "", "delta": "a"}),
+        json!({"message": "a", "delta": "b"}),
+        json!({"message": "a", "delta": null}),
+        json!({"delta": {"content": ""}, "message": "a"}),
+    ] {
+        settles::<ChatCompletionChoice>(&choice);
+        settles::<ChatCompletionResponse>(&json!({"choices": [choice]}));
+        settles::<ChatCompletionChunk>(&json!({"choices": [choice]}));
+    }
+    for call in [
+        json!({"name": "", "arguments": "a"}),
+        json!({"name": 1, "arguments": {"a": 1}, "function": null}),
+        json!({"name": "a", "function": 1}),
+        json!({"name": false, "function": {}}),
+        json!({"name": "a", "arguments": false, "function": {}}),
+        json!({"function": {"arguments": "a", "parameters": {}}}),
+    ] {
+        settles::<ToolCall>(&call);
+        settles::<ChatCompletionMessage>(&json!({"tool_calls": [call]}));
+        settles::<ChatCompletionChunkDelta>(&json!({"tool_calls": [call]}));
     }
 }
 

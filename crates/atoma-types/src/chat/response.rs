@@ -213,10 +213,11 @@ impl ChatCompletionChoice {
             return;
         }
         for name in ["message", "delta"] {
-            if let Some(Value::String(text)) = self.extra.get(name) {
+            if let Some(Value::String(text)) =
+                self.extra.get(name).filter(|_| self.message.content.is_empty())
+            {
                 self.message.content = text.as_str().into();
                 self.extra.remove(name);
-                return;
             }
         }
     }

@@ -142,16 +142,20 @@ impl ChatCompletionToolsParam {
 
 /// Takes a member out of a call that has its name and arguments next to `id`, not inside `function`.
 fn take_flat(extra: &mut Extra, name: &str) -> Option<String> {
-    let value = extra.get(name).filter(|value| !value.is_null())?;
-    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let text = match extra.get(name)? {
+        Value::String(text) => text.clone(),
+        Value::Object(members) if name == "arguments" => Value::Object(members.clone()).to_string(),
+        _ => return None,
+    };
     extra.remove(name);
     Some(text)
 }
 
 impl ToolCallDelta {
-    fn after_reading(&mut self, has: &dyn Fn(&str) -> bool) {
+    fn after_reading(&mut self, _has: &dyn Fn(&str) -> bool) {
         let is_function = self.kind.as_ref().is_none_or(|kind| *kind == ToolKind::Function);
-        if is_function && !self.extra.is_empty() && !has("function") {
+        let is_flat = !self.extra.is_empty() && !self.extra.contains("function");
+        if is_function && is_flat && self.function == FunctionCallDelta::default() {
             self.function.name = take_flat(&mut self.extra, "name");
             self.function.arguments = take_flat(&mut self.extra, "arguments");
         }
@@ -159,9 +163,10 @@ impl ToolCallDelta {
 }
 
 impl ToolCall {
-    fn after_reading(&mut self, has: &dyn Fn(&str) -> bool) {
+    fn after_reading(&mut self, _has: &dyn Fn(&str) -> bool) {
         let is_function = self.kind == ToolKind::Function;
-        if is_function && !self.extra.is_empty() && !has("function") {
+        let is_flat = !self.extra.is_empty() && !self.extra.contains("function");
+        if is_function && is_flat && self.function == FunctionCall::default() {
             self.function.name = take_flat(&mut self.extra, "name").unwrap_or_default();
             self.function.arguments = take_flat(&mut self.extra, "arguments").unwrap_or_default();
         }
