@@ -8,12 +8,14 @@
 //! opened, the memory added by a reader that stops, and the cost of a unary call. Every client's
 //! text is compared before it is timed.
 
-use atoma_benches::allocations::Allocations;
-use atoma_benches::clients::{Client, Contender, Error, FLOOR, OURS, Tally, contenders};
-use atoma_benches::record::Records;
-use atoma_benches::rounds::interleaved;
-use atoma_benches::server::{Server, serve_if_asked};
-use atoma_benches::traffic::Mode;
+use atoma_benches::{
+    allocations::Allocations,
+    clients::{Client, Contender, Error, FLOOR, OURS, Tally, contenders},
+    record::Records,
+    rounds::interleaved,
+    server::{Server, serve_if_asked},
+    traffic::Mode,
+};
 use cpu_time::ThreadTime;
 use tokio::runtime::Runtime;
 

@@ -6,11 +6,13 @@
 //! nanoseconds per chunk, the ratio to the floor, allocations and bytes allocated per chunk. The
 //! text of every reading is compared before it is timed.
 
-use atoma_benches::allocations::Allocations;
-use atoma_benches::chunks::{FLOOR, READINGS, corpora};
-use atoma_benches::clients::Error;
-use atoma_benches::record::Records;
-use atoma_benches::rounds::interleaved;
+use atoma_benches::{
+    allocations::Allocations,
+    chunks::{FLOOR, READINGS, corpora},
+    clients::Error,
+    record::Records,
+    rounds::interleaved,
+};
 use cpu_time::ThreadTime;
 
 const COMMAND: &str = "cargo bench -p atoma-benches --features peers --bench json";

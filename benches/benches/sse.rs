@@ -12,21 +12,19 @@
 //! measures it without `simdutf8`, which takes an eighth longer for events of 220 bytes and a third
 //! longer for lines of kilobytes. The figures of a whole run go to `target/atoma-bench/sse.json`.
 
-use std::collections::HashMap;
-use std::convert::Infallible;
-use std::hint::black_box;
-use std::process::Command;
-use std::time::Duration;
-
-use atoma_benches::corpora::{Corpus, SHAPES, Slicing};
-use atoma_benches::decoders::{Contender, Kind, LENDING, OWNING, Tally, contenders, settle_heap};
-use atoma_benches::record::Records;
-use atoma_benches::rounds::interleaved;
-use atoma_benches::targets;
+use atoma_benches::{
+    corpora::{Corpus, SHAPES, Slicing},
+    decoders::{Contender, Kind, LENDING, OWNING, Tally, contenders, settle_heap},
+    record::Records,
+    rounds::interleaved,
+    targets,
+};
 use atoma_sse::{Decoder, Limits};
 use cpu_time::ThreadTime;
-use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput};
+use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput, measurement::WallTime};
+use std::{
+    collections::HashMap, convert::Infallible, hint::black_box, process::Command, time::Duration,
+};
 
 const COMMAND: &str = "cargo bench -p atoma-benches --features peers --bench sse";
 /// A run that takes longer than this (some peers are quadratic) is timed once.

@@ -7,18 +7,16 @@
 //! stream is a separate task on one thread and gets ten events, half a second apart; each number of
 //! streams runs in a separate process. Ten thousand need a higher `ulimit -n`.
 
-use std::cell::Cell;
-use std::process::Command;
-use std::rc::Rc;
-use std::time::Duration;
-
 use atoma::{ChatCompletionMessage, ChatCompletionRequest};
-use atoma_benches::clients::{Error, FLOOR, OURS, Tally, contender};
-use atoma_benches::memory::anonymous;
-use atoma_benches::record::Records;
-use atoma_benches::server::{Server, serve_if_asked};
-use atoma_benches::traffic::Mode;
+use atoma_benches::{
+    clients::{Error, FLOOR, OURS, Tally, contender},
+    memory::anonymous,
+    record::Records,
+    server::{Server, serve_if_asked},
+    traffic::Mode,
+};
 use cpu_time::ThreadTime;
+use std::{cell::Cell, process::Command, rc::Rc, time::Duration};
 use tokio::task::LocalSet;
 
 const COMMAND: &str = "cargo bench -p atoma-benches --bench streams";

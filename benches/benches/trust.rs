@@ -10,8 +10,7 @@
 #[path = "../trust/mod.rs"]
 mod trust;
 
-use atoma_benches::clients::Error;
-use atoma_benches::rounds::interleaved;
+use atoma_benches::{clients::Error, rounds::interleaved};
 
 const ROUNDS: usize = 51;
 

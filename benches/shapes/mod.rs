@@ -1,14 +1,12 @@
 //! Chunks and bodies of many shapes, each read by our models and by the floor.
 
-use std::hint::black_box;
-
 use atoma_types::{
     ChatCompletionResponse, ChatModel, CompletionModel, EmbeddingResponse, ResponseModel,
     StreamModel,
 };
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::de::DeserializeOwned;
+use std::hint::black_box;
 
 mod floor;
 mod texts;

@@ -1,8 +1,7 @@
 //! The texts that are read: chunks and bodies of each shape.
 
 use atoma_benches::traffic::token;
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 /// The number of embeddings in a response, and of numbers in each.
 const EMBEDDINGS: (usize, usize) = (1_000, 1_536);

@@ -1,8 +1,7 @@
 //! The counts of the program `allocations`.
 
-use std::process::Command;
-
 use crate::clients::Error;
+use std::process::Command;
 
 /// The allocations of all contenders, per event.
 #[derive(Debug)]

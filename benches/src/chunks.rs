@@ -1,11 +1,11 @@
 //! The ways of reading one chunk's JSON: ours, the floor, and the types of other crates.
 
-use std::hint::black_box;
-
+use crate::{
+    clients::{Error, FloorChunk},
+    traffic::{content_chunk, signed_chunk, unlike_chunk},
+};
 use atoma_types::{ChatCompletionChunk, ChunkReader};
-
-use crate::clients::{Error, FloorChunk};
-use crate::traffic::{content_chunk, signed_chunk, unlike_chunk};
+use std::hint::black_box;
 
 /// A way of reading.
 #[derive(Debug, Clone, Copy)]

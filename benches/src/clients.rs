@@ -1,15 +1,8 @@
 //! The measured clients: ours, the peers, and the floors, which are hyper by hand without limits,
 //! timeouts or checks.
 
-use std::fmt;
-use std::future::Future;
-use std::hint::black_box;
-use std::net::SocketAddr;
-use std::pin::Pin;
-use std::time::Duration;
-
-use crate::memory;
-use crate::traffic::Mode;
+use crate::{memory, traffic::Mode};
+use std::{fmt, future::Future, hint::black_box, net::SocketAddr, pin::Pin, time::Duration};
 
 mod floor;
 mod ours;

@@ -1,11 +1,12 @@
 //! The measured decoders: ours, the peers, and floors that no decoder can beat.
 
-use std::hint::black_box;
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
-
 use atoma_sse::{Decoder, EventStream};
 use futures_core::Stream;
+use std::{
+    hint::black_box,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+};
 
 #[cfg(feature = "peers")]
 mod peers;

@@ -1,12 +1,13 @@
 //! The records of a bench: JSON lines that the report reads.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::path::PathBuf;
-use std::process::Command;
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use serde_json::{Map, Value};
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write},
+    path::PathBuf,
+    process::Command,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 /// The results of one run of one bench.
 #[derive(Debug)]

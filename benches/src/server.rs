@@ -3,15 +3,15 @@
 //! A program that uses it calls [`serve_if_asked`] first: [`Server::start`] runs the same program
 //! again, on another core if there is one, and that run serves until its parent ends.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::rc::Rc;
-use std::time::Duration;
-
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
 use crate::traffic::Mode;
+use std::{
+    io::{self, BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpStream},
+    process::{Child, Command, Stdio},
+    rc::Rc,
+    time::Duration,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const ASKED: &str = "ATOMA_BENCH_SERVE";
 

@@ -1,13 +1,10 @@
 //! The bare cryptography of the same crates, without a check that is not cryptography.
 
-use aes_gcm::aead::AeadInPlace;
-use aes_gcm::{Aes256Gcm, KeyInit};
+use aes_gcm::{Aes256Gcm, KeyInit, aead::AeadInPlace};
 use atoma_confidential::NodeKey;
 use atoma_verify::{Scheme, SigningKey};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use blake2::digest::consts::U32;
-use blake2::{Blake2b, Digest};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use blake2::{Blake2b, Digest, digest::consts::U32};
 use std::hint::black_box;
 use x25519_dalek::{X25519_BASEPOINT_BYTES, x25519};
 

@@ -3,14 +3,10 @@
 mod bare;
 mod streams;
 
-use std::hint::black_box;
-use std::time::Duration;
-
-use atoma_confidential::node::NodeSecret;
-use atoma_confidential::{CallInfo, SystemRandomness, seal};
+use atoma_confidential::{CallInfo, SystemRandomness, node::NodeSecret, seal};
 use atoma_verify::{Mode, SigningKey, Verifier};
 use cpu_time::ThreadTime;
-
+use std::{hint::black_box, time::Duration};
 pub(crate) use streams::streams;
 
 /// Chunks of a stream, and calls of an operation that is measured alone.

@@ -1,16 +1,18 @@
 //! Whole streams of the client, from a transport in memory.
 
-use std::hint::black_box;
-use std::sync::Arc;
-
-use atoma::transport::{Body, Request, testing::ManualTimer, transport_fn};
-use atoma::verify::{Mode, SigningKey, Verifier};
-use atoma::{ChatCompletionMessage, ChatCompletionRequest, ChatCompletionStream, Client};
-use atoma_confidential::node::{NodeSecret, NodeSession};
-use atoma_confidential::{CallInfo, Session, SystemRandomness, seal};
-use serde_json::json;
-
 use super::{Operation, UNITS, bare, chunk, measured_part};
+use atoma::{
+    ChatCompletionMessage, ChatCompletionRequest, ChatCompletionStream, Client,
+    transport::{Body, Request, testing::ManualTimer, transport_fn},
+    verify::{Mode, SigningKey, Verifier},
+};
+use atoma_confidential::{
+    CallInfo, Session, SystemRandomness,
+    node::{NodeSecret, NodeSession},
+    seal,
+};
+use serde_json::json;
+use std::{hint::black_box, sync::Arc};
 
 const NODE: [u8; 32] = [0x22; 32];
 

@@ -7,10 +7,12 @@
 //! It prints tab-separated lines: the mode or the corpus, the contender, allocations per event, and
 //! bytes allocated per event; for the mode `unary` the same per call.
 
-use atoma_benches::chunks::{READINGS, corpora};
-use atoma_benches::clients::{Error, Tally, contenders};
-use atoma_benches::server::{Server, serve_if_asked};
-use atoma_benches::traffic::Mode;
+use atoma_benches::{
+    chunks::{READINGS, corpora},
+    clients::{Error, Tally, contenders},
+    server::{Server, serve_if_asked},
+    traffic::Mode,
+};
 
 const CALLS: usize = 20;
 

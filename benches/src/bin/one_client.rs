@@ -3,9 +3,11 @@
 //! Run: `cargo run --release -p atoma-benches --bin one_client -- atoma fast 100` (the client, the
 //! mode, the number of streams; `benches/instructions.sh` uses it to count instructions)
 
-use atoma_benches::clients::{Error, Tally, contender, contenders};
-use atoma_benches::server::{Server, serve_if_asked};
-use atoma_benches::traffic::Mode;
+use atoma_benches::{
+    clients::{Error, Tally, contender, contenders},
+    server::{Server, serve_if_asked},
+    traffic::Mode,
+};
 
 fn main() -> Result<(), Error> {
     serve_if_asked();

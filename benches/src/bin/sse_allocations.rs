@@ -6,8 +6,10 @@
 //! Prints a tab-separated line for each corpus, slicing and decoder: allocations per event, and the
 //! peak heap size in bytes.
 
-use atoma_benches::corpora::{SHAPES, Slicing};
-use atoma_benches::decoders::contenders;
+use atoma_benches::{
+    corpora::{SHAPES, Slicing},
+    decoders::contenders,
+};
 
 fn main() {
     for slicing in Slicing::ALL {

@@ -7,12 +7,13 @@
 //! You should see a line for each corpus and slicing with the throughput of every decoder in MB/s,
 //! and how many times faster ours are than the fastest peer.
 
-use std::hint::black_box;
-
-use atoma_benches::corpora::{Corpus, SHAPES, Slicing};
-use atoma_benches::decoders::{Contender, Kind, LENDING, OWNING, Tally, contenders, settle_heap};
-use atoma_benches::targets;
+use atoma_benches::{
+    corpora::{Corpus, SHAPES, Slicing},
+    decoders::{Contender, Kind, LENDING, OWNING, Tally, contenders, settle_heap},
+    targets,
+};
 use cpu_time::ThreadTime;
+use std::hint::black_box;
 
 const ROUNDS: usize = 25;
 

@@ -1,20 +1,22 @@
 //! The minimum that can be done over hyper.
 
-use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::body::{Body as _, Incoming};
-use hyper::client::conn::http1::{Connection, SendRequest, handshake};
-use hyper_util::rt::TokioIo;
-use serde::Deserialize;
-use tokio::net::TcpStream;
-
 use super::{Call, Client, Error, Tally, request_body};
 use crate::traffic::Mode;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{
+    body::{Body as _, Incoming},
+    client::conn::http1::{Connection, SendRequest, handshake},
+};
+use hyper_util::rt::TokioIo;
+use serde::Deserialize;
+use std::{
+    future::{Future, poll_fn},
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll},
+};
+use tokio::net::TcpStream;
 
 /// A chunk with the members that everybody needs, owned.
 #[derive(Debug, Deserialize)]

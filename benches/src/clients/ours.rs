@@ -1,11 +1,9 @@
 //! The client of this workspace, used in the ordinary way.
 
-use std::net::SocketAddr;
-
-use atoma::{ChatCompletionMessage, ChatCompletionRequest};
-
 use super::{Call, Client, Error, Tally};
 use crate::traffic::Mode;
+use atoma::{ChatCompletionMessage, ChatCompletionRequest};
+use std::net::SocketAddr;
 
 pub(super) fn open(address: SocketAddr) -> Result<Box<dyn Client>, Error> {
     Ok(Box::new(Ours(client(address)?)))

@@ -1,18 +1,17 @@
 //! The peers: the crates that people use today.
 
-use std::net::SocketAddr;
-
-use async_openai::config::OpenAIConfig;
-use async_openai::types::chat::{
-    ChatCompletionRequestUserMessageArgs, CreateChatCompletionRequest,
-    CreateChatCompletionRequestArgs,
+use super::{Call, Client, Contender, Error, Tally, floor::Chunk, request_body};
+use crate::traffic::Mode;
+use async_openai::{
+    config::OpenAIConfig,
+    types::chat::{
+        ChatCompletionRequestUserMessageArgs, CreateChatCompletionRequest,
+        CreateChatCompletionRequestArgs,
+    },
 };
 use eventsource_stream::Eventsource;
 use futures::StreamExt;
-
-use super::floor::Chunk;
-use super::{Call, Client, Contender, Error, Tally, request_body};
-use crate::traffic::Mode;
+use std::net::SocketAddr;
 
 pub(super) const PEERS: [Contender; 2] = [
     Contender { name: "reqwest, eventsource-stream, serde_json", open: by_hand },

@@ -1,9 +1,8 @@
 //! The other crates, each through its fastest public interface.
 
+use super::{Contender, Kind, Pieces, Tally, drain};
 use bytes::Bytes;
 use futures_core::Stream;
-
-use super::{Contender, Kind, Pieces, Tally, drain};
 
 pub(super) const PEERS: [Contender; 5] = [
     Contender { name: "sse-core", kind: Kind::Peer, run: sse_core },

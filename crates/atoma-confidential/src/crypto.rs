@@ -1,11 +1,8 @@
 //! The cryptography of both sides: one key for a request and all of its responses.
 
+use aes_gcm::{Aes256Gcm, KeyInit, aead::AeadInPlace};
 use alloc::vec::Vec;
-
-use aes_gcm::aead::AeadInPlace;
-use aes_gcm::{Aes256Gcm, KeyInit};
-use blake2::digest::consts::U32;
-use blake2::{Blake2b, Digest};
+use blake2::{Blake2b, Digest, digest::consts::U32};
 use hkdf::Hkdf;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;

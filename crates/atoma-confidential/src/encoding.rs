@@ -3,8 +3,7 @@
 //! Written here because opening a chunk is mostly base64 next to the cryptography: decoding takes 3 instructions per
 //! character, where the crate `base64` takes 5.5. Only public bytes pass through it, so tables may be used.
 
-use alloc::string::String;
-use alloc::vec::Vec;
+use alloc::{string::String, vec::Vec};
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -119,8 +118,7 @@ pub(crate) fn encode_onto(text: &mut String, bytes: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use base64::Engine;
-    use base64::engine::general_purpose::STANDARD;
+    use base64::{Engine, engine::general_purpose::STANDARD};
     use proptest::prelude::*;
 
     #[test]

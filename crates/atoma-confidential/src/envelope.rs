@@ -1,10 +1,13 @@
-use alloc::string::{String, ToString};
-use alloc::vec::Vec;
+use crate::{
+    NodeKey,
+    crypto::{NONCE, SALT},
+    encoding, json,
+};
+use alloc::{
+    string::{String, ToString},
+    vec::Vec,
+};
 use core::fmt;
-
-use crate::NodeKey;
-use crate::crypto::{NONCE, SALT};
-use crate::{encoding, json};
 
 /// An encrypted request: the body of `POST /v1/confidential/…`.
 ///

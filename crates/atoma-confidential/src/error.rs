@@ -1,5 +1,4 @@
-use core::error::Error;
-use core::fmt;
+use core::{error::Error, fmt};
 
 /// A request was not sealed, so nothing may be sent. It never contains text of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,9 +3,7 @@
 //! It accepts exactly the JSON of RFC 8259, nested as deeply as you like (no recursion). Lone surrogates are
 //! accepted as escapes, as the grammar does, but [`string`] does not decode them.
 
-use alloc::borrow::Cow;
-use alloc::string::String;
-use alloc::vec::Vec;
+use alloc::{borrow::Cow, string::String, vec::Vec};
 
 /// The text is not one JSON value of the expected type: cut short, followed by more text, or malformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,7 @@
 //! Members that hold base64, as both envelopes and responses do.
 
-use alloc::borrow::Cow;
-use alloc::vec::Vec;
-
 use crate::{encoding, json};
+use alloc::{borrow::Cow, vec::Vec};
 
 /// A member that must not appear twice.
 #[derive(Clone, Copy, Default)]

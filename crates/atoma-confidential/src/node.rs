@@ -20,17 +20,16 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use alloc::string::String;
-use alloc::vec::Vec;
-use core::error::Error;
-use core::fmt;
-
+use crate::{
+    Envelope, NodeKey, Randomness, RandomnessError,
+    crypto::{self, Cipher, NONCE, Secret, TAG, WeakKey},
+    envelope::{write_base64, write_value},
+    json,
+    member::{Fault, Member},
+};
+use alloc::{string::String, vec::Vec};
+use core::{error::Error, fmt};
 use zeroize::Zeroizing;
-
-use crate::crypto::{self, Cipher, NONCE, Secret, TAG, WeakKey};
-use crate::envelope::{write_base64, write_value};
-use crate::member::{Fault, Member};
-use crate::{Envelope, NodeKey, Randomness, RandomnessError, json};
 
 /// The X25519 secret of a node. It prints nothing and is cleared when dropped.
 pub struct NodeSecret(Secret);

@@ -1,9 +1,9 @@
+use crate::{
+    encoding::{self, Fault},
+    error::NodeKeyError,
+};
 use alloc::string::{String, ToString};
-use core::fmt;
-use core::str::FromStr;
-
-use crate::encoding::{self, Fault};
-use crate::error::NodeKeyError;
+use core::{fmt, str::FromStr};
 
 /// The X25519 public key of a node: anyone with its secret can read the request.
 ///

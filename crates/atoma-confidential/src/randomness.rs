@@ -1,5 +1,4 @@
-use core::error::Error;
-use core::fmt;
+use core::{error::Error, fmt};
 
 /// A source of cryptographically secure random bytes.
 ///

@@ -1,11 +1,11 @@
+use crate::{
+    CallInfo, Envelope, NodeKey, Randomness, SealError, SealErrorKind, Session,
+    crypto::{self, Cipher, NONCE, SALT, Secret, WeakKey},
+    json,
+    member::Member,
+};
 use core::str;
-
 use zeroize::Zeroizing;
-
-use crate::crypto::{self, Cipher, NONCE, SALT, Secret, WeakKey};
-use crate::json;
-use crate::member::Member;
-use crate::{CallInfo, Envelope, NodeKey, Randomness, SealError, SealErrorKind, Session};
 
 /// Encrypts a request for the holder of `node`'s secret.
 ///

@@ -1,12 +1,12 @@
-use alloc::borrow::Cow;
-use alloc::string::String;
+use crate::{
+    OpenError, OpenErrorKind,
+    crypto::{self, Cipher, NONCE, TAG},
+    encoding, json,
+    member::{Fault, Member},
+};
+use alloc::{borrow::Cow, string::String};
 use core::{fmt, mem};
-
 use zeroize::Zeroize;
-
-use crate::crypto::{self, Cipher, NONCE, TAG};
-use crate::member::{Fault, Member};
-use crate::{OpenError, OpenErrorKind, encoding, json};
 
 /// The key of one request: opens its response, or each event of its stream.
 ///

@@ -2,8 +2,7 @@
 
 mod laws;
 
-use std::fs;
-use std::path::Path;
+use std::{fs, path::Path};
 
 fn replay(target: &str, law: fn(&[u8])) {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/seeds").join(target);

@@ -2,11 +2,11 @@
 
 mod common;
 
-use atoma_confidential::node::{
-    NodeSecret, NodeSession, OpenedRequest, RequestErrorKind, SealedResponse,
+use atoma_confidential::{
+    CallInfo, OpenError, OpenErrorKind as Kind, Session,
+    node::{NodeSecret, NodeSession, OpenedRequest, RequestErrorKind, SealedResponse},
+    seal,
 };
-use atoma_confidential::{CallInfo, OpenError, OpenErrorKind as Kind, Session, seal};
-
 use common::counter;
 
 const BODY: &[u8] = br#"{"model":"m","messages":[]}"#;

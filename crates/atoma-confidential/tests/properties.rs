@@ -2,12 +2,14 @@
 
 mod common;
 
-use atoma_confidential::node::{NodeSecret, NodeSession, SealedResponse};
-use atoma_confidential::{CallInfo, Envelope, Session, seal};
+use atoma_confidential::{
+    CallInfo, Envelope, Session,
+    node::{NodeSecret, NodeSession, SealedResponse},
+    seal,
+};
+use common::fixed;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-
-use common::fixed;
 
 /// A body with arbitrary text, for a node with an arbitrary key.
 fn arbitrary_exchange() -> impl Strategy<Value = (Vec<u8>, [u8; 32], Vec<u8>)> {

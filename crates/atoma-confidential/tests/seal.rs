@@ -3,7 +3,6 @@
 mod common;
 
 use atoma_confidential::{CallInfo, NodeKey, RandomnessError, SealErrorKind as Kind, seal};
-
 use common::counter;
 
 const NODE: &str = "D6poTtKIZ7l/Smot7l34zpdOdrcBjj8iocTPJnhXDyA=";

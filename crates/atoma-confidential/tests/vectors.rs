@@ -3,15 +3,12 @@
 
 mod common;
 
-use std::fs;
-use std::path::Path;
-
 use atoma_confidential::{
     CallInfo, NodeKey, OpenError, OpenErrorKind as Kind, SealErrorKind, seal,
 };
-use serde_json::Value;
-
 use common::{of_vectors, session_of_vectors};
+use serde_json::Value;
+use std::{fs, path::Path};
 
 fn vectors() -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors.json");

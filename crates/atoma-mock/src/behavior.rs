@@ -1,9 +1,7 @@
-use std::time::Duration;
-
+use crate::tampering::Tampering;
 use http::{HeaderName, HeaderValue};
 use serde_json::Value;
-
-use crate::tampering::Tampering;
+use std::time::Duration;
 
 /// The differences between a response and the proxy's normal one.
 #[derive(Clone, Debug, Default)]

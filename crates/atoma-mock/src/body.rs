@@ -1,16 +1,18 @@
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
-
+use crate::{
+    body_script::{Flow, Step},
+    hang_up::{HangUp, HangUpRequest},
+    state::Exchange,
+};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 use tokio::time::{Instant, Sleep, sleep_until};
-
-use crate::body_script::{Flow, Step};
-use crate::hang_up::{HangUp, HangUpRequest};
-use crate::state::Exchange;
 
 /// The body of a response: waits, sends comments and hangs up as the steps of its flow say.
 pub(crate) struct ScriptedBody {

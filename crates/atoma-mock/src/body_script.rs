@@ -1,12 +1,11 @@
-use std::collections::VecDeque;
-use std::time::Duration;
-
+use crate::{
+    behavior::{After, Behavior, Fault, Then},
+    event::event,
+    node::NodeOutput,
+};
 use bytes::Bytes;
 use serde_json::json;
-
-use crate::behavior::{After, Behavior, Fault, Then};
-use crate::event::event;
-use crate::node::NodeOutput;
+use std::{collections::VecDeque, time::Duration};
 
 /// One step in sending a body, decided without touching the connection.
 #[derive(Clone, Debug, PartialEq)]

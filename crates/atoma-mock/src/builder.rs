@@ -1,18 +1,7 @@
-use std::io;
-use std::net::Ipv4Addr;
-use std::sync::Arc;
-use std::thread;
-use std::time::Duration;
-
+use crate::{connection, gateway::Rules, outgoing::Tempo, server::MockServer, state::State};
 use atoma_verify::SigningKey;
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
-
-use crate::connection;
-use crate::gateway::Rules;
-use crate::outgoing::Tempo;
-use crate::server::MockServer;
-use crate::state::State;
+use std::{io, net::Ipv4Addr, sync::Arc, thread, time::Duration};
+use tokio::{net::TcpListener, sync::oneshot};
 
 /// Starting a server.
 impl MockServer {

@@ -1,30 +1,32 @@
-use std::convert::Infallible;
-use std::future::{pending, poll_fn};
-use std::io;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
-
+use crate::{
+    behavior::HeadTiming,
+    body::ScriptedBody,
+    body_script::{Flow, Step},
+    hang_up::{HangUp, HangUpRequest},
+    request::ReceivedRequest,
+    state::{Exchange, State},
+};
 use bytes::BytesMut;
 use http::{Request, Response};
 use http_body::Body as _;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
-use tokio::task::JoinSet;
-use tokio::time::sleep;
-
-use crate::behavior::HeadTiming;
-use crate::body::ScriptedBody;
-use crate::body_script::{Flow, Step};
-use crate::hang_up::{HangUp, HangUpRequest};
-use crate::request::ReceivedRequest;
-use crate::state::{Exchange, State};
+use std::{
+    convert::Infallible,
+    future::{pending, poll_fn},
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf},
+    net::{TcpListener, TcpStream},
+    sync::oneshot,
+    task::JoinSet,
+    time::sleep,
+};
 
 /// Accepts connections until the server is dropped; its connections end with it.
 pub(crate) async fn accept(

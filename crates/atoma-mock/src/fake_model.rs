@@ -1,6 +1,5 @@
-use serde_json::{Value, json};
-
 use crate::schema;
+use serde_json::{Value, json};
 
 /// A model's output, before it is split into tokens.
 #[derive(Clone, Debug, Default, PartialEq)]

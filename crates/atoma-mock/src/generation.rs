@@ -1,9 +1,10 @@
+use crate::{
+    behavior::{Behavior, UsagePlace},
+    endpoint::Endpoint,
+    fake_model::{Output, messages, text_of},
+    tokens::{count, tokens},
+};
 use serde_json::Value;
-
-use crate::behavior::{Behavior, UsagePlace};
-use crate::endpoint::Endpoint;
-use crate::fake_model::{Output, messages, text_of};
-use crate::tokens::{count, tokens};
 
 /// A model's output as tokens, within the limits of the request: everything that is rendered.
 #[derive(Clone, Debug)]

@@ -1,7 +1,5 @@
+use crate::{body_script::Flow, state::Exchange};
 use std::sync::{Mutex, PoisonError};
-
-use crate::body_script::Flow;
-use crate::state::Exchange;
 
 /// A way to end a connection without the HTTP machinery.
 #[derive(Debug)]

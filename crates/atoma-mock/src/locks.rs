@@ -1,6 +1,4 @@
-use std::collections::HashMap;
-use std::time::Duration;
-
+use std::{collections::HashMap, time::Duration};
 use tokio::time::Instant;
 
 /// The locks of a confidential node: each is valid for a few seconds and for one request.

@@ -1,9 +1,7 @@
 //! Runs the mock as a program, until it is interrupted: `cargo run -p atoma-mock -- --help`.
 
-use std::process::ExitCode;
-use std::time::Duration;
-
 use atoma_mock::{MockServer, ReceivedRequest, Response};
+use std::{process::ExitCode, time::Duration};
 
 const HELP: &str = "\
 Atoma in a box: responds on 127.0.0.1 as Atoma's API does.

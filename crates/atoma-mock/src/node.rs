@@ -1,14 +1,8 @@
-use std::collections::VecDeque;
-use std::fmt;
-use std::sync::Arc;
-
+use crate::{behavior::Behavior, locks::Locks, tampering::Tampering};
 use atoma_confidential::node::{NodeSecret, NodeSession, OpenedRequest, RequestError};
 use atoma_verify::SigningKey;
 use serde_json::Value;
-
-use crate::behavior::Behavior;
-use crate::locks::Locks;
-use crate::tampering::Tampering;
+use std::{collections::VecDeque, fmt, sync::Arc};
 
 /// The node that confidential requests are encrypted for.
 #[derive(Debug)]

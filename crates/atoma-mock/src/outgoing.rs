@@ -1,19 +1,18 @@
-use std::sync::Arc;
-use std::time::Duration;
-
+use crate::{
+    behavior::{Behavior, HeadTiming, UsagePlace},
+    body_script::{Flow, Source},
+    endpoint::Endpoint,
+    fake_model,
+    gateway::{DirectResponse, NodeRequest},
+    generation::Generation,
+    node::{NodeOutput, Seal},
+    render::{self, ChatChunks, CompletionChunks, TextCompletion},
+    response::{Content, Response},
+};
 use atoma_verify::SigningKey;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-
-use crate::behavior::{Behavior, HeadTiming, UsagePlace};
-use crate::body_script::{Flow, Source};
-use crate::endpoint::Endpoint;
-use crate::fake_model;
-use crate::gateway::{DirectResponse, NodeRequest};
-use crate::generation::Generation;
-use crate::node::{NodeOutput, Seal};
-use crate::render::{self, ChatChunks, CompletionChunks, TextCompletion};
-use crate::response::{Content, Response};
+use std::{sync::Arc, time::Duration};
 
 /// A response that is ready to be sent.
 #[derive(Debug)]

@@ -1,14 +1,13 @@
-use std::fmt;
-use std::time::Duration;
-
+use crate::{
+    behavior::{After, Behavior, Fault, HeadTiming, PathFilter, Then, UsagePlace},
+    event::event,
+    fake_model::{FunctionCall, Output},
+    tampering::Tampering,
+};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
-
-use crate::behavior::{After, Behavior, Fault, HeadTiming, PathFilter, Then, UsagePlace};
-use crate::event::event;
-use crate::fake_model::{FunctionCall, Output};
-use crate::tampering::Tampering;
+use std::{fmt, time::Duration};
 
 /// A scripted response: its content, and its differences from the proxy's normal one.
 ///

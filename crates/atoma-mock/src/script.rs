@@ -1,11 +1,8 @@
 //! Scripts: a JSON list of responses, for tests in other languages.
 
-use std::fmt;
-use std::time::Duration;
-
-use serde_json::{Map, Value};
-
 use crate::response::Response;
+use serde_json::{Map, Value};
+use std::{fmt, time::Duration};
 
 /// The reason why a script cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,14 +1,7 @@
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::thread;
-
+use crate::{request::ReceivedRequest, response::Response, state::State, stats::ServerStats};
 use atoma_verify::{PublicKey, SuiAddress};
+use std::{net::SocketAddr, sync::Arc, thread};
 use tokio::sync::oneshot;
-
-use crate::request::ReceivedRequest;
-use crate::response::Response;
-use crate::state::State;
-use crate::stats::ServerStats;
 
 /// An Atoma server on loopback, which runs until this value is dropped.
 ///

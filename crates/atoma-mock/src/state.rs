@@ -1,17 +1,21 @@
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
-
+use crate::{
+    gateway::{Rules, Verdict, judge},
+    node::ConfidentialNode,
+    outgoing::{self, NodeContext, Outgoing, Tempo},
+    request::ReceivedRequest,
+    response::Response,
+    stats::ServerStats,
+};
 use atoma_verify::SigningKey;
-use tokio::sync::{Semaphore, watch};
-use tokio::time::Instant;
-
-use crate::gateway::{Rules, Verdict, judge};
-use crate::node::ConfidentialNode;
-use crate::outgoing::{self, NodeContext, Outgoing, Tempo};
-use crate::request::ReceivedRequest;
-use crate::response::Response;
-use crate::stats::ServerStats;
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
+};
+use tokio::{
+    sync::{Semaphore, watch},
+    time::Instant,
+};
 
 /// The state that all connections of a server share.
 #[derive(Debug)]

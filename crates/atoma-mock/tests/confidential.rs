@@ -4,8 +4,10 @@ use atoma_confidential::{CallInfo, NodeKey, OpenErrorKind, Session, seal};
 use atoma_mock::{MockServer, Response, SigningKey, Tampering};
 use atoma_verify::Verifier;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 /// Posts JSON, and returns the status and the body, without chunk framing.
 async fn post(server: &MockServer, path: &str, body: &str) -> (u16, String) {

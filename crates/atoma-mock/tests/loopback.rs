@@ -1,12 +1,12 @@
 //! The server, seen by a client on a bare TCP connection.
 
-use std::io;
-use std::time::Duration;
-
 use atoma_mock::{MockServer, Response};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use std::{io, time::Duration};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 async fn connect(server: &MockServer) -> TcpStream {
     let url = server.url();

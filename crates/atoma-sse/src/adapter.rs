@@ -1,9 +1,10 @@
 //! The state machine behind both adapters: a decoder over a source of chunks.
 
-use core::fmt;
-use core::task::{Context, Poll, ready};
-
 use crate::{DecodeError, Decoder, IncompleteEvent, OwnedEvent};
+use core::{
+    fmt,
+    task::{Context, Poll, ready},
+};
 
 /// The source of an adapter's bytes.
 pub(crate) trait ChunkSource<C> {

@@ -1,13 +1,15 @@
-use core::fmt;
-use core::pin::Pin;
-use core::task::{Context, Poll, ready};
-
+use crate::{
+    DecodeError, Decoder, IncompleteEvent, OwnedEvent,
+    adapter::{Adapter, Chunk, ChunkSource, StreamError},
+};
 use bytes::Buf;
+use core::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
 use futures_core::Stream;
 use http_body::Body;
-
-use crate::adapter::{Adapter, Chunk, ChunkSource, StreamError};
-use crate::{DecodeError, Decoder, IncompleteEvent, OwnedEvent};
 
 /// The events of an HTTP body.
 ///

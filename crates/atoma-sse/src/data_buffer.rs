@@ -1,10 +1,8 @@
 //! The data of the event being read.
 
-use alloc::string::String;
-use alloc::vec::Vec;
-use core::mem;
-
 use crate::utf8::{PartialCharacter, from_utf8, split_partial};
+use alloc::{string::String, vec::Vec};
+use core::mem;
 
 /// The data of one event, as bytes or as validated text.
 ///

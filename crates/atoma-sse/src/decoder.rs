@@ -1,10 +1,12 @@
 mod resume;
 
-use crate::data_buffer::BLOCK;
-use crate::event_builder::{EventBuilder, LentEvent};
-use crate::line::{self, FieldName};
-use crate::partial_line::{PartialLine, Position};
-use crate::{DecodeError, Event, IncompleteEvent, Limits, OwnedEvent};
+use crate::{
+    DecodeError, Event, IncompleteEvent, Limits, OwnedEvent,
+    data_buffer::BLOCK,
+    event_builder::{EventBuilder, LentEvent},
+    line::{self, FieldName},
+    partial_line::{PartialLine, Position},
+};
 
 /// An incremental decoder of `text/event-stream`.
 ///

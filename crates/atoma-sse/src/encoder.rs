@@ -1,8 +1,6 @@
-use alloc::string::String;
-use core::fmt;
-use core::fmt::Write as _;
-
 use crate::Event;
+use alloc::string::String;
+use core::{fmt, fmt::Write as _};
 
 /// Writes one event as the text that decodes to it.
 ///

@@ -1,7 +1,6 @@
+use crate::small_text::SmallText;
 use alloc::string::String;
 use core::fmt;
-
-use crate::small_text::SmallText;
 
 /// One event, borrowed from the input or from the decoder: a type, the data, and the last event id.
 ///

@@ -1,12 +1,10 @@
 //! The event being read: the buffers of the standard, within the limits.
 
+use crate::{
+    DecodeError, Event, IncompleteEvent, OwnedEvent, data_buffer::DataBuffer, utf8::from_utf8,
+};
 use alloc::string::String;
-use core::mem;
-use core::str;
-
-use crate::data_buffer::DataBuffer;
-use crate::utf8::from_utf8;
-use crate::{DecodeError, Event, IncompleteEvent, OwnedEvent};
+use core::{mem, str};
 
 /// The fields of the block being read, and the last event id.
 ///

@@ -1,8 +1,7 @@
 //! The line that the end of the input split: its parsed part, and the position in it.
 
-use alloc::vec::Vec;
-
 use crate::line::{FieldName, LONGEST_NAME};
+use alloc::vec::Vec;
 
 /// The position of the next byte.
 ///

@@ -1,11 +1,13 @@
-use core::fmt;
-use core::pin::Pin;
-use core::task::{Context, Poll, ready};
-
+use crate::{
+    DecodeError, Decoder, IncompleteEvent, OwnedEvent,
+    adapter::{Adapter, Chunk, ChunkSource, StreamError},
+};
+use core::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
 use futures_core::{Stream, TryStream};
-
-use crate::adapter::{Adapter, Chunk, ChunkSource, StreamError};
-use crate::{DecodeError, Decoder, IncompleteEvent, OwnedEvent};
 
 /// The events of a stream of byte chunks.
 ///

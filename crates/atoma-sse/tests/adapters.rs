@@ -2,16 +2,17 @@
 
 #![cfg(all(feature = "stream", feature = "http-body"))]
 
-use std::collections::VecDeque;
-use std::error::Error;
-use std::fmt;
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
-
 use atoma_sse::{Decoder, EventBody, EventStream, Limits, StreamError};
 use bytes::{Buf, Bytes};
 use futures_core::Stream;
 use http_body::{Body, Frame};
+use std::{
+    collections::VecDeque,
+    error::Error,
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+};
 
 /// One poll of the source. It ends after the last.
 #[derive(Debug, Clone, Copy)]

@@ -4,10 +4,8 @@
 #[allow(dead_code, unreachable_pub)]
 mod laws;
 
-use std::fs;
-use std::path::Path;
-
 use proptest::prelude::*;
+use std::{fs, path::Path};
 
 #[test]
 fn seeds() {

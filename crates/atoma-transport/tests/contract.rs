@@ -1,9 +1,10 @@
 //! The contract suite: honest transports pass it, and it notices each way to break it.
 
-use atoma_transport::testing::{LoopbackServer, ManualTimer, ScriptedTransport, contract};
 use atoma_transport::{
     Body, Delivery, ErrorKind, Request, Response, Retry, RetryBudget, RetryConfig, Timeout,
-    Timeouts, Transport, TransportError, transport_fn,
+    Timeouts, Transport, TransportError,
+    testing::{LoopbackServer, ManualTimer, ScriptedTransport, contract},
+    transport_fn,
 };
 use bytes::Bytes;
 use contract::{ContractServer, Scene};

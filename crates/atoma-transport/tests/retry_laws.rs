@@ -1,9 +1,9 @@
 //! Laws of the retry layer, over arbitrary servers.
 
-use atoma_transport::testing::{Exchange, ManualTimer, ScriptedTransport};
 use atoma_transport::{
     Attempts, Delivery, ErrorKind, Phase, Request, Retry, RetryBudget, RetryConfig,
     RetryConnectionErrors, Timeout, Timeouts, Transport, TransportError, retry_after,
+    testing::{Exchange, ManualTimer, ScriptedTransport},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use proptest::{collection::vec, prelude::*};

@@ -1,7 +1,9 @@
 //! The law of a timed body, over arbitrary silences: it ends exactly when the timeouts say so.
 
-use atoma_transport::testing::{Exchange, ManualTimer, ScriptedTransport};
-use atoma_transport::{Phase, Request, Timeout, Timeouts, Transport};
+use atoma_transport::{
+    Phase, Request, Timeout, Timeouts, Transport,
+    testing::{Exchange, ManualTimer, ScriptedTransport},
+};
 use http_body::Body as _;
 use proptest::{collection::vec, option, prelude::*};
 use std::{future::poll_fn, pin::Pin, time::Duration};

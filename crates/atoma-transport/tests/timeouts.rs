@@ -1,9 +1,9 @@
 //! `Timeout` over a scripted transport and a manual clock.
 
-use atoma_transport::testing::{Exchange, ManualTimer, ScriptedTransport};
 use atoma_transport::{
     Attempt, Body, Deadline, Delivery, ErrorKind, Phase, Request, Response, Retry, Timeout,
     Timeouts, Timer, Transport, TransportError,
+    testing::{Exchange, ManualTimer, ScriptedTransport},
 };
 use bytes::Bytes;
 use http_body::{Body as _, Frame};

@@ -1,13 +1,15 @@
+use crate::{
+    ApiError, InvalidRequest, ParseError,
+    chat::usage::Usage,
+    json,
+    open_enum::open_enum,
+    setters::{request, setters},
+    stream::{ResponseModel, whole::WholeBody},
+    text_input::TextInput,
+    validate::{check_extra, check_model},
+    wire::object,
+};
 use serde_json::{Value, json};
-
-use crate::chat::usage::Usage;
-use crate::open_enum::open_enum;
-use crate::setters::{request, setters};
-use crate::stream::{ResponseModel, whole::WholeBody};
-use crate::text_input::TextInput;
-use crate::validate::{check_extra, check_model};
-use crate::wire::object;
-use crate::{ApiError, InvalidRequest, ParseError, json};
 
 object! {
     /// A request for the embeddings of texts.

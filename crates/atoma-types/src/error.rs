@@ -1,12 +1,12 @@
 mod report;
 
-use std::fmt;
-
-use serde_json::{Map, Value};
-
-use crate::json;
-use crate::wire::{Boxed, Codec, ErrorMember, Piece, by_value, object, settle};
+use crate::{
+    json,
+    wire::{Boxed, Codec, ErrorMember, Piece, by_value, object, settle},
+};
 pub(crate) use report::{ErrorPlace, is_explicit, names_failure, names_notice};
+use serde_json::{Map, Value};
+use std::fmt;
 
 object! {
     /// An error that a server reports: in an error response, or inside a stream.

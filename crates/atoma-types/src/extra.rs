@@ -1,8 +1,5 @@
-use std::collections::HashMap;
-use std::fmt;
-use std::sync::Arc;
-
 use serde_json::Value;
+use std::{collections::HashMap, fmt, sync::Arc};
 
 /// The most members that are joined from the objects of a stream; further ones are skipped.
 const MOST_MERGED: usize = 128;

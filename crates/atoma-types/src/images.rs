@@ -1,10 +1,11 @@
-use crate::base64;
-use crate::open_enum::open_enum;
-use crate::setters::{request, setters};
-use crate::stream::{ResponseModel, whole::WholeBody};
-use crate::validate::{check_extra, check_model};
-use crate::wire::object;
-use crate::{ApiError, InvalidRequest, ParseError, Usage, json};
+use crate::{
+    ApiError, InvalidRequest, ParseError, Usage, base64, json,
+    open_enum::open_enum,
+    setters::{request, setters},
+    stream::{ResponseModel, whole::WholeBody},
+    validate::{check_extra, check_model},
+    wire::object,
+};
 
 object! {
     /// A request for images of a description.

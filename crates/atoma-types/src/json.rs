@@ -6,17 +6,11 @@ pub(crate) mod repair;
 pub(crate) mod scan;
 pub(crate) mod unescape;
 
-use std::error::Error;
-use std::fmt;
-
-use serde::de::{DeserializeSeed, Error as _};
-use serde_json::Value;
-use serde_json::de::StrRead;
-use serde_json::error::Category;
-
-use self::repair::repair;
-use self::scan::Scanner;
+use self::{repair::repair, scan::Scanner};
 use crate::wire::{AnyValue, Read, ReadObject, WIDE, Whole, Wide, read, read_text, text_of};
+use serde::de::{DeserializeSeed, Error as _};
+use serde_json::{Value, de::StrRead, error::Category};
+use std::{error::Error, fmt};
 
 /// An error of reading JSON.
 ///

@@ -1,8 +1,9 @@
+use crate::{
+    ApiError, ParseError, json,
+    stream::{ResponseModel, whole::WholeBody},
+    wire::object,
+};
 use serde_json::Value;
-
-use crate::stream::{ResponseModel, whole::WholeBody};
-use crate::wire::object;
-use crate::{ApiError, ParseError, json};
 
 object! {
     /// The models that a server offers.

@@ -1,8 +1,10 @@
-use crate::setters::{request, setters};
-use crate::stream::{ResponseModel, whole::WholeBody};
-use crate::validate::{check_extra, check_model};
-use crate::wire::object;
-use crate::{ApiError, InvalidRequest, ParseError, json};
+use crate::{
+    ApiError, InvalidRequest, ParseError, json,
+    setters::{request, setters},
+    stream::{ResponseModel, whole::WholeBody},
+    validate::{check_extra, check_model},
+    wire::object,
+};
 
 object! {
     /// A request of a node's operator to register the public address of the node.

@@ -1,7 +1,5 @@
-use std::error::Error;
-use std::fmt;
-
 use serde_json::{Map, Value, json};
+use std::{error::Error, fmt};
 
 /// Rewrites a JSON Schema into the strict form that servers accept for structured output.
 ///

@@ -58,7 +58,8 @@ macro_rules! request {
     };
 }
 
-pub(crate) use {request, setters};
+pub(crate) use request;
+pub(crate) use setters;
 
 /// A number given to a setter: any integer or float converts to it.
 ///

@@ -1,6 +1,5 @@
-use serde_json::Value;
-
 use crate::wire::{Piece, by_value_type};
+use serde_json::Value;
 
 /// Text for a model to read: one text or several, as text or as tokens.
 ///
@@ -159,9 +158,8 @@ from_lists! {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{from_value, json, to_value};
-
     use super::*;
+    use serde_json::{from_value, json, to_value};
 
     #[test]
     fn every_form_is_written_as_it_is_read() {

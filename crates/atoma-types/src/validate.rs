@@ -1,11 +1,11 @@
 //! Checks that requests of several endpoints share.
 
-use std::fmt;
-
+use crate::{
+    Extra,
+    wire::{Object, is_set},
+};
 use serde::Serialize;
-
-use crate::Extra;
-use crate::wire::{Object, is_set};
+use std::fmt;
 
 /// A request that no server accepts: the field at fault, and a remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]

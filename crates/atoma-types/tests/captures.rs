@@ -2,10 +2,8 @@
 
 mod support;
 
-use std::fs;
-use std::path::Path;
-
 use atoma_types::ApiError;
+use std::{fs, path::Path};
 use support::{Outcome, read_body, read_stream};
 
 const SAID: &str = "Hello, from a tiny model! 🙂 café says 日本 Done.";

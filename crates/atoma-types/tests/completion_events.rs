@@ -1,11 +1,10 @@
 //! Laws of the typed events of completions: the deltas of a choice, joined, are the event that says it is done, and the text in
 //! the response.
 
-use std::collections::BTreeMap;
-
 use atoma_types::{CompletionEvent, CompletionEvents, CompletionModel, Seen, StreamModel};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// Checks every law on the events of a stream, and returns the events.
 fn check<'a>(data: impl IntoIterator<Item = &'a str>) -> Vec<CompletionEvent> {

@@ -1,13 +1,12 @@
 //! Laws of the typed events: the deltas of a kind, joined, are the event that says it is done, and the text in the response.
 
-use std::collections::BTreeMap;
-
 use atoma_types::{
     ChatCompletionAccumulator, ChatCompletionChunk, ChatCompletionResponse, ChatEvent, ChatEvents,
     ChunkReader,
 };
 use proptest::prelude::*;
 use serde_json::{Value, from_value, json};
+use std::collections::BTreeMap;
 
 fn events_of(chunks: &[ChatCompletionChunk]) -> (Vec<ChatEvent>, ChatCompletionResponse) {
     let (mut events, mut so_far) = (ChatEvents::new(), ChatCompletionAccumulator::new());

@@ -8,13 +8,9 @@ mod laws;
 #[allow(dead_code)]
 mod arbitrary;
 
-use std::fs;
-use std::path::Path;
-
-use proptest::collection::vec;
-use proptest::prelude::*;
-
 use arbitrary::plausible;
+use proptest::{collection::vec, prelude::*};
+use std::{fs, path::Path};
 
 #[test]
 fn seeds() {

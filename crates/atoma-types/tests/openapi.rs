@@ -2,12 +2,10 @@
 //!
 //! Where the document is known to be wrong, the difference is named here.
 
-use std::fmt::Debug;
-
 use atoma_types::*;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
+use std::fmt::Debug;
 
 const DOCUMENT: &str = include_str!("fixtures/proxy-openapi.yml");
 

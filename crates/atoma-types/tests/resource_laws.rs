@@ -5,17 +5,16 @@
 #[allow(dead_code)]
 mod arbitrary;
 
-use std::fmt::Debug;
-
-use atoma_types::*;
-use proptest::collection::{btree_map, vec};
-use proptest::option::of;
-use proptest::prelude::*;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
-
 use arbitrary::{extra, finish_reason, float, number, plausible, text, usage};
+use atoma_types::*;
+use proptest::{
+    collection::{btree_map, vec},
+    option::of,
+    prelude::*,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use std::fmt::Debug;
 
 /// Reads any JSON as a model; if that succeeds, writing and reading again changes nothing.
 fn settles<T: Serialize + DeserializeOwned + PartialEq + Debug>(json: &Value) {
@@ -286,8 +285,10 @@ fn each_number_of_a_vector_is_the_nearest_float_of_its_decimal() {
 
 #[test]
 fn a_vector_is_read_from_deserializers_without_text() {
-    use serde::de::IntoDeserializer;
-    use serde::de::value::{Error, MapDeserializer, SeqDeserializer};
+    use serde::de::{
+        IntoDeserializer,
+        value::{Error, MapDeserializer, SeqDeserializer},
+    };
     struct Numbers;
     impl<'de> IntoDeserializer<'de, Error> for Numbers {
         type Deserializer = SeqDeserializer<std::array::IntoIter<f32, 2>, Error>;

@@ -2,14 +2,13 @@
 //!
 //! Run with `--nocapture` to see the score.
 
-use std::collections::HashMap;
-
 use atoma_types::{
     ApiError, CompletionModel, CompletionResponse, EmbeddingResponse, FinishReason, HealthResponse,
     ImageResponse, ModelList, NodeCreateResponse, NodeLockResponse, ResponseModel, Seen,
     StreamModel, Usage,
 };
 use serde_json::{Value, json};
+use std::collections::HashMap;
 
 /// The number of rows that an endpoint has at least.
 const LEAST: usize = 12;

@@ -4,24 +4,23 @@
 #[path = "support/arbitrary.rs"]
 mod arbitrary;
 
-use std::fmt::Debug;
-
+use arbitrary::{
+    chunk, content, error, finish_reason, message, plausible, request, response, response_format,
+    stop_reason, tool_choice, usage, value,
+};
 use atoma_types::{
     ApiError, ChatCompletionAccumulator, ChatCompletionChoice, ChatCompletionChunk,
     ChatCompletionChunkDelta, ChatCompletionMessage, ChatCompletionRequest, ChatCompletionResponse,
     ChatCompletionToolsParam, ChunkReader, Content, ContentPart, InvalidRequest, Logprobs,
     ParseError, ResponseFormat, ToolCall, ToolChoice, Usage,
 };
-use proptest::collection::{btree_map, vec};
-use proptest::prelude::*;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
-
-use arbitrary::{
-    chunk, content, error, finish_reason, message, plausible, request, response, response_format,
-    stop_reason, tool_choice, usage, value,
+use proptest::{
+    collection::{btree_map, vec},
+    prelude::*,
 };
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use std::fmt::Debug;
 
 fn written_and_read<T: Serialize + DeserializeOwned>(value: &T) -> T {
     let text = serde_json::to_string(value).expect("it can be written");

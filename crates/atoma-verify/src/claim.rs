@@ -1,9 +1,11 @@
 //! A text's claim to be signed, with the hash already compared.
 
-use crate::error::VerifyError;
-use crate::hash::blake2b256;
-use crate::signature::{Signature, decode_hash, same_hash};
-use crate::split::split_bytes;
+use crate::{
+    error::VerifyError,
+    hash::blake2b256,
+    signature::{Signature, decode_hash, same_hash},
+    split::split_bytes,
+};
 
 /// The hash of a text and the signature that came with it, which has not been checked yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

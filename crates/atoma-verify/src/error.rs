@@ -1,9 +1,7 @@
 //! The error of a check.
 
+use crate::{scheme::Scheme, sui_address::SuiAddress};
 use core::fmt;
-
-use crate::scheme::Scheme;
-use crate::sui_address::SuiAddress;
 
 /// The reason why a text's signature was not accepted.
 ///

@@ -1,13 +1,11 @@
 //! A signer's public key.
 
-use core::fmt;
-use core::str::{FromStr, from_utf8};
-
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
-use crate::parse_error::ParseSignerError;
-use crate::scheme::Scheme;
+use crate::{parse_error::ParseSignerError, scheme::Scheme};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use core::{
+    fmt,
+    str::{FromStr, from_utf8},
+};
 
 /// A signer's public key, with its scheme.
 ///

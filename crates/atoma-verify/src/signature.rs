@@ -1,12 +1,12 @@
 //! The cryptography of one signature.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use crate::{
+    error::{Reason, VerifyError},
+    public_key::PublicKey,
+    scheme::Scheme,
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use subtle::ConstantTimeEq;
-
-use crate::error::{Reason, VerifyError};
-use crate::public_key::PublicKey;
-use crate::scheme::Scheme;
 
 /// A decoded signature: the claimed signer, and the 64 bytes that have to prove it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

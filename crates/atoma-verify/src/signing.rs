@@ -1,19 +1,17 @@
 //! Signing as a node does, for mocks and tests.
 
-use alloc::format;
-use alloc::string::String;
+use crate::{
+    error::{Reason, VerifyError},
+    hash::blake2b256,
+    public_key::PublicKey,
+    signature::Signature,
+    split::{Parts, preimage},
+    sui_address::SuiAddress,
+};
+use alloc::{format, string::String};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use core::fmt;
-
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::Signer;
-
-use crate::error::{Reason, VerifyError};
-use crate::hash::blake2b256;
-use crate::public_key::PublicKey;
-use crate::signature::Signature;
-use crate::split::{Parts, preimage};
-use crate::sui_address::SuiAddress;
 
 /// A secret key that signs as Atoma's nodes do. For mocks and tests: the secret is not wiped from memory.
 ///

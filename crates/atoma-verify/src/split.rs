@@ -1,9 +1,10 @@
 //! Cuts the two top-level members out of the exact text.
 
+use crate::{
+    error::{Reason, VerifyError},
+    plain_text::length_of_plain_text,
+};
 use core::str::from_utf8;
-
-use crate::error::{Reason, VerifyError};
-use crate::plain_text::length_of_plain_text;
 
 /// A response's text in parts: the text that was signed, and the two members that sign it.
 ///

@@ -1,14 +1,15 @@
 //! The chunks of one stream.
 
+use crate::{
+    claim::Claim,
+    error::{Reason, VerifyError},
+    public_key::PublicKey,
+    signature::ParsedKey,
+    sui_address::SuiAddress,
+    trust::Trust,
+    verified::Verified,
+};
 use alloc::vec::Vec;
-
-use crate::claim::Claim;
-use crate::error::{Reason, VerifyError};
-use crate::public_key::PublicKey;
-use crate::signature::ParsedKey;
-use crate::sui_address::SuiAddress;
-use crate::trust::Trust;
-use crate::verified::Verified;
 
 /// Which signatures of a stream are checked, and when. The hash of a chunk is always compared before
 /// the chunk is passed on, and its signature must always name the stream's one signer.

@@ -1,11 +1,7 @@
 //! A signer's address.
 
-use core::fmt;
-use core::str::FromStr;
-
-use crate::hash::blake2b256;
-use crate::parse_error::ParseSignerError;
-use crate::public_key::PublicKey;
+use crate::{hash::blake2b256, parse_error::ParseSignerError, public_key::PublicKey};
+use core::{fmt, str::FromStr};
 
 /// A signer's Sui address: BLAKE2b-256 of the scheme's flag and the public key.
 ///

@@ -1,11 +1,12 @@
 //! The signers that are accepted.
 
+use crate::{
+    error::{Reason, VerifyError},
+    sui_address::SuiAddress,
+};
 use alloc::sync::Arc;
 #[cfg(feature = "std")]
 use std::sync::OnceLock;
-
-use crate::error::{Reason, VerifyError};
-use crate::sui_address::SuiAddress;
 
 /// Whose signatures count.
 #[derive(Debug, Clone)]

@@ -1,11 +1,7 @@
 //! The result of a check.
 
+use crate::{claim::Claim, public_key::PublicKey, scheme::Scheme, sui_address::SuiAddress};
 use core::fmt;
-
-use crate::claim::Claim;
-use crate::public_key::PublicKey;
-use crate::scheme::Scheme;
-use crate::sui_address::SuiAddress;
 
 /// The result of a check that passed: the holder of this key signed exactly this text.
 ///

@@ -1,17 +1,18 @@
 //! Whose signatures are accepted.
 
+use crate::{
+    claim::Claim,
+    error::VerifyError,
+    signature::ParsedKey,
+    stream::{Mode, StreamVerifier},
+    sui_address::SuiAddress,
+    trust::Trust,
+    verified::Verified,
+};
 #[cfg(feature = "std")]
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
-
-use crate::claim::Claim;
-use crate::error::VerifyError;
-use crate::signature::ParsedKey;
-use crate::stream::{Mode, StreamVerifier};
-use crate::sui_address::SuiAddress;
-use crate::trust::Trust;
-use crate::verified::Verified;
 
 /// Checks that the exact text of a JSON response is signed, by anyone.
 ///

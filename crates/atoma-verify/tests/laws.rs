@@ -2,12 +2,10 @@
 
 mod common;
 
-use std::fs;
-use std::path::Path;
-
 use atoma_verify::{Verifier, VerifyErrorKind, split, verify};
 use common::{laws, vectors};
 use proptest::prelude::*;
+use std::{fs, path::Path};
 
 #[test]
 fn seeds() {

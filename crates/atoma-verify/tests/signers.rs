@@ -2,10 +2,9 @@
 
 mod common;
 
-use std::collections::BTreeSet;
-
 use atoma_verify::{PublicKey, Scheme, SuiAddress, Verifier, VerifyErrorKind, verify};
 use common::{bytes, vectors};
+use std::collections::BTreeSet;
 
 #[test]
 fn a_pinned_verifier_accepts_pinned_signers_only() {
@@ -160,8 +159,7 @@ const SMALL_ORDER: [&str; 14] = [
 
 #[test]
 fn keys_of_small_order_sign_nothing() {
-    use base64::Engine;
-    use base64::engine::general_purpose::STANDARD;
+    use base64::{Engine, engine::general_purpose::STANDARD};
 
     let signed = &vectors().signed[0];
     for key in SMALL_ORDER {

@@ -72,12 +72,39 @@ mod tools;
 mod verification;
 
 pub use api_key::{ApiKey, ApiKeyProvider};
+/// The transport layer, from `atoma-transport`: for another transport, timer or retry policy.
+pub use atoma_transport as transport;
+#[doc(no_inline)]
+pub use atoma_transport::{
+    Attempts, BackoffStrategy, Phase, RateLimitPause, RetryBudget, RetryConfig,
+    RetryConnectionErrors, RetryEvent, Timeouts, transport_fn,
+};
+/// The models of the API, from `atoma-types`.
+pub use atoma_types as types;
+#[doc(no_inline)]
+pub use atoma_types::{
+    ApiError, ChatCompletionChunk, ChatCompletionMessage, ChatCompletionRequest,
+    ChatCompletionResponse, ChatCompletionToolsParam, ChatEvent, CompletionEvent,
+    CompletionRequest, CompletionResponse, ContentPart, EmbeddingRequest, EmbeddingResponse,
+    FinishReason, ImageRequest, ImageResponse, ModelList, NodeCreateRequest, NodeLockRequest,
+    ResponseFormat, Role, StreamOptions, TextInput, ToolCall, ToolChoice, Usage,
+};
+/// Verification of signed text, from `atoma-verify`.
+#[cfg(feature = "verify")]
+#[cfg_attr(docsrs, doc(cfg(feature = "verify")))]
+pub use atoma_verify as verify;
 pub use batch::{Batch, batch};
 pub use builder::ClientBuilder;
 pub use call::Call;
 pub use chat::Chat;
 pub use client::Client;
 pub use completions::Completions;
+#[cfg(feature = "evidence")]
+#[cfg_attr(docsrs, doc(cfg(feature = "evidence")))]
+pub use confidential::evidence;
+#[cfg(feature = "confidential")]
+#[cfg_attr(docsrs, doc(cfg(feature = "confidential")))]
+pub use confidential::{Confidential, LockedNode, NodeKey, NodePolicy, OpenError, OpenErrorKind};
 pub use conversation::{Conversation, ConversationError};
 pub use embeddings::Embeddings;
 pub use endpoint::{Download, Endpoint, Json, Selected, Streamed};
@@ -91,17 +118,6 @@ pub use models::Models;
 pub use nodes::Nodes;
 pub use observe::{CallEnd, CallResult, Observer, StreamEvent};
 pub use open_router::OpenRouter;
-pub use rate_limits::{RateLimit, RateLimits};
-pub use relay::{Relay, relay};
-pub use reply::{Metadata, Reply};
-pub use stream_stats::StreamStats;
-pub use stream_views::{
-    ChatEventStream, CompletionEventStream, StreamEvents, TextStream, TypedEventStream,
-};
-pub use tool_run::{ToolEvent, ToolRun};
-pub use tool_step::{Approval, ToolOutcome, ToolStep};
-pub use tools::{Tool, ToolError};
-
 #[cfg(feature = "schemars")]
 #[cfg_attr(docsrs, doc(cfg(feature = "schemars")))]
 pub use output_format::{OutputFormat, ParseMode, ParseOutcome, Parsed};
@@ -111,44 +127,22 @@ pub use parse::ParseCall;
 #[cfg(feature = "schemars")]
 #[cfg_attr(docsrs, doc(cfg(feature = "schemars")))]
 pub use parse_stream::ParseStream;
-
-#[cfg(feature = "evidence")]
-#[cfg_attr(docsrs, doc(cfg(feature = "evidence")))]
-pub use confidential::evidence;
-#[cfg(feature = "confidential")]
-#[cfg_attr(docsrs, doc(cfg(feature = "confidential")))]
-pub use confidential::{Confidential, LockedNode, NodeKey, NodePolicy, OpenError, OpenErrorKind};
-#[cfg(feature = "verify")]
-#[cfg_attr(docsrs, doc(cfg(feature = "verify")))]
-pub use verification::Verification;
-
+pub use rate_limits::{RateLimit, RateLimits};
+pub use relay::{Relay, relay};
+pub use reply::{Metadata, Reply};
+pub use stream_stats::StreamStats;
+pub use stream_views::{
+    ChatEventStream, CompletionEventStream, StreamEvents, TextStream, TypedEventStream,
+};
 #[cfg(feature = "tracing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tracing")))]
 pub use telemetry::Tracing;
-
-/// Verification of signed text, from `atoma-verify`.
+pub use tool_run::{ToolEvent, ToolRun};
+pub use tool_step::{Approval, ToolOutcome, ToolStep};
+pub use tools::{Tool, ToolError};
 #[cfg(feature = "verify")]
 #[cfg_attr(docsrs, doc(cfg(feature = "verify")))]
-pub use atoma_verify as verify;
-
-/// The models of the API, from `atoma-types`.
-pub use atoma_types as types;
-#[doc(no_inline)]
-pub use atoma_types::{
-    ApiError, ChatCompletionChunk, ChatCompletionMessage, ChatCompletionRequest,
-    ChatCompletionResponse, ChatCompletionToolsParam, ChatEvent, CompletionEvent,
-    CompletionRequest, CompletionResponse, ContentPart, EmbeddingRequest, EmbeddingResponse,
-    FinishReason, ImageRequest, ImageResponse, ModelList, NodeCreateRequest, NodeLockRequest,
-    ResponseFormat, Role, StreamOptions, TextInput, ToolCall, ToolChoice, Usage,
-};
-
-/// The transport layer, from `atoma-transport`: for another transport, timer or retry policy.
-pub use atoma_transport as transport;
-#[doc(no_inline)]
-pub use atoma_transport::{
-    Attempts, BackoffStrategy, Phase, RateLimitPause, RetryBudget, RetryConfig,
-    RetryConnectionErrors, RetryEvent, Timeouts, transport_fn,
-};
+pub use verification::Verification;
 
 /// The result of a call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,10 +1,9 @@
 //! Every resource over loopback: its paths, its requests, and the behavior that all of them share.
 
-use atoma::transport::{Body, Request};
 use atoma::{
     Client, CompletionEvent, CompletionRequest, EmbeddingRequest, ImageRequest, Inspect,
     InspectCall, NodeLockRequest,
-    transport::transport_fn,
+    transport::{Body, Request, transport_fn},
     types::{CompletionResponse, ImageData, NodeAddress, NodeCreateRequest, TextInput},
 };
 use futures::FutureExt;

@@ -1,7 +1,9 @@
 //! The shared vectors through both crates together: opened, then checked against the node's pinned key.
 
-use atoma::verify::{PublicKey, Scheme, StreamVerifier, Verifier, VerifyErrorKind};
-use atoma::{NodeKey, OpenErrorKind};
+use atoma::{
+    NodeKey, OpenErrorKind,
+    verify::{PublicKey, Scheme, StreamVerifier, Verifier, VerifyErrorKind},
+};
 use atoma_confidential::{CallInfo, Opened, Session, seal};
 use serde_json::Value;
 use std::{fs, path::Path};

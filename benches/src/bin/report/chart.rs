@@ -1,8 +1,7 @@
 //! Bar charts in SVG.
 
-use std::fmt::Write;
-
 use super::records::figure;
+use std::fmt::Write;
 
 /// Bars in groups; the length of a bar is its value.
 pub(crate) struct Chart<'a> {

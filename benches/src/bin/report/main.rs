@@ -5,10 +5,8 @@
 //! You should see the names of the files written. If a bench has not been run on this machine, or was
 //! run on code that is not committed, its section stays as it is.
 
-use std::fs;
-use std::path::Path;
-
 use atoma_benches::clients::Error;
+use std::{fs, path::Path};
 
 mod chart;
 mod records;

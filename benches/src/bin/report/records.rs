@@ -1,10 +1,8 @@
 //! The records of a bench.
 
-use std::fs;
-
-use atoma_benches::clients::Error;
-use atoma_benches::record::folder;
+use atoma_benches::{clients::Error, record::folder};
 use serde_json::Value;
+use std::fs;
 
 /// The records of one run of one bench.
 pub(crate) struct Run {

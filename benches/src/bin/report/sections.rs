@@ -1,9 +1,10 @@
 //! The sections of the page, one for each bench.
 
+use super::{
+    chart::{Bar, Chart, Group, Kind},
+    records::{Run, figure, table, text},
+};
 use atoma_benches::clients::OURS;
-
-use super::chart::{Bar, Chart, Group, Kind};
-use super::records::{Run, figure, table, text};
 
 /// A section, and the bench it is about.
 pub(crate) struct Section {

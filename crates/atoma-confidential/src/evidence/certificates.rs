@@ -1,10 +1,8 @@
 //! Splits a certificate chain into its certificates, without reading them.
 
-use alloc::string::String;
-use alloc::vec::Vec;
-use core::str;
-
 use crate::encoding;
+use alloc::{string::String, vec::Vec};
+use core::str;
 
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
@@ -63,10 +61,8 @@ fn sequence_length(bytes: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use alloc::format;
-    use alloc::vec;
-
     use super::*;
+    use alloc::{format, vec};
 
     fn certificate(fill: u8, length: usize) -> Vec<u8> {
         let mut der = match length {

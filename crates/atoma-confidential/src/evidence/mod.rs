@@ -26,15 +26,13 @@
 
 mod certificates;
 
-use alloc::string::String;
-use alloc::vec::Vec;
-use core::error::Error;
-use core::{fmt, str};
-
+use crate::{
+    json,
+    member::{Fault, Member},
+};
+use alloc::{string::String, vec::Vec};
+use core::{error::Error, fmt, str};
 use miniz_oxide::inflate::{TINFLStatus, decompress_to_vec_zlib_with_limit};
-
-use crate::json;
-use crate::member::{Fault, Member};
 
 /// The most bytes that evidence may have after decompression.
 const MOST_BYTES: usize = 16 << 20;

@@ -1,11 +1,9 @@
 //! The laws of the fuzz targets: `fuzz/fuzz_targets` includes this file.
 
-use std::str;
-
-use atoma_confidential::node::NodeSecret;
-use atoma_confidential::{CallInfo, NodeKey, OpenErrorKind, Session, seal};
+use atoma_confidential::{CallInfo, NodeKey, OpenErrorKind, Session, node::NodeSecret, seal};
 use serde::de::IgnoredAny;
 use serde_json::Value;
+use std::str;
 
 const NONCE: [u8; 12] = [0x42; 12];
 

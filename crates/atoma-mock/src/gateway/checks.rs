@@ -1,11 +1,7 @@
+use super::{direct::DirectResponse, rules::Rules};
+use crate::{endpoint::Endpoint, fake_model::messages, request::ReceivedRequest};
 use http::{Method, header};
 use serde_json::Value;
-
-use super::direct::DirectResponse;
-use super::rules::Rules;
-use crate::endpoint::Endpoint;
-use crate::fake_model::messages;
-use crate::request::ReceivedRequest;
 
 /// The proxy's message for an error of the node.
 pub(super) const NODE_FAILED: &str =

@@ -1,17 +1,15 @@
+use super::{
+    checks,
+    direct::DirectResponse,
+    rules::Rules,
+    verdict::{NodeRequest, Verdict},
+};
+use crate::{endpoint::Endpoint, node::ConfidentialNode, request::ReceivedRequest};
 use atoma_confidential::node::RequestErrorKind;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde_json::Value;
 use tokio::time::Instant;
-
-use super::checks;
-use super::direct::DirectResponse;
-use super::rules::Rules;
-use super::verdict::{NodeRequest, Verdict};
-use crate::endpoint::Endpoint;
-use crate::node::ConfidentialNode;
-use crate::request::ReceivedRequest;
 
 /// The proxy's message for a node that rejects a decrypted request.
 const BAD_REQUEST: &str = "Bad Request";

@@ -12,18 +12,13 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
+use crate::{endpoint::Endpoint, node::ConfidentialNode, png, request::ReceivedRequest};
 use bytes::Bytes;
+pub(crate) use direct::DirectResponse;
 use http::Method;
+pub(crate) use rules::Rules;
 use serde_json::{Value, json};
 use tokio::time::Instant;
-
-use crate::endpoint::Endpoint;
-use crate::node::ConfidentialNode;
-use crate::png;
-use crate::request::ReceivedRequest;
-
-pub(crate) use direct::DirectResponse;
-pub(crate) use rules::Rules;
 pub(crate) use verdict::{NodeRequest, Verdict};
 
 /// The models that are listed when none are configured.

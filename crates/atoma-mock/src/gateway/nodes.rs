@@ -1,15 +1,13 @@
-use std::time::Duration;
-
+use super::{checks, direct::DirectResponse, rules::Rules};
+use crate::{
+    endpoint::Endpoint,
+    node::{ConfidentialNode, NODE_SMALL_ID},
+    request::ReceivedRequest,
+};
 use atoma_verify::{Verifier, VerifyErrorKind};
 use serde_json::{Value, json};
+use std::time::Duration;
 use tokio::time::Instant;
-
-use super::checks;
-use super::direct::DirectResponse;
-use super::rules::Rules;
-use crate::endpoint::Endpoint;
-use crate::node::{ConfidentialNode, NODE_SMALL_ID};
-use crate::request::ReceivedRequest;
 
 /// The compute units of a lock that does not ask for a number.
 const DEFAULT_UNITS: u64 = 8192;

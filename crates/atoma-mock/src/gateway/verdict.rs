@@ -1,8 +1,7 @@
-use atoma_confidential::node::NodeSession;
-use serde_json::Value;
-
 use super::direct::DirectResponse;
 use crate::endpoint::Endpoint;
+use atoma_confidential::node::NodeSession;
+use serde_json::Value;
 
 /// The outcome of the checks.
 #[derive(Debug)]

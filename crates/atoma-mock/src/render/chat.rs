@@ -1,10 +1,7 @@
-use std::fmt::Write as _;
-
-use serde_json::{Value, json};
-
 use super::json::{optional, quoted, usage};
-use crate::behavior::UsagePlace;
-use crate::generation::Generation;
+use crate::{behavior::UsagePlace, generation::Generation};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
 
 /// Renders a response that is not streamed, in the form of vLLM behind the node.
 pub(crate) fn document(generation: &Generation) -> String {
@@ -208,9 +205,11 @@ fn logprobs(generation: &Generation, tokens: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::behavior::Behavior;
-    use crate::endpoint::Endpoint;
-    use crate::fake_model::{FunctionCall, Output};
+    use crate::{
+        behavior::Behavior,
+        endpoint::Endpoint,
+        fake_model::{FunctionCall, Output},
+    };
     use proptest::prelude::*;
 
     fn generate(request: &Value, output: &Output, behavior: &Behavior) -> Generation {

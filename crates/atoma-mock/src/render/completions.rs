@@ -1,9 +1,6 @@
-use serde_json::{Value, json};
-
 use super::json::{optional, quoted, usage};
-use crate::behavior::UsagePlace;
-use crate::generation::Generation;
-use crate::tokens::tokens;
+use crate::{behavior::UsagePlace, generation::Generation, tokens::tokens};
+use serde_json::{Value, json};
 
 /// Returns the prompts of a request. A list of tokens becomes a text that counts them.
 pub(crate) fn prompts(request: &Value) -> Vec<String> {
@@ -221,9 +218,7 @@ impl Iterator for CompletionChunks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::behavior::Behavior;
-    use crate::endpoint::Endpoint;
-    use crate::fake_model::Output;
+    use crate::{behavior::Behavior, endpoint::Endpoint, fake_model::Output};
 
     fn completion(request: &Value, text: &str) -> TextCompletion {
         let output = Output { text: text.to_owned(), ..Output::default() };

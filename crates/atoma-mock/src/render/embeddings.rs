@@ -1,9 +1,7 @@
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
-
 use super::json::quoted;
 use crate::tokens::{count, tokens};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::Value;
 
 /// The length of a vector if the request does not say.
 const DIMENSIONS: usize = 16;

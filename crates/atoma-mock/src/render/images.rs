@@ -1,9 +1,7 @@
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
-
 use super::json::quoted;
 use crate::png;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::Value;
 
 /// Renders the images of a request: squares of one color each, as a `url` below `base` or in base64.
 pub(crate) fn images(request: &Value, base: &str, created: u64) -> String {

@@ -1,13 +1,14 @@
 //! The lines that the end of the input splits. The parsed part of one is in `PartialLine` and
 //! `Position`; the next input continues there.
 
-use core::mem;
-
 use super::Decoder;
-use crate::DecodeError;
-use crate::data_buffer::{append, push};
-use crate::line::{self, FieldName};
-use crate::partial_line::Position;
+use crate::{
+    DecodeError,
+    data_buffer::{append, push},
+    line::{self, FieldName},
+    partial_line::Position,
+};
+use core::mem;
 
 impl Decoder {
     /// Continues where the last input ended, up to the start of a line or the end of the input.

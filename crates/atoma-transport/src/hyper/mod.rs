@@ -26,22 +26,21 @@ mod stream;
 mod tls;
 mod tracked_io;
 
+use crate::{Request, ResponseFuture, Transport};
 pub use builder::HyperTransportBuilder;
 pub use config_error::ConfigError;
+use core::HyperCore;
+use destination::Target;
 #[cfg(feature = "test-util")]
 #[doc(hidden)]
 pub use dial::{DialFuture, DialedStream, Dialer};
+use http::Uri;
 #[cfg(feature = "http2")]
 pub use http2::Http2;
 pub use proxy::Proxy;
 pub use resolve::{ResolveFuture, Resolver};
-pub use tls::Crypto;
-
-use crate::{Request, ResponseFuture, Transport};
-use core::HyperCore;
-use destination::Target;
-use http::Uri;
 use std::{fmt, sync::Arc};
+pub use tls::Crypto;
 
 /// HTTP/1.1 over TCP, TLS and proxies: the transport to use unless you have another.
 ///

@@ -3,12 +3,11 @@
 mod no_proxy;
 mod server;
 
-pub(super) use server::{Protocol, ProxyServer};
-
 use super::{config_error::ConfigError, destination::Target};
 use crate::is_loopback;
 use http::{HeaderMap, HeaderValue};
 use no_proxy::{NoProxy, Spared};
+pub(super) use server::{Protocol, ProxyServer};
 use std::{env, ffi::OsString, fmt, sync::Arc};
 
 /// The proxies a [`HyperTransport`](crate::HyperTransport) uses.

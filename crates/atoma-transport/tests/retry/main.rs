@@ -4,11 +4,12 @@ mod cancellation;
 mod error_responses;
 mod outage;
 
-use atoma_transport::testing::{Exchange, ManualTimer, ScriptedTransport};
 use atoma_transport::{
     Attempt, Attempts, Body, Deadline, Delivery, ErrorKind, FailureCause, Phase, RateLimitPause,
     Request, Response, Retry, RetryBudget, RetryConfig, RetryConnectionErrors, Timeout, Timeouts,
-    Timer, Transport, TransportError, transport_fn,
+    Timer, Transport, TransportError,
+    testing::{Exchange, ManualTimer, ScriptedTransport},
+    transport_fn,
 };
 use bytes::Bytes;
 use futures::FutureExt;

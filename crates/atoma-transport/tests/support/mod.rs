@@ -1,7 +1,6 @@
 //! The scripted server of these tests, and clients for it.
 
 pub(crate) use atoma_transport::testing::server::Peer;
-
 use atoma_transport::{
     Body, HyperTransport, HyperTransportBuilder, Proxy, Request, TransportError, testing::server,
 };

@@ -1,14 +1,15 @@
 //! IDs for tool calls to which the server gave none, or one that another call already has.
 
-use std::collections::HashSet;
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use super::tool::{ToolCall, ToolKind};
-use crate::json::says_null;
-use crate::stream::arguments::of_whole;
+use crate::{json::says_null, stream::arguments::of_whole};
+use std::{
+    collections::{HashSet, hash_map::RandomState},
+    hash::BuildHasher,
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 /// Mistral's servers accept only nine letters and digits; others accept anything.
 const LENGTH: usize = 9;

@@ -1,17 +1,15 @@
-use std::borrow::Cow;
-
+use super::{
+    content::{Content, join},
+    finish_reason::{FinishReason, StopReason},
+    logprobs::Logprobs,
+    message::{self, ChatCompletionMessage, Role},
+    response::{ChatCompletionChoice, ChatCompletionResponse, ObjectKind},
+    tool::{FunctionCallDelta, ToolCall, ToolCallDelta},
+    usage::{self, Usage},
+};
+use crate::{ApiError, ParseError, error::ErrorPlace, json, wire::object};
 use serde_json::Value;
-
-use super::content::{Content, join};
-use super::finish_reason::{FinishReason, StopReason};
-use super::logprobs::Logprobs;
-use super::message::{self, ChatCompletionMessage, Role};
-use super::response::{ChatCompletionChoice, ChatCompletionResponse, ObjectKind};
-use super::tool::{FunctionCallDelta, ToolCall, ToolCallDelta};
-use super::usage::{self, Usage};
-use crate::error::ErrorPlace;
-use crate::wire::object;
-use crate::{ApiError, ParseError, json};
+use std::borrow::Cow;
 
 object! {
     /// A chunk of a streamed response: the JSON of one event.
@@ -282,9 +280,8 @@ fn whole_call(index: i64, call: ToolCall) -> ToolCallDelta {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{from_value, json};
-
     use super::*;
+    use serde_json::{from_value, json};
 
     #[test]
     fn a_choice_stays_small() {

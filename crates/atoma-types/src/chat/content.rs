@@ -1,15 +1,17 @@
-use std::borrow::Cow;
-
-use serde::de::{Deserialize, Deserializer};
-use serde::ser::{Serialize, Serializer};
-use serde_json::Value;
-
-use crate::json;
-use crate::open_enum::open_enum;
-use crate::wire::{
-    Codec, Elements, Field, Members, Piece, Plain, Read, Scalar, Stopped, Tagged, Wide,
-    by_value_type, object, read, whole,
+use crate::{
+    json,
+    open_enum::open_enum,
+    wire::{
+        Codec, Elements, Field, Members, Piece, Plain, Read, Scalar, Stopped, Tagged, Wide,
+        by_value_type, object, read, whole,
+    },
 };
+use serde::{
+    de::{Deserialize, Deserializer},
+    ser::{Serialize, Serializer},
+};
+use serde_json::Value;
+use std::borrow::Cow;
 
 /// The content of a message: text, or a list of parts.
 ///

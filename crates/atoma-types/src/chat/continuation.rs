@@ -1,7 +1,9 @@
-use super::message::{ChatCompletionMessage, Role};
-use super::request::ChatCompletionRequest;
-use super::response::ChatCompletionResponse;
-use super::usage::Usage;
+use super::{
+    message::{ChatCompletionMessage, Role},
+    request::ChatCompletionRequest,
+    response::ChatCompletionResponse,
+    usage::Usage,
+};
 
 /// The way to ask a server to continue a truncated response.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,9 +169,8 @@ impl ChatCompletionResponse {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, from_value, json, to_value};
-
     use super::*;
+    use serde_json::{Value, from_value, json, to_value};
 
     fn response(message: Value, finish: Option<&str>) -> ChatCompletionResponse {
         let mut choice = json!({"index": 0});

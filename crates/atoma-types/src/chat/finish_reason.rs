@@ -1,10 +1,13 @@
-use serde::de::{Deserialize, Deserializer};
-use serde::ser::{Serialize, Serializer};
+use crate::{
+    json::says_null,
+    open_enum::open_enum,
+    wire::{Codec, Finish, Members, Piece, Plain, Read, Scalar, Stopped, read_whole, whole},
+};
+use serde::{
+    de::{Deserialize, Deserializer},
+    ser::{Serialize, Serializer},
+};
 use serde_json::Value;
-
-use crate::json::says_null;
-use crate::open_enum::open_enum;
-use crate::wire::{Codec, Finish, Members, Piece, Plain, Read, Scalar, Stopped, read_whole, whole};
 
 open_enum! {
     /// Why a model stopped.
@@ -105,9 +108,8 @@ impl Codec<StopReason> for Plain {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{from_value, json, to_value};
-
     use super::*;
+    use serde_json::{from_value, json, to_value};
 
     #[test]
     fn a_finish_reason_of_tomorrow_is_kept_and_an_empty_one_is_none() {

@@ -1,7 +1,5 @@
+use crate::{Extra, wire::object};
 use serde_json::Value;
-
-use crate::Extra;
-use crate::wire::object;
 
 object! {
     /// The log probabilities of a choice's tokens, sent when the request asks for `logprobs`.

@@ -1,9 +1,8 @@
 //! Parts of a message that are images, audio, video or files.
 
-use serde_json::{Value, json};
-
 use super::content::ContentPart;
 use crate::base64;
+use serde_json::{Value, json};
 
 /// Parts made of bytes, and parts that are not in Atoma's reference.
 ///

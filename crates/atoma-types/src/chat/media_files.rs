@@ -1,10 +1,11 @@
 //! Parts of a message made of files.
 
-use std::fs;
-use std::io::{self, ErrorKind};
-use std::path::Path;
-
 use super::content::ContentPart;
+use std::{
+    fs,
+    io::{self, ErrorKind},
+    path::Path,
+};
 
 /// Parts made from a file, whose type is found by its first bytes, or else by the extension of its
 /// name.
@@ -167,9 +168,8 @@ fn media_type(path: &Path, bytes: &[u8], family: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::to_value;
-
     use super::*;
+    use serde_json::to_value;
 
     fn saved<T>(name: &str, bytes: &[u8], read: impl FnOnce(&Path) -> T) -> T {
         let folder =

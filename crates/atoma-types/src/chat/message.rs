@@ -1,12 +1,10 @@
-use std::borrow::Cow;
-
+use super::{
+    content::{Content, ContentPart, join},
+    tool::{ToolCall, ToolKind},
+};
+use crate::{Extra, open_enum::open_enum, wire::object};
 use serde_json::Value;
-
-use super::content::{Content, ContentPart, join};
-use super::tool::{ToolCall, ToolKind};
-use crate::Extra;
-use crate::open_enum::open_enum;
-use crate::wire::object;
+use std::borrow::Cow;
 
 object! {
     /// A message of a conversation, from the caller or from the model.
@@ -208,9 +206,8 @@ fn reasoning_in(details: &Value) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{from_value, json, to_value};
-
     use super::*;
+    use serde_json::{from_value, json, to_value};
 
     #[test]
     fn content_is_always_written() {

@@ -1,14 +1,14 @@
-use std::collections::BTreeMap;
-
-use serde_json::Value;
-
-use super::message::{self, ChatCompletionMessage};
-use super::response_format::ResponseFormat;
-use super::tool::{ChatCompletionToolsParam, ToolChoice};
-use crate::setters::{Number, Texts, setters};
-use crate::wire::{
-    Codec, Elements, List, Members, Piece, Plain, Read, Scalar, Sent, Stopped, object,
+use super::{
+    message::{self, ChatCompletionMessage},
+    response_format::ResponseFormat,
+    tool::{ChatCompletionToolsParam, ToolChoice},
 };
+use crate::{
+    setters::{Number, Texts, setters},
+    wire::{Codec, Elements, List, Members, Piece, Plain, Read, Scalar, Sent, Stopped, object},
+};
+use serde_json::Value;
+use std::collections::BTreeMap;
 
 object! {
     /// A request for a chat completion.
@@ -268,9 +268,8 @@ impl StreamOptions {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{from_value, json, to_string, to_value};
-
     use super::*;
+    use serde_json::{from_value, json, to_string, to_value};
 
     fn request() -> ChatCompletionRequest {
         ChatCompletionRequest::new("m", [ChatCompletionMessage::user("Hello!")])

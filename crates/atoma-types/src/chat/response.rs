@@ -1,17 +1,14 @@
-use std::borrow::Cow;
-
+use super::{
+    call_ids,
+    finish_reason::{FinishReason, StopReason},
+    logprobs::Logprobs,
+    message::ChatCompletionMessage,
+    tool::{ToolCall, ToolKind},
+    usage::{self, Usage},
+};
+use crate::{ApiError, ParseError, error::ErrorPlace, json, open_enum::open_enum, wire::object};
 use serde_json::Value;
-
-use super::call_ids;
-use super::finish_reason::{FinishReason, StopReason};
-use super::logprobs::Logprobs;
-use super::message::ChatCompletionMessage;
-use super::tool::{ToolCall, ToolKind};
-use super::usage::{self, Usage};
-use crate::error::ErrorPlace;
-use crate::open_enum::open_enum;
-use crate::wire::object;
-use crate::{ApiError, ParseError, json};
+use std::borrow::Cow;
 
 object! {
     /// The response to a request that is not streamed.
@@ -233,9 +230,8 @@ impl ChatCompletionChoice {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{from_value, json};
-
     use super::*;
+    use serde_json::{from_value, json};
 
     #[test]
     fn created_is_read_from_a_float_or_a_string() {

@@ -1,7 +1,8 @@
+use crate::{
+    json,
+    wire::{Piece, Tagged, by_value_type, object},
+};
 use serde_json::{Value, json};
-
-use crate::json;
-use crate::wire::{Piece, Tagged, by_value_type, object};
 
 /// The format of the output.
 ///
@@ -108,9 +109,8 @@ by_value_type!(ResponseFormat, "a response format");
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{from_value, to_value};
-
     use super::*;
+    use serde_json::{from_value, to_value};
 
     #[test]
     fn each_form_is_written_as_the_reference_says_and_read_back() {

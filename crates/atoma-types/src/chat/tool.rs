@@ -1,9 +1,10 @@
+use crate::{
+    Extra, ParseError,
+    open_enum::open_enum,
+    wire::{Piece, by_value_type, object},
+};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-
-use crate::open_enum::open_enum;
-use crate::wire::{Piece, by_value_type, object};
-use crate::{Extra, ParseError};
 
 object! {
     /// A tool that the model may call.
@@ -286,9 +287,8 @@ impl From<String> for ToolChoice {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{from_value, to_value};
-
     use super::*;
+    use serde_json::{from_value, to_value};
 
     #[test]
     fn each_choice_is_written_as_the_reference_says_and_read_back() {

@@ -1,10 +1,8 @@
 //! Setters of members that Atoma's reference does not list. Its proxy passes them on, and backends know many of them.
 
-use serde_json::{Value, json};
-
 use super::request::ChatCompletionRequest;
-use crate::open_enum::open_enum;
-use crate::setters::Texts;
+use crate::{open_enum::open_enum, setters::Texts};
+use serde_json::{Value, json};
 
 open_enum! {
     /// The amount of reasoning before the model writes.

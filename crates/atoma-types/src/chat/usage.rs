@@ -1,9 +1,9 @@
-use std::borrow::Cow;
-
+use crate::{
+    Extra, json,
+    wire::{Scalar, object},
+};
 use serde_json::Value;
-
-use crate::wire::{Scalar, object};
-use crate::{Extra, json};
+use std::borrow::Cow;
 
 object! {
     /// The number of tokens that a completion used.
@@ -210,9 +210,8 @@ fn in_extra(extra: &Extra) -> Option<Usage> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{from_value, json, to_value};
-
     use super::*;
+    use serde_json::{from_value, json, to_value};
 
     #[test]
     fn counts_are_read_from_what_servers_write() {

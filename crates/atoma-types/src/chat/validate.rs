@@ -1,13 +1,14 @@
-use std::collections::HashMap;
-
-use super::content::{Content, ContentPart};
-use super::message::{ChatCompletionMessage, Role};
-use super::request::ChatCompletionRequest;
-use super::response_format::ResponseFormat;
-use super::tool::{ToolChoice, ToolKind};
+use super::{
+    content::{Content, ContentPart},
+    message::{ChatCompletionMessage, Role},
+    request::ChatCompletionRequest,
+    response_format::ResponseFormat,
+    tool::{ToolChoice, ToolKind},
+};
 use crate::validate::{
     InvalidRequest, check_counts, check_extra, check_model, check_nested, check_range, to_vec,
 };
+use std::collections::HashMap;
 
 impl ChatCompletionRequest {
     /// Checks for values that no server accepts: required parts that are missing, numbers that are not finite, values outside the ranges of
@@ -225,10 +226,9 @@ fn check_logprobs(request: &ChatCompletionRequest) -> Result<(), InvalidRequest>
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::{ChatCompletionToolsParam, ToolCall};
+    use serde_json::json;
 
     fn request() -> ChatCompletionRequest {
         ChatCompletionRequest::new("m", [ChatCompletionMessage::user("Hello!")])

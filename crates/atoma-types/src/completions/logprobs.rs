@@ -1,9 +1,9 @@
-use std::collections::BTreeMap;
-
+use crate::{
+    TokenLogprob,
+    wire::{Codec, Members, Piece, Plain, Read, Stopped, object, whole},
+};
 use serde_json::{Map, Value};
-
-use crate::TokenLogprob;
-use crate::wire::{Codec, Members, Piece, Plain, Read, Stopped, object, whole};
+use std::collections::BTreeMap;
 
 object! {
     /// The log probabilities of a completion's tokens: lists of one entry for each token.

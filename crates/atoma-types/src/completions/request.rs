@@ -1,10 +1,11 @@
+use crate::{
+    InvalidRequest, StreamOptions,
+    setters::{Number, Texts, request, setters},
+    text_input::TextInput,
+    validate::{check_counts, check_extra, check_model, check_range},
+    wire::object,
+};
 use std::collections::BTreeMap;
-
-use crate::setters::{Number, Texts, request, setters};
-use crate::text_input::TextInput;
-use crate::validate::{check_counts, check_extra, check_model, check_range};
-use crate::wire::object;
-use crate::{InvalidRequest, StreamOptions};
 
 object! {
     /// A request to complete a text, without the roles of a chat.

@@ -1,10 +1,9 @@
-use std::borrow::Cow;
-
 use super::logprobs::CompletionLogprobs;
-use crate::chat::usage;
-use crate::error::ErrorPlace;
-use crate::wire::object;
-use crate::{ApiError, FinishReason, ParseError, StopReason, Usage, json};
+use crate::{
+    ApiError, FinishReason, ParseError, StopReason, Usage, chat::usage, error::ErrorPlace, json,
+    wire::object,
+};
+use std::borrow::Cow;
 
 object! {
     /// The completions of a request, or a chunk of them: both have the same form.

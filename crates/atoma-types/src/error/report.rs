@@ -1,9 +1,8 @@
 //! Finding an error that a response reports in other members than `error`.
 
-use serde_json::{Map, Value};
-
 use super::{ApiError, CODES, from_value, means_success, message_in, read_member, text_of};
 use crate::{Extra, FinishReason, json};
+use serde_json::{Map, Value};
 
 /// Words in the type, object or status of objects that report how a request is doing, not that it failed.
 const NOTICES: [&str; 36] = [

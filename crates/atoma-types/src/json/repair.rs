@@ -4,11 +4,12 @@
 //! with the other half. RFC 8259 section 8.2 leaves the reading of a lone half open; here it becomes U+FFFD. In the streamed
 //! fields of a chunk it is taken out and reported instead, so that it can be joined with its other half.
 
+use super::{
+    path::{FieldPath, Place},
+    scan::{Contents, Kind, Scanner, Token},
+};
 use serde::de::IgnoredAny;
 use serde_json::Value;
-
-use super::path::{FieldPath, Place};
-use super::scan::{Contents, Kind, Scanner, Token};
 
 /// A repaired text.
 pub(crate) struct Repaired {

@@ -3,8 +3,7 @@
 //! The scanner checks only strings and words. Text that is not JSON yields tokens as well, and the
 //! caller decides how to handle them: repairing copies them, the chunk template gives up.
 
-use super::path::Path;
-use super::unescape::unescape;
+use super::{path::Path, unescape::unescape};
 
 /// A pass over the first JSON value of a text.
 pub(crate) struct Scanner<'a> {

@@ -1,17 +1,17 @@
-use serde_json::Value;
-
-use super::arguments::Arguments;
-use super::logprobs::LogprobsSoFar;
-use super::tool_calls::ToolCalls;
-use super::{memory_size, merge};
-use crate::Usage;
-use crate::chat::chunk::{
-    ChatCompletionChunk, ChatCompletionChunkChoice, ChatCompletionChunkDelta,
+use super::{
+    arguments::Arguments, logprobs::LogprobsSoFar, memory_size, merge, tool_calls::ToolCalls,
 };
-use crate::chat::finish_reason::FinishReason;
-use crate::chat::message::REASONING_TEXTS;
-use crate::chat::response::{ChatCompletionChoice, ChatCompletionResponse, ObjectKind};
-use crate::wire::settle;
+use crate::{
+    Usage,
+    chat::{
+        chunk::{ChatCompletionChunk, ChatCompletionChunkChoice, ChatCompletionChunkDelta},
+        finish_reason::FinishReason,
+        message::REASONING_TEXTS,
+        response::{ChatCompletionChoice, ChatCompletionResponse, ObjectKind},
+    },
+    wire::settle,
+};
+use serde_json::Value;
 
 /// The most choices that are kept; further ones are skipped.
 const MOST_CHOICES: usize = 128;

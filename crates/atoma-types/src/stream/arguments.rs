@@ -1,9 +1,8 @@
 //! The arguments of one tool call, joined from fragments.
 
+use crate::json::says_null;
 use serde::de::IgnoredAny;
 use serde_json::Value;
-
-use crate::json::says_null;
 
 /// The arguments so far, a JSON text that is usually incomplete.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -1,14 +1,13 @@
-use std::borrow::Cow;
-
-use super::accumulator::ChatCompletionAccumulator;
-use super::chunk_reader::ChunkReader;
-use super::{Progress, ResponseModel, Seen, StreamModel, next_value, read_unusual};
-use serde_json::Value;
-
+use super::{
+    Progress, ResponseModel, Seen, StreamModel, accumulator::ChatCompletionAccumulator,
+    chunk_reader::ChunkReader, next_value, read_unusual,
+};
 use crate::{
     ApiError, ChatCompletionChoice, ChatCompletionChunk, ChatCompletionChunkDelta,
     ChatCompletionMessage, ChatCompletionResponse, ObjectKind, ParseError, Usage, json,
 };
+use serde_json::Value;
+use std::borrow::Cow;
 
 /// The reader of a streamed chat completion.
 ///

@@ -1,15 +1,21 @@
+use super::{
+    numbering::Numbering,
+    reader::Reader,
+    snapshots::{self, Messages},
+    streamed::StreamedChunk,
+};
+use crate::{
+    ParseError,
+    chat::{
+        chunk::{ChatCompletionChunk, ChatCompletionChunkDelta},
+        content::{Content, ContentPart},
+        tool::ToolCallDelta,
+        usage::Usage,
+    },
+    json,
+    json::path::{Field, FieldPath, Place},
+};
 use serde_json::Value;
-
-use super::numbering::Numbering;
-use super::reader::Reader;
-use super::snapshots::{self, Messages};
-use super::streamed::StreamedChunk;
-use crate::chat::chunk::{ChatCompletionChunk, ChatCompletionChunkDelta};
-use crate::chat::content::{Content, ContentPart};
-use crate::chat::tool::ToolCallDelta;
-use crate::chat::usage::Usage;
-use crate::json::path::{Field, FieldPath, Place};
-use crate::{ParseError, json};
 
 /// Reads the events of one stream, in order.
 ///

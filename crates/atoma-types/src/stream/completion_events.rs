@@ -1,5 +1,4 @@
-use super::StreamModel;
-use super::completions::CompletionModel;
+use super::{StreamModel, completions::CompletionModel};
 use crate::{CompletionLogprobs, FinishReason, Usage};
 
 /// An event of a streamed completion.

@@ -1,18 +1,18 @@
-use std::borrow::Cow;
-
-use super::accumulator::finish;
-use super::chat::has_choices;
-use super::numbering::Numbering;
-use super::reader::Reader;
-use super::streamed::StreamedChunk;
 use super::{
-    Progress, ResponseModel, Seen, StreamModel, memory_size, merge, next_value, read_unusual,
+    Progress, ResponseModel, Seen, StreamModel, accumulator::finish, chat::has_choices,
+    memory_size, merge, next_value, numbering::Numbering, read_unusual, reader::Reader,
+    streamed::StreamedChunk,
 };
-use crate::completions::logprobs::CompletionLogprobs;
-use crate::completions::response::{CompletionChoice, CompletionResponse};
-use crate::json::path::{Field, FieldPath, Place};
-use crate::wire::settle;
-use crate::{ApiError, ParseError, Usage};
+use crate::{
+    ApiError, ParseError, Usage,
+    completions::{
+        logprobs::CompletionLogprobs,
+        response::{CompletionChoice, CompletionResponse},
+    },
+    json::path::{Field, FieldPath, Place},
+    wire::settle,
+};
+use std::borrow::Cow;
 
 /// The number of choices that are kept, unless the request asked for more.
 const MOST_CHOICES: usize = 128;

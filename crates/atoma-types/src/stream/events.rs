@@ -1,10 +1,10 @@
-use std::mem;
-
-use serde_json::Value;
-
 use super::accumulator::ChatCompletionAccumulator;
-use crate::chat::chunk::{ChatCompletionChunk, ChatCompletionChunkChoice};
-use crate::{FinishReason, Logprobs, PartialJson, ToolCall, Usage};
+use crate::{
+    FinishReason, Logprobs, PartialJson, ToolCall, Usage,
+    chat::chunk::{ChatCompletionChunk, ChatCompletionChunkChoice},
+};
+use serde_json::Value;
+use std::mem;
 
 /// An event of a streamed chat completion.
 ///

@@ -4,8 +4,10 @@
 //! reading the rest of its chunk. Here, all texts and all bytes of a stream are each in one piece of
 //! memory, and entries say how much of them is theirs. Entries are made from them at the end.
 
-use crate::Extra;
-use crate::chat::logprobs::{Logprobs, TokenLogprob, TopLogprob, join_lists};
+use crate::{
+    Extra,
+    chat::logprobs::{Logprobs, TokenLogprob, TopLogprob, join_lists},
+};
 
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct LogprobsSoFar {
@@ -116,9 +118,8 @@ impl Tokens {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn entries_of_all_chunks_come_back_as_they_were() {

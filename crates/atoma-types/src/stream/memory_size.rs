@@ -1,10 +1,13 @@
+use crate::{
+    Extra,
+    chat::{
+        chunk::ChatCompletionChunkDelta,
+        content::{Content, ContentPart},
+        logprobs::Logprobs,
+        message::REASONING_TEXTS,
+    },
+};
 use serde_json::Value;
-
-use crate::Extra;
-use crate::chat::chunk::ChatCompletionChunkDelta;
-use crate::chat::content::{Content, ContentPart};
-use crate::chat::logprobs::Logprobs;
-use crate::chat::message::REASONING_TEXTS;
 
 /// About the size of an entry of a list without its text.
 const ENTRY: usize = 64;

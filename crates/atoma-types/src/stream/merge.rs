@@ -1,8 +1,7 @@
 //! Unknown members of a stream, joined into the members of the same response in one piece.
 
-use serde_json::{Map, Value};
-
 use crate::Extra;
+use serde_json::{Map, Value};
 
 /// The number of entries of a list that are compared with a new one.
 const MOST_COMPARED: usize = 256;
@@ -178,9 +177,8 @@ fn agree(known: &Value, new: &Value, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+    use serde_json::json;
 
     fn merged(fragments: &[Value]) -> String {
         let mut all = Extra::new();

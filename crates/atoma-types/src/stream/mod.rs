@@ -19,10 +19,11 @@ mod template;
 mod tool_calls;
 pub(crate) mod whole;
 
+use crate::{
+    ApiError, ParseError, Usage,
+    error::{is_explicit, names_failure, names_notice},
+};
 use serde::de::IgnoredAny;
-
-use crate::error::{is_explicit, names_failure, names_notice};
-use crate::{ApiError, ParseError, Usage};
 
 /// The reader of one streamed response: it reads events into chunks, and joins the chunks into the response.
 ///

@@ -1,10 +1,7 @@
-use super::numbering::Numbering;
-use super::streamed::StreamedChunk;
-use super::surrogates::Halves;
-use super::template::ChunkTemplate;
-use crate::json::repair::repair;
-use crate::wire::Wide;
-use crate::{ParseError, json};
+use super::{
+    numbering::Numbering, streamed::StreamedChunk, surrogates::Halves, template::ChunkTemplate,
+};
+use crate::{ParseError, json, json::repair::repair, wire::Wide};
 
 /// Reads the chunks of one stream, in order.
 ///

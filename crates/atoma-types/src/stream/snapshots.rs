@@ -1,8 +1,7 @@
 //! Messages in chunks: some servers send the complete message so far next to the deltas, after them
 //! or in place of them.
 
-use crate::ChatCompletionChunkChoice;
-use crate::chat::chunk::ChatCompletionChunkDelta;
+use crate::{ChatCompletionChunkChoice, chat::chunk::ChatCompletionChunkDelta};
 
 /// The part of the choices' texts that is needed to judge complete messages.
 #[derive(Debug, Clone, Default)]

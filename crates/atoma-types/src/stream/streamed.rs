@@ -1,8 +1,10 @@
 //! The properties of a kind of chunk that the shared reader needs.
 
-use crate::Usage;
-use crate::json::path::{FieldPath, Place};
-use crate::wire::ReadObject;
+use crate::{
+    Usage,
+    json::path::{FieldPath, Place},
+    wire::ReadObject,
+};
 
 /// A chunk of a streamed response. [`super::reader::Reader`] reads it, for any model.
 pub(crate) trait StreamedChunk: ReadObject + Clone + Default {

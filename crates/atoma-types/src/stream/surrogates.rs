@@ -13,8 +13,10 @@
 //! arrives becomes U+FFFD: at the start of the next string, or at the end of the choice.
 
 use super::streamed::StreamedChunk;
-use crate::json::path::{Field, Place};
-use crate::json::repair::CutString;
+use crate::json::{
+    path::{Field, Place},
+    repair::CutString,
+};
 
 /// The most halves that are held, over all choices and fields; further ones become U+FFFD
 /// immediately.

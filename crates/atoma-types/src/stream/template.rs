@@ -18,11 +18,12 @@
 //! JSON string or a whole number above zero. A text that does not fit is read as JSON and makes the
 //! next template.
 
-use std::str::FromStr;
-
 use super::streamed::StreamedChunk;
-use crate::json::path::{Path, Place};
-use crate::json::scan::{Kind, Scanner, read_string};
+use crate::json::{
+    path::{Path, Place},
+    scan::{Kind, Scanner, read_string},
+};
+use std::str::FromStr;
 
 /// The longest text that is kept.
 const LONGEST: usize = 4096;

@@ -1,10 +1,13 @@
 //! Tool calls joined from their fragments, for the fragments of real servers.
 
-use super::arguments::Arguments;
-use super::merge;
-use crate::chat::call_ids;
-use crate::chat::tool::{ToolCall, ToolCallDelta, ToolKind};
-use crate::json::says_null;
+use super::{arguments::Arguments, merge};
+use crate::{
+    chat::{
+        call_ids,
+        tool::{ToolCall, ToolCallDelta, ToolKind},
+    },
+    json::says_null,
+};
 
 /// The number of calls of a choice that are kept; further ones are skipped.
 const MOST_CALLS: usize = 128;
@@ -255,9 +258,8 @@ fn name_of(fragment: &ToolCallDelta) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, from_value, json};
-
     use super::*;
+    use serde_json::{Value, from_value, json};
 
     fn calls(fragments: Value) -> Vec<(String, String, String)> {
         let fragments: Vec<ToolCallDelta> = from_value(fragments).unwrap();

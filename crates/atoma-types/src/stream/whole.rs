@@ -1,6 +1,5 @@
 use super::{Progress, ResponseModel, Seen, StreamModel, read_other};
-use crate::error::names_failure;
-use crate::{ApiError, ParseError, Usage};
+use crate::{ApiError, ParseError, Usage, error::names_failure};
 
 /// The reader of a response that is never generated in chunks, for a server that sends it as an event stream all the same.
 ///

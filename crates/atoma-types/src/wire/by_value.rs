@@ -53,4 +53,5 @@ macro_rules! by_value_type {
     };
 }
 
-pub(crate) use {by_value, by_value_type};
+pub(crate) use by_value;
+pub(crate) use by_value_type;

@@ -1,12 +1,10 @@
 //! The interfaces between the layers: models are read from them and written as them, without type
 //! parameters.
 
-use std::collections::BTreeMap;
-
-use serde_json::{Number, Value};
-
 use super::{Read, Target};
 use crate::Extra;
+use serde_json::{Number, Value};
+use std::collections::BTreeMap;
 
 /// Reading stopped; the owner of the members or elements has kept the reason.
 pub(crate) struct Stopped;

@@ -1,12 +1,11 @@
 //! Codecs of lists whose positions matter.
 
-use std::marker::PhantomData;
-
-use serde_json::Value;
-
-use super::number;
-use super::{Codec, Elements, Field, List, Members, Piece, Plain, Read, Scalar, Stopped, Target};
+use super::{
+    Codec, Elements, Field, List, Members, Piece, Plain, Read, Scalar, Stopped, Target, number,
+};
 use crate::base64;
+use serde_json::Value;
+use std::marker::PhantomData;
 
 /// A list of which each position belongs to the same position of another list.
 ///

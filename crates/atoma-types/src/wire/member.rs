@@ -1,10 +1,10 @@
 //! Codecs of members that are read or written otherwise than their type usually is.
 
+use super::{
+    Codec, Elements, Members, Piece, Plain, Read, Scalar, Stopped, by_value::by_value,
+    write::text_of,
+};
 use serde_json::Value;
-
-use super::by_value::by_value;
-use super::write::text_of;
-use super::{Codec, Elements, Members, Piece, Plain, Read, Scalar, Stopped};
 
 /// A member that reports an error.
 pub(crate) struct ErrorMember;

@@ -20,10 +20,6 @@ mod text;
 mod value;
 mod write;
 
-use std::marker::PhantomData;
-
-use serde::de::{Deserializer, Error};
-
 pub(crate) use by_value::{by_value, by_value_type};
 pub(crate) use interface::{
     Elements, List, MemberSource, Members, Model, Name, Object, Piece, ReadObject, Rest, Scalar,
@@ -34,6 +30,8 @@ pub(crate) use member::{ErrorMember, Finish, Index, JsonText, NonEmpty, Sent};
 pub(crate) use object::{Whole, object, wire_codec, wire_name, wire_omit};
 pub(crate) use read::read;
 pub(crate) use scalar::Boxed;
+use serde::de::{Deserializer, Error};
+use std::marker::PhantomData;
 pub(crate) use text::read_text;
 pub(crate) use value::{AnyValue, WIDE, Wide};
 pub(crate) use write::text_of;

@@ -1,8 +1,7 @@
 //! Reading numbers from JSON text, as serde_json reads them.
 
-use serde_json::Number;
-
 use super::value::Wide;
+use serde_json::Number;
 
 /// Reads the number at a position, and returns its end. `None` if there is none, or one that
 /// [`Wide::Refuse`] rejects.

@@ -191,7 +191,10 @@ macro_rules! wire_omit {
     };
 }
 
-pub(crate) use {object, wire_codec, wire_name, wire_omit};
+pub(crate) use object;
+pub(crate) use wire_codec;
+pub(crate) use wire_name;
+pub(crate) use wire_omit;
 
 impl<T: Model> Codec<T> for Plain {
     fn object(members: &mut dyn Members) -> Result<Read<T>, Stopped> {

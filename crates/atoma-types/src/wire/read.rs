@@ -1,14 +1,15 @@
 //! Connects serde's deserializers to the interfaces of the models, which have no type parameters.
 
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::{Number, Value};
-
-use super::value::{AnyValue, Wide};
 use super::{
     Elements, MemberSource, Members, Name, Read, ReadObject, Rest, Scalar, Stopped, Target,
     read_members,
+    value::{AnyValue, Wide},
 };
+use serde::de::{
+    DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor,
+    value::{MapAccessDeserializer, SeqAccessDeserializer},
+};
+use serde_json::{Number, Value};
 
 /// Reads a value; an unknown one is skipped.
 pub(crate) fn read<'de, D: Deserializer<'de>>(

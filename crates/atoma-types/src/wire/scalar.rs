@@ -1,12 +1,11 @@
 //! Codecs of the plain types.
 
-use std::collections::BTreeMap;
-use std::marker::PhantomData;
-
+use super::{
+    Codec, Elements, Members, Model, Piece, Plain, Read, Scalar, Stopped, Target,
+    by_value::by_value, whole,
+};
 use serde_json::{Number, Value};
-
-use super::by_value::by_value;
-use super::{Codec, Elements, Members, Model, Piece, Plain, Read, Scalar, Stopped, Target, whole};
+use std::{collections::BTreeMap, marker::PhantomData};
 
 impl Scalar<'_> {
     /// The text, or the number as text.

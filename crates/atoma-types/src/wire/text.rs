@@ -7,17 +7,13 @@
 //! Without serde's visitors, and with strings searched eight bytes at a time, reading takes about
 //! half of the instructions.
 
-use std::borrow::Cow;
-
-use serde_json::{Map, Number, Value};
-
-use super::number;
-use super::value::NUMBER;
 use super::{
-    Elements, MemberSource, Members, Name, Read, ReadObject, Rest, Scalar, Stopped, Target,
-    read_members,
+    Elements, MemberSource, Members, Name, Read, ReadObject, Rest, Scalar, Stopped, Target, number,
+    read_members, value::NUMBER,
 };
 use crate::json::scan::{plain, read_string};
+use serde_json::{Map, Number, Value};
+use std::borrow::Cow;
 
 /// The most objects and lists inside each other.
 const DEEPEST: usize = 100;

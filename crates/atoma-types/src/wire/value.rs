@@ -1,9 +1,8 @@
 //! Reads any JSON value, with care for integers that no number type of Rust holds.
 
-use std::fmt;
-
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
+use std::fmt;
 
 /// The way to read an integer beyond 64 bits, of which serde_json returns only the nearest `f64`.
 ///

@@ -1,10 +1,9 @@
 //! The written form of a value, without type parameters.
 
-use serde::ser::{Error, Serialize, SerializeMap, Serializer};
-use serde_json::Value;
-
 use super::{Codec, List, Piece, Plain, Tagged, WriteObject, is_set};
 use crate::Extra;
+use serde::ser::{Error, Serialize, SerializeMap, Serializer};
+use serde_json::Value;
 
 impl<T> List for Vec<T>
 where

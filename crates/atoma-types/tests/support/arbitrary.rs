@@ -1,9 +1,11 @@
 //! Arbitrary values of the models, and arbitrary JSON.
 
 use atoma_types::*;
-use proptest::collection::{btree_map, vec};
-use proptest::option::of;
-use proptest::prelude::*;
+use proptest::{
+    collection::{btree_map, vec},
+    option::of,
+    prelude::*,
+};
 use serde_json::{Map, Value, json};
 
 pub(crate) fn text() -> impl Strategy<Value = String> {

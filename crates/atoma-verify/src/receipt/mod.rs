@@ -2,24 +2,25 @@
 
 mod saved;
 
-use alloc::borrow::Cow;
-use alloc::string::{String, ToString};
-use alloc::vec::Vec;
-use core::fmt;
-
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
 use self::saved::{Saved, SavedResponse};
-use crate::claim::Claim;
-use crate::error::{Reason, VerifyError};
-use crate::hash::blake2b256;
-use crate::public_key::PublicKey;
-use crate::signature::{decode_hash, same_hash};
-use crate::stream::Mode;
-use crate::sui_address::SuiAddress;
-use crate::verified::Verified;
-use crate::verifier::Verifier;
+use crate::{
+    claim::Claim,
+    error::{Reason, VerifyError},
+    hash::blake2b256,
+    public_key::PublicKey,
+    signature::{decode_hash, same_hash},
+    stream::Mode,
+    sui_address::SuiAddress,
+    verified::Verified,
+    verifier::Verifier,
+};
+use alloc::{
+    borrow::Cow,
+    string::{String, ToString},
+    vec::Vec,
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use core::fmt;
 
 /// Evidence of one call: the hash of the request, the signed responses (one, or the chunks of a stream in
 /// order), the signer's key, and the time.

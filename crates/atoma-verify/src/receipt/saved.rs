@@ -2,14 +2,13 @@
 //!
 //! Written by hand: `serde_derive` would add two crates to everybody who verifies.
 
-use alloc::borrow::Cow;
-use alloc::string::String;
-use alloc::vec::Vec;
+use alloc::{borrow::Cow, string::String, vec::Vec};
 use core::fmt;
-
-use serde::de::{Error, MapAccess, Visitor};
-use serde::ser::SerializeMap;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error, MapAccess, Visitor},
+    ser::SerializeMap,
+};
 
 /// Unknown and repeated members are errors: a receipt is evidence, not a configuration.
 pub(super) struct Saved<'a> {

@@ -1,12 +1,12 @@
 //! The laws of this crate, each a function of arbitrary bytes. The fuzz targets call them, and so does a
 //! test on stable Rust.
 
-use std::borrow::Cow;
-use std::fmt;
-
 use atoma_verify::{Verifier, VerifyErrorKind, split as cut, verify};
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, de};
+use serde::{
+    Deserialize, de,
+    de::{Deserializer, IgnoredAny, MapAccess, Visitor},
+};
+use std::{borrow::Cow, fmt};
 
 /// Any text is cut or refused without a panic; a text that is JSON is cut exactly where its two members
 /// are, or refused for exactly the reasons that the documentation names.

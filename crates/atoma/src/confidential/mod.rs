@@ -9,11 +9,9 @@ pub(crate) mod settings;
 mod units;
 
 pub use self::node_policy::{LockedNode, NodePolicy};
-pub use atoma_confidential::{NodeKey, OpenError, OpenErrorKind};
-
 pub(crate) use self::{locked_source::LockedSource, settings::Settings};
-
 use crate::{Chat, Completions, Embeddings, Images, core::Core};
+pub use atoma_confidential::{NodeKey, OpenError, OpenErrorKind};
 use std::{fmt, sync::Arc, time::Duration};
 
 /// The calls that only the holder of a node's key can read;

@@ -6,12 +6,11 @@ mod not_parsed;
 mod partial;
 mod text;
 
+use self::error_response::{classify, is_rejected_unprocessed, is_retryable, status_inside};
 pub use self::kind::ErrorKind;
 #[cfg(feature = "schemars")]
 pub(crate) use self::not_parsed::NotParsed;
 pub(crate) use self::partial::Partial;
-
-use self::error_response::{classify, is_rejected_unprocessed, is_retryable, status_inside};
 use crate::{Metadata, RateLimits};
 use atoma_transport::{Attempts, Delivery, ErrorKind as Failure, Phase, TransportError};
 use atoma_types::{ApiError, ChatCompletionResponse, InvalidRequest};

@@ -27,7 +27,6 @@ mod script;
 pub use connection::{Io, Peer};
 pub use log::{Event, Log};
 pub use script::{Gate, Script};
-
 use std::{
     future::{Future, poll_fn},
     io,

@@ -23,20 +23,19 @@ pub mod renegotiation;
 pub mod responses;
 pub mod tls;
 
-pub use atoma_transport::testing::server::{
-    self, Event, Gate, Io, Log, Peer, Script, Server, Wrap,
-};
-pub use dns::{Found, Names};
-pub use outcome::{Is, Outcome};
-pub use responses::Good;
-
 use atoma::{
     ChatCompletionMessage, ChatCompletionRequest, ChatCompletionStream, Client, ClientBuilder,
+};
+pub use atoma_transport::testing::server::{
+    self, Event, Gate, Io, Log, Peer, Script, Server, Wrap,
 };
 use atoma_transport::{
     BackoffStrategy, HyperTransport, HyperTransportBuilder, Proxy, RetryConfig,
     testing::ManualTimer,
 };
+pub use dns::{Found, Names};
+pub use outcome::{Is, Outcome};
+pub use responses::Good;
 use std::{
     future::{Future, poll_fn},
     net::IpAddr,
