@@ -131,7 +131,7 @@ pub(crate) fn read_string(json: &str, text: &mut String) -> Option<usize> {
         at += length;
         match json.as_bytes().get(at)? {
             b'"' => return Some(at),
-            // By far the most frequent one in what models write.
+            // By far the most frequent escape in the output of models.
             b'\\' if json.as_bytes().get(at + 1) == Some(&b'n') => {
                 text.push('\n');
                 at += 2;
