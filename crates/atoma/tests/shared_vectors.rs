@@ -99,11 +99,19 @@ fn signed_texts_pass_and_every_refused_one_is_refused() {
     let Some(vectors) = vectors() else { return };
     for row in rows(&vectors, "signed") {
         let checked = Verifier::any_signer().check(text(&row["wire"]));
-        if cfg!(feature = "verify-ecdsa") || text(&row["scheme"]) == "ed25519" {
-            let signer = checked.unwrap().signer().to_string();
-            assert!(row["sui_address"].as_str().is_none_or(|address| address == signer), "{row}");
-        } else {
-            assert_eq!(checked.unwrap_err().kind(), VerifyErrorKind::SchemeNotCompiled);
+        match checked {
+            Ok(verified) => {
+                let signer = verified.signer().to_string();
+                assert!(
+                    row["sui_address"].as_str().is_none_or(|address| address == signer),
+                    "{row}"
+                );
+            }
+            // The mock's features may bring the other schemes even where ours do not.
+            Err(error) => {
+                assert!(!cfg!(feature = "verify-ecdsa") && text(&row["scheme"]) != "ed25519");
+                assert_eq!(error.kind(), VerifyErrorKind::SchemeNotCompiled);
+            }
         }
     }
     for row in rows(&vectors, "refused_signed") {
