@@ -3,7 +3,12 @@
 //! It accepts exactly the JSON of RFC 8259, nested as deeply as you like (no recursion). Lone surrogates are
 //! accepted as escapes, as the grammar does, but [`string`] does not decode them.
 
-use alloc::{borrow::Cow, string::String, vec::Vec};
+mod brackets;
+mod plain_text;
+
+use alloc::{borrow::Cow, string::String};
+use brackets::Brackets;
+use plain_text::{length_of_plain_blocks, length_of_plain_text};
 
 /// The text is not one JSON value of the expected type: cut short, followed by more text, or malformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -341,90 +346,6 @@ impl<'a> Scanner<'a> {
 
 const fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
-}
-
-/// The open arrays (`false`) and objects (`true`), innermost last: a stack of bits, which allocates from the 65th on.
-#[derive(Default)]
-struct Brackets {
-    /// The innermost ones, up to 64: the last one is the lowest bit.
-    bits: u64,
-    depth: usize,
-    outer: Vec<u64>,
-}
-
-impl Brackets {
-    #[inline]
-    fn push(&mut self, is_object: bool) {
-        if self.depth % 64 == 0 && self.depth > 0 {
-            self.outer.push(self.bits);
-        }
-        self.bits = self.bits << 1 | u64::from(is_object);
-        self.depth += 1;
-    }
-
-    #[inline]
-    fn last(&self) -> Option<bool> {
-        (self.depth > 0).then_some(self.bits & 1 == 1)
-    }
-
-    #[inline]
-    fn pop(&mut self) {
-        self.depth -= 1;
-        self.bits >>= 1;
-        if self.depth % 64 == 0 && self.depth > 0 {
-            self.bits = self.outer.pop().unwrap_or_default();
-        }
-    }
-}
-
-/// How many bytes come before the next quote, backslash or control character.
-///
-/// Eight bytes per step, and [`BLOCK`] once a text is long, as ciphertexts are.
-#[inline(always)]
-fn length_of_plain_text(bytes: &[u8]) -> usize {
-    let mut length = 0;
-    while let Some(word) = bytes.get(length..).and_then(<[u8]>::first_chunk) {
-        let found = special_bytes(u64::from_le_bytes(*word));
-        if found != 0 {
-            return length + found.trailing_zeros() as usize / 8;
-        }
-        length += 8;
-        if length == 32 {
-            length += length_of_plain_blocks(&bytes[length..]);
-        }
-    }
-    let is_special = |&byte: &u8| byte == b'"' || byte == b'\\' || byte < 0x20;
-    length + bytes[length..].iter().position(is_special).unwrap_or(bytes.len() - length)
-}
-
-const BLOCK: usize = 64;
-
-/// How many bytes there are in the blocks before the first one with a special byte.
-#[inline(never)]
-fn length_of_plain_blocks(bytes: &[u8]) -> usize {
-    let mut length = 0;
-    while let Some(block) = bytes.get(length..).and_then(<[u8]>::first_chunk::<BLOCK>) {
-        // Zero for a special byte. Without a branch, so that the compiler uses vector instructions.
-        let distance = |byte: u8| (byte ^ b'"').min(byte ^ b'\\').min(byte.saturating_sub(0x1f));
-        if block.iter().fold(u8::MAX, |least, &byte| least.min(distance(byte))) == 0 {
-            break;
-        }
-        length += BLOCK;
-    }
-    length
-}
-
-/// Sets the top bit of the first special byte, counted from the low end; bits above it may be wrong.
-///
-/// A subtraction from each byte borrows into its top bit where the byte is smaller, unless a byte below has borrowed
-/// before; `!word` drops the bytes whose top bit was set from the start. One exclusive or with 2 moves the quote to
-/// 0x20 and leaves the control characters below it, so that a single subtraction finds both.
-const fn special_bytes(word: u64) -> u64 {
-    const ONES: u64 = u64::MAX / 255;
-    const TOP_BITS: u64 = ONES << 7;
-    let quote_or_control = (word ^ (ONES * 2)).wrapping_sub(ONES * 0x21);
-    let backslash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
-    (quote_or_control | backslash) & !word & TOP_BITS
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The grammar of RFC 8259, by example and against serde_json.
 
 use super::*;
+use alloc::vec::Vec;
 
 const VALID: [&str; 20] = [
     "null",
