@@ -94,7 +94,7 @@ pub(crate) fn embeddings(is_base64: bool) -> String {
     let (count, length) = EMBEDDINGS;
     let number = |row: usize, column: usize| {
         let digits = (row * column * 7_919 + column * 104_729 + 1) * 65_537 % 1_000_000_007;
-        let sign = if (row + column) % 2 == 0 { "" } else { "-" };
+        let sign = if (row + column).is_multiple_of(2) { "" } else { "-" };
         format!("{sign}0.0{digits:010}")
     };
     let embedding = |row| {
