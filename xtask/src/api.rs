@@ -129,7 +129,7 @@ impl Reader<'_> {
                 self.lines.push(format!("{owner}pub {}", squeeze(declared)));
             }
             "type" | "use" | "mod" => {
-                self.lines.push(format!("{owner}pub {}", squeeze(declaration)))
+                self.lines.push(format!("{owner}pub {}", squeeze(declaration)));
             }
             _ => self.lines.push(format!("{owner}pub {}", squeeze(head))),
         }
