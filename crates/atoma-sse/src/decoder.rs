@@ -326,8 +326,12 @@ impl Decoder {
     }
 
     fn field_named(&self, name: &[u8]) -> Option<FieldName> {
-        let is_flawed_data =
-            || self.accepts_flawed_names && name.trim_ascii_end().eq_ignore_ascii_case(b"data");
+        // Of a line that comes in parts, no more of a name is kept.
+        let is_flawed_data = || {
+            self.accepts_flawed_names
+                && name.len() <= line::LONGEST_NAME
+                && name.trim_ascii_end().eq_ignore_ascii_case(b"data")
+        };
         FieldName::named(name).or_else(|| is_flawed_data().then_some(FieldName::Data))
     }
 
