@@ -1,4 +1,6 @@
 //! The part of a JSON string that is read as it is.
+//!
+//! `atoma-verify` has the search by words too: the crates share none below them.
 
 /// How many bytes come before the next quote, backslash or control character.
 ///
