@@ -1,7 +1,21 @@
+//! A JSON value that is read while it arrives.
+//!
+//! The arguments of a tool call and typed output are complete only when the stream ends. This reader shows them before: it is a
+//! state machine over characters ([`State`]) that writes into the value it has built so far.
+//!
+//! ```text
+//! text so far                    value()
+//! {"ci                           {}
+//! {"city": "Par                  {"city": "Par"}
+//! {"city": "Paris", "days": 1    {"city": "Paris"}              1 may become 12
+//! {"city": "Paris", "days": 12}  {"city": "Paris", "days": 12}
+//! ```
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Number, Value};
 
 /// How deep values may be nested, as in `serde_json`.
+///
+/// Each open container costs a step in every later write (`PartialJson::container`), so the limit also bounds the time.
 const MOST_NESTED: usize = 128;
 
 /// Reads one JSON value that arrives in pieces, and gives the part that is certain so far.
@@ -27,9 +41,11 @@ const MOST_NESTED: usize = 128;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct PartialJson {
+    /// The value so far; `None` before its first token.
     root: Option<Value>,
     /// The open containers from the root down to the place that is being read.
     open: Vec<Container>,
+    /// The kind of character that may come next.
     state: State,
     /// The characters of a number or a literal, or the digits of a `\u` escape.
     token: String,
@@ -63,20 +79,28 @@ enum State {
     ValueOrEnd,
     /// A name; the end of an empty object as well if `true`.
     Name(bool),
+    /// A colon.
     AfterName,
+    /// Inside a string.
     Text(In, Escape),
+    /// Inside a number, `true`, `false` or `null`. They have no closing character: the next one decides that they are complete.
     Scalar,
+    /// A comma, or the end of the container.
     AfterValue,
+    /// The root is complete; only white space may follow.
     Complete,
+    /// The text is not JSON. Nothing leaves this state.
     Failed,
 }
 
+/// The kind of string that is being read: a name is not visible until its value begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum In {
     Name,
     Value,
 }
 
+/// The position inside an escape. A piece of text may end at any of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Escape {
     None,
@@ -161,6 +185,8 @@ impl PartialJson {
     }
 
     /// Reads one character; `false` if it ends a number or literal and is to be read again.
+    ///
+    /// The order of the arms matters: white space is skipped everywhere but in strings and after scalars, so those come first.
     fn read(&mut self, next: char) -> bool {
         let is_blank = matches!(next, ' ' | '\t' | '\n' | '\r');
         match self.state {
@@ -192,8 +218,10 @@ impl PartialJson {
         true
     }
 
+    /// Reads the first character of a value, which decides its kind.
     fn begin_value(&mut self, first: char) {
         match first {
+            // An empty string appears with its quote, so that a reader sees the member before its first character.
             '"' => {
                 self.place(Value::String(String::new()));
                 self.state = State::Text(In::Value, Escape::None);
@@ -209,6 +237,7 @@ impl PartialJson {
                 self.open.push(Container::List);
                 self.state = State::ValueOrEnd;
             }
+            // Nothing appears yet: `1` may become `12`, and `t` is not `true`.
             '-' | '0'..='9' | 't' | 'f' | 'n' => {
                 self.token.clear();
                 self.token.push(first);
@@ -218,6 +247,7 @@ impl PartialJson {
         }
     }
 
+    /// Reads one character of a string, as the position inside an escape requires.
     fn read_text(&mut self, place: In, escape: Escape, next: char) {
         match (escape, next) {
             (Escape::None, '"') => {
@@ -248,6 +278,7 @@ impl PartialJson {
                 self.state = State::Text(place, Escape::None);
                 self.append(place, character);
             }
+            // The digits are collected, since a piece may end between them.
             (Escape::Unicode, digit) if digit.is_ascii_hexdigit() => {
                 self.token.push(digit);
                 if self.token.len() == 4 {
@@ -264,10 +295,12 @@ impl PartialJson {
     fn append_unit(&mut self, place: In, unit: u16) {
         if let Some(high) = self.high_surrogate.take() {
             if let Some(Ok(character)) = char::decode_utf16([high, unit]).next() {
+                // Two units that are not a pair decode to the first one alone.
                 if u32::from(character) > 0xFFFF {
                     return self.append(place, character.encode_utf8(&mut [0; 4]));
                 }
             }
+            // The held half has no other half; the new unit is read by itself.
             self.append(place, "\u{fffd}");
         }
         match char::decode_utf16([unit]).next() {
@@ -277,17 +310,20 @@ impl PartialJson {
         }
     }
 
+    /// Appends text that is not half of a pair: a half that still waits has no other half.
     fn append(&mut self, place: In, text: &str) {
         self.give_up_surrogate(place);
         self.append_raw(place, text);
     }
 
+    /// Writes U+FFFD for a half that waits.
     fn give_up_surrogate(&mut self, place: In) {
         if self.high_surrogate.take().is_some() {
             self.append_raw(place, "\u{fffd}");
         }
     }
 
+    /// Appends text to the name or the string that is being read.
     fn append_raw(&mut self, place: In, text: &str) {
         match place {
             In::Name => {
@@ -303,6 +339,7 @@ impl PartialJson {
         }
     }
 
+    /// Reads the collected characters of a number or a literal. Anything else fails.
     fn end_scalar(&mut self) {
         let value = match self.token.as_str() {
             "true" => Some(Value::Bool(true)),
@@ -319,78 +356,19 @@ impl PartialJson {
         }
     }
 
+    /// Goes to the container around a value that is complete; around the root there is none.
     fn end_value(&mut self) {
         self.state = if self.open.is_empty() { State::Complete } else { State::AfterValue };
     }
 
+    /// Ends the innermost container.
     fn close(&mut self) {
         self.open.pop();
         self.end_value();
     }
-
-    fn is_in_object(&self) -> bool {
-        matches!(self.open.last(), Some(Container::Object(_)))
-    }
-
-    /// The name of the member that is being read, in an object.
-    fn name(&mut self) -> Option<&mut String> {
-        match self.open.last_mut() {
-            Some(Container::Object(name)) => Some(name),
-            _ => None,
-        }
-    }
-
-    /// Puts a value at the place that is being read.
-    fn place(&mut self, value: Value) {
-        let Some(parent) = self.open.len().checked_sub(1) else {
-            self.root = Some(value);
-            return;
-        };
-        let name = match &self.open[parent] {
-            Container::Object(name) => Some(name.clone()),
-            Container::List => None,
-        };
-        match (self.container(parent), name) {
-            (Some(Value::Object(members)), Some(name)) => {
-                members.insert(name, value);
-            }
-            (Some(Value::Array(items)), None) => items.push(value),
-            _ => {}
-        }
-    }
-
-    /// Removes the value that is being read.
-    fn remove_current(&mut self) {
-        let Some(parent) = self.open.len().checked_sub(1) else {
-            self.root = None;
-            return;
-        };
-        let name = self.name().cloned();
-        match (self.container(parent), name) {
-            (Some(Value::Object(members)), Some(name)) => drop(members.shift_remove(&name)),
-            (Some(Value::Array(items)), None) => drop(items.pop()),
-            _ => {}
-        }
-    }
-
-    /// The value that was placed last and is being read.
-    fn current(&mut self) -> Option<&mut Value> {
-        self.container(self.open.len())
-    }
-
-    /// The value `depth` containers below the root: nesting is bounded, so that this walk is.
-    fn container(&mut self, depth: usize) -> Option<&mut Value> {
-        let mut value = self.root.as_mut()?;
-        for container in &self.open[..depth] {
-            value = match (container, value) {
-                (Container::Object(name), Value::Object(members)) => members.get_mut(name)?,
-                (Container::List, Value::Array(items)) => items.last_mut()?,
-                _ => return None,
-            };
-        }
-        Some(value)
-    }
 }
+
+mod tree;
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,16 @@
 //! JavaScript servers cut strings between UTF-16 code units, so an event may end in half a surrogate pair and the next one begin
 //! with the other half. RFC 8259 section 8.2 leaves the reading of a lone half open; here it becomes U+FFFD. In the streamed
 //! fields of a chunk it is taken out and reported instead, so that it can be joined with its other half.
+//!
+//! The repair runs only after the ordinary readers have rejected a text, so it may be slow; it must be linear, and it must copy
+//! everything that it does not understand. It never fails: the reader that parses the result reports the remaining flaws.
+//!
+//! ```text
+//! {"content":"Hi \ud83d","logprob":-Infinity}
+//!                ──┬───            ────┬────
+//!                  │                   └─► -1.7976931348623157e308, the least finite number
+//!                  └─► removed, and reported as the `closing` half of the content
+//! ```
 
 use super::{
     path::{FieldPath, Place},
@@ -13,6 +23,7 @@ use serde_json::Value;
 
 /// A repaired text.
 pub(crate) struct Repaired {
+    /// The repaired text of the first value. Text after that value is left out.
     pub(crate) json: String,
     /// The end of the value in the input text, if that is UTF-8.
     pub(crate) end: usize,
@@ -23,6 +34,7 @@ pub(crate) struct Repaired {
 /// A string that begins or ends with half a surrogate pair.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct CutString {
+    /// The streamed field that the string belongs to.
     pub(crate) place: Place,
     /// The second half of a pair, at the start.
     pub(crate) opening: Option<u16>,
@@ -53,6 +65,7 @@ pub(crate) fn repair(json: &[u8], fields: &[FieldPath]) -> Repaired {
                 output.string(token, contents, place);
             }
         }
+        // Text after the first value is for the caller: some servers join two events in one `data` line.
         if scanner.is_done() {
             break;
         }
@@ -65,6 +78,7 @@ pub(crate) fn repair(json: &[u8], fields: &[FieldPath]) -> Repaired {
 /// The most strings from which halves are taken out; those of further strings become U+FFFD.
 const MOST_CUT: usize = 256;
 
+/// The text that is being written, next to the input that it is copied from.
 struct Output<'a> {
     input: &'a [u8],
     output: Vec<u8>,
@@ -85,7 +99,9 @@ impl Output<'_> {
             [b'+', size @ ..] => (false, size),
             size => (false, size),
         };
+        // Python's `json` writes `NaN` and `Infinity`; serializers written by hand write `nan` and `inf`.
         let is = |name: &str| size.eq_ignore_ascii_case(name.as_bytes());
+        // The largest finite number instead of `null`: a log probability of `-Infinity` must stay the least likely one.
         let repaired: &[u8] = if is("nan") {
             b"null"
         } else if !(is("inf") || is("infinity") || is_too_large(size)) {
@@ -102,11 +118,13 @@ impl Output<'_> {
     fn string(&mut self, token: Token, contents: Contents, place: Option<Place>) {
         self.output.push(b'"');
         let (mut opening, mut closing) = (None, None);
+        // Most strings: copied in one go, without a look at each byte.
         if contents.is_valid && !contents.has_escapes {
             self.output.extend_from_slice(&self.input[token.start..token.end]);
         } else {
             (opening, closing) = self.escaped(token, place.is_some());
         }
+        // A string that the text ends in has no closing quote. Adding one would turn a truncated event into a valid one.
         if self.input.get(token.end) == Some(&b'"') {
             self.output.push(b'"');
         }
@@ -116,6 +134,14 @@ impl Output<'_> {
     }
 
     /// Writes the contents of a string that has escapes or raw control characters. Returns the halves that were taken out.
+    ///
+    /// Halves are decided one by one, from left to right:
+    ///
+    /// ```text
+    /// "\ude42 a \ud83d\ude42 b \ud83d c \ud83d"
+    ///  ──┬───   ─────┬──────   ──┬───   ──┬───
+    ///  opening    a pair: kept   U+FFFD   closing
+    /// ```
     fn escaped(&mut self, token: Token, takes_out: bool) -> (Option<u16>, Option<u16>) {
         let (mut opening, mut closing) = (None, None);
         let mut at = token.start;
@@ -126,6 +152,7 @@ impl Output<'_> {
                     Some(half) => {
                         let is_first = at == token.start;
                         at += 6;
+                        // Only a half at an end can have its other half in another event.
                         match half {
                             0xdc00.. if is_first && takes_out => opening = Some(half),
                             ..0xdc00 if at == token.end && takes_out => closing = Some(half),
@@ -135,6 +162,7 @@ impl Output<'_> {
                     }
                     None => escape_length(rest).min(rest.len()),
                 },
+                // RFC 8259 requires that they are escaped. Servers that build JSON by hand forget it for newlines and tabs.
                 byte @ 0..0x20 => {
                     self.output.extend_from_slice(format!("\\u{byte:04x}").as_bytes());
                     at += 1;
@@ -150,6 +178,7 @@ impl Output<'_> {
 
     /// Notes a streamed string. Of a name that is repeated in an object the last one counts.
     fn report(&mut self, string: CutString) {
+        // Only the last few are compared: a name repeated further away is not worth a quadratic search.
         if let Some(repeated) =
             self.cut.iter().rev().take(8).position(|known| known.place == string.place)
         {
@@ -162,10 +191,13 @@ impl Output<'_> {
 }
 
 /// Returns whether a word is an integer that neither `u64` nor `i64` holds.
+///
+/// Such an integer becomes a string: as a float it would lose digits, and ids and seeds are compared digit by digit.
 fn is_wide_integer(word: &[u8]) -> bool {
     let digits = word.strip_prefix(b"-").unwrap_or(word);
     let is_integer = digits.iter().all(u8::is_ascii_digit) && !digits.starts_with(b"0");
     let text = std::str::from_utf8(word).unwrap_or_default();
+    // Up to 18 digits fit into either type.
     digits.len() > 18 && is_integer && text.parse::<u64>().is_err() && text.parse::<i64>().is_err()
 }
 
@@ -173,6 +205,7 @@ fn is_wide_integer(word: &[u8]) -> bool {
 /// such a number is skipped, it may have any size.
 fn is_too_large(digits: &[u8]) -> bool {
     let Ok(digits) = std::str::from_utf8(digits) else { return false };
+    // `Value` rejects numbers beyond the range, `IgnoredAny` only those that break the grammar.
     digits.starts_with(|first: char| first.is_ascii_digit())
         && serde_json::from_str::<Value>(digits).is_err()
         && serde_json::from_str::<IgnoredAny>(digits).is_ok()
@@ -197,6 +230,7 @@ fn escape_length(escape: &[u8]) -> usize {
     }
 }
 
+/// The UTF-16 code unit of a `\u` escape; `None` for any other text, also for an escape that is cut off.
 fn code_unit(escape: &[u8]) -> Option<u16> {
     let digits = escape.strip_prefix(b"\\u")?.get(..4)?;
     if !digits.iter().all(u8::is_ascii_hexdigit) {

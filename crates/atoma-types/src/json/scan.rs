@@ -2,13 +2,26 @@
 //!
 //! The scanner checks only strings and words. Text that is not JSON yields tokens as well, and the
 //! caller decides how to handle them: repairing copies them, the chunk template gives up.
+//!
+//! ```text
+//! {"choices":[{"delta":{"content":"Hi","n":1}}]}
+//! M Name    MMM Name  MM Name    M T  M N MWMMMM
+//!                                  └─ path: choices, delta, content
+//!
+//! M a mark · N a name · T a text · W a word
+//! ```
+//!
+//! Strings are searched eight bytes per step, because nearly all bytes of a stream are inside strings.
 
 use super::{path::Path, unescape::unescape};
 
 /// A pass over the first JSON value of a text.
 pub(crate) struct Scanner<'a> {
+    /// The whole text; tokens are positions in it.
     text: &'a [u8],
+    /// Where the next token begins.
     at: usize,
+    /// The containers around `at`, and the names of their members.
     path: Path<'a>,
 }
 
@@ -36,12 +49,14 @@ pub(crate) enum Kind {
 /// The contents of a string.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Contents {
+    /// Whether there is a backslash, so that the text differs from its source.
     pub(crate) has_escapes: bool,
     /// Whether it has its closing quote and no raw control characters, which JSON does not allow.
     pub(crate) is_valid: bool,
 }
 
 impl<'a> Scanner<'a> {
+    /// Returns a scanner at the beginning of a text.
     pub(crate) fn new(text: &'a [u8]) -> Self {
         Self { text, at: 0, path: Path::default() }
     }
@@ -61,6 +76,7 @@ impl<'a> Scanner<'a> {
         self.at > 0 && self.path.is_outside() && matches!(self.text[self.at - 1], b'}' | b']')
     }
 
+    /// Returns the next token, or `None` at the end of the text. It never fails: a byte that JSON does not have is a mark.
     pub(crate) fn next(&mut self) -> Option<Token> {
         let start = self.at;
         let byte = *self.text.get(start)?;
@@ -79,9 +95,11 @@ impl<'a> Scanner<'a> {
         })
     }
 
+    /// Reads a string whose opening quote is before `start`. Whether it is a name or a value depends on the path alone.
     fn string(&mut self, start: usize) -> Token {
         let (length, contents) = string(&self.text[start..]);
         let end = start + length;
+        // There may be no closing quote to pass.
         self.at = self.text.len().min(end + 1);
         let kind = if self.path.is_naming() {
             self.path.name(&self.text[start..end]);
@@ -93,6 +111,7 @@ impl<'a> Scanner<'a> {
     }
 }
 
+/// Returns whether a byte belongs to a number or a literal. Wider than the grammar, so that `NaN` and `1e999` are one word each.
 fn is_in_word(byte: u8) -> bool {
     matches!(byte, b'-' | b'+' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z')
 }
@@ -106,6 +125,7 @@ fn string(bytes: &[u8]) -> (usize, Contents) {
         match bytes.get(at) {
             Some(b'"') => return (at, contents),
             Some(b'\\') => {
+                // Passes the escaped byte too: it may be a quote. The digits of `\u` are plain.
                 contents.has_escapes = true;
                 at = bytes.len().min(at + 2);
             }
@@ -158,6 +178,7 @@ pub(crate) fn plain(bytes: &[u8]) -> usize {
     }
 }
 
+/// The same for the rest of a long string. Not inlined: the caller's first word decides for most tokens.
 #[inline(never)]
 fn plain_words(bytes: &[u8]) -> usize {
     let mut rest = bytes;
@@ -168,6 +189,7 @@ fn plain_words(bytes: &[u8]) -> usize {
         }
         rest = after;
     }
+    // Fewer than eight bytes remain.
     let is_plain = |byte: &&u8| !matches!(byte, b'"' | b'\\' | 0..0x20);
     bytes.len() - rest.len() + rest.iter().take_while(is_plain).count()
 }

@@ -1,3 +1,17 @@
+//! Joins the chunks of a chat stream into one response.
+//!
+//! ```text
+//! chunk ─┬─ id, model, created, tier   the first that is set counts
+//!        ├─ usage                      merged: the counts of the last chunk that has them
+//!        └─ choices ── by index ──► ChoiceSoFar ─┬─ content, refusal   appended
+//!                                                ├─ tool_calls        ToolCalls
+//!                                                ├─ reasoning         appended, apart from the message
+//!                                                ├─ logprobs          LogprobsSoFar
+//!                                                └─ unknown members   merge
+//! ```
+//!
+//! The parts on the right that need more than appending stay apart until [`ChatCompletionAccumulator::into_response`], so that a
+//! push costs no more than the chunk is long.
 use super::{
     arguments::Arguments, logprobs::LogprobsSoFar, memory_size, merge, tool_calls::ToolCalls,
 };
@@ -46,9 +60,12 @@ const MOST_CHOICES: usize = 128;
 /// ```
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ChatCompletionAccumulator {
+    /// The members outside of the choices; its own list of choices is empty until the end.
     response: ChatCompletionResponse,
+    /// Sorted by index, each index once.
     choices: Vec<ChoiceSoFar>,
     chunks: u64,
+    /// The estimate that `size` returns. It only grows.
     size: usize,
 }
 
@@ -60,7 +77,9 @@ struct ChoiceSoFar {
     logprobs: Option<Box<LogprobsSoFar>>,
     /// Those of the call in the form older than tool calls.
     arguments: Arguments,
+    /// The text, whichever of its two names it arrives under.
     reasoning: String,
+    /// Whether text arrived as `reasoning`, and as `reasoning_content`: the message has the same names.
     is_reasoning: bool,
     is_reasoning_content: bool,
 }
@@ -76,12 +95,14 @@ impl ChatCompletionAccumulator {
     pub fn push(&mut self, chunk: &ChatCompletionChunk) {
         self.chunks = self.chunks.saturating_add(1);
         self.push_top_level(chunk);
+        // Nearly every chunk has no unknown members: the test is cheaper than a walk over an empty list.
         if !chunk.extra.is_empty() {
             self.size = self.size.saturating_add(memory_size::of_lists(&chunk.extra));
         }
         for choice in &chunk.choices {
             if let Some(known) = self.choice(choice.index) {
                 known.push(choice);
+                // Estimated from the chunk, not from the response: measuring what is kept would make a stream quadratic.
                 let logprobs = choice.logprobs.as_deref().map_or(0, memory_size::of_logprobs);
                 let new = memory_size::of_delta(&choice.delta).saturating_add(logprobs);
                 self.size = self.size.saturating_add(new);
@@ -145,6 +166,8 @@ impl ChatCompletionAccumulator {
         Some(&self.choices[place].calls)
     }
 
+    /// Adds the members outside of the choices. Servers repeat them in each chunk, and some change the id within a stream:
+    /// the first one is the response's.
     fn push_top_level(&mut self, chunk: &ChatCompletionChunk) {
         let response = &mut self.response;
         for (known, new) in [(&mut response.id, &chunk.id), (&mut response.model, &chunk.model)] {
@@ -163,6 +186,7 @@ impl ChatCompletionAccumulator {
                 known.clone_from(new);
             }
         }
+        // Merged, not replaced: some servers send the counts of prompt and completion in different chunks.
         if let Some(usage) = chunk.usage() {
             response.usage.get_or_insert_default().merge(&usage);
         }
@@ -175,6 +199,7 @@ impl ChatCompletionAccumulator {
     /// Returns the choice of an index, which is added at its place if it is new and there is room.
     fn choice(&mut self, index: u32) -> Option<&mut ChoiceSoFar> {
         let place = match self.choices.binary_search_by_key(&index, |known| known.choice.index) {
+            // A server that numbers choices without end must not fill the memory.
             Ok(place) => place,
             Err(_) if self.choices.len() >= MOST_CHOICES => return None,
             Err(place) => {
@@ -199,11 +224,13 @@ impl<'a> FromIterator<&'a ChatCompletionChunk> for ChatCompletionAccumulator {
 }
 
 impl ChoiceSoFar {
+    /// Adds the same choice of the next chunk.
     fn push(&mut self, new: &ChatCompletionChunkChoice) {
         self.push_delta(&new.delta);
         if let Some(reason) = &new.finish_reason {
             finish(&mut self.choice.finish_reason, reason);
         }
+        // The last one counts, as for errors: earlier ones are usually placeholders.
         if let Some(reason) = &new.stop_reason {
             self.choice.stop_reason = Some(reason.clone());
         }
@@ -216,6 +243,7 @@ impl ChoiceSoFar {
         merge::outer_members(&mut self.choice.extra, &new.extra);
     }
 
+    /// Adds the next part of the message.
     fn push_delta(&mut self, delta: &ChatCompletionChunkDelta) {
         let message = &mut self.choice.message;
         if let Some(role) = &delta.role {
@@ -224,6 +252,7 @@ impl ChoiceSoFar {
         if let Some(content) = &delta.content {
             message.content.append(content);
         }
+        // An empty refusal is a placeholder: set, it would make the message a refused one.
         if let Some(refusal) = delta.refusal.as_ref().filter(|refusal| !refusal.is_empty()) {
             message.refusal.get_or_insert_default().push_str(refusal);
         }
@@ -241,12 +270,14 @@ impl ChoiceSoFar {
         let message = &mut self.choice.message;
         for (name, value) in delta.extra.iter() {
             match (name, value) {
+                // The older form of a tool call: one call, without an id or an index.
                 ("function_call", Value::Object(pieces)) => {
                     push_function_call(&mut message.function_call, &mut self.arguments, pieces);
                 }
                 ("name", Value::String(speaker)) => message.name = Some(speaker.clone()),
                 ("tool_call_id", Value::String(id)) => message.tool_call_id = Some(id.clone()),
                 (name, Value::String(piece)) if REASONING_TEXTS.contains(&name) => {
+                    // Other names for reasoning: text in pieces, where `merge` would keep only the last piece.
                     match message.extra.get_mut(name) {
                         Some(Value::String(all)) => all.push_str(piece),
                         _ => message.extra.set_last(name, value),
@@ -261,12 +292,14 @@ impl ChoiceSoFar {
     fn push_reasoning(&mut self, delta: &ChatCompletionChunkDelta) {
         let says = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
         let (is_reasoning, is_content) = (says(&delta.reasoning), says(&delta.reasoning_content));
+        // A server that sends both names sends the same text under them.
         let text = if is_content { &delta.reasoning_content } else { &delta.reasoning };
         self.is_reasoning |= is_reasoning;
         self.is_reasoning_content |= is_content;
         self.reasoning.push_str(text.as_deref().unwrap_or_default());
     }
 
+    /// Puts the parts that were kept apart into the message.
     fn into_choice(mut self) -> ChatCompletionChoice {
         let message = &mut self.choice.message;
         message.tool_calls = self.calls.into_calls(self.choice.finish_reason.is_some());
@@ -279,6 +312,7 @@ impl ChoiceSoFar {
         message.reasoning_content = self.is_reasoning_content.then_some(self.reasoning);
         settle(message);
         self.choice.logprobs = self.logprobs.map(|all| Box::new(all.into_logprobs()));
+        // An unknown value of `delta` has no meaning in a message.
         self.choice.extra.remove("delta");
         settle(&mut self.choice);
         self.choice
@@ -287,6 +321,7 @@ impl ChoiceSoFar {
 
 /// Takes over a finish reason. The last one counts, but a plain `stop` does not hide why the model stopped before.
 pub(crate) fn finish(known: &mut Option<FinishReason>, reason: &FinishReason) {
+    // Some servers send `tool_calls` and then, in the last chunk, `stop`.
     let is_hidden = is_plain_stop(reason) && known.as_ref().is_some_and(says_why);
     if !is_hidden {
         *known = Some(reason.clone());

@@ -1,4 +1,15 @@
 //! The arguments of one tool call, joined from fragments.
+//!
+//! Most servers send pieces, a few send the whole text so far in each fragment. Appending is right for the one and doubles the text
+//! for the other; where a fragment fits both, both readings are kept:
+//!
+//! ```text
+//! fragments        {"a":      {"a":1      {"a":1}
+//! text (pieces)    {"a":      {"a":{"a":1      {"a":{"a":1{"a":1}      not JSON
+//! other (again)               {"a":1      {"a":1}                      JSON: chosen in the end
+//! ```
+//!
+//! A pass over the brackets ([`Scan`]) runs along with the text, so that "is it complete" costs nothing per fragment.
 
 use crate::json::says_null;
 use serde::de::IgnoredAny;
@@ -7,7 +18,9 @@ use serde_json::Value;
 /// The arguments so far, a JSON text that is usually incomplete.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Arguments {
+    /// All fragments, appended.
     text: String,
+    /// The state of a pass over `text`.
     scan: Scan,
     /// The other reading, where a fragment may be either more text or the whole text again.
     other: Option<String>,
@@ -18,6 +31,7 @@ pub(crate) struct Arguments {
 /// Where a pass over the text of a JSON value is. It judges brackets and strings only.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 struct Scan {
+    /// The number of open brackets.
     depth: u32,
     in_string: bool,
     is_escaped: bool,
@@ -55,6 +69,7 @@ impl Arguments {
         value(&self.text).is_some_and(|known| value(fragment) == Some(known))
     }
 
+    /// Drops the text so far: the fragment is the whole text.
     pub(crate) fn replace(&mut self, text: &str) {
         *self = Self::default();
         self.append(text);
@@ -67,6 +82,7 @@ impl Arguments {
     pub(crate) fn push(&mut self, fragment: &str) {
         let opens = || self.text.trim_ascii_start().starts_with(['{', '[']);
         if fragment.len() >= self.text.len() && fragment.starts_with(&self.text) && opens() {
+            // Appended it would be broken JSON, so it can only be the whole text again.
             if !self.scan.expects_value() {
                 return self.replace(fragment);
             }
@@ -75,6 +91,7 @@ impl Arguments {
             }
             self.other = Some(fragment.to_owned());
         } else if let Some(other) = &mut self.other {
+            // The cumulative reading goes by the same rule.
             if fragment.starts_with(other.as_str()) {
                 fragment.clone_into(other);
             } else {
@@ -94,6 +111,7 @@ impl Arguments {
         }
     }
 
+    /// Appends a fragment and scans it.
     fn append(&mut self, fragment: &str) {
         self.text.push_str(fragment);
         self.scan.run(fragment.as_bytes());
@@ -120,6 +138,7 @@ impl Arguments {
 
     /// The text, in the reading that is valid JSON if one is.
     pub(crate) fn into_text(self) -> String {
+        // Only one reading can be JSON; if both are, the protocol's own, pieces, is preferred.
         if let Some(other) = self.other.filter(|other| is_json(other)) {
             if !is_json(&self.text) {
                 return other;
@@ -161,6 +180,7 @@ pub(crate) fn of_whole(text: &mut String) {
 }
 
 impl Scan {
+    /// Reads more text. Each byte is read a single time, however many fragments there are.
     fn run(&mut self, text: &[u8]) {
         for &byte in text {
             self.at += 1;
@@ -179,6 +199,7 @@ impl Scan {
                 b'}' | b']' => {
                     let is_outermost = self.depth == 1;
                     self.depth = self.depth.saturating_sub(1);
+                    // The position after the first complete value; later ones do not move it.
                     if is_outermost && self.end.is_none() {
                         self.end = Some(self.at);
                     }
@@ -196,6 +217,7 @@ impl Scan {
     }
 }
 
+/// Returns whether a text is one JSON value.
 fn is_json(text: &str) -> bool {
     serde_json::from_str::<IgnoredAny>(text).is_ok()
 }

@@ -1,3 +1,15 @@
+//! The model of a chat stream, and of a chat completion that arrives in one piece.
+//!
+//! A body that claims to be a chat completion may be something else: the completion of another endpoint, a gateway's status
+//! object, or an error with status 200. The functions at the end of this file decide by the name of the object first, and by its
+//! members only where there is no name.
+//!
+//! ```text
+//! data ─► ChunkReader ─► error? ─► a chunk of a chat? ─► ChatCompletionAccumulator ─► response
+//!                          │              │ no
+//!                          ▼              ▼
+//!                     Seen::Error    Seen::Nothing
+//! ```
 use super::{
     Progress, ResponseModel, Seen, StreamModel, accumulator::ChatCompletionAccumulator,
     chunk_reader::ChunkReader, next_value, read_unusual,
@@ -14,11 +26,15 @@ use std::borrow::Cow;
 /// It is a [`ChunkReader`] and a [`ChatCompletionAccumulator`] behind the interface that all streams share.
 #[derive(Debug, Clone)]
 pub struct ChatModel {
+    /// Reads the events; holds the current chunk.
     reader: ChunkReader,
+    /// Joins the chunks that were read.
     response: ChatCompletionAccumulator,
     /// The number of choices that were asked for.
     expected: u32,
+    /// Whether the server sent a complete response in place of events.
     is_whole: bool,
+    /// Whether an event was skipped because it could not be read, which makes a missing end suspicious.
     has_unreadable: bool,
 }
 
@@ -31,6 +47,7 @@ impl Default for ChatModel {
             is_whole: false,
             has_unreadable: false,
         };
+        // Through the method, since the reader has to know as well.
         model.expect_choices(1);
         model
     }
@@ -42,6 +59,7 @@ impl StreamModel for ChatModel {
 
     #[inline]
     fn read(&mut self, event: &str, data: &mut &str) -> Result<Seen, ParseError> {
+        // The usual event, decided here so that it costs no call through a function pointer.
         if data.starts_with('{') && (event.is_empty() || event == "message") {
             return self.read_object(data);
         }
@@ -79,6 +97,7 @@ impl StreamModel for ChatModel {
             chunks: self.response.chunks(),
             choices: self.response.choices(),
             is_finished,
+            // All choices that have begun are finished; more may follow if the request asked for more.
             is_settled: is_finished && self.response.choices() >= self.expected as usize,
             has_unreadable: self.has_unreadable,
             size: self.response.size(),
@@ -110,12 +129,15 @@ impl ChatModel {
         &self.response
     }
 
+    /// Reads the next object of the data and adds it to the response, if it is a chunk.
     fn read_object(&mut self, data: &mut &str) -> Result<Seen, ParseError> {
+        // Two objects in one event happen: the rest is left in `data` for the next call.
         self.reader.read_next(data)?;
         if !data.is_empty() {
             *data = next_value(data);
         }
         let chunk = self.reader.chunk();
+        // Before the check for a chunk: an error object has no choices.
         if let Some(error) = chunk.error() {
             return Ok(Seen::Error(Box::new(error.clone())));
         }
@@ -176,8 +198,10 @@ impl ResponseModel for ChatCompletionResponse {
         Ok(response)
     }
 
+    /// Reads a body into the default value, as [`ResponseModel::from_slice`] does.
     fn read(&mut self, body: &[u8]) -> Result<bool, ParseError> {
         let has_more = self.read_body(body)?;
+        // An empty list of choices is a response without content; no list at all is another kind of object.
         if self.choices.is_empty() && Self::error(self).is_none() && !has_choices(body) {
             return Err(ParseError::without("choices"));
         }

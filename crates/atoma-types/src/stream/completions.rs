@@ -1,3 +1,7 @@
+//! The model of a text completion stream, and of a text completion that arrives in one piece.
+//!
+//! Chunks and whole completions have the same form: the chunks of a stream are completions whose texts are pieces. So there is one
+//! type for both, and the joined response is built in place, without the parts that a chat's accumulator keeps apart.
 use super::{
     Progress, ResponseModel, Seen, StreamModel, accumulator::finish, chat::has_choices,
     memory_size, merge, next_value, numbering::Numbering, read_unusual, reader::Reader,
@@ -44,9 +48,13 @@ const MOST_CHOICES: usize = 128;
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct CompletionModel {
+    /// Reads the events; holds the current chunk.
     reader: Reader<CompletionResponse>,
+    /// The chunks that were read, as one response.
     joined: Joined,
+    /// Whether the server sent a complete response in place of events.
     is_whole: bool,
+    /// Whether an event was skipped because it could not be read.
     has_unreadable: bool,
 }
 
@@ -58,6 +66,7 @@ struct Joined {
     /// The number of choices asked for; zero if unknown.
     expected: u32,
     chunks: u64,
+    /// The estimate of the memory that the response takes, in bytes.
     size: usize,
 }
 
@@ -66,6 +75,7 @@ impl StreamModel for CompletionModel {
     type Response = CompletionResponse;
 
     fn read(&mut self, event: &str, data: &mut &str) -> Result<Seen, ParseError> {
+        // The usual event.
         if data.starts_with('{') && (event.is_empty() || event == "message") {
             return self.read_object(data);
         }
@@ -78,6 +88,7 @@ impl StreamModel for CompletionModel {
     /// with a finish reason for each choice, is complete.
     fn read_body(&mut self, body: &mut &str) -> Result<Seen, ParseError> {
         let seen = self.read("", body)?;
+        // The form does not say whether this is a chunk; a stream has its usage in the last event.
         self.is_whole |= seen == Seen::Chunk && self.chunk().usage().is_some();
         Ok(seen)
     }
@@ -105,6 +116,7 @@ impl StreamModel for CompletionModel {
             chunks: self.joined.chunks,
             choices: choices.len(),
             is_finished,
+            // More choices may follow if the request asked for more.
             is_settled: is_finished && choices.len() >= self.joined.expected as usize,
             has_unreadable: self.has_unreadable,
             size: self.joined.size,
@@ -142,12 +154,14 @@ impl CompletionModel {
         self.joined.response.usage.as_ref()
     }
 
+    /// Reads the next object of the data and adds it to the response, if it is a chunk.
     fn read_object(&mut self, data: &mut &str) -> Result<Seen, ParseError> {
         self.reader.read(data, &mut |_, _| true)?;
         if !data.is_empty() {
             *data = next_value(data);
         }
         let chunk = self.reader.chunk();
+        // Before the check for a chunk: an error object has no choices.
         if let Some(error) = chunk.error() {
             return Ok(Seen::Error(Box::new(error.clone())));
         }
@@ -165,6 +179,7 @@ impl Joined {
         self.chunks = self.chunks.saturating_add(1);
         self.push_top_level(chunk);
         for new in &chunk.choices {
+            // Beyond the limit, choices are skipped.
             let Some(known) = self.choice(new.index) else { continue };
             known.text.push_str(&new.text);
             if let Some(reason) = &new.finish_reason {
@@ -176,6 +191,7 @@ impl Joined {
             if let Some(logprobs) = &new.logprobs {
                 known.logprobs.get_or_insert_default().append(logprobs);
             }
+            // Unknown members arrive complete in each chunk.
             merge::outer_members(&mut known.extra, &new.extra);
             let logprobs = new.logprobs.as_deref().map_or(0, CompletionLogprobs::memory_size);
             let size = new.text.len() + logprobs + memory_size::of_members(&new.extra);
@@ -183,6 +199,7 @@ impl Joined {
         }
     }
 
+    /// Adds the members outside of the choices: the first value of each counts, and usage is merged.
     fn push_top_level(&mut self, chunk: &CompletionResponse) {
         let response = &mut self.response;
         for (known, new) in [
@@ -200,6 +217,7 @@ impl Joined {
         if response.system_fingerprint.is_none() {
             response.system_fingerprint.clone_from(&chunk.system_fingerprint);
         }
+        // Some servers send the counts of prompt and completion in different chunks.
         if let Some(usage) = chunk.usage() {
             response.usage.get_or_insert_default().merge(&usage);
         }
@@ -222,6 +240,7 @@ impl Joined {
         choices.get_mut(place)
     }
 
+    /// The number of choices that are kept: a request for more than 128 gets them all.
     fn most_choices(&self) -> usize {
         MOST_CHOICES.max(self.expected as usize)
     }
@@ -233,17 +252,20 @@ fn is_chunk_without_choices(chunk: &CompletionResponse) -> bool {
     chunk.usage().is_some_and(|usage| !usage.is_zero()) || (is_named && !chunk.id.is_empty())
 }
 
+/// Returns whether the name of an object is a completion's, or missing.
 fn names_completion(object: &str) -> bool {
     object.is_empty() || object.contains("completion")
 }
 
 impl StreamedChunk for CompletionResponse {
+    /// The texts that a server may cut inside a character.
     const FIELDS: &'static [FieldPath] = &[(&["choices", "text"], Field::Content)];
 
     fn is_whole(&self) -> bool {
         self.choices.iter().all(|choice| choice.finish_reason.is_some())
     }
 
+    // The only streamed text; log probabilities come with it.
     fn has_content(&self, position: usize) -> bool {
         !self.choices[position].text.is_empty()
     }

@@ -1,4 +1,15 @@
 //! Tool calls joined from their fragments, for the fragments of real servers.
+//!
+//! ```text
+//! fragment ─► candidate ──none──────────────────────────► new call
+//!                 │                                          ▲
+//!                 └─► step ─┬─ Another, PerhapsAnother ──────┘
+//!                           └─ Continue, Repeat, Replace ──► apply to the candidate
+//! ```
+//!
+//! The protocol says that an index names a call and that arguments arrive in pieces. Servers deviate: they repeat ids and names,
+//! number fragments instead of calls, put all calls on index 0, or send the arguments so far again and again. `candidate` and
+//! `step` decide with the only reliable sign, whether the arguments so far are complete JSON.
 
 use super::{arguments::Arguments, merge};
 use crate::{
@@ -20,10 +31,13 @@ pub(crate) struct ToolCalls {
 
 #[derive(Debug, Clone, PartialEq, Default)]
 struct CallSoFar {
+    /// The index of the fragment that began the call; `None` if it had none.
     index: Option<i64>,
     /// The id that the server gave. The call itself has another if two calls share it.
     id: String,
+    /// The call without its arguments.
     call: ToolCall,
+    /// The arguments so far, in one or two readings.
     arguments: Arguments,
     /// The call may only repeat the name of the one before: it counts once it has arguments.
     is_tentative: bool,
@@ -50,6 +64,7 @@ impl ToolCalls {
     /// Only the index of a fragment is dependable, and not even that: servers leave out ids, put several calls on one index,
     /// send arguments again or cumulatively. Of the ways to read a fragment, the one is taken that leaves valid JSON.
     pub(crate) fn push(&mut self, fragment: &ToolCallDelta) {
+        // A negative index is a placeholder of servers that do not number calls.
         let index = fragment.index.map(|index| index.max(0));
         let mut is_tentative = false;
         if let Some(place) = self.candidate(index, fragment) {
@@ -58,6 +73,7 @@ impl ToolCalls {
                 Step::Another => {}
                 Step::PerhapsAnother => is_tentative = true,
                 step => {
+                    // The id may be one that was made up when the call began; the server's own id replaces it unless it is taken.
                     let made_up = call.call.id.clone();
                     call.apply(fragment, step);
                     // A late id that another call has: the result of a call is matched to it by its id.
@@ -89,6 +105,7 @@ impl ToolCalls {
                 continue;
             }
             call.function.arguments = arguments.into_text();
+            // An index that could not be read is among the unknown members; a complete call has none.
             call.extra.remove("index");
             calls.push(call);
         }
@@ -130,6 +147,7 @@ impl ToolCalls {
     fn candidate(&self, index: Option<i64>, fragment: &ToolCallDelta) -> Option<usize> {
         let id = fragment.id.as_deref().unwrap_or_default();
         let is_same_index = |known: &CallSoFar| index.is_none() || known.index == index;
+        // From the end: with all calls on one index, the latest is the one that still grows.
         let latest = self.calls.iter().rposition(is_same_index);
         let Some(latest) = latest else {
             // Some servers count fragments, not calls.
@@ -177,6 +195,7 @@ impl CallSoFar {
         let name = name_of(fragment);
         let arguments = fragment.function.arguments.as_deref().unwrap_or_default();
         let (known, is_same_id) = (&self.call.function.name, !id.is_empty() && self.id == id);
+        // Other kinds keep their input under names of their kind: there are no arguments to judge.
         if self.call.kind != ToolKind::Function {
             return Step::Continue;
         }
@@ -189,6 +208,7 @@ impl CallSoFar {
         if is_named && !is_same_name && !has_id { Step::Another } else { Step::Continue }
     }
 
+    /// Decides the effect of a fragment on a call whose arguments are complete: they cannot grow.
     fn step_after_whole(
         &self,
         new: &str,
@@ -205,6 +225,7 @@ impl CallSoFar {
         match new.trim_ascii_start().bytes().next() {
             None => Step::Continue,
             Some(_) if self.arguments.is_repeated_by(new) => Step::Repeat,
+            // The same value with other white space.
             Some(_) if is_same_id && self.arguments.is_equal_to(new) => Step::Repeat,
             Some(b'{' | b'[') if self.arguments.is_empty_object() => Step::Replace,
             Some(b'{' | b'[') => Step::Another,
@@ -213,6 +234,7 @@ impl CallSoFar {
         }
     }
 
+    /// Adds a fragment to the call. The first id counts; of the kind, the last.
     fn apply(&mut self, fragment: &ToolCallDelta, step: Step) {
         if let Some(id) = fragment.id.as_ref().filter(|id| !id.is_empty() && self.id.is_empty()) {
             self.id.clone_from(id);
@@ -257,130 +279,4 @@ fn name_of(fragment: &ToolCallDelta) -> &str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::{Value, from_value, json};
-
-    fn calls(fragments: Value) -> Vec<(String, String, String)> {
-        let fragments: Vec<ToolCallDelta> = from_value(fragments).unwrap();
-        let mut calls = ToolCalls::default();
-        fragments.iter().for_each(|fragment| calls.push(fragment));
-        let calls = calls.into_calls(true).into_iter();
-        // Ids that were made up are not judged.
-        let id = |id: String| if id.len() == 9 { "?".to_owned() } else { id };
-        calls.map(|call| (id(call.id), call.function.name, call.function.arguments)).collect()
-    }
-
-    fn fragment(index: &Value, id: &str, name: &str, arguments: &str) -> Value {
-        let or_null = |text: &str| if text.is_empty() { Value::Null } else { text.into() };
-        json!({"index": index, "id": or_null(id), "function": {"name": or_null(name), "arguments": arguments}})
-    }
-
-    #[test]
-    fn fragments_go_where_they_belong() {
-        let n = Value::Null;
-        type Fragment<'a> = (Value, &'a str, &'a str, &'a str);
-        let cases: &[(&str, &[Fragment<'_>], &[(&str, &str, &str)])] = &[
-            (
-                "by index",
-                &[
-                    (json!(0), "a", "f", "{"),
-                    (json!(1), "b", "g", "["),
-                    (json!(0), "", "", "}"),
-                    (json!(1), "", "", "]"),
-                ],
-                &[("a", "f", "{}"), ("b", "g", "[]")],
-            ),
-            (
-                "same id at every fragment",
-                &[(json!(0), "a", "f", "{"), (json!(0), "a", "", "}")],
-                &[("a", "f", "{}")],
-            ),
-            (
-                "two calls at one index",
-                &[
-                    (json!(0), "a", "f", "{"),
-                    (json!(0), "", "", "}"),
-                    (json!(0), "b", "g", "["),
-                    (json!(0), "", "", "]"),
-                ],
-                &[("a", "f", "{}"), ("b", "g", "[]")],
-            ),
-            (
-                "no index, ids",
-                &[
-                    (n.clone(), "a", "f", "{"),
-                    (n.clone(), "b", "g", "["),
-                    (n.clone(), "a", "", "}"),
-                    (n.clone(), "b", "", "]"),
-                ],
-                &[("a", "f", "{}"), ("b", "g", "[]")],
-            ),
-            (
-                "no index, id only at first",
-                &[(n.clone(), "a", "f", "{"), (n.clone(), "", "", "}")],
-                &[("a", "f", "{}")],
-            ),
-            (
-                "neither index nor id",
-                &[(n.clone(), "", "f", "{"), (n.clone(), "", "", "}")],
-                &[("?", "f", "{}")],
-            ),
-            (
-                "whole calls, neither index nor id",
-                &[(n.clone(), "", "f", "{}"), (n.clone(), "", "g", "[]")],
-                &[("?", "f", "{}"), ("?", "g", "[]")],
-            ),
-            (
-                "whole calls, all at index 0",
-                &[(json!(0), "", "f", "{}"), (json!(0), "", "f", "[]")],
-                &[("?", "f", "{}"), ("?", "f", "[]")],
-            ),
-            (
-                "the name in every fragment",
-                &[(json!(0), "a", "f", "{\"x\""), (json!(0), "", "f", ":1}")],
-                &[("a", "f", "{\"x\":1}")],
-            ),
-            (
-                "the name in pieces",
-                &[
-                    (json!(0), "a", "get_", ""),
-                    (json!(0), "", "weather", ""),
-                    (json!(0), "", "", "{}"),
-                ],
-                &[("a", "get_weather", "{}")],
-            ),
-            (
-                "the id late",
-                &[(json!(0), "", "f", "{"), (json!(0), "a", "", "}")],
-                &[("a", "f", "{}")],
-            ),
-            ("sparse", &[(json!(7), "a", "f", "{}")], &[("a", "f", "{}")]),
-            (
-                "negative",
-                &[(json!(-1), "a", "f", "{"), (json!(0), "", "", "}")],
-                &[("a", "f", "{}")],
-            ),
-            (
-                "huge",
-                &[(json!(9_000_000_000_000_000_000_u64), "a", "f", "{}")],
-                &[("a", "f", "{}")],
-            ),
-        ];
-        for (name, fragments, wanted) in cases {
-            let wire = fragments
-                .iter()
-                .map(|(index, id, name, arguments)| fragment(index, id, name, arguments));
-            let found = calls(wire.collect());
-            let found: Vec<_> =
-                found.iter().map(|(id, name, arguments)| (&**id, &**name, &**arguments)).collect();
-            assert_eq!(found, *wanted, "{name}");
-        }
-    }
-
-    #[test]
-    fn growth_is_bounded() {
-        let many = (0..1000).map(|index| fragment(&json!(index), &index.to_string(), "f", "{}"));
-        assert_eq!(calls(many.collect()).len(), MOST_CALLS);
-    }
-}
+mod tests;

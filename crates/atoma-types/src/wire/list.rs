@@ -1,4 +1,12 @@
 //! Codecs of lists whose positions matter.
+//!
+//! ```text
+//! Aligned   ["a", null, 7]   ─► ["a", "", "7"]       each position keeps its element
+//! Vector    [0.1, null, 0.2] ─► [0.1, NaN, 0.2]      from the text, number by number
+//!           "zczMPQ=="       ─► [0.1]                base64 of little-endian bytes
+//!           [[0.1, 0.2]]     ─► [0.1, 0.2]           a list around a single vector
+//!           [[0.1], [0.2]]   ─► kept in `extra`      one vector for each token
+//! ```
 
 use super::{
     Codec, Elements, Field, List, Members, Piece, Plain, Read, Scalar, Stopped, Target, number,
@@ -26,6 +34,7 @@ where
             if !elements.next(&mut Last(&mut list, PhantomData::<Plain>))? {
                 return Ok(Read::Known(list));
             }
+            // The element was `null` or did not fit.
             if list.len() == length {
                 list.push(T::default());
             }
@@ -65,6 +74,7 @@ impl<T, C: Codec<T>> Target for Last<'_, T, C> {
 /// The numbers are read from their text: through an `f64`, one in half a billion would be rounded twice, to another `f32`.
 pub(crate) struct Vector;
 
+/// An embedding of 1536 numbers is the largest value of most responses: it is read from its text, without a call per number.
 impl Codec<Vec<f32>> for Vector {
     fn read_member(members: &mut dyn Members, target: &mut Vec<f32>) -> Result<Read, Stopped> {
         let mut found = None;
@@ -72,6 +82,7 @@ impl Codec<Vec<f32>> for Vector {
             found = vector_in(text);
             found.is_some()
         };
+        // The codec's other methods read every form that the text reader does not know, and every other deserializer.
         let read = members.value_in_text(&mut from_text, &mut Field::<_, Self>::new(target))?;
         Ok(match found {
             Some(numbers) => Read::Known(numbers).put::<Self>(target),
@@ -93,6 +104,7 @@ impl Codec<Vec<f32>> for Vector {
             }
             if let Some(inner) = numbers.inner.take() {
                 let Value::Array(mut rest) = elements.rest()? else { return Ok(Read::Unknown) };
+                // The only element was a list.
                 if length == 0 && rest.is_empty() {
                     return Ok(Read::Known(inner));
                 }
@@ -121,6 +133,9 @@ impl Codec<Vec<f32>> for Vector {
 
 /// Reads the JSON text of a vector in one of its usual forms: a list of only numbers and `null`, or
 /// base64.
+///
+/// `None` for anything else, also for text that is not JSON: the general reader decides then. White space is allowed wherever
+/// JSON allows it.
 fn vector_in(json: &str) -> Option<Vec<f32>> {
     if let Some(text) = json.strip_prefix('"') {
         return base64::decode_floats(text.strip_suffix('"')?);
@@ -133,6 +148,7 @@ fn vector_in(json: &str) -> Option<Vec<f32>> {
     // About as many bytes as an `f32` has when it is written.
     let mut numbers = Vec::with_capacity(json.len() / 10);
     loop {
+        // `null` is a number that is not finite.
         let rest = &json[at..];
         let (number, end) = match rest.strip_prefix("null") {
             Some(_) => (f32::NAN, at + 4),
@@ -156,6 +172,7 @@ fn spaces(text: &[u8]) -> usize {
     end.unwrap_or(text.len())
 }
 
+/// A vector as it is written: numbers that are not finite become `null`.
 struct Floats<'a>(&'a [f32]);
 
 impl List for Floats<'_> {

@@ -1,4 +1,19 @@
 //! Reading numbers from JSON text, as serde_json reads them.
+//!
+//! The result is bit for bit that of serde_json, at less cost: the digits of nearly every number fit into a `u64`, and its power of
+//! ten is exact as a float.
+//!
+//! ```text
+//! -0.00056 e+3
+//! │└──┬──┘ └┬┘
+//! │   │     └── exponent: left to the standard library
+//! │   └── significand 56 · 5 significant digits, 5 of them behind the point
+//! └── sign
+//! value = significand / 10^fraction, rounded once
+//! ```
+//!
+//! The division rounds correctly if both numbers are exact: the significand up to 2^53, the power up to 10^22. Everything else is
+//! parsed by the standard library.
 
 use super::value::Wide;
 use serde_json::Number;
@@ -44,6 +59,7 @@ pub(super) fn read_f32(json: &str, start: usize) -> Option<(f32, usize)> {
         let end = exponent_end(bytes, at)?;
         return Some((long_f32(&json[start..end])?, end));
     }
+    // Rounding twice, to 64 and then to 32 bits, is wrong only where the first result is halfway between two `f32`.
     let number = match digits.as_float(fraction).and_then(nearest_f32) {
         Some(number) if bytes[start] == b'-' => -number,
         Some(number) => number,
@@ -56,6 +72,7 @@ pub(super) fn read_f32(json: &str, start: usize) -> Option<(f32, usize)> {
 /// number itself: where this one is halfway between two, below the normal range, or beyond it.
 #[inline]
 fn nearest_f32(number: f64) -> Option<f32> {
+    // The bits of an `f64` that an `f32` lacks, and the pattern that is exactly halfway.
     const DROPPED: u64 = (1 << 29) - 1;
     const HALF: u64 = 1 << 28;
     #[allow(clippy::cast_possible_truncation, reason = "it is rounded")]
@@ -65,6 +82,7 @@ fn nearest_f32(number: f64) -> Option<f32> {
     (number == 0.0 || (is_normal && !is_halfway)).then_some(nearest)
 }
 
+/// Reads a number through the standard library. One beyond the range is NaN.
 #[cold]
 fn long_f32(text: &str) -> Option<f32> {
     let number: f32 = text.parse().ok()?;
@@ -79,6 +97,7 @@ fn short_count(bytes: &[u8], start: usize) -> Option<(u64, usize)> {
         count = u64::wrapping_mul(count, 10).wrapping_add(u64::from(byte - b'0'));
         at += 1;
     }
+    // More than 18 digits may have wrapped around; they are rejected below.
     let is_whole = !matches!(bytes.get(at), Some(b'.' | b'e' | b'E'));
     let is_short = match at - start {
         1 => true,

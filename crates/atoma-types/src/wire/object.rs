@@ -1,4 +1,28 @@
 //! Objects: one macro that defines a model and how it is read and written.
+//!
+//! A definition such as
+//!
+//! ```text
+//! object! {
+//!     /// A token and its probability.
+//!     pub struct TokenLogprob => after_reading {
+//!         pub token: String,
+//!         pub bytes: Vec<u8> as Aligned = "bytes" | "token_bytes",
+//!     }
+//! }
+//! ```
+//!
+//! becomes a struct with an `extra`, and one implementation of each trait below. Each field has a place, its position in the
+//! definition; names are matched to places by one `match`, and every other step works on places.
+//!
+//! ```text
+//! Object        names, places, `extra`
+//! ReadObject    a member's value ─► the field at its place
+//! WriteObject   each field ─► a Piece and whether it is set
+//! Model         ReadObject + WriteObject + Default
+//! Debug         the fields that are set
+//! serde         Serialize and Deserialize, for other formats
+//! ```
 
 use super::{
     Codec, Elements, Members, Model, Piece, Plain, Read, ReadObject, Scalar, Stopped, Target,
@@ -38,6 +62,7 @@ macro_rules! object {
                 wire_omit,
             };
 
+            // The places. Variants are named like the fields, so that no numbers have to be counted in the macro.
             #[allow(non_camel_case_types)]
             enum Place {
                 $( $field, )*
@@ -56,6 +81,7 @@ macro_rules! object {
                 }
 
                 fn is_set_at(&self, place: usize) -> bool {
+                    // Not a `match`: the optimizer makes the same table of it, and a macro cannot build its arms here.
                     $( if place == Place::$field as usize {
                         return !<wire_codec!($($codec)?) as Codec<$ty>>::is_absent(&self.$field);
                     } )*
@@ -101,6 +127,7 @@ macro_rules! object {
             impl WriteObject for $name {
                 fn pieces(&self, write: &mut dyn FnMut(&'static str, bool, Piece<'_>)) {
                     $(
+                        // Absent members are left out, unless the codec or `Always` requires them.
                         let is_set = !<wire_codec!($($codec)?) as Codec<$ty>>::is_absent(&self.$field);
                         if is_set || !wire_omit!($ty $(, $codec)?) {
                             let piece = <wire_codec!($($codec)?) as Codec<$ty>>::piece(&self.$field);
@@ -152,6 +179,7 @@ macro_rules! object {
     };
 }
 
+/// The name of a field on the wire: its own, unless another is given.
 macro_rules! wire_name {
     ($field:ident) => {
         stringify!($field)
@@ -161,6 +189,7 @@ macro_rules! wire_name {
     };
 }
 
+/// The codec of a field. `Always` and `WhenSet` change only whether it is written.
 macro_rules! wire_codec {
     () => {
         $crate::wire::Plain
@@ -176,6 +205,7 @@ macro_rules! wire_codec {
     };
 }
 
+/// Whether an absent field is left out.
 macro_rules! wire_omit {
     ($ty:ty) => {
         <$crate::wire::Plain as Codec<$ty>>::OMIT
@@ -196,6 +226,7 @@ pub(crate) use wire_codec;
 pub(crate) use wire_name;
 pub(crate) use wire_omit;
 
+/// Models inside models.
 impl<T: Model> Codec<T> for Plain {
     fn object(members: &mut dyn Members) -> Result<Read<T>, Stopped> {
         let mut object = T::default();
@@ -204,9 +235,11 @@ impl<T: Model> Codec<T> for Plain {
     }
 
     fn object_into(members: &mut dyn Members, target: &mut T) -> Result<Read, Stopped> {
+        // Read where it stays: no copy of an object that is a few hundred bytes large.
         if target.says_nothing() {
             return members.read_into(target).map(Read::Known);
         }
+        // The member is repeated, or another name for it came before: an empty value must not erase the first.
         let mut again = T::default();
         members.read_into(&mut again)?;
         if !again.says_nothing() {
@@ -216,6 +249,7 @@ impl<T: Model> Codec<T> for Plain {
     }
 
     fn object_onto(members: &mut dyn Members, list: &mut Vec<T>) -> Result<Read, Stopped> {
+        // Pushed first and then read, for the same reason.
         list.push(T::default());
         list.last_mut().map_or(Ok(()), |last| members.read_into(last)).map(Read::Known)
     }

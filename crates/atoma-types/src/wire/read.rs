@@ -1,4 +1,19 @@
 //! Connects serde's deserializers to the interfaces of the models, which have no type parameters.
+//!
+//! A model is compiled once, a deserializer of serde for each input. This file is the seam: everything with a type parameter is
+//! here and small; it turns serde's visitor calls into calls of `dyn Target`, and serde's accesses into `dyn Members` and
+//! `dyn Elements`.
+//!
+//! ```text
+//! Deserializer ─► Any (Visitor) ─┬─ a scalar ─► Target::scalar
+//!                                ├─ a list ───► Source as Elements ─► Target::array  ─┐ Elements::next
+//!                                └─ an object ► Source as Members ──► Target::object ─┤ Members::value
+//!                                    ▲                                                │
+//!                                    └──────── Any, for the value inside ◄────────────┘
+//! ```
+//!
+//! Two results travel back besides the value. A value that does not fit is left in `unknown`, where the object around it finds it
+//! for its `extra`. An error of serde cannot pass through `dyn`, so it stays in the `Source` while [`Stopped`] travels.
 
 use super::{
     Elements, MemberSource, Members, Name, Read, ReadObject, Rest, Scalar, Stopped, Target,
@@ -22,12 +37,16 @@ pub(crate) fn read<'de, D: Deserializer<'de>>(
 
 /// Passes a value to a target, and keeps it if it is unknown.
 struct Any<'a> {
+    /// Receives the value.
     target: &'a mut dyn Target,
+    /// Set if the target does not know the value.
     unknown: &'a mut Option<Box<Value>>,
+    /// How to treat integers beyond 64 bits, which serde passes as floats.
     wide: Wide,
 }
 
 impl Any<'_> {
+    /// Keeps a value that the target did not know. It is built only then.
     #[inline]
     fn keep<E>(self, read: Read, value: impl Into<Value>) -> Result<Read, E> {
         if matches!(read, Read::Unknown) {
@@ -80,6 +99,7 @@ impl<'de> Visitor<'de> for Any<'_> {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Read, E> {
+        // The other methods get exact numbers; an integer beyond 64 bits arrives here, rounded.
         self.wide.check(value)?;
         let Some(number) = Number::from_f64(value) else { return Ok(Read::Null) };
         let read = self.target.scalar(Scalar::Number(&number));
@@ -94,10 +114,12 @@ impl<'de> Visitor<'de> for Any<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, access: A) -> Result<Read, A::Error> {
         let wide = self.wide;
+        // A function pointer, since `Source` serves both kinds of access, which have no trait in common.
         let rest =
             |access: &mut A, wide| AnyValue(wide).deserialize(SeqAccessDeserializer::new(access));
         let mut source = Source { access, rest, unknown: None, error: None, wide };
         let mut read = self.target.array(&mut source);
+        // The target returned the list, or did not begin to read it: either way it is still whole.
         if let Ok(Read::Unknown) = read {
             read = source.hand_on(&mut self);
         }
@@ -123,7 +145,9 @@ const RAW: &str = "$serde_json::private::RawValue";
 
 /// Passes the text of a value to a function, or the value to a target.
 struct Raw<'a> {
+    /// Reads the text; false if it does not know it.
     read: &'a mut dyn FnMut(&str) -> bool,
+    /// The way that is taken otherwise.
     any: Any<'a>,
 }
 
@@ -142,6 +166,7 @@ impl<'de> Visitor<'de> for Raw<'_> {
         f.write_str("any JSON value")
     }
 
+    // Another deserializer: it does not know the name and passes the value.
     fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Read, D::Error> {
         deserializer.deserialize_any(self.any)
     }
@@ -158,6 +183,7 @@ impl<'de> Visitor<'de> for Raw<'_> {
         self.any.visit_seq(access)
     }
 
+    // serde_json: an object with the one member [`RAW`].
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Read, A::Error> {
         let names = Names { place: |name| (name == RAW).then_some(0) };
         if let Some(Name::Known(_)) = access.next_key_seed(names)? {
@@ -189,6 +215,7 @@ impl Visitor<'_> for RawText<'_> {
         if (self.0.read)(text) {
             return Ok(Read::Known(()));
         }
+        // The text has been taken from the input, so the value is read from the text itself.
         let mut deserializer = serde_json::Deserializer::from_str(text);
         deserializer.deserialize_any(self.0.any).map_err(E::custom)
     }
@@ -196,7 +223,9 @@ impl Visitor<'_> for RawText<'_> {
 
 /// serde's access to members or elements.
 struct Source<A, E> {
+    /// serde's own access.
     access: A,
+    /// Reads all that is left as a value.
     rest: fn(&mut A, Wide) -> Result<Value, E>,
     /// The last unknown value: of a member, or of everything that is read here.
     unknown: Option<Box<Value>>,
@@ -206,6 +235,7 @@ struct Source<A, E> {
 }
 
 impl<A, E: Error> Source<A, E> {
+    /// Keeps an error here, since the caller behind `dyn` cannot name its type.
     fn keep<T>(&mut self, read: Result<T, E>) -> Result<T, Stopped> {
         read.map_err(|error| {
             self.error = Some(error);
@@ -231,6 +261,7 @@ impl<A, E: Error> Source<A, E> {
         Ok(Read::Unknown)
     }
 
+    /// Returns the result, with the error that was kept.
     fn end(self, read: Result<Read, Stopped>) -> Result<Read, E> {
         read.map_err(|Stopped| self.error.unwrap_or_else(|| E::custom("reading stopped")))
     }

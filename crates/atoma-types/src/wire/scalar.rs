@@ -1,4 +1,19 @@
 //! Codecs of the plain types.
+//!
+//! Servers disagree about the kind of simple values. A value is accepted where its meaning is plain, and kept in `extra` where it
+//! is not:
+//!
+//! ```text
+//! field      JSON on the wire                          value
+//! String     "abc"  7                                  "abc", "7"
+//! bool       true  "true"                              1 is kept in `extra`
+//! integers   3  3.0  "3"                               3; -1 in an unsigned field is kept in `extra`
+//! f64        0.5  "0.5"  "-Infinity"                   the last is f64::MIN, since JSON cannot write infinity
+//! Option<T>  null, or absent                           None
+//! Vec<T>     [a, null, b]  a                           [a, b], [a]
+//! ```
+//!
+//! Each codec also defines when its value is absent: such a member may be left out when its object is written.
 
 use super::{
     Codec, Elements, Members, Model, Piece, Plain, Read, Scalar, Stopped, Target,
@@ -47,6 +62,7 @@ impl From<Scalar<'_>> for Value {
     }
 }
 
+/// Numbers are accepted: some servers number their ids.
 impl Codec<String> for Plain {
     fn scalar(value: Scalar<'_>) -> Read<String> {
         Read::known(value.text())
@@ -61,6 +77,7 @@ impl Codec<String> for Plain {
     }
 }
 
+/// Numbers are not accepted: 0 and 1 may count something.
 impl Codec<bool> for Plain {
     fn scalar(value: Scalar<'_>) -> Read<bool> {
         match value {
@@ -79,6 +96,7 @@ impl Codec<bool> for Plain {
     }
 }
 
+/// Integers. A number out of range does not fit; a fraction is cut off, since some servers write all numbers as floats.
 macro_rules! integer {
     ($($ty:ty: $piece:ident)*) => { $(
         impl Codec<$ty> for Plain {
@@ -100,6 +118,7 @@ macro_rules! integer {
 
 integer!(u8: Unsigned u32: Unsigned u64: Unsigned i64: Signed);
 
+/// Floats. One that is not finite is not written: JSON has no word for it.
 impl Codec<f64> for Plain {
     fn scalar(value: Scalar<'_>) -> Read<f64> {
         Read::known(value.float())
@@ -114,6 +133,7 @@ impl Codec<f64> for Plain {
     }
 }
 
+/// Floats of 32 bits, read from their digits where there are any.
 impl Codec<f32> for Plain {
     fn scalar(value: Scalar<'_>) -> Read<f32> {
         #[allow(clippy::cast_possible_truncation)]
@@ -122,6 +142,7 @@ impl Codec<f32> for Plain {
             Scalar::Text(text) if number_in(text).is_some() => text.trim_ascii().parse().ok(),
             value => value.float().map(|number| number as f32),
         };
+        // A number beyond the range would come back as another one.
         Read::known(number.filter(|number| number.is_finite()))
     }
 
@@ -134,11 +155,13 @@ impl Codec<f32> for Plain {
         if !value.is_finite() {
             return Piece::Unwritable;
         }
+        // Written with the digits of the `f32`, then read as an `f64`: 0.7 instead of 0.699999988079071.
         let shortest = serde_json::to_string(value).ok().and_then(|text| number_in(&text));
         Piece::Float(shortest.and_then(|number| number.as_f64()).unwrap_or_else(|| (*value).into()))
     }
 }
 
+/// Any value, as it is.
 impl Codec<Value> for Plain {
     by_value!(Value, Ok);
 
@@ -151,6 +174,7 @@ impl Codec<Value> for Plain {
     }
 }
 
+/// A value that may be absent. `null` is absent as well, and is not written.
 impl<T> Codec<Option<T>> for Plain
 where
     Self: Codec<T>,
@@ -208,11 +232,13 @@ where
 
     fn array(elements: &mut dyn Elements) -> Result<Read<Vec<T>>, Stopped> {
         let mut list = Vec::new();
+        // Elements that do not fit are skipped without a trace: a list has no `extra` to keep them.
         while elements.next(&mut Element::<T, Self>(&mut list, PhantomData))? {}
         Ok(Read::Known(list))
     }
 
     fn object(members: &mut dyn Members) -> Result<Read<Vec<T>>, Stopped> {
+        // A single object in place of a list of one.
         let mut list = Vec::new();
         let read = Element::<T, Self>(&mut list, PhantomData).object(members)?;
         Ok(read.map(|()| list))
@@ -221,6 +247,7 @@ where
     fn scalar(value: Scalar<'_>) -> Read<Vec<T>> {
         match value {
             Scalar::Text(_) => <Self as Codec<T>>::scalar(value).map(|element| vec![element]),
+            // Only text: a number in place of a list is more likely a count.
             _ => Read::Unknown,
         }
     }
@@ -235,12 +262,15 @@ where
 }
 
 /// The size in bytes from which on an element is large.
+///
+/// An empty `Vec` makes room for four elements when it first grows.
 const LARGE: usize = 128;
 
 /// The next element of a list.
 struct Element<'a, T, C>(&'a mut Vec<T>, PhantomData<C>);
 
 impl<T, C: Codec<T>> Element<'_, T, C> {
+    /// Adds an element that fits.
     fn add(&mut self, read: Read<T>) -> Read {
         read.map(|element| {
             self.make_room();
@@ -271,6 +301,7 @@ impl<T, C: Codec<T>> Target for Element<'_, T, C> {
     }
 }
 
+/// Numbers by name, such as the scores of a moderation. Members that are not numbers are skipped.
 impl Codec<BTreeMap<String, f32>> for Plain {
     fn object(members: &mut dyn Members) -> Result<Read<BTreeMap<String, f32>>, Stopped> {
         whole(members, |value| match value {
@@ -292,6 +323,7 @@ impl Codec<BTreeMap<String, f32>> for Plain {
     }
 
     fn piece(value: &BTreeMap<String, f32>) -> Piece<'_> {
+        // Writing fails then: a map without one of its numbers would be another map.
         if value.values().all(|number| number.is_finite()) {
             Piece::Numbers(value)
         } else {
@@ -300,6 +332,7 @@ impl Codec<BTreeMap<String, f32>> for Plain {
     }
 }
 
+/// The number in a value or in its text.
 fn number_of(value: &Value) -> Option<f32> {
     let read = match value {
         Value::Number(number) => Plain::scalar(Scalar::Number(number)),
