@@ -1,3 +1,13 @@
+//! Timeouts around any transport.
+//!
+//! ```text
+//! send ──────────── head ───────── frame ───── frame ────────── end
+//!  │◄──── head ─────►│◄──── idle ───►│◄── idle ──►│◄──── idle ───►│
+//!  │◄────────────────────────── total ───────────────────────────►│
+//! ```
+//!
+//! `idle` measures silence, not speed: it starts when the reader finds nothing, and each frame ends it. A reader that does not ask
+//! for the next frame is not timed.
 use crate::{
     Attempt, Body, Deadline, Delivery, Phase, Request, Response, ResponseFuture, Sleep, Timeouts,
     Timer, Transport, TransportError, body::PolledFrame, timeouts::earlier, timer::check_slept,
@@ -58,13 +68,16 @@ impl<T: Transport> Transport for Timeout<T> {
         let extensions = request.extensions_mut();
         let given = extensions.get().copied();
         let timeouts = given.unwrap_or(self.defaults);
+        // Left for the transport below, which enforces `connect`.
         if given.is_none() {
             extensions.insert(timeouts);
         }
         let now = self.timer.now();
         let attempt = extensions.get::<Attempt>();
+        // Of the attempt, not of this call: the time that a layer between took counts as well.
         let began = attempt.map_or(now, |attempt| attempt.began);
         let (deadline, mut total_limit) = Deadline::of(extensions, &timeouts, began);
+        // The text names the total that the caller set, not the rest that this attempt has.
         if let (Some(limit), Some(attempt)) = (&mut total_limit, attempt) {
             *limit = attempt.whole_total.unwrap_or(*limit);
         }
@@ -87,6 +100,7 @@ impl<T: Transport> Transport for Timeout<T> {
     }
 }
 
+/// The timeouts of one exchange, as instants where they are known.
 struct Limits {
     timer: Arc<dyn Timer>,
     head: Option<Instant>,
@@ -97,6 +111,7 @@ struct Limits {
     total_limit: Option<Duration>,
 }
 
+/// Waits for the head.
 struct TimedExchange {
     exchange: ResponseFuture,
     /// `None` once the head has arrived.
@@ -109,6 +124,7 @@ impl Future for TimedExchange {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
+        // Before the clock: a head that is there in time is never late.
         let mut polled = this.exchange.as_mut().poll(cx);
         if let Poll::Ready(outcome) = &mut polled {
             if let (Ok(response), Some(limits)) = (outcome, this.limits.take()) {
@@ -120,6 +136,7 @@ impl Future for TimedExchange {
         let Some(limits) = &this.limits else { return Poll::Pending };
         let Some(end) = earlier(limits.head, limits.deadline) else { return Poll::Pending };
         let sleep = this.sleep.get_or_insert_with(|| limits.timer.sleep_until(end));
+        // One sleep, armed on the first wait, for the earlier end.
         ready!(sleep.as_mut().poll(cx));
         check_slept(&*limits.timer, end, Delivery::Unknown)?;
         let (phase, limit) = if limits.deadline == Some(end) {
@@ -132,6 +149,7 @@ impl Future for TimedExchange {
 }
 
 impl Limits {
+    /// Wraps a body, unless nothing limits it or all of it has arrived.
     fn put_around(self, body: &mut Body) {
         let unlimited = self.idle.is_none() && self.deadline.is_none();
         if unlimited || body.is_whole() || http_body::Body::is_end_stream(body) {
@@ -155,6 +173,7 @@ impl Limits {
 /// after this many frames.
 const FRAMES_PER_LOOK_AT_THE_CLOCK: u8 = 64;
 
+/// A body that fails when it is silent for too long, or not complete in time.
 struct TimedBody {
     /// `None` once it has ended or failed.
     body: Option<Body>,
@@ -178,6 +197,7 @@ impl TimedBody {
         Some((end, if self.deadline == Some(end) { Phase::Total } else { Phase::Idle }))
     }
 
+    /// Ends the body with a timeout.
     fn fail(&mut self, phase: Phase) -> PolledFrame {
         self.body = None;
         self.sleep = None;
@@ -186,6 +206,7 @@ impl TimedBody {
         Poll::Ready(Some(Err(error)))
     }
 
+    /// Returns whether the deadline has passed, by a look at the clock every 64 frames.
     fn is_overdue(&mut self) -> bool {
         let Some(deadline) = self.deadline else { return false };
         self.unclocked_frames += 1;
@@ -214,6 +235,7 @@ impl http_body::Body for TimedBody {
             return Poll::Ready(frame);
         }
 
+        // Nothing to read: silence begins with the first poll that finds nothing.
         let silent_since = *this.silent_since.get_or_insert_with(|| this.timer.now());
         let Some((end, phase)) = this.end(silent_since) else { return Poll::Pending };
         loop {
@@ -224,6 +246,7 @@ impl http_body::Body for TimedBody {
                 (this.body, this.sleep) = (None, None);
                 return Poll::Ready(Some(Err(error)));
             }
+            // Armed for an earlier silence that a frame has ended: armed again for this one.
             if *armed_for >= end {
                 break;
             }

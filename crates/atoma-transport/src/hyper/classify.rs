@@ -1,5 +1,19 @@
 //! Turns errors of hyper, rustls and the system into a kind, a phrase, and whether a retry may
 //! help.
+//!
+//! ```text
+//! connect      lookup, TCP            Connect, ResourceExhausted, Other
+//! handshake    TLS with host or proxy Tls, Certificate
+//! tunnel       CONNECT                Proxy
+//! head         until the head         Timeout, TooLarge, Protocol, ConnectionLost, Tls
+//! body         after the head         Timeout, TooLarge, BodyInterrupted
+//! ```
+//!
+//! Two rules hold for all of them. A retry is suggested unless the cause is sure to remain, such as an invalid certificate. And
+//! the texts of others, of servers and of certificates, stay in the source chain: details are our own words, with names of a
+//! bounded length.
+//!
+//! Errors are recognized by type. Where a crate offers none, by text, with a test that fails when the text changes.
 
 use super::{
     config_error::ConfigError,
@@ -14,6 +28,7 @@ use std::{borrow::Cow, error::Error, io, iter};
 /// The error of a connection that cannot be opened to `place`, a `host:port`.
 pub(super) fn connect(kind: ErrorKind, place: &str, error: impl Into<BoxError>) -> TransportError {
     let error = error.into();
+    // Out of file descriptors first: it looks like any other failure of `connect`.
     let failed = match exhausted(&*error) {
         Some(failed) => failed,
         None if find::<NoIoDriver>(&*error).is_some() => no_driver(NoIoDriver.to_string()),
@@ -47,6 +62,7 @@ pub(super) fn plain_http(host: &str) -> TransportError {
 
 /// A name that has no address, or temporarily none.
 pub(super) fn dns(kind: ErrorKind, host: &str, error: io::Error) -> TransportError {
+    // A lookup opens sockets as well.
     if let Some(failed) = exhausted(&error) {
         return failed.with_source(error);
     }
@@ -84,6 +100,7 @@ pub(super) fn handshake(host: &str, error: io::Error, roots: Option<String>) -> 
             tls(host, cause).with_source(rustls::Error::from(Bad::NotValidForName))
         }
         Some(cause) => {
+            // The usual reason is a root that is missing in a file of the user.
             let is_unknown = *cause == rustls::Error::InvalidCertificate(Bad::UnknownIssuer);
             let mut failed = tls(host, cause);
             if let Some(roots) = roots.filter(|_| is_unknown) {
@@ -120,6 +137,7 @@ pub(super) fn tls(host: &str, error: &rustls::Error) -> TransportError {
     TransportError::new(ErrorKind::Tls, Delivery::NotSent).with_detail(detail).permanent()
 }
 
+/// The reason in words: the flaw of the certificate, and the host it was checked for.
 fn certificate(host: &str, error: &Bad) -> String {
     const CLOCK: &str = "or this machine's clock is wrong";
     match error {
@@ -148,6 +166,8 @@ fn certificate(host: &str, error: &Bad) -> String {
 /// the connection ended.
 pub(super) fn head(error: hyper::Error, unread: &[u8], written: bool) -> TransportError {
     let sent = if written { Delivery::Unknown } else { Delivery::NotSent };
+    // The order matters: an earlier case explains the later ones. A server that speaks TLS, for example, also breaks the
+    // grammar of HTTP.
     let failed = if is_head_too_large(&error) {
         TransportError::new(ErrorKind::TooLarge, sent).with_detail("headers")
     } else if let Some(unasked) = find::<UnaskedResponse>(&error) {
@@ -252,17 +272,20 @@ fn exhausted(error: &(dyn Error + 'static)) -> Option<TransportError> {
     }
 }
 
+/// Returns whether the process or the system has no file descriptor left.
 pub(super) fn is_too_many_files(error: &io::Error) -> bool {
     // ENFILE and EMFILE, the same on every Unix; WSAEMFILE.
     let codes: &[i32] = if cfg!(windows) { &[10024] } else { &[23, 24] };
     error.raw_os_error().is_some_and(|code| codes.contains(&code))
 }
 
+/// Returns whether a head was rejected for its size, by this crate or by hyper.
 pub(super) fn is_head_too_large(error: &hyper::Error) -> bool {
     // hyper 1.12 offers the predicate to servers only. Tests: `error_texts` of `hyper_transport`.
     find::<HeadTooLarge>(error).is_some() || error.to_string() == "message head is too large"
 }
 
+/// Returns whether the bytes around the chunks of a body exceed hyper's limits.
 fn is_framing_over_limit(error: &(dyn Error + 'static)) -> bool {
     // The texts of hyper 1.12, which has no type for them. Tests: `error_texts` of `hyper_transport`.
     const TEXTS: [&str; 3] = [
@@ -294,103 +317,4 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn os(code: i32) -> io::Error {
-        io::Error::from_raw_os_error(code)
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn a_lack_of_resources_is_not_a_network_error() {
-        use ErrorKind::{Connect, ResourceExhausted};
-        for (name, code, kind, transient) in [
-            ("EMFILE", 24, ResourceExhausted, false),
-            ("ENFILE", 23, ResourceExhausted, false),
-            ("EADDRNOTAVAIL", 99, ResourceExhausted, true),
-            ("ENETUNREACH", 101, Connect, true),
-            ("EHOSTUNREACH", 113, Connect, true),
-            ("ECONNREFUSED", 111, Connect, true),
-            ("ETIMEDOUT", 110, Connect, true),
-        ] {
-            let failed = connect(Connect, "host:1", io::Error::other(os(code)));
-            assert_eq!((failed.kind(), failed.is_transient()), (kind, transient), "{name}");
-            assert_eq!(failed.delivery(), Delivery::NotSent, "{name}");
-        }
-        assert_eq!(dns(Connect, "host", os(24)).kind(), ResourceExhausted);
-    }
-
-    #[test]
-    fn the_resolvers_of_all_systems_are_understood() {
-        for (text, unknown) in [
-            ("failed to lookup address information: Name or service not known", true),
-            ("failed to lookup address information: No address associated with hostname", true),
-            ("failed to lookup address information: Name does not resolve", true),
-            (
-                "failed to lookup address information: nodename nor servname provided, or not known",
-                true,
-            ),
-            ("No such host is known. (os error 11001)", true),
-            (
-                "failed to lookup address information: Non-recoverable failure in name resolution",
-                true,
-            ),
-            ("failed to lookup address information: Temporary failure in name resolution", false),
-            ("failed to lookup address information: Try again", false),
-            ("anything else", false),
-        ] {
-            let failed = dns(ErrorKind::Connect, "host", io::Error::other(text));
-            assert_eq!(failed.is_transient(), !unknown, "{text}");
-            assert!(failed.to_string().contains("host"), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_certificates_fault_is_found_under_wrappers() {
-        for (error, detail) in [
-            (Bad::Expired, "that of host has expired, or this machine's clock is wrong"),
-            (Bad::NotValidYet, "that of host is not valid yet, or this machine's clock is wrong"),
-            (Bad::NotValidForName, "it is not for host"),
-            (Bad::UnknownIssuer, "that of host is from an unknown issuer"),
-            (Bad::Revoked, "that of host was revoked"),
-            (Bad::BadSignature, "that of host has a wrong signature"),
-            (Bad::InvalidPurpose, "that of host is not for servers"),
-            (Bad::BadEncoding, "that of host could not be checked"),
-        ] {
-            let wrapped = io::Error::other(io::Error::other(rustls::Error::from(error)));
-            let failed = handshake("host", wrapped, None);
-            assert_eq!(failed.kind(), ErrorKind::Certificate);
-            assert!(!failed.is_transient());
-            assert_eq!(failed.detail(), Some(detail));
-        }
-    }
-
-    #[test]
-    fn the_variables_of_the_roots_are_named_where_an_issuer_is_unknown() {
-        let failed = |error| {
-            let error = io::Error::other(rustls::Error::from(error));
-            handshake("host", error, Some("SSL_CERT_FILE".to_owned())).to_string()
-        };
-        assert!(failed(Bad::UnknownIssuer).ends_with("not among those of SSL_CERT_FILE"));
-        assert!(!failed(Bad::Expired).contains("SSL_CERT_FILE"));
-    }
-
-    #[test]
-    fn a_lost_handshake_is_worth_another_try() {
-        let failed = handshake("host", io::ErrorKind::UnexpectedEof.into(), None);
-        assert_eq!((failed.kind(), failed.is_transient()), (ErrorKind::Tls, true));
-    }
-
-    #[test]
-    fn a_proxys_status_decides() {
-        for (status, transient) in [(407, false), (403, false), (404, false), (500, false)] {
-            let failed = tunnel("p:1", StatusCode::from_u16(status).unwrap());
-            assert_eq!(failed.is_transient(), transient, "{status}");
-            assert!(failed.to_string().contains(&status.to_string()));
-        }
-        for status in [502, 503, 504] {
-            assert!(tunnel("p:1", StatusCode::from_u16(status).unwrap()).is_transient());
-        }
-    }
-}
+mod tests;

@@ -1,4 +1,14 @@
 //! From a server's name to a byte stream: name lookup, TCP, proxy, TLS.
+//!
+//! ```text
+//! Direct     lookup ─► TCP ──────────────────────────────► TLS ─► stream
+//! Tunnel     lookup ─► TCP ─► (TLS) ─► CONNECT ──────────► TLS ─► stream      the name goes to the proxy
+//! Socks      lookup ─► TCP ─► SOCKS5 with name or address ─► TLS ─► stream
+//! Forward    lookup ─► TCP ─► (TLS) ─────────────────────────────► stream     plain http: requests go to the proxy
+//! ```
+//!
+//! Everything here happens before a byte of the request is written, so every error is [`Delivery::NotSent`], and the caller limits
+//! the time of it all with one timeout.
 
 use super::{
     classify,
@@ -31,10 +41,15 @@ const MAX_TUNNEL_HEAD: usize = 8 * 1024;
 
 /// Opens connections.
 pub(super) struct Connector {
+    /// Looks names up: the system's resolver, unless the builder set another.
     pub(super) resolver: Arc<dyn Resolver>,
+    /// The settings for `https`: root certificates, client certificate, versions.
     pub(super) tls: Tls,
+    /// Starts the next address if one is slow.
     pub(super) timer: Arc<dyn Timer>,
+    /// When an idle socket is probed; `None` leaves it to the system.
     pub(super) tcp_keepalive: Option<Duration>,
+    /// Replaces TCP in tests.
     #[cfg(feature = "test-util")]
     pub(super) dialer: Option<Arc<dyn super::dial::Dialer>>,
 }
@@ -64,12 +79,14 @@ impl Connector {
             }
             Route::Socks { server, names_here } => self.socks(target, server, *names_here).await?,
         };
+        // TLS with the server itself, also through a proxy: the proxy sees only the host and the port.
         if !target.https {
             return Ok(stream);
         }
         self.tls.handshake(target.host(), stream, protocols).await
     }
 
+    /// Opens a stream to a proxy, with TLS if the proxy wants it.
     async fn proxy(&self, server: &ProxyServer) -> Result<Stream, TransportError> {
         let stream = self.tcp(ErrorKind::Proxy, &server.host, server.port, false).await?;
         if server.protocol == Protocol::Https {
@@ -88,6 +105,7 @@ impl Connector {
         only_loopback: bool,
     ) -> Result<Stream, TransportError> {
         let mut addresses = self.lookup(kind, host, port).await?;
+        // After the lookup: a name such as `gateway.test` may resolve to a loopback address.
         if only_loopback {
             addresses.retain(|address| is_loopback_address(address.ip()));
             if addresses.is_empty() {
@@ -98,6 +116,7 @@ impl Connector {
         stream.map_err(|error| classify::connect(kind, &format!("{host}:{port}"), error))
     }
 
+    /// Connects to the first address that responds.
     async fn open(&self, addresses: Vec<SocketAddr>) -> io::Result<Stream> {
         #[cfg(feature = "test-util")]
         if let Some(dialer) = &self.dialer {
@@ -108,12 +127,14 @@ impl Connector {
         Ok(Stream::plain(socket))
     }
 
+    /// Returns the addresses of a host; at least one.
     async fn lookup(
         &self,
         kind: ErrorKind,
         host: &str,
         port: u16,
     ) -> Result<Vec<SocketAddr>, TransportError> {
+        // An address needs no lookup, and some resolvers reject it.
         if let Ok(address) = host.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(address, port)]);
         }
@@ -134,6 +155,7 @@ impl Connector {
         }
     }
 
+    /// Opens a stream through a SOCKS proxy, which gets the name of the server, or with `names_here` its first address.
     async fn socks(
         &self,
         target: &Target,
@@ -153,7 +175,8 @@ impl Connector {
 }
 
 /// Asks the proxy at the other end of `stream` to connect it to `target` (RFC 9110, 9.3.6).
-///
+/// hyper speaks HTTP on the stream until the head of the response has arrived, and then returns the stream. A status other than
+/// 2xx is an error; of its body nothing is read.
 async fn tunnel(
     stream: Stream,
     target: &Target,
@@ -175,6 +198,7 @@ async fn tunnel(
     let mut response = pin!(sender.try_send_request(request));
     let mut ended = false;
     let response = poll_fn(|cx| {
+        // The connection is polled first: it delivers the response that the next line polls for.
         ended = ended || driver.poll_without_shutdown(cx).is_ready();
         match response.as_mut().poll(cx) {
             // A proxy that closes immediately leaves the request in hyper's queue.
@@ -196,12 +220,14 @@ async fn tunnel(
         None => return Err(failed("sent no response")),
     }
     let (stream, unread) = driver.into_parts();
+    // Bytes before the TLS handshake are from the proxy, or from a server that speaks first: neither is TLS.
     if !unread.is_empty() {
         return Err(failed("spoke before the server could").permanent());
     }
     Ok(stream)
 }
 
+/// The CONNECT request to a proxy.
 fn connect_request(
     target: &Target,
     server: &ProxyServer,

@@ -29,7 +29,9 @@ const WOKEN: u8 = 2;
 
 /// Passes a wake-up on to the task that polled last, unless that task is polling right now.
 pub(super) struct ConnectionWaker {
+    /// One of the three states above.
     state: AtomicU8,
+    /// The task that polled last; `None` while the connection rests in the pool.
     task: Mutex<Option<Waker>>,
 }
 
@@ -42,6 +44,7 @@ impl ConnectionWaker {
     pub(super) fn start_polling(&self, waker: &Waker) {
         let mut task = self.task();
         let is_known = task.as_ref().is_some_and(|known| known.will_wake(waker));
+        // The task is set before the state: a wake-up in between still finds a task to wake.
         let former = if is_known { None } else { task.replace(waker.clone()) };
         drop(task);
         drop(former);
@@ -79,6 +82,7 @@ impl Wake for ConnectionWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
+        // WOKEN stays WOKEN, and nobody is woken: `stop_polling` reports it to the caller, who polls again.
         let noted =
             self.state.compare_exchange(POLLING, WOKEN, Ordering::AcqRel, Ordering::Acquire);
         if noted == Err(RESTING) {

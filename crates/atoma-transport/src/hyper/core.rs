@@ -1,4 +1,16 @@
 //! One exchange: finds or opens a connection, sends the request, checks the head.
+//!
+//! ```text
+//! request ─► origin, route ─► HTTP/2? ─ yes ─► multiplexer ─► response
+//!                                │ no
+//!                                ▼
+//!            ┌─► idle connection, or a new one ─► send ─┬─ head ─► check ─► response
+//!            │                                          │
+//!            └───── unsent, on a connection that was idle ◄─┘
+//! ```
+//!
+//! The loop ends: each turn takes an idle connection out of the pool, and a fresh connection is not tried twice. Sending again is
+//! safe without asking anyone, because hyper returned the request with no byte written.
 
 use super::{
     body::{PooledConnection, StreamedBody},
@@ -30,13 +42,20 @@ use std::{
 
 /// Everything that the clones of a transport share.
 pub(super) struct HyperCore {
+    /// The proxy settings, which choose the route of each request.
     pub(super) proxies: Proxies,
+    /// Opens connections.
     pub(super) connector: Connector,
+    /// Idle HTTP/1.1 connections.
     pub(super) pool: Arc<Pool>,
     pub(super) timer: Arc<dyn Timer>,
+    /// For requests without [`Timeouts`]; `None` waits as long as the system does.
     pub(super) connect_timeout: Option<Duration>,
+    /// The most bytes of a response's head.
     pub(super) max_head: usize,
+    /// For requests without a [`PlainHttp`] in their extensions.
     pub(super) plain_http: PlainHttp,
+    /// HTTP/2, if it is compiled in and wanted.
     pub(super) multiplexer: Option<Box<dyn Multiplexer>>,
 }
 
@@ -53,6 +72,7 @@ pub(super) trait Multiplexer: Send + Sync {
     ) -> MultiplexedFuture<'a>;
 }
 
+/// The future of [`Multiplexer::exchange`].
 pub(super) type MultiplexedFuture<'a> =
     Pin<Box<dyn Future<Output = Result<Multiplexed, TransportError>> + Send + 'a>>;
 
@@ -75,6 +95,7 @@ impl HyperCore {
                     .permanent()
             })?;
             let plain_http = self.plain_http(&request);
+            // Parsing the URI again would cost more than the search among the idle connections.
             let origin = match self.pool.known(request.uri(), runtime.id(), plain_http) {
                 Some(origin) => origin,
                 None => Arc::new(Origin {
@@ -83,6 +104,7 @@ impl HyperCore {
                     plain_http,
                 }),
             };
+            // A proxy would have to be asked to open what may only be a loopback connection.
             let route = match origin.is_plain_restricted() {
                 true => Route::Direct,
                 false => {
@@ -107,6 +129,7 @@ impl HyperCore {
             // The map is reused for the response, where the layers above put their values.
             let mut extensions = mem::take(request.extensions_mut());
             extensions.clear();
+            // See the drawing above: `opened` is set for the first turn at most.
             loop {
                 let idle = if opened.is_none() { self.pool.take(&origin) } else { None };
                 let is_fresh = idle.is_none();
@@ -123,6 +146,7 @@ impl HyperCore {
                         *response.extensions_mut() = extensions;
                         return self.received(response, connection, origin, &route);
                     }
+                    // The server closed it while it was idle: the next one, or a fresh one, takes the request.
                     Err(SendError::Unsent(_)) if !is_fresh => {}
                     Err(SendError::Unsent(error) | SendError::Failed(error)) => return Err(error),
                 }
@@ -138,6 +162,7 @@ impl HyperCore {
         request.extensions().get().copied().unwrap_or(self.plain_http)
     }
 
+    /// Writes the request's target in the form that its route requires, with the credentials of a forwarding proxy.
     fn prepare(
         &self,
         request: &mut http::Request<Full<Bytes>>,
@@ -154,6 +179,7 @@ impl HyperCore {
         Ok(())
     }
 
+    /// Opens an HTTP/1.1 connection, without a time limit.
     async fn connect(
         &self,
         origin: &Origin,
@@ -173,6 +199,7 @@ impl HyperCore {
         let deadline = timeout.and_then(|timeout| self.timer.now().checked_add(timeout));
         let mut late = deadline.map(|deadline| self.timer.sleep_until(deadline));
         poll_fn(|cx| {
+            // First, so that a connection that is ready at the last moment is used.
             if let Poll::Ready(connected) = connect.as_mut().poll(cx) {
                 return Poll::Ready(connected);
             }
@@ -189,6 +216,7 @@ impl HyperCore {
         .await
     }
 
+    /// Checks a head, and returns the response with a body that gives the connection back to the pool at its end.
     fn received(
         &self,
         response: http::Response<Incoming>,
@@ -198,7 +226,9 @@ impl HyperCore {
     ) -> Result<Response, TransportError> {
         let (mut head, incoming) = response.into_parts();
         let checked = response_head::check(&head)?;
+        // Before the body: a response without one returns the connection here.
         connection.lifetime.heed(checked.keep_alive);
+        // The proxy's own response, not the server's: a 407 of a server passes.
         if let (Route::Forward(server), StatusCode::PROXY_AUTHENTICATION_REQUIRED) =
             (route, head.status)
         {
@@ -209,6 +239,7 @@ impl HyperCore {
         let body = if http_body::Body::is_end_stream(&incoming) {
             pooled.release();
             Body::empty()
+        // An error response that is compressed unasked: only its status counts. The connection is dropped with it.
         } else if checked.is_encoded {
             Body::empty()
         } else {

@@ -46,7 +46,9 @@ impl KeepAlive {
 /// The time and the number of requests that one connection has left.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lifetime {
+    /// For the limit on the age.
     opened: Instant,
+    /// The last values that the server announced.
     announced: KeepAlive,
 }
 
@@ -57,6 +59,7 @@ impl Lifetime {
 
     /// Applies a response's header. A value that is not repeated stays in force.
     pub(super) fn heed(&mut self, announced: KeepAlive) {
+        // The server counts down itself; one that announces `max` only once is counted for.
         let counted = self.announced.max.map(|left| left.saturating_sub(1));
         self.announced.max = announced.max.or(counted);
         self.announced.timeout = announced.timeout.or(self.announced.timeout);

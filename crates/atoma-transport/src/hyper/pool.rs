@@ -1,4 +1,13 @@
 //! Idle connections, kept for the next request to the same server.
+//!
+//! ```text
+//! put ──► [ oldest … newest ] ──► take, the newest of the origin first
+//!            │
+//!            └─► dropped: too old, too many, or of a runtime that has shut down
+//! ```
+//!
+//! The newest is taken first, so that a burst's extra connections grow old and are dropped. Up to 512 entries are searched in
+//! order: a list is faster than a map of lists for the few that a program has, and remembers the order for free.
 
 use super::{connection::Connection, destination::Target, keep_alive::Limits};
 use crate::{PlainHttp, Timer};
@@ -40,9 +49,12 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 /// dropped when it is checked, at the latest when another one is put in after its time. If its
 /// server closed it or sent bytes on it, it returns the next request unsent.
 pub(super) struct Pool {
+    /// Locked only to search and move entries, never while a connection is closed.
     idle: Mutex<Idle>,
     timer: Arc<dyn Timer>,
+    /// The most idle connections to one origin.
     pub(super) per_origin: usize,
+    /// How long a connection may be idle, and how old it may become.
     pub(super) limits: Limits,
 }
 
@@ -50,6 +62,7 @@ pub(super) struct Pool {
 #[derive(Default)]
 struct Idle {
     connections: Vec<Entry>,
+    /// The last search for old connections.
     swept: Option<Instant>,
     /// The next connection to check for a runtime that has shut down.
     next_checked: usize,
@@ -84,6 +97,7 @@ impl Pool {
     /// The most recently used connection to `origin` that is still usable.
     pub(super) fn take(&self, origin: &Origin) -> Option<Box<Connection>> {
         loop {
+            // One at a time: the old ones that are passed over are closed without the lock.
             let entry = self.pop(origin)?;
             if entry.is_usable(self.timer.now()) {
                 return Some(entry.connection);
@@ -93,6 +107,7 @@ impl Pool {
 
     /// Keeps `connection` for the next exchange with `origin`, unless there are enough for it.
     pub(super) fn put(&self, origin: Arc<Origin>, connection: Box<Connection>) {
+        // An idle connection must not keep the memory of the task that used it last.
         connection.forget_task();
         let now = self.timer.now();
         let Some(usable_until) = connection.lifetime.usable_until(now, self.limits) else { return };
@@ -102,6 +117,7 @@ impl Pool {
         idle.check_others(origin.runtime, &mut dropped);
         let alike = idle.connections.iter().filter(|entry| entry.origin == origin);
         if alike.take(self.per_origin).count() < self.per_origin {
+            // The oldest one makes room.
             if idle.connections.len() >= MAX_IDLE {
                 dropped.push(idle.connections.remove(0));
             }
@@ -112,6 +128,7 @@ impl Pool {
         drop(dropped);
     }
 
+    /// Takes out the newest connection to `origin`, usable or not.
     fn pop(&self, origin: &Origin) -> Option<Entry> {
         let connections = &mut self.lock().connections;
         let found = connections.iter().rposition(|entry| *entry.origin == *origin)?;

@@ -1,4 +1,12 @@
 //! State that the layers of a stream and its connection share, about what may be read.
+//!
+//! ```text
+//! Connection     sets direct before a request, asks is_inside_message
+//!     │
+//! Tls, HTTP/2    each follows its messages with a MessageTracker
+//!     │
+//! Socket         asks is_direct on a read that would wait
+//! ```
 
 use std::sync::{
     Arc,
@@ -49,12 +57,16 @@ pub(super) struct Header {
 
 /// Follows the messages of one layer, which have headers of `N` bytes, through the bytes it reads.
 pub(super) struct MessageTracker<const N: usize> {
+    /// Reads a header that is complete.
     parse: fn(&[u8; N]) -> Header,
+    /// The header that is arriving.
     header: [u8; N],
     /// The bytes of the header that have arrived, and the bytes of the content that have not.
     filled: usize,
     left: usize,
+    /// Whether the last header announced a message that belongs to it, such as a CONTINUATION frame.
     is_continued: bool,
+    /// The value that was last added to `state`.
     was_inside: bool,
     state: ReadState,
 }
@@ -75,6 +87,7 @@ impl<const N: usize> MessageTracker<N> {
     /// Records bytes that were read.
     pub(super) fn follow(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
+            // Content is skipped in one step, so a large message costs no more than a small one.
             if self.left > 0 {
                 let count = self.left.min(bytes.len());
                 self.left -= count;
@@ -86,6 +99,7 @@ impl<const N: usize> MessageTracker<N> {
             self.filled += count;
             bytes = &bytes[count..];
             if self.filled == N {
+                // A message without content ends with its header.
                 let header = (self.parse)(&self.header);
                 (self.left, self.is_continued) = (header.size, header.is_continued);
                 self.filled = 0;
@@ -94,6 +108,7 @@ impl<const N: usize> MessageTracker<N> {
         self.report(self.filled > 0 || self.left > 0 || self.is_continued);
     }
 
+    /// Adds this layer to the count, or removes it, when it has changed.
     fn report(&mut self, is_inside: bool) {
         match (self.was_inside, is_inside) {
             (false, true) => drop(self.state.0.inside.fetch_add(1, Ordering::Relaxed)),

@@ -1,4 +1,14 @@
 //! TCP: opening a connection, and the socket under every stream.
+//!
+//! A host with several addresses is connected to as RFC 8305 ("happy eyeballs") describes:
+//!
+//! ```text
+//! 0 ms      [2001:db8::1]  ── no reply ────────────────────────────►  dropped
+//! 300 ms    192.0.2.1          ── connected ─► used
+//! 600 ms    [2001:db8::2]                      not started
+//! ```
+//!
+//! A failure starts the next address immediately; only silence costs the 300 ms.
 
 use super::{delegate::delegate_write, read_state::ReadState};
 use crate::Timer;
@@ -70,6 +80,7 @@ pub(super) async fn connect_first<T, F: Future<Output = io::Result<T>>>(
                     None => {}
                 }
             }
+            // All of them are polled, also after one has connected: a socket that is polled no more is dropped with the list.
             let mut connected = None;
             pending.retain_mut(|connecting| match poll_connect(connecting.as_mut(), cx) {
                 Poll::Pending => true,
@@ -93,6 +104,7 @@ pub(super) async fn connect_first<T, F: Future<Output = io::Result<T>>>(
                 }
                 delay = None;
             }
+            // Nothing is left to start: wait for those that are pending.
             if waiting.len() == 0 && !pending.is_empty() {
                 return Poll::Pending;
             }
@@ -141,11 +153,14 @@ impl std::error::Error for NoIoDriver {}
 
 /// A TCP connection that can be read without relying on Tokio's readiness.
 pub(super) struct Socket {
+    /// Waits through Tokio.
     stream: TcpStream,
+    /// Asked on each read that would wait.
     read_state: ReadState,
 }
 
 impl Socket {
+    /// The state that the layers above share with this socket.
     pub(super) fn read_state(&self) -> ReadState {
         self.read_state.clone()
     }
@@ -177,6 +192,7 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        // Tokio first: its readiness is exact when it reports bytes, and its waker is registered when it does not.
         match Pin::new(&mut self.stream).poll_read(cx, buf) {
             Poll::Pending if self.read_state.is_direct() => self.read_directly(buf),
             polled => polled,

@@ -1,4 +1,16 @@
 //! A stream under hyper's connection, which tracks the progress of an exchange.
+//!
+//! hyper does not say whether a byte of the request has left, and takes bytes that arrive too early for the response. Both matter
+//! for a retry: a request is sent again without asking only if none of it can have been seen. So the truth is read where it cannot
+//! be missed, at the stream below hyper.
+//!
+//! ```text
+//! hyper's connection
+//!     │ poll_read, poll_write
+//! TrackedIo ── ExchangeProgress ──► Connection: was it written? how large may the head still be?
+//!     │
+//! Stream: TLS, a proxy, TCP
+//! ```
 
 use super::read_state::ReadState;
 use std::{
@@ -37,8 +49,11 @@ const WRITTEN: u8 = 2;
 
 /// The progress of an exchange, as the stream below hyper sees it.
 pub(super) struct ExchangeProgress {
+    /// QUIET, WRITING or WRITTEN.
     phase: AtomicU8,
+    /// The bytes that the head may still take, interim responses included.
     head_left: AtomicUsize,
+    /// Shared with the layers below, which read directly while it says so.
     read_state: ReadState,
 }
 
@@ -87,6 +102,7 @@ impl ExchangeProgress {
 pub(super) struct TrackedIo<S> {
     stream: S,
     progress: Arc<ExchangeProgress>,
+    /// Whether the peer no longer reads. From then on writes wait forever and reads decide.
     write_failed: bool,
 }
 
@@ -142,6 +158,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for TrackedIo<S> {
         }
         let before = buf.filled().len();
         let result = Pin::new(&mut self.stream).poll_read(cx, buf);
+        // After the head nothing is checked: the body's reads are the hot path.
         if left != UNBOUNDED {
             // A started TLS record would be completed to a "response" after the request is written.
             if result.is_pending() && self.progress.has_unasked_part() {

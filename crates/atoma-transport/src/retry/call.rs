@@ -1,3 +1,4 @@
+//! The retry loop of one call.
 mod way_back;
 
 use super::{
@@ -39,17 +40,23 @@ use std::{
 /// policy has seen it before anything is sent a second time. The withdrawal from the budget is held
 /// across the sleep and spent after it: a call that is dropped while it waits pays nothing.
 pub(super) struct Call<T> {
+    /// The settings of the layer, shared by all calls.
     settings: Arc<Settings<T>>,
     /// The call's own configuration, if it has one.
     config: Option<Box<RetryConfig>>,
+    /// Where the requests come from: one that is cloned, or a [`RequestSource`].
     source: Source,
     /// `None` leaves the timeouts to the layers below.
     timeouts: Option<Timeouts>,
+    /// Takes precedence over the total of `timeouts`.
     deadline: Option<Deadline>,
+    /// The start of the total, and of the first attempt.
     began: Instant,
     /// The server that the requests go to, once the source no longer knows it.
     uri: Option<Uri>,
+    /// The attempts so far, for the response's extensions or the error.
     attempts: Attempts,
+    /// `None` if nobody observes the call, which then costs nothing.
     observed: Option<ObservedCall>,
 }
 
@@ -125,6 +132,7 @@ impl<T: Transport> Call<T> {
 impl<T: Transport> Call<T> {
     /// The request, if it is the same for all attempts.
     fn own_request(&mut self) -> Option<Request> {
+        // The last attempt takes the request itself: with one attempt there is no copy at all.
         let is_last = self.attempts.count == self.config().max_attempts;
         match &mut self.source {
             Source::Own(request) if is_last => {
@@ -139,6 +147,7 @@ impl<T: Transport> Call<T> {
     /// Puts the settings of the attempt into the extensions of its request.
     fn prepare(&self, extensions: &mut Extensions, mut attempt: Attempt) {
         if let Some(mut timeouts) = self.timeouts {
+            // A later attempt has only the rest of the total; its errors still name the whole.
             if let (true, Some(total)) = (attempt.began > self.began, timeouts.total) {
                 attempt.whole_total = Some(total);
                 let left = self.ends();
@@ -164,11 +173,13 @@ impl<T: Transport> Call<T> {
         Ok(request)
     }
 
+    /// Waits for the source, until the earlier of the head and the total timeout.
     async fn ask_source(
         &self,
         source: &dyn RequestSource,
         attempt: Attempt,
     ) -> Result<Request, TransportError> {
+        // The source sees the last failure: it may renew a key, or choose another server.
         let mut making = pin!(source.request(attempt, self.attempts.failed.last()));
         let head = self.timeouts.and_then(|timeouts| attempt.began.checked_add(timeouts.head?));
         let mut sleep = None;
@@ -177,6 +188,7 @@ impl<T: Transport> Call<T> {
                 return Poll::Ready(request);
             }
             let Some(end) = earlier(head, self.ends()) else { return Poll::Pending };
+            // Armed on the first wait: most sources have the request ready.
             let sleep = sleep.get_or_insert_with(|| self.settings.timer.sleep_until(end));
             ready!(sleep.as_mut().poll(cx));
             check_slept(&*self.settings.timer, end, Delivery::NotSent)?;
@@ -193,6 +205,7 @@ impl<T: Transport> Call<T> {
         .await
     }
 
+    /// Passes a request to the transport below.
     fn send(&self, mut request: Request, attempt: Attempt) -> ResponseFuture {
         self.prepare(request.extensions_mut(), attempt);
         if let Some(observed) = &self.observed {
@@ -201,6 +214,7 @@ impl<T: Transport> Call<T> {
         self.settings.transport.send(request)
     }
 
+    /// Shows the outcome of an attempt to the hooks, before the loop decides about it.
     fn received(&self, attempt: Attempt, outcome: &mut Result<Response, TransportError>) {
         if let Ok(response) = outcome {
             if let Some(hook) = &self.settings.on_response {

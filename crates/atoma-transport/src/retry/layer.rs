@@ -99,6 +99,7 @@ impl<T: Transport> Retry<T> {
     }
 
     fn call(&self, source: Source, options: &CallOptions) -> ResponseFuture {
+        // Checked per call: a call may bring its own configuration.
         let config = options.retries.as_ref().unwrap_or(&self.settings.config);
         if let Err(invalid) = config.validate() {
             let error = TransportError::new(ErrorKind::Request, Delivery::NotSent);
@@ -109,6 +110,7 @@ impl<T: Transport> Retry<T> {
     }
 
     fn set(mut self, set: impl FnOnce(&mut Settings<T>)) -> Self {
+        // Copied if a clone of this layer shares them: settings are per layer, not per transport.
         set(Arc::make_mut(&mut self.settings));
         self
     }

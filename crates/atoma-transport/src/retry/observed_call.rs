@@ -1,3 +1,13 @@
+//! Reports one call to its observers.
+//!
+//! ```text
+//! start ─► attempt_started ─► attempt_ended ─┬─ retry ─► attempt_started …
+//!                                            ├─ response_head ─► around: body … ─► end
+//!                                            └─ end (failed)
+//! drop at any time ─────────────────────────────────────────────────────────────► end (dropped)
+//! ```
+//!
+//! The end is reported exactly once: at the end of the body, with the error, or when the call or its body is dropped.
 use crate::{
     Attempt, AttemptEnded, AttemptStarted, Attempts, Body, CallEnded, CallId, CallOutcome,
     CallStarted, FailedAttempt, Observer, Observers, Request, Response, ResponseHead, RetryEvent,
@@ -16,11 +26,15 @@ use std::{
 /// A call that is being observed. Dropping it reports the end of the call, unless that has already
 /// been reported.
 pub(super) struct ObservedCall {
+    /// Connects the events of one call.
     call: CallId,
     observers: Observers,
     timer: Arc<dyn Timer>,
+    /// The start of the call: `elapsed` counts from here, over all attempts.
     began: Instant,
+    /// The bytes of the body that were read so far.
     body_bytes: u64,
+    /// Whether the end was reported.
     has_ended: bool,
 }
 
@@ -32,15 +46,18 @@ impl ObservedCall {
         timer: &Arc<dyn Timer>,
         began: Instant,
     ) -> Option<Self> {
+        // Nothing is allocated for a call that nobody observes.
         if observers.is_empty() {
             return None;
         }
+        // The facade chooses the id if it observes the call too.
         let call = call.unwrap_or_else(CallId::next);
         observers.call_started(&CallStarted { call });
         let (observers, timer) = (observers.clone(), Arc::clone(timer));
         Some(Self { call, observers, timer, began, body_bytes: 0, has_ended: false })
     }
 
+    /// Reports a request that is about to be sent.
     pub(super) fn attempt_started(&self, attempt: Attempt, request: &Request) {
         self.observers.attempt_started(&AttemptStarted {
             call: self.call,
@@ -50,6 +67,7 @@ impl ObservedCall {
         });
     }
 
+    /// Reports a head or an error, before it is judged.
     pub(super) fn attempt_ended(
         &self,
         attempt: Attempt,
@@ -64,6 +82,7 @@ impl ObservedCall {
         });
     }
 
+    /// Reports that the call will be retried after `wait`.
     pub(super) fn retry(
         &self,
         attempt: u32,
@@ -81,6 +100,7 @@ impl ObservedCall {
         });
     }
 
+    /// Reports the head of the response that the caller gets.
     pub(super) fn response_head(&self, response: &Response, attempts: &Attempts) {
         self.observers.response_head(&ResponseHead {
             call: self.call,
@@ -90,6 +110,7 @@ impl ObservedCall {
         });
     }
 
+    /// The time since the call began.
     fn elapsed(&self) -> Duration {
         self.timer.now().saturating_duration_since(self.began)
     }
@@ -105,6 +126,7 @@ impl ObservedCall {
 
     /// Returns `body`, observed until its end.
     pub(super) fn around(mut self, body: Body) -> Body {
+        // All of it is here: there is nothing to observe while it is read.
         if body.is_whole() {
             self.body_bytes = http_body::Body::size_hint(&body).lower();
             self.end(CallOutcome::Complete);
@@ -114,12 +136,14 @@ impl ObservedCall {
     }
 }
 
+/// A call whose future or body is dropped has ended too.
 impl Drop for ObservedCall {
     fn drop(&mut self) {
         self.end(CallOutcome::Dropped);
     }
 }
 
+/// Counts the bytes of a body and reports its end.
 struct ObservedBody {
     body: Body,
     call: ObservedCall,

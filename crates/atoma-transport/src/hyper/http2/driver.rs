@@ -1,4 +1,15 @@
 //! The task that drives a connection, the only user of its `h2` types.
+//!
+//! ```text
+//! callers                 Connection (shared)          Driver (one task)            h2
+//! begin ───── request ──► queue ───── wake ──────────► send_queued ───────────────► SendRequest
+//! head    ◄── head ────── ResponseBuffer ◄──────────── receive ◄────────────────── ResponseFuture
+//! body    ◄── bytes ───── ResponseBuffer ◄──────────── receive ◄────────────────── RecvStream
+//! (drop)  ─── abandoned ─► ResponseBuffer ─── wake ───► receive drops it ─────────► RST_STREAM
+//! ```
+//!
+//! `h2` would wake each caller by itself and keep its own buffers per stream. Here one task owns all of its types: callers share
+//! nothing with `h2` but a queue and a buffer, and a caller that stops reading holds up nobody.
 
 use super::{
     super::{read_state::ReadState, stream::Stream},
@@ -37,12 +48,16 @@ const MAX_HEADERS: usize = 100;
 ///    before it are not lost.
 /// 5. Silence (ping) and idleness (close) are checked last: steps 3 and 4 may have ended either.
 pub(super) struct Driver {
+    /// The side that the callers see.
     shared: Arc<Connection>,
     /// `None` once nothing more will be sent.
     sender: Option<SendRequest<Bytes>>,
+    /// The socket's reader and writer. Polling it moves frames between the socket and `h2`.
     connection: h2::client::Connection<BudgetedIo<Stream>>,
+    /// How much `h2` reads before the driver takes the frames from it.
     budget: ReadBudget,
     read_state: ReadState,
+    /// The exchanges whose request was passed to `h2`, in the order in which they began.
     open: Vec<Open>,
     keep_alive: KeepAlive,
     timer: Arc<dyn Timer>,
@@ -65,14 +80,18 @@ struct Open {
 enum Stage {
     /// With the size of the interim responses (1xx) before it.
     Head(ResponseFuture, usize),
+    /// The head was delivered.
     Body(RecvStream),
 }
 
 /// The result of polling an exchange.
 #[derive(PartialEq)]
 enum Found {
+    /// No frame has arrived.
     Nothing,
+    /// A frame has arrived, and more may follow.
     News,
+    /// The response is complete, or has failed.
     End,
 }
 
@@ -135,11 +154,13 @@ impl Driver {
         let Some(sender) = &mut self.sender else { return };
         loop {
             match sender.poll_ready(cx) {
+                // The server's limit on concurrent streams is reached: the rest stays queued.
                 Poll::Pending => return,
                 Poll::Ready(Err(_)) => return self.shared.refuse_queued(),
                 Poll::Ready(Ok(())) => {}
             }
             let Some((request, buffer)) = self.shared.next() else { return };
+            // The caller is gone: never sent, so that the server does no work for it.
             if buffer.is_abandoned() {
                 self.shared.is_over(self.timer.now());
                 continue;
@@ -189,12 +210,14 @@ impl Driver {
             self.idle = None;
             return false;
         }
+        // Retired, for example by a GOAWAY: no exchange will begin on it.
         if !self.shared.is_accepting() {
             return self.shared.retire_idle();
         }
         let Some(timeout) = self.idle_timeout else { return false };
         let timer = &self.timer;
         let Some(until) = timer.now().checked_add(timeout) else { return false };
+        // Armed when the last exchange ends, and dropped when the next begins.
         let idle = self.idle.get_or_insert_with(|| timer.sleep_until(until));
         idle.as_mut().poll(cx).is_ready() && self.shared.retire_idle()
     }
@@ -215,18 +238,22 @@ impl Future for Driver {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
+        // Step 1. `h2` sees the waker of this task alone: callers wait at their buffers.
         this.shared.driver().register(cx.waker());
         this.budget.renew();
+        // Steps 2 and 3.
         let mut is_closed = this.catch_up(cx);
         if !is_closed {
             this.send_queued(cx);
             is_closed = Pin::new(&mut this.connection).poll(cx).is_ready();
         }
+        // Step 4.
         let has_news = this.receive(cx);
         if is_closed {
             this.end("its connection ended");
             return Poll::Ready(());
         }
+        // Step 5.
         let is_busy = !this.open.is_empty();
         if this.keep_alive.poll(cx, &*this.timer, is_busy, has_news).is_err() {
             this.end("a ping was not acknowledged");
@@ -242,6 +269,7 @@ impl Future for Driver {
     }
 }
 
+/// Passes a request to `h2`, which queues its frames until the next poll of the connection.
 fn send(
     sender: &mut SendRequest<Bytes>,
     request: http::Request<Bytes>,
@@ -256,6 +284,7 @@ fn send(
     Ok(response)
 }
 
+/// A task is dropped unfinished when
 /// The runtime shuts down.
 impl Drop for Driver {
     fn drop(&mut self) {

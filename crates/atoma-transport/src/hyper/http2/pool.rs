@@ -1,4 +1,15 @@
 //! The connections that have room for another exchange, and those that are being opened.
+//!
+//! ```text
+//! place(origin) ─┬─ a connection has room ──────────► Begun: the request is queued on it
+//!                ├─ the server spoke HTTP/1.1 ──────► Http1
+//!                ├─ someone is opening one with room ► Wait, then place again
+//!                └─ otherwise ──────────────────────► Open: the caller opens one for all who wait
+//! ```
+//!
+//! Requests that start together share one handshake: the first opens, and as many wait as the connection will have room for. If
+//! opening fails, the waiting ones are released and try again, one of them as the next opener; an error of one caller is never
+//! reported to another.
 
 use super::{
     super::pool::Origin,
@@ -30,7 +41,9 @@ struct Origins(Mutex<HashMap<Origin, Entry>>);
 
 #[derive(Default)]
 struct Entry {
+    /// Open connections. Those that accept nothing more are removed when the entry is next used.
     connections: Vec<Arc<Connection>>,
+    /// Connections that are being opened.
     openings: Vec<Arc<Wait>>,
     /// Whether the server chose HTTP/1.1 last time.
     is_http1: bool,
@@ -38,6 +51,7 @@ struct Entry {
 
 /// The connection for a request.
 pub(super) enum Place {
+    /// The request was queued on an open connection.
     Begun(Exchange),
     /// A connection is being opened, and there will be room on it.
     Wait(Arc<Wait>),
@@ -49,6 +63,7 @@ pub(super) enum Place {
 
 /// A connection that someone is opening.
 pub(super) struct Wait {
+    /// The number of requests that count on it, its opener included.
     joined: AtomicUsize,
     /// Closed when it is open, or will not be.
     over: Semaphore,
@@ -66,14 +81,17 @@ impl Pool {
     pub(super) fn place(&self, origin: &Origin, request: &Request<Bytes>, now: Instant) -> Place {
         let mut origins = self.lock();
         let entry = origins.entry(origin.clone()).or_default();
+        // Before the others are removed: a connection that stops accepting meanwhile takes no request.
         let begun = entry.connections.iter().find_map(|open| open.begin(request, now));
         entry.connections.retain(|connection| connection.is_accepting());
         if let Some(exchange) = begun {
             return Place::Begun(exchange);
         }
+        // After the connections: a server may change, and an open connection still works.
         if entry.is_http1 {
             return Place::Http1;
         }
+        // One handshake for all, as far as its streams reach.
         if let Some(wait) = entry.openings.iter().find(|wait| wait.join()) {
             return Place::Wait(wait.clone());
         }
@@ -108,6 +126,7 @@ impl Opening {
     /// Lets others use `connection`.
     pub(super) fn opened(&self, connection: Arc<Connection>) {
         let mut origins = self.pool.lock();
+        // The one place where the map shrinks, since it is locked here anyway and a handshake was just paid for.
         origins.retain(|_, entry| {
             entry.connections.retain(|connection| connection.is_accepting());
             !entry.is_forgettable()
@@ -120,6 +139,7 @@ impl Opening {
     /// Others need not try HTTP/2.
     pub(super) fn found_http1(&self) {
         let mut origins = self.pool.lock();
+        // Forgetting costs a later request one useless offer, nothing else.
         if origins.len() >= MAX_REMEMBERED {
             origins.retain(|_, entry| !entry.connections.is_empty() || !entry.openings.is_empty());
         }
@@ -136,12 +156,14 @@ impl Drop for Opening {
                 origins.remove(&self.origin);
             }
         }
+        // Also after a failure: those who wait place their requests again.
         drop(origins);
         self.wait.over.close();
     }
 }
 
 impl Entry {
+    /// Returns whether the entry knows nothing that a new one would not.
     fn is_forgettable(&self) -> bool {
         self.connections.is_empty() && self.openings.is_empty() && !self.is_http1
     }
