@@ -14,6 +14,7 @@ mod nodes;
 mod open_enum;
 mod schema;
 mod setters;
+mod shared_str;
 mod stream;
 mod text_input;
 mod validate;
@@ -55,6 +56,7 @@ pub use nodes::{
 };
 pub use schema::{UnsupportedSchema, strict_schema};
 pub use setters::{Number, Texts};
+pub use shared_str::SharedStr;
 pub use stream::{
     Progress, ResponseModel, Seen, StreamModel,
     accumulator::ChatCompletionAccumulator,

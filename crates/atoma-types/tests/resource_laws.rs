@@ -65,8 +65,9 @@ fn completion() -> impl Strategy<Value = CompletionResponse> {
     ("[a-z]{1,6}", vec(choice, 1..4), of(usage()), of(text()), extra()).prop_map(
         |(id, choices, usage, fingerprint, extra)| {
             let mut response = CompletionResponse::default();
-            (response.id, response.object) = (id, "text_completion".to_owned());
-            (response.usage, response.system_fingerprint) = (usage, fingerprint);
+            (response.id, response.object) = (id.into(), "text_completion".into());
+            response.usage = usage;
+            response.system_fingerprint = fingerprint.map(Into::into);
             response.extra = extra;
             for ((text, logprobs, finish), index) in choices.into_iter().zip(0..) {
                 let mut choice = CompletionChoice::default();

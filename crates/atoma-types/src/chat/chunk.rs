@@ -7,7 +7,7 @@ use super::{
     tool::{FunctionCallDelta, ToolCall, ToolCallDelta},
     usage::{self, Usage},
 };
-use crate::{ApiError, ParseError, error::ErrorPlace, json, wire::object};
+use crate::{ApiError, ParseError, SharedStr, error::ErrorPlace, json, wire::object};
 use serde_json::Value;
 use std::borrow::Cow;
 
@@ -19,21 +19,21 @@ object! {
     #[doc(alias = "CreateChatCompletionStreamResponse")]
     pub struct ChatCompletionChunk => after_reading {
         /// The id of the completion. Some servers change it with every chunk.
-        pub id: String,
+        pub id: SharedStr,
         /// The kind of object: `chat.completion.chunk`.
         pub object: ObjectKind as WhenSet,
         /// The time of creation in seconds since 1970. Zero if the server does not say.
         pub created: i64,
         /// The model that writes the completion.
-        pub model: String,
+        pub model: SharedStr,
         /// The new parts of the choices. Empty in a chunk that only has the usage.
         pub choices: Vec<ChatCompletionChunkChoice> as Always,
         /// The number of tokens used so far. The last one in a stream counts. See also [`ChatCompletionChunk::usage`].
         pub usage: Option<Box<Usage>> as Boxed,
         /// The latency tier that serves the request.
-        pub service_tier: Option<String>,
+        pub service_tier: Option<SharedStr>,
         /// The build of the backend.
-        pub system_fingerprint: Option<String>,
+        pub system_fingerprint: Option<SharedStr>,
         /// The signature of Atoma's node over this chunk's `response_hash`, in base64.
         pub signature: Option<String>,
         /// The BLAKE2b-256 hash of this chunk without this member and `signature`, in base64.

@@ -6,7 +6,9 @@ use super::{
     tool::{ToolCall, ToolKind},
     usage::{self, Usage},
 };
-use crate::{ApiError, ParseError, error::ErrorPlace, json, open_enum::open_enum, wire::object};
+use crate::{
+    ApiError, ParseError, SharedStr, error::ErrorPlace, json, open_enum::open_enum, wire::object,
+};
 use serde_json::Value;
 use std::borrow::Cow;
 
@@ -24,21 +26,21 @@ object! {
     #[doc(alias("CreateChatCompletionResponse", "ChatCompletion"))]
     pub struct ChatCompletionResponse => after_reading {
         /// The id of the completion.
-        pub id: String,
+        pub id: SharedStr,
         /// The kind of object: `chat.completion`.
         pub object: ObjectKind as WhenSet,
         /// The time of creation in seconds since 1970. Zero if the server does not say.
         pub created: i64,
         /// The model that wrote the completion.
-        pub model: String,
+        pub model: SharedStr,
         /// The choices: one, unless the request asked for more with `n`.
         pub choices: Vec<ChatCompletionChoice> as Always,
         /// The number of tokens used. See also [`ChatCompletionResponse::usage`].
         pub usage: Option<Usage>,
         /// The latency tier that served the request.
-        pub service_tier: Option<String>,
+        pub service_tier: Option<SharedStr>,
         /// The build of the backend.
-        pub system_fingerprint: Option<String>,
+        pub system_fingerprint: Option<SharedStr>,
         /// The signature of Atoma's node over `response_hash`, in base64.
         pub signature: Option<String>,
         /// The BLAKE2b-256 hash of the response without this member and `signature`, in base64.

@@ -1,7 +1,7 @@
 use super::logprobs::CompletionLogprobs;
 use crate::{
-    ApiError, FinishReason, ParseError, StopReason, Usage, chat::usage, error::ErrorPlace, json,
-    wire::object,
+    ApiError, FinishReason, ParseError, SharedStr, StopReason, Usage, chat::usage,
+    error::ErrorPlace, json, wire::object,
 };
 use std::borrow::Cow;
 
@@ -18,20 +18,20 @@ object! {
     /// ```
     pub struct CompletionResponse => after_reading {
         /// The id of the completion.
-        pub id: String,
+        pub id: SharedStr,
         /// `text_completion`.
-        pub object: String,
+        pub object: SharedStr,
         /// The time of creation in seconds since 1970. Zero if the server does not say.
         pub created: i64,
         /// The model that wrote the completion.
-        pub model: String,
+        pub model: SharedStr,
         /// The completions: one for each prompt, unless the request asked for more with `n`. Empty in a chunk that only has
         /// the usage.
         pub choices: Vec<CompletionChoice> as Always,
         /// The number of tokens used. See also [`CompletionResponse::usage`].
         pub usage: Option<Usage>,
         /// The build of the backend. Many servers leave it out.
-        pub system_fingerprint: Option<String>,
+        pub system_fingerprint: Option<SharedStr>,
         /// The signature of Atoma's node over `response_hash`, in base64.
         pub signature: Option<String>,
         /// The BLAKE2b-256 hash of the response without this member and `signature`, in base64.

@@ -5,7 +5,7 @@ use super::{
     streamed::StreamedChunk,
 };
 use crate::{
-    ParseError,
+    ParseError, SharedStr,
     chat::{
         chunk::{ChatCompletionChunk, ChatCompletionChunkDelta},
         content::{Content, ContentPart},
@@ -284,8 +284,17 @@ impl StreamedChunk for ChatCompletionChunk {
     }
 
     #[inline]
-    fn id_mut(&mut self) -> &mut String {
+    fn id_mut(&mut self) -> &mut SharedStr {
         &mut self.id
+    }
+
+    fn shared_texts(&mut self) -> [Option<&mut SharedStr>; 4] {
+        [
+            Some(&mut self.id),
+            Some(&mut self.model),
+            self.system_fingerprint.as_mut(),
+            self.service_tier.as_mut(),
+        ]
     }
 
     #[inline]

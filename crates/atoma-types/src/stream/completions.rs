@@ -8,7 +8,7 @@ use super::{
     streamed::StreamedChunk,
 };
 use crate::{
-    ApiError, ParseError, Usage,
+    ApiError, ParseError, SharedStr, Usage,
     completions::{
         logprobs::CompletionLogprobs,
         response::{CompletionChoice, CompletionResponse},
@@ -298,8 +298,17 @@ impl StreamedChunk for CompletionResponse {
     }
 
     #[inline]
-    fn id_mut(&mut self) -> &mut String {
+    fn id_mut(&mut self) -> &mut SharedStr {
         &mut self.id
+    }
+
+    fn shared_texts(&mut self) -> [Option<&mut SharedStr>; 4] {
+        [
+            Some(&mut self.id),
+            Some(&mut self.object),
+            Some(&mut self.model),
+            self.system_fingerprint.as_mut(),
+        ]
     }
 
     #[inline]

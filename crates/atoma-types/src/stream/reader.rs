@@ -1,7 +1,7 @@
 use super::{
     numbering::Numbering, streamed::StreamedChunk, surrogates::Halves, template::ChunkTemplate,
 };
-use crate::{ParseError, json, json::repair::repair, wire::Wide};
+use crate::{ParseError, SharedStr, json, json::repair::repair, wire::Wide};
 
 /// Reads the chunks of one stream, in order.
 ///
@@ -16,6 +16,8 @@ pub(crate) struct Reader<C> {
     chunk: C,
     /// Made of `chunk`, if there is one.
     template: ChunkTemplate,
+    /// The texts of the last chunk that had them.
+    shared: [SharedStr; 4],
     pub(crate) numbering: Numbering,
 }
 
@@ -64,6 +66,7 @@ impl<C: StreamedChunk> Reader<C> {
         match json::first_object(text, &mut self.chunk, Wide::Refuse) {
             Ok(rest) => {
                 *data = rest;
+                self.share_texts();
                 self.numbering.number(&mut self.chunk);
                 if correct(&mut self.chunk, text) {
                     self.template.learn(&text[..text.len() - rest.len()], &mut self.chunk);
@@ -97,10 +100,22 @@ impl<C: StreamedChunk> Reader<C> {
         json::first_object(&repaired.json, &mut chunk, Wide::Round)
             .map_err(|error| flaw.unwrap_or(error))?;
         self.chunk = chunk;
+        self.share_texts();
         self.numbering.number(&mut self.chunk);
         self.held.join(&mut self.chunk, &repaired.halves);
         correct(&mut self.chunk, &repaired.json);
         Ok(repaired.end)
+    }
+
+    /// Lets texts that are equal to those of earlier chunks share their allocation.
+    fn share_texts(&mut self) {
+        for (known, new) in self.shared.iter_mut().zip(self.chunk.shared_texts()) {
+            match new {
+                Some(new) if *new == *known => new.clone_from(known),
+                Some(new) if !new.is_empty() => known.clone_from(new),
+                _ => {}
+            }
+        }
     }
 
     fn clear(&mut self) {

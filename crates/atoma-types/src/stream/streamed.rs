@@ -1,7 +1,7 @@
 //! The properties of a kind of chunk that the shared reader needs.
 
 use crate::{
-    Usage,
+    SharedStr, Usage,
     json::path::{FieldPath, Place},
     wire::ReadObject,
 };
@@ -38,7 +38,10 @@ pub(crate) trait StreamedChunk: ReadObject + Clone + Default {
     /// The string of a field in a choice, added if the chunk does not have it.
     fn text_or_new(&mut self, place: Place, call: i64) -> &mut String;
 
-    fn id_mut(&mut self) -> &mut String;
+    fn id_mut(&mut self) -> &mut SharedStr;
+
+    /// The texts that most chunks of a stream repeat.
+    fn shared_texts(&mut self) -> [Option<&mut SharedStr>; 4];
 
     fn created_mut(&mut self) -> &mut i64;
 

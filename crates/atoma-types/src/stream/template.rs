@@ -19,9 +19,12 @@
 //! next template.
 
 use super::streamed::StreamedChunk;
-use crate::json::{
-    path::{Path, Place},
-    scan::{Kind, Scanner, read_string},
+use crate::{
+    SharedStr,
+    json::{
+        path::{Path, Place},
+        scan::{Kind, Scanner, plain, read_string},
+    },
 };
 use std::str::FromStr;
 
@@ -44,7 +47,7 @@ pub(crate) struct ChunkTemplate {
     /// The number of chunks for which no template is made.
     pause: u32,
     /// The id and the time of the last chunk that was read as JSON.
-    last: (String, i64),
+    last: (SharedStr, i64),
     varies: Varies,
 }
 
@@ -82,6 +85,7 @@ enum Slot {
 /// The value in a slot.
 enum Value<'a> {
     Text(&'a mut String),
+    Shared(&'a mut SharedStr),
     Count(&'a mut u64),
     Time(&'a mut i64),
 }
@@ -234,7 +238,7 @@ impl Slot {
     fn value<C: StreamedChunk>(self, chunk: &mut C) -> Option<Value<'_>> {
         Some(match self {
             Self::Text(place) => Value::Text(chunk.text_mut(place)?),
-            Self::Id => Value::Text(chunk.id_mut()),
+            Self::Id => Value::Shared(chunk.id_mut()),
             Self::Created => Value::Time(chunk.created_mut()),
             Self::Signature => Value::Text(chunk.signature_mut()?),
             Self::ResponseHash => Value::Text(chunk.response_hash_mut()?),
@@ -255,6 +259,7 @@ impl Value<'_> {
     fn fill(self, rest: &str) -> Option<usize> {
         match self {
             Self::Text(text) => fill_text(rest, text),
+            Self::Shared(text) => fill_shared(rest, text),
             Self::Count(count) => fill_count(rest, count),
             Self::Time(time) => fill_count(rest, time),
         }
@@ -266,6 +271,10 @@ impl Value<'_> {
             Self::Text(known) => {
                 let mut text = String::new();
                 fill_text(rest, &mut text) == Some(length) && text == *known
+            }
+            Self::Shared(known) => {
+                let mut text = SharedStr::default();
+                fill_shared(rest, &mut text) == Some(length) && text == *known
             }
             Self::Count(known) => {
                 let mut count = 0;
@@ -284,6 +293,18 @@ impl Value<'_> {
 fn fill_text(rest: &str, text: &mut String) -> Option<usize> {
     text.clear();
     read_string(rest, text)
+}
+
+/// The same for a text that chunks share. One with escapes is not read.
+fn fill_shared(rest: &str, text: &mut SharedStr) -> Option<usize> {
+    let end = plain(rest.as_bytes());
+    if rest.as_bytes().get(end) != Some(&b'"') {
+        return None;
+    }
+    if rest[..end] != **text {
+        *text = rest[..end].into();
+    }
+    Some(end)
 }
 
 /// Reads a JSON number that is a whole one above zero: for a zero, [`crate::Usage`] looks for other

@@ -1,5 +1,5 @@
 use super::*;
-use crate::ChatModel;
+use crate::{ChatCompletionChunk, ChatModel, CompletionModel, SharedStr};
 
 /// The result of each read of an event: the text of a chunk, or the kind of value.
 fn read_all(event: &str, mut data: &str) -> Vec<String> {
@@ -149,4 +149,72 @@ fn a_mark_of_the_end_does_not_make_up_for_text_that_could_not_be_read() {
         assert_eq!(progress.is_complete(done), wanted, "{progress:?} {done}");
     }
     assert!(!Progress { is_finished: true, ..Progress::default() }.is_complete(true));
+}
+
+#[test]
+fn chunks_share_the_texts_that_they_repeat() {
+    let [chat, text] = [
+        r#"{"id":"c","model":"m","system_fingerprint":"f","service_tier":"t","choices":[{"index":0,"delta":{"content":"a"}}]}"#,
+        r#"{"id":"c","object":"text_completion","model":"m","system_fingerprint":"f","choices":[{"index":0,"text":"a"}]}"#,
+    ];
+    for (name, then) in [
+        ("like it", &[("", "")][..]),
+        ("more members", &[("\"id\"", "\"x\":1,\"id\"")]),
+        ("repaired", &[("\"id\"", "\"x\":NaN,\"id\"")]),
+        ("after one without", &[("\"m\"", "null"), ("\"t\"", "null"), ("", "")]),
+        ("another text", &[("\"a\"", "\"b\\n\""), ("\"a\"", "\"\\ud83d\"")]),
+    ] {
+        let chats = read_chunks::<ChatModel>(chat, then);
+        let (first, last) = (&chats[0], &chats[chats.len() - 1]);
+        let shared = |a: &SharedStr, b: &SharedStr| !a.is_empty() && a.as_ptr() == b.as_ptr();
+        assert!(shared(&first.id, &last.id) && shared(&first.model, &last.model), "{name}");
+        for (a, b) in [
+            (&first.system_fingerprint, &last.system_fingerprint),
+            (&first.service_tier, &last.service_tier),
+        ] {
+            assert!(shared(a.as_ref().unwrap(), b.as_ref().unwrap()), "{name}");
+        }
+        let texts = read_chunks::<CompletionModel>(text, then);
+        let (first, last) = (&texts[0], &texts[texts.len() - 1]);
+        for (a, b) in
+            [(&first.id, &last.id), (&first.object, &last.object), (&first.model, &last.model)]
+        {
+            assert!(shared(a, b), "{name}");
+        }
+    }
+}
+
+#[test]
+fn ids_and_models_that_change_are_read_as_they_are() {
+    let first = r#"{"id":"c","model":"m","choices":[{"index":0,"delta":{"content":"a"}}]}"#;
+    let changes = [
+        ("\"c\"", "\"d\""),
+        ("\"c\"", "\"longer\""),
+        ("\"c\"", "\"\""),
+        ("\"c\"", "null"),
+        ("\"c\"", r#""\u0041""#),
+        ("\"c\"", "\"é\""),
+        ("\"c\"", "7"),
+        ("\"m\"", "\"n\""),
+        ("", ""),
+    ];
+    for chunks in [&changes[..], &changes.repeat(3)] {
+        let read = read_chunks::<ChatModel>(first, chunks);
+        for (chunk, (old, new)) in read.iter().skip(1).zip(chunks) {
+            let alone = ChatCompletionChunk::from_slice(first.replace(old, new).as_bytes());
+            assert_eq!(*chunk, alone.unwrap(), "{new}");
+        }
+    }
+}
+
+/// The chunks of a stream that begins with `first`, and continues with it and each of the changes.
+fn read_chunks<M: StreamModel>(first: &str, changes: &[(&str, &str)]) -> Vec<M::Chunk> {
+    let mut model = M::default();
+    let changed = changes.iter().map(|(old, new)| first.replace(old, new));
+    let mut read = Vec::new();
+    for data in [first.to_owned()].into_iter().chain(changed) {
+        assert_eq!(model.read("", &mut &*data).unwrap(), Seen::Chunk, "{data}");
+        read.push(model.take_chunk());
+    }
+    read
 }

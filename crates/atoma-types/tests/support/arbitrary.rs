@@ -216,18 +216,18 @@ pub(crate) fn error() -> impl Strategy<Value = ApiError> {
 
 pub(crate) fn response() -> impl Strategy<Value = ChatCompletionResponse> {
     let names = [text(), text(), text()];
-    let optional = [of(text()), of(text()), of(text()), of(text())];
-    (names, any::<i64>(), vec(choice(), 0..3), of(usage()), optional, of(error()), extra())
+    let shared = [of(text()), of(text())];
+    let signed = [of(text()), of(text())];
+    (names, any::<i64>(), vec(choice(), 0..3), of(usage()), (shared, signed), of(error()), extra())
         .prop_map(|([id, object, model], created, choices, usage, optional, error, extra)| {
             let mut response = ChatCompletionResponse::default();
-            (response.id, response.object, response.model) = (id, ObjectKind::from(object), model);
+            (response.id, response.model) = (id.into(), model.into());
+            response.object = ObjectKind::from(object);
             (response.created, response.choices, response.usage) = (created, choices, usage);
-            [
-                response.service_tier,
-                response.system_fingerprint,
-                response.signature,
-                response.response_hash,
-            ] = optional;
+            let (shared, signed) = optional;
+            [response.service_tier, response.system_fingerprint] =
+                shared.map(|text| text.map(Into::into));
+            [response.signature, response.response_hash] = signed;
             (response.error, response.extra) = (error.map(Box::new), extra);
             response
         })
