@@ -1,8 +1,11 @@
 //! Reads the events of one response into a model. Pure: stream and unary response share it.
 
+mod marks;
+
 use crate::{ApiKey, Error, Result, error::Partial, inspect::Inspection};
 use atoma_sse::Event;
 use atoma_types::{ApiError, ParseError, Progress, ResponseModel as _, Seen, StreamModel, Usage};
+use marks::{after_done_mark, is_done_mark, is_inspected, without_field_name};
 use std::borrow::Cow;
 
 /// Reads the events of one response in order, and knows whether it is complete.
@@ -339,35 +342,4 @@ pub(crate) fn to_error(
         Some(api) if json.starts_with(b"[") => reported(api),
         _ => Error::unreadable(error, json),
     }
-}
-
-fn is_done_mark(data: &str) -> bool {
-    data.get(..6).is_some_and(|mark| mark.eq_ignore_ascii_case("[done]"))
-}
-
-/// Returns the rest after `[DONE]`, if data begins with it.
-fn after_done_mark(data: &str) -> Option<&str> {
-    let data = without_field_name(data);
-    // Some servers put it in quotes, or leave out the brackets.
-    let is_spelled = || data.trim_matches('"').eq_ignore_ascii_case("done");
-    if is_done_mark(data) {
-        Some(data[6..].trim_ascii())
-    } else {
-        (is_done_mark(data.trim_start_matches('"')) || is_spelled()).then_some("")
-    }
-}
-
-/// Returns data without the `data:` that a gateway put in front of it again.
-fn without_field_name(data: &str) -> &str {
-    let mut data = data.trim_ascii();
-    while let Some(rest) = data.strip_prefix("data:") {
-        data = rest.trim_ascii();
-    }
-    data
-}
-
-/// Comments sent as data and the mark of the end are not part of the response.
-fn is_inspected(data: &str) -> bool {
-    let data = data.trim_ascii();
-    !data.is_empty() && !data.starts_with(':') && !is_done_mark(data)
 }
