@@ -1,3 +1,15 @@
+//! The script of a body: which bytes are sent, when, and how it ends.
+//!
+//! ```text
+//! Source ─ events ─► Flow ─ steps ─► ScriptedBody, or the bare socket
+//!
+//! event_interval, delay_first_event    a Pause before an event
+//! chunk_size, per_event_write          an event as several Sends, with a Flush after each
+//! fault after n events, n bytes        the rest is dropped, and the fault is the last step
+//! hold_after n                         a Hold before the event after it
+//! ```
+//!
+//! Pure: the flow decides, and others write and wait. A test of the script needs neither a socket nor a clock.
 use crate::{
     behavior::{After, Behavior, Fault, Then},
     event::event,
@@ -10,6 +22,7 @@ use std::{collections::VecDeque, time::Duration};
 /// One step in sending a body, decided without touching the connection.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Step {
+    /// Write these bytes.
     Send(Bytes),
     /// Write everything to the socket before the next step.
     Flush,
@@ -32,7 +45,9 @@ pub(crate) enum Step {
 /// The source of a body's events.
 #[derive(Debug)]
 pub(crate) enum Source {
+    /// The node's model, which writes while it is asked.
     Node(Box<NodeOutput>),
+    /// Bytes that are known from the beginning, one piece for each event.
     Pieces(VecDeque<Bytes>),
 }
 
@@ -56,6 +71,7 @@ impl Source {
         Self::Pieces(pieces)
     }
 
+    /// The next event, or `None` at the end of the source.
     fn next(&mut self) -> Option<Bytes> {
         match self {
             Self::Node(output) => output.next().map(|chunk| event(&chunk).into()),
@@ -67,15 +83,20 @@ impl Source {
 /// Turns events into steps: spaced in time, split into pieces, and interrupted where the script says so.
 #[derive(Debug)]
 pub(crate) struct Flow {
+    /// The events that are not planned yet. A fault empties it.
     source: Source,
     event_interval: Duration,
     delay_first_event: Duration,
     chunk_size: Option<usize>,
     per_event_write: bool,
+    /// How and where the body fails; `None` once it has.
     fault: Option<Fault>,
     hold_after: Option<usize>,
+    /// Whether `[DONE]` is still to be sent.
     done: bool,
+    /// The planned steps of the current event.
     steps: VecDeque<Step>,
+    /// The number of events that were planned, and of their bytes.
     events: usize,
     bytes: usize,
 }
@@ -109,6 +130,7 @@ impl Flow {
         while self.steps.is_empty() {
             self.plan();
         }
+        // A last step stays in the queue.
         match self.steps.front() {
             Some(
                 last @ (Step::KeepAlive | Step::Stall | Step::End | Step::Close | Step::Reset),
@@ -124,6 +146,7 @@ impl Flow {
 
     /// Plans the next event, or the end.
     fn plan(&mut self) {
+        // Before a fault at the same place: a test releases the server and then sees the fault.
         if self.hold_after == Some(self.events) {
             self.hold_after = None;
             return self.steps.push_back(Step::Hold);
@@ -138,6 +161,7 @@ impl Flow {
         let Some(event) = next else {
             return self.steps.push_back(Step::End);
         };
+        // `[DONE]` is an event like the others, and is delayed like them.
         let pause = if self.events == 0 { self.delay_first_event } else { self.event_interval };
         if !pause.is_zero() {
             self.steps.push_back(Step::Pause(pause));
@@ -155,11 +179,13 @@ impl Flow {
         }
     }
 
+    /// Plans one piece of an event, up to the fault if it is inside.
     fn piece(&mut self, mut piece: Bytes, flush: bool) {
         let limit = match self.fault {
             Some(Fault { after: After::Bytes(limit), .. }) => limit,
             _ => usize::MAX,
         };
+        // At the limit, not only beyond it: a fault after n bytes comes before byte n + 1.
         let fails = self.bytes.saturating_add(piece.len()) >= limit;
         piece.truncate(limit.saturating_sub(self.bytes));
         self.bytes += piece.len();
@@ -173,8 +199,10 @@ impl Flow {
         }
     }
 
+    /// Plans the fault, which happens once.
     fn fail(&mut self) {
         let Some(fault) = self.fault.take() else { return };
+        // Nothing follows, except for an error event.
         self.source = Source::Pieces(VecDeque::new());
         match fault.then {
             Then::End => {
@@ -200,6 +228,7 @@ fn ends_of_events(body: &[u8]) -> Vec<usize> {
     let mut place = 0;
     while place < body.len() {
         let length = match (body[place], body.get(place + 1)) {
+            // One line ending, not two.
             (b'\r', Some(b'\n')) => 2,
             (b'\r' | b'\n', _) => 1,
             _ => 0,

@@ -1,3 +1,14 @@
+//! The server's side of HTTP: accepts connections, reads requests, writes what the script decides.
+//!
+//! ```text
+//! accept ─► serve ─► respond: read the request, State::decide, wait, head ─► ScriptedBody
+//!             │                                      │ no head, raw bytes        │ a fault
+//!             │◄───────────── HangUpRequest ─────────┴──────────────────────────┘
+//!             └─► write_raw, reset, close, or an orderly end
+//! ```
+//!
+//! hyper writes well-formed responses only, and buffers them. A fault therefore asks for a hang-up: hyper's connection is ended
+//! from below, by [`FaultyIo`], as soon as everything before the fault is written, and the bare socket does the rest.
 use crate::{
     behavior::HeadTiming,
     body::ScriptedBody,
@@ -44,6 +55,7 @@ pub(crate) async fn accept(
                 // Out of file descriptors, most likely: let some connections end first.
                 Err(_) => sleep(Duration::from_millis(5)).await,
             },
+            // Removes connections that have ended from the set.
             Some(_) = connections.join_next() => {}
             _ = &mut stopped => return,
         }
@@ -52,13 +64,16 @@ pub(crate) async fn accept(
 
 /// Serves one connection until either side ends it.
 async fn serve(stream: TcpStream, state: Arc<State>) {
+    // Counts the connection as open until the end of this function.
     let _open = state.opened();
+    // Otherwise the kernel joins small writes, and chunks do not arrive as the script splits them.
     let _ = stream.set_nodelay(true);
     let hang_up = Arc::new(HangUpRequest::default());
     let io = TokioIo::new(FaultyIo { stream, hang_up: Arc::clone(&hang_up) });
     let service =
         service_fn(|request| Box::pin(respond(Arc::clone(&state), Arc::clone(&hang_up), request)));
     let mut connection = http1::Builder::new().serve_connection(io, service);
+    // Without shutting down, so that the socket is still usable for a fault.
     let served = poll_fn(|context| connection.poll_without_shutdown(context)).await;
     let mut stream = connection.into_parts().io.into_inner().stream;
     match hang_up.take() {
@@ -73,11 +88,13 @@ async fn serve(stream: TcpStream, state: Arc<State>) {
     }
 }
 
+/// Decides about one request and waits as long as the script says. A response that never comes is a future that never ends.
 async fn respond(
     state: Arc<State>,
     hang_up: Arc<HangUpRequest>,
     request: Request<Incoming>,
 ) -> Result<Response<ScriptedBody>, Infallible> {
+    // The client has left: nobody waits for a response.
     let Some(request) = receive(request).await else { return pending().await };
     let (outgoing, exchange) = state.decide(request);
     match outgoing.timing {
@@ -122,6 +139,7 @@ async fn receive(request: Request<Incoming>) -> Option<ReceivedRequest> {
 /// Writes a flow to the bare connection, until its end or until the client leaves.
 async fn write_raw(mut stream: TcpStream, mut flow: Flow, mut exchange: Exchange) {
     let (mut reader, mut writer) = stream.split();
+    // The client's end is noticed here: a bare socket has nobody else who reads from it.
     let end = tokio::select! {
         end = write(&mut writer, &mut flow, &exchange) => end,
         () = until_closed(&mut reader) => return,
@@ -133,6 +151,7 @@ async fn write_raw(mut stream: TcpStream, mut flow: Flow, mut exchange: Exchange
     }
 }
 
+/// Writes a flow, and returns its last step.
 async fn write(
     writer: &mut (impl AsyncWrite + Unpin),
     flow: &mut Flow,
@@ -150,11 +169,13 @@ async fn write(
     }
 }
 
+/// Waits until the client closes its side, and drops the bytes it sends until then.
 async fn until_closed(reader: &mut (impl AsyncRead + Unpin)) {
     let mut ignored = [0; 1024];
     while reader.read(&mut ignored).await.is_ok_and(|count| count > 0) {}
 }
 
+/// Closes a connection with a reset: with a linger of zero the kernel sends RST instead of FIN.
 fn reset(stream: TcpStream) {
     let _ = stream.set_zero_linger();
     drop(stream);
@@ -162,7 +183,9 @@ fn reset(stream: TcpStream) {
 
 /// A socket that fails on purpose: when everything is written and a response has requested the hang-up.
 struct FaultyIo {
+    /// The socket itself.
     stream: TcpStream,
+    /// Set by the response when it has reached its fault.
     hang_up: Arc<HangUpRequest>,
 }
 
@@ -198,6 +221,7 @@ impl AsyncWrite for FaultyIo {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // First, so that every byte before the fault is written.
         ready!(Pin::new(&mut self.stream).poll_flush(context))?;
         if self.hang_up.is_set() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));

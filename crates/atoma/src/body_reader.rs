@@ -1,4 +1,16 @@
 //! Reads the body of a streamed response: frames into events, and events into a model.
+//!
+//! Each poll takes turns until one yields a step. A turn does one thing, in this order of preference:
+//!
+//! ```text
+//! the event has more values ──► next value
+//! the body has ended ─────────► check that the response is complete
+//! the frame has more bytes ───► next event, or all of a JSON body
+//! otherwise ──────────────────► next frame, or the idle timeout
+//! ```
+//!
+//! Nothing is read ahead: a frame is fetched when the one before it has been used up, so the server is slowed down to the speed of
+//! the caller.
 
 mod ending;
 
@@ -43,6 +55,7 @@ const BLANK_LIMIT: usize = 64 << 10;
 ///                         └──► Ended ◄── any error
 /// ```
 pub(crate) struct BodyReader<M: StreamModel> {
+    /// The format, and how far the body was read.
     mode: Mode,
     pub(crate) metadata: Metadata,
     body: Body,
@@ -50,11 +63,15 @@ pub(crate) struct BodyReader<M: StreamModel> {
     /// one is needed, because the raw text of the last event is in it.
     frame: Bytes,
     read: usize,
+    /// Where the text of the last event is: in the frame, or copied.
     raw: RawEvent,
+    /// The bytes of the whole body, if the caller wants them.
     pub(crate) capture: Capture,
     decoder: Decoder,
+    /// The events joined so far.
     pub(crate) events: EventReader<M>,
     observation: Observation,
+    /// The time since the last event, and the limits on it: before the first one, and between two.
     idle: IdleTimeout,
     before_first: Option<Duration>,
     between: Option<Duration>,
@@ -180,6 +197,7 @@ impl<M: StreamModel> BodyReader<M> {
         match Pin::new(&mut self.body).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 self.frame = frame.into_data().unwrap_or_default();
+                // Before decoding, which may end the response in the middle of the frame.
                 self.capture.push(&self.frame, self.response_limit);
                 self.quiet_frames += 1;
                 if self.quiet_frames < QUIET_FRAMES {
@@ -207,6 +225,7 @@ impl<M: StreamModel> BodyReader<M> {
         }
     }
 
+    /// Drops the frame, so that a stream that waits holds no memory of the connection.
     fn release_frame(&mut self) {
         self.frame = Bytes::new();
         self.read = 0;
@@ -219,6 +238,7 @@ impl<M: StreamModel> BodyReader<M> {
             Mode::Events => self.decode(),
             Mode::Opening { beginning, labeled } => {
                 let labeled = *labeled;
+                // The format was not clear from the bytes before: read them again together with this frame.
                 if !beginning.is_empty() {
                     beginning.extend_from_slice(&self.frame);
                     self.frame = std::mem::take(beginning).into();
@@ -249,6 +269,7 @@ impl<M: StreamModel> BodyReader<M> {
             Mode::Draining { left: 0 } => self.close(),
             Mode::Draining { left } => {
                 let (left, start) = (*left, self.read);
+                // Events after `[DONE]` count; only the bytes are limited.
                 let step = self.decode();
                 if let Mode::Draining { left: remaining } = &mut self.mode {
                     *remaining = left.saturating_sub(self.read - start);
@@ -259,6 +280,7 @@ impl<M: StreamModel> BodyReader<M> {
         }
     }
 
+    /// Reads the next event of the frame, or all of the frame if no event ends in it.
     fn decode(&mut self) -> Option<Step> {
         let mut input = &self.frame[self.read..];
         let kind = match self.decoder.decode(&mut input) {
@@ -269,6 +291,7 @@ impl<M: StreamModel> BodyReader<M> {
                 self.events.read(&event)
             }
             Ok(None) => Ok(EventKind::Nothing),
+            // An oversized event after `[DONE]` cannot be part of the response.
             Err(_) if self.events.is_done() => return self.close(),
             Err(_) => Err(Error::event_too_large(self.event_limit)),
         };
@@ -276,6 +299,7 @@ impl<M: StreamModel> BodyReader<M> {
         self.handle(kind)
     }
 
+    /// Turns the kind of a value into a step.
     #[inline]
     fn handle(&mut self, kind: Result<EventKind>) -> Option<Step> {
         match kind {

@@ -1,4 +1,19 @@
 //! The kinds of responses of a call: one JSON value, or a stream.
+//!
+//! Servers do not always send the kind that was requested. The body decides, not its label:
+//!
+//! ```text
+//! requested    received                 read by
+//! Json         JSON                     parse_json
+//!              JSON values in a row     read_values, as a stream
+//!              events, unlabeled        read_events, from the whole body
+//!              events, labeled          ResponseStream, as they arrive
+//! Streamed     events, or JSON          ResponseStream
+//! Selected     as Json                  then a part of it
+//! Download     any bytes                not at all
+//! ```
+//!
+//! Each [`Endpoint`] is a future without layers: a response is a kilobyte, and each `await` that passes it on copies it.
 
 use crate::{
     ApiKey, Error, Reply, ResponseStream, Result,
@@ -32,7 +47,9 @@ pub trait Endpoint: Sized + Send + 'static {
 ///
 /// If the server streams the response without being asked, it is read as well.
 pub struct Json<T> {
+    /// The number of choices that the request asked for.
     choices: u32,
+    /// A function, so that the call is `Send` whatever `T` is.
     response: PhantomData<fn() -> T>,
 }
 
@@ -46,7 +63,9 @@ pub struct Streamed<M> {
 
 /// A call that returns a part of the response: it resolves to a [`Reply<U>`].
 pub struct Selected<T, U> {
+    /// Reads the whole response.
     json: Json<T>,
+    /// Takes the part out of it.
     select: Box<dyn FnOnce(T) -> U + Send>,
 }
 
@@ -100,6 +119,7 @@ impl<T: ResponseModel> Endpoint for Json<T> {
                 // Boxed: a stream is large, and hardly any response is one.
                 return Box::pin(read_stream(response, self.choices)).await;
             }
+            // The head has arrived: the time from here on is the body's.
             let start = response.body_start();
             let raw = match response.read_body().await {
                 Ok(raw) => raw,
@@ -189,6 +209,7 @@ fn parse<T: ResponseModel>(
     response: &mut OpenResponse,
     value: &mut T,
 ) -> Result<()> {
+    // Taken out, since the reader below owns it and a response is read once.
     let inspection = std::mem::take(&mut response.inspection);
     let (key, extensions) = (response.key.take(), response.metadata.extensions_mut());
     match BodyFormat::detect(trimmed(raw), false) {
@@ -207,8 +228,10 @@ fn parse<T: ResponseModel>(
             let is_confidential = inspection.is_confidential();
             let shown = |error: Error| if is_confidential { error.without_text() } else { error };
             match parse_json(trimmed(&body), redact, value) {
+                // One value, the usual case.
                 Ok(false) if !value.is_chunk() => {}
                 Ok(_) => *value = read_values(&body, choices, key, extensions).map_err(shown)?,
+                // A list: its elements may be chunks.
                 Err(error) if trimmed(&body).starts_with(b"[") && !error.is_api_error() => {
                     let all = read_values(&body, choices, key, extensions);
                     *value = all.map_err(|_| shown(error))?;
@@ -274,6 +297,7 @@ fn parse_json<T: ResponseModel>(
     redact: impl Fn(&[u8]) -> Vec<u8>,
     response: &mut T,
 ) -> Result<bool> {
+    // Transcriptions may be plain text; other models reject it.
     if !matches!(json.first(), Some(b'{' | b'[')) {
         return match std::str::from_utf8(json).ok().and_then(T::from_text) {
             Some(text) => {
@@ -289,6 +313,7 @@ fn parse_json<T: ResponseModel>(
     if response.has_content() && response.error().is_none() {
         return Ok(has_more);
     }
+    // Rare from here on: an error, or an empty response.
     let json = redact(json);
     // An error is read again, from the text without the key.
     let reported = || T::from_slice(&json).ok()?.error().cloned();

@@ -1,4 +1,14 @@
 //! Reads the events of one response into a model. Pure: stream and unary response share it.
+//!
+//! ```text
+//! event ─► inspection ─┬─ {…} ────────► model.read ─► Chunk: the usual case, inline
+//!                      └─ other data ─► [DONE] ─► Done
+//!                                       model.read ─► judge ─┬─ Chunk or Nothing
+//!                                                            └─ the server's error, unreadable, too large
+//! ```
+//!
+//! `[DONE]` alone does not make a response complete, nor does its absence make it incomplete: servers forget it, and gateways add
+//! it to truncated streams. [`EventReader::is_complete`] has the rule.
 
 mod marks;
 
@@ -10,11 +20,15 @@ use std::borrow::Cow;
 
 /// Reads the events of one response in order, and knows whether it is complete.
 pub(crate) struct EventReader<M> {
+    /// Joins the chunks.
     model: M,
+    /// Sees each event before it is parsed, and may replace its text.
     inspection: Inspection,
+    /// The key that is redacted from errors.
     key: Option<ApiKey>,
     /// The most bytes of content that are kept.
     limit: usize,
+    /// Whether `[DONE]` was read.
     is_done: bool,
     /// The end of the stream cut an event off.
     has_lost: bool,
@@ -23,6 +37,7 @@ pub(crate) struct EventReader<M> {
     /// The values of the last event that were not read yet. An event holds several only where a
     /// proxy lost a blank line.
     rest: Rest,
+    /// The error that ended the response, with the partial response in it.
     failed: Option<Error>,
 }
 
@@ -103,6 +118,7 @@ impl<M: StreamModel> EventReader<M> {
     pub(crate) fn read_body(&mut self, body: &[u8]) -> Result<EventKind> {
         let body =
             if self.inspection.is_empty() { body.into() } else { self.inspection.body(body)? };
+        // Invalid UTF-8 becomes U+FFFD, as in an event stream.
         let text = String::from_utf8_lossy(crate::body_format::trimmed(&body));
         let mut rest = &*text;
         let kind = self.read_value("", &mut rest, true)?;
@@ -132,6 +148,7 @@ impl<M: StreamModel> EventReader<M> {
     /// Reads the next value of the last event.
     #[cold]
     pub(crate) fn read_rest(&mut self) -> Result<EventKind> {
+        // Taken and put back, so that an error drops the values after it.
         let mut rest = std::mem::take(&mut self.rest);
         let mut text = &rest.text[rest.read..];
         let kind = self.read_value("", &mut text, rest.is_body);
@@ -219,11 +236,13 @@ impl<M: StreamModel> EventReader<M> {
     /// Ends the response with this error, which receives the partial response. From now on
     /// [`failed`](Self::failed) returns it.
     pub(crate) fn fail(&mut self, error: Error) -> Error {
+        // A partial response without a chunk would look like an empty one.
         let has_begun = self.progress().chunks > 0;
         let partial =
             has_begun.then(|| Partial::new(std::mem::take(&mut self.model).into_response()));
         self.rest = Rest::default();
         let is_confidential = self.inspection.is_confidential();
+        // The text of a confidential response must not reach a log through an error.
         let error = if is_confidential { error.without_text() } else { error };
         self.failed.insert(error.with_partial(partial)).clone()
     }
@@ -263,6 +282,7 @@ impl<M: StreamModel> EventReader<M> {
     fn read_value(&mut self, name: &str, data: &mut &str, is_body: bool) -> Result<EventKind> {
         let text = *data;
         if text.starts_with('{') && !is_body {
+            // One call per event, and a comparison: the limit costs nothing.
             match self.model.read(name, data) {
                 // Nearly every event.
                 Ok(Seen::Chunk) if self.model.size() <= self.limit => Ok(EventKind::Chunk),
@@ -283,6 +303,7 @@ impl<M: StreamModel> EventReader<M> {
             return Ok(EventKind::Done);
         }
         let is_json = |start: &&str| without_field_name(text).starts_with(*start);
+        // After `[DONE]` only objects and lists of objects count: usage, or an error.
         if self.is_done && !["{", "[{"].iter().any(is_json) {
             *data = "";
             return Ok(EventKind::Nothing);
@@ -291,6 +312,7 @@ impl<M: StreamModel> EventReader<M> {
         self.judge(seen, name, text)
     }
 
+    /// Decides about everything but a usual chunk.
     #[cold]
     fn judge(
         &mut self,
@@ -317,6 +339,7 @@ impl<M: StreamModel> EventReader<M> {
     #[cold]
     fn reported(&self, name: &str, text: &str, error: ApiError) -> Error {
         let redacted = match self.redacted(text.as_bytes()) {
+            // The key is not in the text: nearly always.
             Cow::Borrowed(_) => return Error::in_stream(error),
             Cow::Owned(redacted) => redacted,
         };

@@ -1,3 +1,14 @@
+//! The idle timeout of a stream.
+//!
+//! ```text
+//! event  event      the task waits      event      the sleep fires early    fires
+//!   │ reset │ reset      │ sleep armed    │ reset        │ armed again        │
+//!   ▼       ▼            ▼                ▼              ▼                    ▼
+//! ──●───────●────────────○────────────────●──────────────○────────────────────╳ expired
+//! ```
+//!
+//! Replacing the sleep on each event would cost a lock and an allocation per token. So the sleep is armed for the earliest possible
+//! end, and whether an event arrived meanwhile is checked when it fires.
 use atoma_transport::{Delivery, ErrorKind, Sleep, Timer, TransportError};
 use std::{
     fmt,
@@ -14,7 +25,9 @@ pub(crate) struct IdleTimeout {
     timer: Arc<dyn Timer>,
     /// The time when the last activity was noticed.
     since: Instant,
+    /// Whether there was activity since `since`.
     was_reset: bool,
+    /// The sleep that is armed, if the task has waited.
     sleep: Option<PendingSleep>,
 }
 
@@ -22,6 +35,7 @@ pub(crate) struct IdleTimeout {
 const PRECISION: Duration = Duration::from_millis(10);
 
 struct PendingSleep {
+    /// When it fires.
     until: Instant,
     sleep: Sleep,
     /// The task that it wakes, once polled.
@@ -53,6 +67,7 @@ impl IdleTimeout {
     }
 
     fn has_expired_at(&mut self, now: Instant, limit: Option<Duration>) -> bool {
+        // The activity is dated here, later than it was: the timeout is never too short.
         if std::mem::take(&mut self.was_reset) {
             self.since = now;
         }
@@ -88,6 +103,7 @@ impl IdleTimeout {
             }
             pending.waker = Some(cx.waker().clone());
             ready!(pending.sleep.as_mut().poll(cx));
+            // It fired although the time has not come: the timer does not work.
             if pending.until.saturating_duration_since(self.timer.now()) > PRECISION {
                 return Poll::Ready(Err(cannot_wait()));
             }
@@ -96,6 +112,7 @@ impl IdleTimeout {
     }
 }
 
+/// The error of a timer whose sleeps end immediately.
 #[cold]
 fn cannot_wait() -> TransportError {
     TransportError::new(ErrorKind::Other, Delivery::Unknown)

@@ -179,6 +179,7 @@ where
                 Bytes::from_static(b": keep-alive\n\n")
             }
         };
+        // Every frame counts, a keep-alive as well: the next one is due in 15 s.
         relay.quiet.reset();
         Poll::Ready(Some(Ok(Frame::data(bytes))))
     }

@@ -1,4 +1,12 @@
 //! Reads responses: the head, error statuses, and whole bodies within the limits.
+//!
+//! ```text
+//! PendingResponse ─ open ─┬─ 2xx with content ─► OpenResponse ─► read_body, or a stream
+//!                         ├─ another status ───► up to 64 KiB of the body ─► the API's error
+//!                         └─ no response ──────► the transport's error
+//! ```
+//!
+//! The observers receive the end of a call exactly once. The handle moves along the arrows: the last holder reports the end.
 
 use crate::{
     ApiKey, Error, Metadata, Result,
@@ -30,11 +38,17 @@ const ERROR_BODY_TIME: Duration = Duration::from_secs(5);
 /// A request that was sent, and everything needed to read its response.
 #[allow(missing_debug_implementations, unreachable_pub)]
 pub struct PendingResponse {
+    /// The client's shared parts: limits, timer.
     pub(crate) core: Arc<Core>,
+    /// All attempts of the call.
     pub(crate) response: ResponseFuture,
+    /// The timeouts of the call, for the body of a stream.
     pub(crate) timeouts: Timeouts,
+    /// The key that is redacted from errors.
     pub(crate) key: SentKey,
+    /// Sees the body before it is parsed.
     pub(crate) inspection: Inspection,
+    /// Reports the end of the call.
     pub(crate) observation: Observation,
 }
 
@@ -52,6 +66,7 @@ pub(crate) enum SentKey {
 /// Remembers the API key of the last attempt.
 #[cfg(feature = "confidential")]
 pub(crate) trait LastKey: Send + Sync {
+    /// Returns the key; `None` before the first attempt, or without a key.
     fn last_key(&self) -> Option<ApiKey>;
 }
 
@@ -76,6 +91,7 @@ impl PendingResponse {
                 return Err(self.report(error));
             }
         };
+        // Put there by the retry layer.
         let attempts = parts.extensions.remove().unwrap_or_default();
         let metadata = Metadata::new(parts.status, parts.headers, attempts);
         if !has_content(parts.status) {
@@ -83,6 +99,7 @@ impl PendingResponse {
             let error = Box::pin(self.read_error(metadata, body)).await;
             return Err(self.report(error));
         }
+        // Only now is it certain which key a provider's last attempt had.
         let key = self.key.take();
         self.observation.set_key(key.as_ref());
         Ok(OpenResponse {
@@ -109,6 +126,7 @@ impl PendingResponse {
             let what = "the status of the response excludes content";
             return Error::unexpected(what, b"").with_head(&metadata);
         }
+        // A stream has no timeout for a body, so an error body gets one here.
         let timer = &*self.core.timer;
         let body = beginning(body, timer.sleep_until(timer.now() + ERROR_BODY_TIME)).await;
         let api_error = parse_error_body(&redacted(&body, self.key.take().as_ref()));
@@ -117,6 +135,7 @@ impl PendingResponse {
 }
 
 impl SentKey {
+    /// Returns the key of the last attempt.
     fn take(&mut self) -> Option<ApiKey> {
         match self {
             Self::Fixed(key) => key.take(),
@@ -169,16 +188,19 @@ pub(crate) fn redacted<'a>(text: &'a [u8], key: Option<&ApiKey>) -> Cow<'a, [u8]
 
 /// Reads a body to its end. A body in one piece, the usual case, is not copied.
 pub(crate) async fn read_whole(body: &mut Body, limit: usize) -> Result<Bytes> {
+    // Announced as too large: not a byte of it is read.
     if body.size_hint().lower() > limit as u64 {
         return Err(Error::response_too_large(limit));
     }
     let mut first = Bytes::new();
     let mut joined = BytesMut::new();
     while let Some(frame) = next_frame(body).await {
+        // Trailers.
         let Ok(data) = frame?.into_data() else { continue };
         if first.len() + joined.len() + data.len() > limit {
             return Err(Error::response_too_large(limit));
         }
+        // The first frame is kept as it is; it is copied only if a second one follows.
         if joined.is_empty() && first.is_empty() {
             first = data;
             continue;
@@ -212,6 +234,7 @@ async fn beginning(mut body: Body, mut timeout: Sleep) -> Vec<u8> {
     read
 }
 
+/// Waits for the next frame of a body; `None` at its end.
 async fn next_frame(body: &mut Body) -> Option<std::result::Result<Frame<Bytes>, TransportError>> {
     poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await
 }

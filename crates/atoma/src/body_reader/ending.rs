@@ -6,6 +6,7 @@ use atoma_transport::{Body, TransportError};
 use atoma_types::StreamModel;
 
 impl<M: StreamModel> BodyReader<M> {
+    /// Ends a response that has been silent for too long: an error, unless everything but the usage has arrived.
     pub(super) fn time_out(&mut self) -> Option<Step> {
         // After a finish reason, more events may follow, so the idle timeout still applied. If none
         // arrived, nothing is lost.
@@ -17,7 +18,9 @@ impl<M: StreamModel> BodyReader<M> {
         self.fail(Error::stalled(self.events.progress().chunks == 0, limit))
     }
 
+    /// Reads the rest of a body that has ended. Whether the response is complete is checked in the next turn.
     pub(super) fn end_of_body(&mut self) -> Option<Step> {
+        // First, so that a `[DONE]` in the rest does not begin to drain a body that has ended.
         let mode = std::mem::replace(&mut self.mode, Mode::Closing);
         let kind = match mode {
             Mode::Json(json) => {
@@ -49,6 +52,7 @@ impl<M: StreamModel> BodyReader<M> {
         if self.events.is_complete() { self.close() } else { self.fail(error.into()) }
     }
 
+    /// Ends the response with success if it is complete, otherwise with the error that says why not.
     pub(super) fn close(&mut self) -> Option<Step> {
         match self.events.end(self.metadata.extensions_mut()) {
             Ok(()) => {
@@ -60,6 +64,7 @@ impl<M: StreamModel> BodyReader<M> {
         }
     }
 
+    /// Ends the response with an error. The connection is closed, not returned to its pool.
     pub(super) fn fail(&mut self, error: Error) -> Option<Step> {
         self.finish();
         let time = self.stats.body_time(&self.idle);

@@ -1,4 +1,14 @@
 //! Makes the request of each attempt of a confidential call: a new lock, a new encryption.
+//!
+//! ```text
+//! attempt ─► API key ─► lock: node, key, stack ─► policy ─► encryption ─► request
+//!    ▲                    │ 4xx, 5xx   │ a key that failed   │ no             │
+//!    │ 423, 425, 500      ▼            ▼                     ▼                ▼
+//!    └───────────────── not sent: Failure has the reason              response, session
+//! ```
+//!
+//! A lock reserves a node for a time and for a number of compute units. It is lost if the node is restarted, and is then made
+//! again: the next attempt may go to another node, so nothing of an attempt is used twice, neither its key nor its ciphertext.
 
 use super::{LockedNode, Settings, units::units};
 use crate::{
@@ -37,13 +47,18 @@ const BAD_REQUEST: &str = "Bad Request";
 /// The source of a confidential call's requests.
 pub(crate) struct LockedSource {
     pub(super) core: Arc<Core>,
+    /// The caller's policy and the length of a lock.
     settings: Settings,
     /// The confidential request without its body.
     pub(super) request: Request,
+    /// Where locks are requested.
     lock_uri: Uri,
+    /// The request of the caller, encrypted anew for each attempt.
     plaintext: Bytes,
+    /// From the plaintext: the model, and the units that the call may use.
     model: String,
     units: u64,
+    /// Whether the response is encrypted event by event.
     is_stream: bool,
     state: Mutex<State>,
 }
@@ -51,14 +66,19 @@ pub(crate) struct LockedSource {
 /// The state after the last attempt.
 #[derive(Default)]
 struct State {
+    /// The key that the attempt was sent with.
     api_key: Option<ApiKey>,
+    /// The node that the request was encrypted for.
     node: Option<LockedNode>,
+    /// Decrypts the response.
     session: Option<Session>,
     /// The keys that nodes could not decrypt with.
     rejected: Vec<(NodeKey, ErrorResponse)>,
+    /// Why the attempt was not sent, if it was not.
     failure: Option<Failure>,
 }
 
+/// A response that was not usable, kept until it is clear whether the call fails with it.
 #[derive(Clone)]
 struct ErrorResponse {
     status: StatusCode,
@@ -77,6 +97,7 @@ enum Failure {
 }
 
 impl LockedSource {
+    /// Returns a source of requests that carry `plaintext` encrypted, or an error if it is not JSON.
     pub(crate) fn new(
         core: Arc<Core>,
         settings: Settings,
@@ -101,10 +122,12 @@ impl LockedSource {
         }))
     }
 
+    /// Takes the session that decrypts the response of the last attempt.
     pub(super) fn take_session(&self) -> Option<Session> {
         self.state().session.take()
     }
 
+    /// Returns the node of the last attempt.
     pub(super) fn node(&self) -> Option<LockedNode> {
         self.state().node.clone()
     }
@@ -141,8 +164,10 @@ impl LastKey for LockedSource {
 
 // One attempt: lock, policy, encryption.
 impl LockedSource {
+    /// Makes the request of one attempt. Every error is [`Delivery::NotSent`].
     async fn make(&self) -> Result<Request, TransportError> {
         {
+            // The reasons to reject a key outlive the attempt, everything else does not.
             let mut state = self.state();
             let rejected = std::mem::take(&mut state.rejected);
             *state = State { rejected, ..State::default() };
@@ -152,6 +177,7 @@ impl LockedSource {
         self.state().api_key = api_key;
         let began = self.core.timer.now();
         let node = self.lock(request.headers()).await?;
+        // Before the policy, which may be slow: encrypting for this key has failed before.
         if self.reject_again(&node.key) {
             return Err(not_sent(true));
         }
@@ -187,6 +213,7 @@ impl LockedSource {
         Ok(Some(key))
     }
 
+    /// Requests a lock. The headers are those of the call, so that the lock is made for the same account.
     async fn lock(&self, headers: &HeaderMap) -> Result<LockedNode, TransportError> {
         let lock = NodeLockRequest::new(&*self.model)
             .max_num_tokens(self.units)
@@ -196,6 +223,7 @@ impl LockedSource {
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.lock_uri.clone();
         *request.headers_mut() = headers.clone();
+        // About the response of the call, and about its repetition: neither is the lock's.
         for name in [ACCEPT.as_str(), "idempotency-key"] {
             request.headers_mut().remove(name);
         }
@@ -246,6 +274,7 @@ impl LockedSource {
         is_rejected
     }
 
+    /// Records that the lock was denied. It is requested again if the status suggests it.
     fn refuse_status(&self, head: response::Parts, api: Option<ApiError>) -> TransportError {
         let response::Parts { status, headers, .. } = head;
         let error = Error::no_lock(api.clone(), Delivery::NotSent);
@@ -256,6 +285,7 @@ impl LockedSource {
     }
 }
 
+/// The error of an attempt that was not sent; its reason is in [`State::failure`].
 fn not_sent(is_transient: bool) -> TransportError {
     let error = TransportError::new(ErrorKind::Other, Delivery::NotSent)
         .with_detail("confidential request not sent");
@@ -276,6 +306,7 @@ impl RequestSource for LockedSource {
                 let key = self.last_key();
                 let api = parse_error_body(&redacted(body, key.as_ref()));
                 let message = api.as_ref().map_or("", |api| &*api.message);
+                // The proxy's form of a 423.
                 if message == LOCKED_STACK {
                     return Some(true);
                 }

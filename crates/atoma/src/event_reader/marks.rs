@@ -1,5 +1,8 @@
 //! Data that is not JSON: the mark of the end, in the spellings of servers, and comments.
+//!
+//! All of these were seen: `[DONE]`, `[done]`, `"[DONE]"`, `DONE`, `data: [DONE]`, and an event after `[DONE]` on the same line.
 
+/// Returns whether data begins with the mark of the end, in any case.
 pub(super) fn is_done_mark(data: &str) -> bool {
     data.get(..6).is_some_and(|mark| mark.eq_ignore_ascii_case("[done]"))
 }

@@ -1,4 +1,15 @@
 //! The spans and their attributes, by OpenTelemetry's conventions for HTTP (1.44) and generative AI.
+//!
+//! ```text
+//! atoma.call            opened with the request, ended with the body
+//! ├─ atoma.attempt      one for each request that is sent
+//! ├─ retry (event)      with the cause and the wait
+//! └─ atoma.attempt
+//! ```
+//!
+//! Every attribute is declared when its span is opened, as `Empty` where its value comes later: `tracing` drops a value for a
+//! name that was not declared. Texts of the conversation are recorded only if the user asked for them, never of a confidential
+//! call, and never with the API key in them.
 
 use super::content::{self, Summary};
 use crate::{
@@ -42,12 +53,14 @@ pub(super) fn are_enabled() -> bool {
 pub(super) fn call(info: &CallInfo<'_>, provider: &str, with_content: bool) -> Span {
     let operation = operation(info.path);
     let with_content = with_content && !info.is_confidential;
+    // Only these members are read: a conversation may be megabytes long.
     let wanted = [PARAMETERS, if with_content { CONTENT } else { &[] }].concat();
     let request = match operation {
         Some(_) => RequestMembers::read(info.plaintext, &wanted),
         None => RequestMembers::default(),
     };
     let model = request.text("model");
+    // "chat llama-3.3", as the conventions require; other endpoints are named by method and path.
     let name = match operation {
         Some(operation) => [operation, model.unwrap_or_default()].join(" "),
         None => format!("{} {}", info.method, info.path),
@@ -139,10 +152,12 @@ pub(super) fn end_attempt(span: &Span, event: &AttemptEnded<'_>) {
             if let Some(version) = protocol_version(response.version()) {
                 span.record("network.protocol.version", version);
             }
+            // Also if the call succeeds with a later attempt: the span is the attempt's.
             if status.as_u16() >= 400 {
                 record_error(span, status.as_str());
             }
         }
+        // By kind: texts of errors have too many values for a metric.
         Err(error) => record_error(span, &snake_case(&error.kind())),
     }
     if let Some(id) = event.request_id {
@@ -179,6 +194,7 @@ pub(super) fn end_call(span: &Span, end: &CallEnd<'_>, with_content: bool) {
     if let Some(stats) = end.stats {
         record_stats(span, stats);
     }
+    // The partial response of a failed call as well.
     let summary = end.response.and_then(Summary::of);
     if let Some(summary) = summary {
         record_response(span, &summary, matches!(end.outcome, CallResult::Complete), end.key);
@@ -200,6 +216,7 @@ fn operation(path: &str) -> Option<&'static str> {
     })
 }
 
+/// Records the parameters of a request. Those with words of the conversation are left out if it is confidential.
 fn record_request(span: &Span, operation: &str, request: &RequestMembers, is_confidential: bool) {
     for (name, members) in [
         ("gen_ai.request.choice.count", &["n"][..]),
@@ -246,6 +263,7 @@ fn record_request(span: &Span, operation: &str, request: &RequestMembers, is_con
     }
 }
 
+/// Records the conversation and the tools, in the form of the conventions.
 fn record_content(span: &Span, request: &RequestMembers, key: Option<&ApiKey>) {
     let messages = request.get("messages").map(content::messages);
     if let Some(messages) = messages.or_else(|| request.get("prompt").map(content::prompt)) {
@@ -256,6 +274,7 @@ fn record_content(span: &Span, request: &RequestMembers, key: Option<&ApiKey>) {
     }
 }
 
+/// Records the id, the model and the finish reasons of a response, complete or not.
 fn record_response(span: &Span, summary: &Summary<'_>, is_complete: bool, key: Option<&ApiKey>) {
     for (name, text) in
         [("gen_ai.response.id", summary.id), ("gen_ai.response.model", summary.model)]
@@ -275,6 +294,7 @@ fn record_response(span: &Span, summary: &Summary<'_>, is_complete: bool, key: O
     }
 }
 
+/// Records the counts of tokens that the server reported.
 fn record_usage(span: &Span, usage: &Usage) {
     let cached = usage.prompt_tokens_details.as_ref().and_then(|details| details.cached_tokens);
     let details = usage.completion_tokens_details.as_ref();
@@ -293,6 +313,7 @@ fn record_usage(span: &Span, usage: &Usage) {
     }
 }
 
+/// Records the timings of a stream, in seconds.
 fn record_stats(span: &Span, stats: &StreamStats) {
     span.record("atoma.stream.chunks", integer(stats.chunks()));
     span.record("atoma.stream.longest_gap", stats.longest_gap().as_secs_f64());
@@ -312,6 +333,7 @@ fn record_text(span: &Span, name: &'static str, text: &str, key: Option<&ApiKey>
     span.record(name, &*key.map_or(text.into(), |key| key.redact_text(text)));
 }
 
+/// Marks a span as failed, with the kind of the error.
 fn record_error(span: &Span, kind: &str) {
     span.record("error.type", kind);
     span.record("otel.status_code", "ERROR");
@@ -320,6 +342,7 @@ fn record_error(span: &Span, kind: &str) {
 /// Returns the name and the port of a server.
 fn server(url: &Uri) -> (Option<&str>, Option<i64>) {
     let host = url.host().map(|host| host.trim_start_matches('[').trim_end_matches(']'));
+    // The conventions require a port, which a URL leaves out where it is the scheme's own.
     let usual = match url.scheme_str() {
         Some("http") => Some(80),
         Some("https") => Some(443),
@@ -328,6 +351,7 @@ fn server(url: &Uri) -> (Option<&str>, Option<i64>) {
     (host, url.port_u16().or(usual).map(i64::from))
 }
 
+/// Returns the version in the conventions' form.
 fn protocol_version(version: Version) -> Option<&'static str> {
     Some(match version {
         Version::HTTP_10 => "1.0",
