@@ -219,57 +219,32 @@ impl fmt::Debug for Observers {
     }
 }
 
+/// The methods of [`Observer`], each passing its event on to `$observers`, an iterator.
+macro_rules! pass_on {
+    ($self:ident, $observers:expr) => {
+        pass_on!($self, $observers, {
+            call_started: CallStarted,
+            attempt_started: AttemptStarted<'_>,
+            attempt_ended: AttemptEnded<'_>,
+            retry: RetryEvent,
+            response_head: ResponseHead<'_>,
+            call_ended: CallEnded<'_>,
+        });
+    };
+    ($self:ident, $observers:expr, { $($method:ident: $event:ty,)* }) => { $(
+        fn $method(&$self, event: &$event) {
+            $observers.for_each(|observer| observer.$method(event));
+        }
+    )* };
+}
+
 /// Forwards each event to all observers of the list.
 impl Observer for Observers {
-    fn call_started(&self, event: &CallStarted) {
-        self.iter().for_each(|observer| observer.call_started(event));
-    }
-
-    fn attempt_started(&self, event: &AttemptStarted<'_>) {
-        self.iter().for_each(|observer| observer.attempt_started(event));
-    }
-
-    fn attempt_ended(&self, event: &AttemptEnded<'_>) {
-        self.iter().for_each(|observer| observer.attempt_ended(event));
-    }
-
-    fn retry(&self, event: &RetryEvent) {
-        self.iter().for_each(|observer| observer.retry(event));
-    }
-
-    fn response_head(&self, event: &ResponseHead<'_>) {
-        self.iter().for_each(|observer| observer.response_head(event));
-    }
-
-    fn call_ended(&self, event: &CallEnded<'_>) {
-        self.iter().for_each(|observer| observer.call_ended(event));
-    }
+    pass_on!(self, self.iter());
 }
 
 impl<T: Observer + ?Sized> Observer for Arc<T> {
-    fn call_started(&self, event: &CallStarted) {
-        (**self).call_started(event);
-    }
-
-    fn attempt_started(&self, event: &AttemptStarted<'_>) {
-        (**self).attempt_started(event);
-    }
-
-    fn attempt_ended(&self, event: &AttemptEnded<'_>) {
-        (**self).attempt_ended(event);
-    }
-
-    fn retry(&self, event: &RetryEvent) {
-        (**self).retry(event);
-    }
-
-    fn response_head(&self, event: &ResponseHead<'_>) {
-        (**self).response_head(event);
-    }
-
-    fn call_ended(&self, event: &CallEnded<'_>) {
-        (**self).call_ended(event);
-    }
+    pass_on!(self, std::iter::once(&**self));
 }
 
 /// The observer that calls a closure for each retry.

@@ -151,25 +151,28 @@ pub enum CallResult<'a> {
     Dropped,
 }
 
+/// The methods of [`Observer`] for the events of the transport, each passing its event on to `$observer`.
+macro_rules! pass_on {
+    ($self:ident, $observer:expr) => {
+        pass_on!($self, $observer, {
+            attempt_started: AttemptStarted<'_>,
+            attempt_ended: AttemptEnded<'_>,
+            retry: RetryEvent,
+            response_head: ResponseHead<'_>,
+        });
+    };
+    ($self:ident, $observer:expr, { $($method:ident: $event:ty,)* }) => { $(
+        fn $method(&$self, event: &$event) {
+            $observer.$method(event);
+        }
+    )* };
+}
+
 impl<T: Observer + ?Sized> Observer for Arc<T> {
+    pass_on!(self, **self);
+
     fn call_started(&self, call: CallId, info: &CallInfo<'_>) {
         (**self).call_started(call, info);
-    }
-
-    fn attempt_started(&self, event: &AttemptStarted<'_>) {
-        (**self).attempt_started(event);
-    }
-
-    fn attempt_ended(&self, event: &AttemptEnded<'_>) {
-        (**self).attempt_ended(event);
-    }
-
-    fn retry(&self, event: &RetryEvent) {
-        (**self).retry(event);
-    }
-
-    fn response_head(&self, event: &ResponseHead<'_>) {
-        (**self).response_head(event);
     }
 
     fn first_event(&self, event: &StreamEvent<'_>) {
@@ -198,21 +201,7 @@ impl<F: Fn(&RetryEvent) + Send + Sync + 'static> Observer for OnRetry<F> {
 pub(crate) struct TransportEvents(pub(crate) Arc<dyn Observer>);
 
 impl atoma_transport::Observer for TransportEvents {
-    fn attempt_started(&self, event: &AttemptStarted<'_>) {
-        self.0.attempt_started(event);
-    }
-
-    fn attempt_ended(&self, event: &AttemptEnded<'_>) {
-        self.0.attempt_ended(event);
-    }
-
-    fn retry(&self, event: &RetryEvent) {
-        self.0.retry(event);
-    }
-
-    fn response_head(&self, event: &ResponseHead<'_>) {
-        self.0.response_head(event);
-    }
+    pass_on!(self, self.0);
 }
 
 /// The observation of one call. Empty for a client without observers.
