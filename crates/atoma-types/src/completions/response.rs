@@ -107,17 +107,13 @@ impl CompletionResponse {
 
     /// Finds an error wherever the server reports it.
     fn after_reading(&mut self, has: &dyn Fn(&str) -> bool) {
-        if self.error.is_none() && !self.extra.is_empty() {
-            let has_usage = self.usage.as_ref().is_some_and(|usage| !usage.is_zero());
-            let is_empty = self.choices.is_empty() && !has_usage;
-            let place = ErrorPlace {
-                is_empty,
-                has_choices: has("choices"),
-                id: &self.id,
-                object: &self.object,
-            };
-            self.error = ApiError::reported_in(&mut self.extra, &place);
-        }
+        ErrorPlace::search(&mut self.error, &mut self.extra, || ErrorPlace {
+            choices: self.choices.len(),
+            has_choices: has("choices"),
+            usage: self.usage.as_ref(),
+            id: &self.id,
+            object: &self.object,
+        });
     }
 }
 

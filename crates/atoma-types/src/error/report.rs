@@ -1,7 +1,7 @@
 //! Finding an error that a response reports in other members than `error`.
 
 use super::{ApiError, CODES, from_value, means_success, message_in, read_member, text_of};
-use crate::{Extra, FinishReason, json};
+use crate::{Extra, FinishReason, Usage, json};
 use serde_json::{Map, Value};
 
 /// Words in the type, object or status of objects that report how a request is doing, not that it failed.
@@ -52,22 +52,43 @@ const FAILURES: [&str; 5] = ["error", "exception", "fail", "exceeded", "invalid"
 
 /// The response that an error is looked for in.
 pub(crate) struct ErrorPlace<'a> {
-    /// Whether it has neither choices nor usage.
-    pub(crate) is_empty: bool,
+    /// The number of its choices.
+    pub(crate) choices: usize,
     /// Whether it has a list of choices, even an empty one.
     pub(crate) has_choices: bool,
+    pub(crate) usage: Option<&'a Usage>,
     pub(crate) id: &'a str,
     pub(crate) object: &'a str,
+}
+
+impl<'a> ErrorPlace<'a> {
+    /// Finds an error in the `extra` of a response, unless it is where the response has a field for it.
+    #[inline]
+    pub(crate) fn search(
+        error: &mut Option<Box<ApiError>>,
+        extra: &mut Extra,
+        place: impl FnOnce() -> Self,
+    ) {
+        // Nearly every chunk has no unknown members.
+        if error.is_none() && !extra.is_empty() {
+            *error = ApiError::reported_in(extra, &place());
+        }
+    }
+
+    /// Returns whether the response has neither choices nor usage.
+    fn is_empty(&self) -> bool {
+        self.choices == 0 && self.usage.is_none_or(Usage::is_zero)
+    }
 }
 
 impl ApiError {
     /// Finds the error that a response reports in members without a field: a vendor's, or, if the response is empty, flat ones.
     #[cold]
-    pub(crate) fn reported_in(extra: &mut Extra, place: &ErrorPlace<'_>) -> Option<Box<Self>> {
+    fn reported_in(extra: &mut Extra, place: &ErrorPlace<'_>) -> Option<Box<Self>> {
         if let Some(error) = extra.iter().find_map(|(name, value)| in_vendor_member(name, value)) {
             return Some(Box::new(error));
         }
-        if !place.is_empty {
+        if !place.is_empty() {
             return None;
         }
         let members: Map<String, Value> =

@@ -12,7 +12,7 @@
 //! ```
 use super::{
     Progress, ResponseModel, Seen, StreamModel, accumulator::ChatCompletionAccumulator,
-    chunk_reader::ChunkReader, next_value, read_unusual,
+    chunk_reader::ChunkReader, next_value, read_event,
 };
 use crate::{
     ApiError, ChatCompletionChoice, ChatCompletionChunk, ChatCompletionChunkDelta,
@@ -59,11 +59,7 @@ impl StreamModel for ChatModel {
 
     #[inline]
     fn read(&mut self, event: &str, data: &mut &str) -> Result<Seen, ParseError> {
-        // The usual event, decided here so that it costs no call through a function pointer.
-        if data.starts_with('{') && (event.is_empty() || event == "message") {
-            return self.read_object(data);
-        }
-        let seen = read_unusual(event, data, &mut |data| self.read_object(data))?;
+        let seen = read_event(event, data, |data| self.read_object(data))?;
         self.has_unreadable |= seen == Seen::Unreadable;
         Ok(seen)
     }

@@ -4,7 +4,7 @@
 //! type for both, and the joined response is built in place, without the parts that a chat's accumulator keeps apart.
 use super::{
     Progress, ResponseModel, Seen, StreamModel, accumulator::finish, chat::has_choices,
-    memory_size, merge, next_value, numbering::Numbering, read_unusual, reader::Reader,
+    memory_size, merge, next_value, numbering::Numbering, read_event, reader::Reader,
     streamed::StreamedChunk,
 };
 use crate::{
@@ -75,11 +75,7 @@ impl StreamModel for CompletionModel {
     type Response = CompletionResponse;
 
     fn read(&mut self, event: &str, data: &mut &str) -> Result<Seen, ParseError> {
-        // The usual event.
-        if data.starts_with('{') && (event.is_empty() || event == "message") {
-            return self.read_object(data);
-        }
-        let seen = read_unusual(event, data, &mut |data| self.read_object(data))?;
+        let seen = read_event(event, data, |data| self.read_object(data))?;
         self.has_unreadable |= seen == Seen::Unreadable;
         Ok(seen)
     }

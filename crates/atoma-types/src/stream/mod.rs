@@ -201,7 +201,21 @@ impl Progress {
     }
 }
 
-/// Reads an event that has a name, and data that does not begin with an object, by a function that reads objects.
+/// Reads the first value in the data of an event, by a function that reads objects.
+#[inline]
+fn read_event(
+    event: &str,
+    data: &mut &str,
+    mut read_object: impl FnMut(&mut &str) -> Result<Seen, ParseError>,
+) -> Result<Seen, ParseError> {
+    // The usual event, decided here so that it costs no call through a pointer.
+    if data.starts_with('{') && (event.is_empty() || event == "message") {
+        return read_object(data);
+    }
+    read_unusual(event, data, &mut read_object)
+}
+
+/// Reads an event that has a name, and data that does not begin with an object.
 #[cold]
 fn read_unusual(
     event: &str,
