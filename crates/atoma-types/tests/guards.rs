@@ -122,6 +122,19 @@ fn a_tools_message_follows_its_call() {
     }
 }
 
+#[test]
+fn a_functions_message_names_the_function() {
+    let message = || ChatCompletionMessage::new(Role::Function, "x");
+    let error = request().message(message()).validate().unwrap_err();
+    assert_eq!(error.field(), "messages[1].name");
+    let (mut named, mut extra) = (message(), message());
+    named.name = Some("f".to_owned());
+    extra.extra.insert("name", 7);
+    for message in [named, extra, ChatCompletionMessage::new(Role::User, "x")] {
+        assert_eq!(request().message(message.clone()).validate(), Ok(()), "{message:?}");
+    }
+}
+
 /// Each guard, escaped at the object that it is about: the value is sent unchanged.
 #[test]
 fn an_extra_member_of_a_nested_object_is_sent_in_place_of_its_field() {
