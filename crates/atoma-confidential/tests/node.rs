@@ -180,6 +180,27 @@ fn each_fault_of_a_response_has_its_kind() {
             "{name}"
         );
         assert!(!format!("{error} {error:?}").contains("CANARY"), "{name}: {error:?}");
+        assert!(error.to_string().contains(words(wanted)), "{name}: {error}");
+    }
+}
+
+/// Words of the message of each kind.
+fn words(kind: Kind) -> &'static str {
+    match kind {
+        Kind::NotJson => "response is not a JSON object",
+        Kind::ErrorObject => "error object",
+        Kind::NotEncrypted => "not encrypted",
+        Kind::MissingMember => "without `",
+        Kind::DuplicateMember => "two members `",
+        Kind::InvalidBase64 => "canonical base64",
+        Kind::NonceSize => "12 bytes",
+        Kind::CiphertextTooShort => "shorter than its tag",
+        Kind::HashSize => "32 bytes",
+        Kind::RequestNonce => "nonce of the request",
+        Kind::TagMismatch => "tag does not fit",
+        Kind::HashMismatch => "is not that of the decrypted response",
+        Kind::PlaintextNotJson => "decrypted response is not JSON",
+        other => panic!("no words for {other:?}"),
     }
 }
 

@@ -94,6 +94,25 @@ fn weak_node_keys_are_rejected() {
 }
 
 #[test]
+fn keys_below_the_prime_are_accepted() {
+    let mut below = [0xff; 32];
+    (below[0], below[31]) = (0xeb, 0x7f);
+    let mut high_start = [0xff; 32];
+    (high_start[1], high_start[31]) = (0xfe, 0x7f);
+    let mut hole_at_the_end = [0xff; 32];
+    (hole_at_the_end[30], hole_at_the_end[31]) = (0xfe, 0x7f);
+    for key in [below, high_start, hole_at_the_end, [0x6e; 32]] {
+        let sealed = seal(
+            br#"{"model":"m"}"#,
+            &NodeKey::from_bytes(key),
+            &CallInfo::new("m", 1),
+            &mut counter(),
+        );
+        assert!(sealed.is_ok(), "{key:x?}: {:?}", sealed.err());
+    }
+}
+
+#[test]
 fn node_keys_have_one_spelling() {
     assert_eq!(node().to_string(), NODE);
     assert_eq!(NodeKey::try_from(NODE), Ok(node()));
@@ -112,6 +131,8 @@ fn node_keys_have_one_spelling() {
     ] {
         let error = text.parse::<NodeKey>().unwrap_err();
         assert_eq!(error.is_wrong_size(), is_wrong_size, "{text:?}: {error}");
+        let word = if is_wrong_size { "instead of 32" } else { "canonical, padded base64" };
+        assert!(error.to_string().contains(word), "{text:?}: {error}");
     }
 }
 

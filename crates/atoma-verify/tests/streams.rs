@@ -223,3 +223,16 @@ fn confidential_chunks_are_checked_by_their_plaintext() {
         stream.finish().unwrap();
     }
 }
+
+#[test]
+fn a_stream_has_no_signer_until_a_chunk_has_passed() {
+    let key = key(1);
+    let mut stream = Verifier::any_signer().stream();
+    assert_eq!(stream.signer(), None);
+    stream.check(forged(&key, r#"{"a":1}"#)).unwrap_err();
+    assert_eq!((stream.signer(), stream.chunks()), (None, 0));
+
+    let mut stream = Verifier::any_signer().stream();
+    stream.check(&chunks(&key, 1)[0]).unwrap();
+    assert_eq!(stream.signer(), Some(key.public_key().into()));
+}

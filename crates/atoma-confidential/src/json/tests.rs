@@ -26,7 +26,7 @@ const VALID: [&str; 20] = [
     "\"0123456789abcdef0123456789abcdef\"",
 ];
 
-const INVALID: [&str; 27] = [
+const INVALID: [&str; 37] = [
     "",
     " ",
     "nul",
@@ -54,6 +54,16 @@ const INVALID: [&str; 27] = [
     "{a:1}",
     "1 2",
     "[1}",
+    "{1:2}",
+    "{null:1}",
+    "{[]:1}",
+    r#"{"a":1,2}"#,
+    r#"{"a":1,true}"#,
+    r#"{"a":[1}}"#,
+    r#"{"a":1]"#,
+    r#"[{"a":1]]"#,
+    r#"[{"a":1],2]"#,
+    "[[1},2]",
 ];
 
 fn is_json(text: &str) -> bool {
@@ -101,11 +111,26 @@ fn strings_are_decoded() {
         (r#""\ud83d\ude42 \u00e9\n""#, Some("🙂 é\n")),
         (r#""\ud83d""#, None),
         (r#""\ud83d\u0041""#, None),
+        (r#""\ud83d\udbff""#, None),
+        (r#""\ud83d\udfff""#, Some("\u{1f7ff}")),
+        (r#""\ud83d\ue000""#, None),
         (r#""\ude42""#, None),
         ("1", None),
         ("null", None),
     ] {
         assert_eq!(string(text).as_deref(), wanted, "{text}");
+    }
+}
+
+#[test]
+fn a_string_without_escapes_is_not_copied() {
+    for length in (0..70).chain([95, 96, 97, 200]) {
+        let text = "x".repeat(length);
+        let plain = alloc::format!("\"{text}\"");
+        assert_eq!(string(&plain), Some(Cow::Borrowed(&*text)));
+        assert!(matches!(string(&plain), Some(Cow::Borrowed(_))), "{length}");
+        let escaped = alloc::format!("\"{text}\\n\"");
+        assert_eq!(string(&escaped), Some(Cow::Owned(text + "\n")), "{length}");
     }
 }
 
