@@ -10,8 +10,9 @@
 #[path = "../trust/mod.rs"]
 mod trust;
 
-use atoma_benches::{clients::Error, rounds::interleaved};
+use atoma_benches::{clients::Error, record::Records, rounds::interleaved};
 
+const COMMAND: &str = "cargo bench -p atoma-benches --bench trust";
 const ROUNDS: usize = 51;
 
 fn main() -> Result<(), Error> {
@@ -25,6 +26,7 @@ fn main() -> Result<(), Error> {
             None => groups.push(vec![operation]),
         }
     }
+    let mut records = Records::new("trust", COMMAND);
     for mut group in groups {
         let is_wanted = |text: &String| group.iter().any(|operation| operation.name.contains(text));
         if !wanted.as_ref().is_none_or(is_wanted) {
@@ -36,8 +38,17 @@ fn main() -> Result<(), Error> {
         for (operation, time) in group.iter().zip(&times) {
             let ratio = time.ratio(&times[0]);
             println!("{:<64} {:>8.0} ns {ratio:>6.2} x", operation.name, time.nanoseconds());
+            records.push([
+                ("operation", operation.name.clone().into()),
+                ("floor", operation.floor.clone().into()),
+                ("nanoseconds", time.nanoseconds().into()),
+                ("ratio", ratio.into()),
+            ]);
         }
         println!();
+    }
+    if wanted.is_none() {
+        println!("recorded in {}", records.write()?.display());
     }
     Ok(())
 }

@@ -17,12 +17,13 @@ impl Run {
         Ok(Self { records })
     }
 
-    /// Returns whether the figures are of code that anyone can check out.
+    /// Returns whether there are figures, of code that anyone can check out.
     pub(crate) fn is_of_a_commit(&self) -> bool {
-        self.records.iter().all(|record| {
-            let commit = text(record, "commit");
-            !commit.is_empty() && !commit.ends_with("-dirty")
-        })
+        !self.records.is_empty()
+            && self.records.iter().all(|record| {
+                let commit = text(record, "commit");
+                !commit.is_empty() && !commit.ends_with("-dirty")
+            })
     }
 
     /// Returns the origin of the figures, in a sentence.

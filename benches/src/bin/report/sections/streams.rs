@@ -1,0 +1,36 @@
+//! Many concurrent streams.
+
+use super::{Section, Written, named};
+use crate::records::{Run, figure, table, text};
+
+pub(super) const SECTION: Section = Section {
+    title: "Many concurrent streams",
+    records: &["streams"],
+    commands: &[("many concurrent streams", "cargo bench -p atoma-benches --bench streams")],
+    write: |runs| write(&runs[0]),
+};
+
+fn write(run: &Run) -> Written {
+    let rows: Vec<_> = run
+        .records
+        .iter()
+        .map(|record| {
+            let number = |name: &str| record.get(name).and_then(serde_json::Value::as_f64);
+            vec![
+                text(record, "case").to_owned(),
+                named(text(record, "client")),
+                figure(number("kilobytes"), 1),
+                figure(number("opening_microseconds"), 0),
+                figure(number("microseconds"), 1),
+                figure(number("load"), 1),
+            ]
+        })
+        .collect();
+    let opening = "Each in a task, all on one thread, without TLS, with ten events half a second \
+        apart, unless the case says otherwise; framed streams have 2,000 events without pauses. The \
+        memory is the peak growth of the process, including the tasks; it is sampled. The processor \
+        time is that of the process: to open a stream, up to its first text, and then for each \
+        event. The load is that of the machine; a high load makes the times longer.\n\n";
+    let head = ["streams", "client", "kB per stream", "µs to open", "µs per event", "load"];
+    Written { text: format!("{opening}{}", table(&head, &rows)), chart: None }
+}
