@@ -2,7 +2,19 @@
 //! timeouts or checks.
 
 use crate::{memory, traffic::Mode};
-use std::{fmt, future::Future, hint::black_box, net::SocketAddr, pin::Pin, time::Duration};
+use cpu_time::ProcessTime;
+use std::{
+    fmt,
+    future::Future,
+    hint::black_box,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 mod floor;
 mod ours;
@@ -15,10 +27,10 @@ pub use floor::Chunk as FloorChunk;
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// A call in progress.
-pub type Call<'a> = Pin<Box<dyn Future<Output = Result<(), Error>> + 'a>>;
+pub type Call<'a> = Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'a>>;
 
 /// A client of chat completions.
-pub trait Client {
+pub trait Client: Send {
     /// Streams one response into `tally`, to the end of the body.
     fn stream<'a>(&'a mut self, mode: Mode, tally: &'a mut Tally) -> Call<'a>;
 
@@ -60,6 +72,11 @@ pub const OBSERVED: [Contender; 2] = [
     Contender { name: "atoma, logged", open: ours::open_logged },
 ];
 
+/// The floor, with its connection over TLS.
+pub fn floor_over_tls(address: SocketAddr, config: Arc<rustls::ClientConfig>) -> Box<dyn Client> {
+    floor::spawned_over_tls(address, config)
+}
+
 /// Returns the client of that name.
 pub fn contender(name: &str) -> Option<Contender> {
     contenders().into_iter().chain(OBSERVED).find(|contender| contender.name == name)
@@ -76,8 +93,41 @@ pub struct Tally {
     pub text: Option<String>,
     /// The growth of the process, in bytes, while the reader paused.
     pub growth: Option<i64>,
+    /// The time to the first piece of text, if it is to be measured.
+    pub first: Option<Duration>,
+    start: Option<Instant>,
     hold_after: Option<usize>,
     before: u64,
+    opening: Option<Arc<Opening>>,
+}
+
+/// The processor time of this process until many streams have each read their first text.
+#[derive(Debug)]
+pub struct Opening {
+    left: AtomicUsize,
+    time: OnceLock<Duration>,
+    start: ProcessTime,
+}
+
+impl Opening {
+    /// Starts measuring the opening of this many streams.
+    pub fn of(streams: usize) -> Arc<Self> {
+        let (left, time) = (AtomicUsize::new(streams), OnceLock::new());
+        Arc::new(Self { left, time, start: ProcessTime::now() })
+    }
+
+    /// The time until the last stream was open, and since then; zero if one is not yet.
+    pub fn times(&self) -> (Duration, Duration) {
+        let all = self.start.elapsed();
+        let opening = self.time.get().copied().unwrap_or(all);
+        (opening, all.saturating_sub(opening))
+    }
+
+    fn opened(&self) {
+        if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
+            let _ = self.time.set(self.start.elapsed());
+        }
+    }
 }
 
 impl Tally {
@@ -91,12 +141,28 @@ impl Tally {
         Self { hold_after: Some(after), before: memory::anonymous(), ..Self::default() }
     }
 
+    /// Counts, and reports the first piece of text.
+    pub fn opening(opening: &Arc<Opening>) -> Self {
+        Self { opening: Some(Arc::clone(opening)), ..Self::default() }
+    }
+
+    /// Counts, and measures the time from then to the first piece of text.
+    pub fn timing(start: Instant) -> Self {
+        Self { start: Some(start), ..Self::default() }
+    }
+
     /// Adds a piece of text; returns true if the reader should now pause and then stop.
     pub fn add(&mut self, text: &str) -> bool {
         if text.is_empty() {
             return false;
         }
         self.events += 1;
+        if self.events == 1 {
+            self.first = self.start.map(|start| start.elapsed());
+            if let Some(opening) = &self.opening {
+                opening.opened();
+            }
+        }
         self.length += black_box(text).len();
         if let Some(kept) = &mut self.text {
             kept.push_str(text);

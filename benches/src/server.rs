@@ -9,17 +9,22 @@ use std::{
     net::{SocketAddr, TcpStream},
     process::{Child, Command, Stdio},
     rc::Rc,
+    sync::Arc,
     time::Duration,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio_rustls::TlsAcceptor;
 
 const ASKED: &str = "ATOMA_BENCH_SERVE";
+const PLAIN: &str = "plain";
+const TLS: &str = "tls";
 
 /// The server, until it is dropped.
 #[derive(Debug)]
 pub struct Server {
     child: Child,
     address: SocketAddr,
+    certificate: String,
 }
 
 impl Server {
@@ -29,6 +34,19 @@ impl Server {
     ///
     /// If no other process can be started, or it does not report its port.
     pub fn start() -> io::Result<Self> {
+        Self::start_as(PLAIN)
+    }
+
+    /// The same over TLS, with a [certificate](Self::certificate) for the address.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub fn start_tls() -> io::Result<Self> {
+        Self::start_as(TLS)
+    }
+
+    fn start_as(kind: &str) -> io::Result<Self> {
         let program = std::env::current_exe()?;
         let pinned = Command::new("taskset").args(["-c", "1"]).arg("true").output();
         let mut command = match pinned {
@@ -40,12 +58,19 @@ impl Server {
             _ => Command::new(program),
         };
         let mut child =
-            command.env(ASKED, "1").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+            command.env(ASKED, kind).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let output = child.stdout.take().ok_or_else(|| io::Error::other("no output"))?;
+        let mut output = BufReader::new(output);
         let mut line = String::new();
-        BufReader::new(output).read_line(&mut line)?;
+        output.read_line(&mut line)?;
         let port = line.trim().parse::<u16>().map_err(io::Error::other)?;
-        Ok(Self { child, address: SocketAddr::from(([127, 0, 0, 1], port)) })
+        let mut certificate = String::new();
+        while kind == TLS && !certificate.ends_with("-----END CERTIFICATE-----\n") {
+            if output.read_line(&mut certificate)? == 0 {
+                return Err(io::Error::other("no certificate"));
+            }
+        }
+        Ok(Self { child, address: SocketAddr::from(([127, 0, 0, 1], port)), certificate })
     }
 
     /// The address that it listens on.
@@ -55,7 +80,13 @@ impl Server {
 
     /// Its URL, without a path.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        let scheme = if self.certificate.is_empty() { "http" } else { "https" };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// The certificate to trust, in PEM; empty without TLS.
+    pub fn certificate(&self) -> &str {
+        &self.certificate
     }
 
     /// The number of connections that have carried a request since it started.
@@ -81,9 +112,7 @@ impl Drop for Server {
 
 /// Serves and never returns, if this run of the program is the server.
 pub fn serve_if_asked() {
-    if std::env::var_os(ASKED).is_none() {
-        return;
-    }
+    let Ok(kind) = std::env::var(ASKED) else { return };
     std::thread::spawn(|| {
         let _ = io::stdin().read_to_end(&mut Vec::new());
         std::process::exit(0);
@@ -91,25 +120,45 @@ pub fn serve_if_asked() {
     let served = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .and_then(|runtime| tokio::task::LocalSet::new().block_on(&runtime, serve()));
+        .and_then(|runtime| tokio::task::LocalSet::new().block_on(&runtime, serve(&kind)));
     eprintln!("the server ended: {served:?}");
     std::process::exit(1);
 }
 
-async fn serve() -> io::Result<()> {
+async fn serve(kind: &str) -> io::Result<()> {
     let socket = tokio::net::TcpSocket::new_v4()?;
     socket.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
     let listener = socket.listen(4096)?;
     println!("{}", listener.local_addr()?.port());
+    let acceptor = if kind == TLS { Some(acceptor().map_err(io::Error::other)?) } else { None };
     let responses = Rc::new(Responses::default());
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        let responses = Rc::clone(&responses);
+        let (responses, acceptor) = (Rc::clone(&responses), acceptor.clone());
         tokio::task::spawn_local(async move {
-            let _ = converse(stream, &responses).await;
+            let _ = match acceptor {
+                None => converse(stream, &responses).await,
+                Some(acceptor) => match acceptor.accept(stream).await {
+                    Ok(stream) => converse(stream, &responses).await,
+                    Err(error) => Err(error),
+                },
+            };
         });
     }
+}
+
+/// Makes a certificate for the address of the server, and prints it.
+fn acceptor() -> Result<TlsAcceptor, crate::clients::Error> {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])?;
+    println!("{}", made.cert.pem().trim_end());
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der())?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)?;
+    Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
 #[derive(Default)]
@@ -118,7 +167,10 @@ struct Responses {
     connections: std::cell::Cell<usize>,
 }
 
-async fn converse(mut stream: tokio::net::TcpStream, responses: &Responses) -> io::Result<()> {
+async fn converse(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    responses: &Responses,
+) -> io::Result<()> {
     let mut received = Vec::new();
     let mut is_new = true;
     loop {
@@ -134,6 +186,7 @@ async fn converse(mut stream: tokio::net::TcpStream, responses: &Responses) -> i
         let mode = Mode::asked_for(&request).ok_or_else(|| io::Error::other(request))?;
         for write in responses.built[mode as usize].get_or_init(|| mode.response()) {
             stream.write_all(write).await?;
+            stream.flush().await?;
             match mode {
                 Mode::Slow => tokio::time::sleep(Duration::from_millis(500)).await,
                 Mode::LateEnd => tokio::time::sleep(Duration::from_millis(1)).await,
@@ -145,7 +198,7 @@ async fn converse(mut stream: tokio::net::TcpStream, responses: &Responses) -> i
 
 /// The head and the body of the next request; `None` once the client has closed.
 async fn next_request(
-    stream: &mut tokio::net::TcpStream,
+    stream: &mut (impl AsyncRead + Unpin),
     received: &mut Vec<u8>,
 ) -> io::Result<Option<String>> {
     loop {

@@ -14,9 +14,14 @@ use std::{
     future::{Future, poll_fn},
     net::SocketAddr,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
 
 /// A chunk with the members that everybody needs, owned.
 #[derive(Debug, Deserialize)]
@@ -75,38 +80,85 @@ pub(super) struct Usage {
 
 /// The connection in a separate task, as in hyper's own client.
 pub(super) fn spawned(address: SocketAddr) -> Result<Box<dyn Client>, Error> {
-    Ok(Box::new(Floor { address, driver: Driver::Spawned, open: None }))
+    Ok(Box::new(Floor { connect: Plain(address), driver: Driver::Spawned, open: None }))
+}
+
+/// The same over TLS.
+pub(super) fn spawned_over_tls(
+    address: SocketAddr,
+    config: Arc<rustls::ClientConfig>,
+) -> Box<dyn Client> {
+    let connect = Tls(Plain(address), TlsConnector::from(config));
+    Box::new(Floor { connect, driver: Driver::Spawned, open: None })
 }
 
 /// The connection driven by the task that reads from it.
 pub(super) fn inline(address: SocketAddr) -> Result<Box<dyn Client>, Error> {
-    Ok(Box::new(Floor { address, driver: Driver::Inline(None), open: None }))
+    Ok(Box::new(Floor { connect: Plain(address), driver: Driver::Inline(None), open: None }))
 }
 
-struct Floor {
-    address: SocketAddr,
-    driver: Driver,
+trait Connect: Send {
+    type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    fn address(&self) -> SocketAddr;
+
+    fn connect(&self) -> impl Future<Output = Result<Self::Io, Error>> + Send;
+}
+
+struct Plain(SocketAddr);
+
+impl Connect for Plain {
+    type Io = TcpStream;
+
+    fn address(&self) -> SocketAddr {
+        self.0
+    }
+
+    async fn connect(&self) -> Result<TcpStream, Error> {
+        let stream = TcpStream::connect(self.0).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+}
+
+struct Tls(Plain, TlsConnector);
+
+impl Connect for Tls {
+    type Io = TlsStream<TcpStream>;
+
+    fn address(&self) -> SocketAddr {
+        self.0.address()
+    }
+
+    async fn connect(&self) -> Result<Self::Io, Error> {
+        let stream = self.0.connect().await?;
+        Ok(self.1.connect(self.address().ip().into(), stream).await?)
+    }
+}
+
+struct Floor<C: Connect> {
+    connect: C,
+    driver: Driver<C::Io>,
     open: Option<SendRequest<Full<Bytes>>>,
 }
 
-enum Driver {
+enum Driver<I: AsyncRead + AsyncWrite + Unpin + 'static> {
     Spawned,
-    Inline(Option<Pin<Box<Connection<TokioIo<TcpStream>, Full<Bytes>>>>>),
+    Inline(Option<Pin<Box<Connection<TokioIo<I>, Full<Bytes>>>>>),
 }
 
-impl Floor {
+impl<C: Connect> Floor<C> {
     async fn send(&mut self, model: &str, streams: bool) -> Result<Incoming, Error> {
         let body = Full::new(Bytes::from(request_body(model, streams)));
         let request = http::Request::post("/v1/chat/completions")
-            .header("host", self.address.to_string())
+            .header("host", self.connect.address().to_string())
             .header("authorization", "Bearer key")
             .header("content-type", "application/json")
             .body(body)?;
         let sender = match &mut self.open {
             Some(sender) => sender,
             none => {
-                let stream = TcpStream::connect(self.address).await?;
-                stream.set_nodelay(true)?;
+                let stream = self.connect.connect().await?;
                 let (sender, connection) = handshake(TokioIo::new(stream)).await?;
                 match &mut self.driver {
                     Driver::Spawned => drop(tokio::spawn(connection)),
@@ -129,7 +181,7 @@ impl Floor {
     }
 }
 
-impl Driver {
+impl<I: AsyncRead + AsyncWrite + Unpin> Driver<I> {
     /// Polls `wanted`, and the connection if nothing else drives it.
     fn alternate<T>(
         &mut self,
@@ -145,7 +197,7 @@ impl Driver {
     }
 }
 
-impl Client for Floor {
+impl<C: Connect> Client for Floor<C> {
     fn stream<'a>(&'a mut self, mode: Mode, tally: &'a mut Tally) -> Call<'a> {
         Box::pin(async move {
             let mut body = self.send(mode.name(), true).await?;
