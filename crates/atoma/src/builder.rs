@@ -282,11 +282,15 @@ impl ClientBuilder {
 
     /// Checks the settings and makes the client.
     ///
+    /// It connects to nothing and takes less than a millisecond. For an `https` URL, a thread reads
+    /// the root certificates of the operating system meanwhile; the first call waits for it. If
+    /// there are none, each call fails with [`Error::is_connect`].
+    ///
     /// # Errors
     ///
     /// [`Error::is_config`], with a text that says what to do: a missing or malformed API key, a
     /// malformed URL, `http://` to another machine, a malformed header or proxy, impossible
-    /// retries, no root certificates, another `ATOMASDK_LOG` than `off`, `info` and `debug`.
+    /// retries, another `ATOMASDK_LOG` than `off`, `info` and `debug`, no cryptography compiled in.
     pub fn build(mut self) -> Result<Client, Error> {
         let credentials = credentials(self.key.take())?;
         let url = self.server_url.as_deref().unwrap_or(DEFAULT_SERVER_URL);

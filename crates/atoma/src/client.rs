@@ -31,10 +31,13 @@ pub struct Client {
 impl Client {
     /// Makes a client for `https://api.atoma.network` with this API key and default settings.
     ///
+    /// It takes less than a millisecond and can be called in async code: a thread reads the root
+    /// certificates of the system meanwhile. If the system has none, each call
+    /// fails with [`Error::is_connect`].
+    ///
     /// # Errors
     ///
-    /// [`Error::is_config`] if the key cannot be sent in a header, or the system has no root
-    /// certificates.
+    /// [`Error::is_config`] if the key cannot be sent in a header.
     #[cfg(feature = "hyper")]
     pub fn new(api_key: impl Into<String>) -> Result<Self, Error> {
         Self::builder().api_key(api_key).build()

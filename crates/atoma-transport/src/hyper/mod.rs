@@ -94,11 +94,30 @@ impl HyperTransport {
 
     /// Reads the root certificates now instead of with the first `https` request.
     ///
-    /// Fails if there are none: each `https` request would fail with the same error. A client that
-    /// needs TLS calls this when it is built. Reading takes some milliseconds; calling it again
-    /// costs nothing.
+    /// Fails if there are none: each `https` request would fail with the same error. Reading takes
+    /// some milliseconds; calling it again costs nothing.
     pub fn load_root_certificates(&self) -> Result<(), ConfigError> {
         self.0.connector.tls.config().map(drop)
+    }
+
+    /// Starts to read the operating system's root certificates in a thread, which ends when they are
+    /// read.
+    ///
+    /// A client that needs TLS calls this when it is built: its first request then opens its TCP
+    /// connection meanwhile, and waits only for the rest. If the system has no root certificates,
+    /// each `https` request fails, as it does without this call.
+    ///
+    /// Fails if no cryptography or no source of root certificates is compiled in.
+    pub fn preload_root_certificates(&self) -> Result<(), ConfigError> {
+        let tls = &self.0.connector.tls;
+        if !tls.reads_system_roots() {
+            return self.load_root_certificates();
+        }
+        let transport = self.clone();
+        let read = move || drop(transport.load_root_certificates());
+        // A system that starts no thread is not an error: the first request reads them.
+        let _ = std::thread::Builder::new().name("root certificates".into()).spawn(read);
+        Ok(())
     }
 
     /// Returns the error of each request to `url` if a proxy setting of the environment cannot be

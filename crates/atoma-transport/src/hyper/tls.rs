@@ -175,10 +175,15 @@ impl Tls {
         Ok(versions(provider)?.with_root_certificates(store))
     }
 
+    /// Whether the configuration needs the roots of the operating system, which take milliseconds to
+    /// read. Anything else is in memory, or an error.
+    pub(super) fn reads_system_roots(&self) -> bool {
+        cfg!(feature = "platform-verifier") && !self.only_custom_roots && self.provider.is_some()
+    }
+
     /// The variables that the roots of the platform are read from, if any are set.
     fn roots_variables(&self) -> Option<String> {
-        let uses_platform = cfg!(feature = "platform-verifier") && !self.only_custom_roots;
-        uses_platform.then(roots_variables).flatten()
+        if self.reads_system_roots() { roots_variables() } else { None }
     }
 
     /// Speaks TLS with `host` over `stream`, offering `protocols` above it.

@@ -334,10 +334,15 @@ async fn on_a_machine_without_roots() {
     assert_eq!(error.to_string(), format!("no root certificates can be read from {variables}"));
 
     let server = Server::responding(OK).await;
-    assert_eq!(exchange(&transport, &server.url("/")).await.unwrap(), "ok");
-    let error = exchange(&transport, &format!("https://{}/", server.address)).await.unwrap_err();
-    assert_eq!((error.kind(), error.delivery()), (ErrorKind::Tls, Delivery::NotSent));
-    assert!(!error.is_transient());
+    let preloaded = builder().build().unwrap();
+    preloaded.preload_root_certificates().unwrap();
+    for transport in [transport, preloaded] {
+        assert_eq!(exchange(&transport, &server.url("/")).await.unwrap(), "ok");
+        let error =
+            exchange(&transport, &format!("https://{}/", server.address)).await.unwrap_err();
+        assert_eq!((error.kind(), error.delivery()), (ErrorKind::Tls, Delivery::NotSent));
+        assert!(!error.is_transient());
+    }
 
     let authority = authority("ours");
     let own = builder().root_certificates_pem(authority.pem().as_bytes()).build().unwrap();

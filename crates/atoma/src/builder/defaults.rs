@@ -96,7 +96,8 @@ pub(super) fn default_transport(server_url: &ServerUrl) -> Result<Arc<dyn Transp
     let transport = atoma_transport::HyperTransport::new().map_err(failed)?;
     transport.check_proxy(&server_url.join("/models", &[])?).map_err(failed)?;
     if server_url.is_https() {
-        transport.load_root_certificates().map_err(failed)?;
+        // In a thread: reading them takes longer than everything else that is done here.
+        transport.preload_root_certificates().map_err(failed)?;
     }
     Ok(Arc::new(transport))
 }
