@@ -228,7 +228,7 @@ impl Decoder {
         };
         match found {
             EventFound::Nothing => Ok(None),
-            EventFound::Whole(data) if owned && data.len() >= 2 * BLOCK => {
+            EventFound::Whole(data) if owned && data.len() >= BLOCK => {
                 self.builder.copy(data, self.limits.event).map(Some)
             }
             EventFound::Whole(data) => match self.builder.lend(data, self.limits.event) {

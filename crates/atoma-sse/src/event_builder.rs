@@ -170,7 +170,7 @@ impl EventBuilder {
     #[inline]
     pub(crate) fn event(&mut self, limit: usize) -> Result<LentEvent<'_>, DecodeError> {
         // Asked before `get`, which turns text with a split character at its end into bytes.
-        let can_be_taken = self.data.is_well_filled();
+        let can_be_taken = self.data.end();
         let (data, can_be_taken) = match self.data.get() {
             Ok(data) => (data, can_be_taken),
             Err(data) => (text(data, &mut self.replaced, limit)?, false),
