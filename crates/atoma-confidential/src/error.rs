@@ -1,7 +1,22 @@
 use core::{error::Error, fmt};
 
+/// Implements `{:?}` of an error as its line, which `main` prints when it returns the error. The fields are under `{:#?}`.
+macro_rules! debug_as_line {
+    ($name:ident { $($label:literal: $field:tt),* }) => {
+        impl core::fmt::Debug for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                if f.alternate() {
+                    return f.debug_struct(stringify!($name))$(.field($label, &self.$field))*.finish();
+                }
+                core::fmt::Display::fmt(self, f)
+            }
+        }
+    };
+}
+pub(crate) use debug_as_line;
+
 /// A request was not sealed, so nothing may be sent. It never contains text of the request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SealError {
     kind: SealErrorKind,
     reason: &'static str,
@@ -43,10 +58,12 @@ impl fmt::Display for SealError {
     }
 }
 
+debug_as_line!(SealError { "kind": kind, "reason": reason });
+
 impl Error for SealError {}
 
 /// A response was not opened, so none of it may be used. It never contains text of the response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct OpenError {
     kind: OpenErrorKind,
     member: &'static str,
@@ -150,10 +167,12 @@ impl fmt::Display for OpenError {
     }
 }
 
+debug_as_line!(OpenError { "kind": kind, "member": member });
+
 impl Error for OpenError {}
 
 /// A text is not the key of a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct NodeKeyError {
     size: Option<usize>,
 }
@@ -182,5 +201,7 @@ impl fmt::Display for NodeKeyError {
         }
     }
 }
+
+debug_as_line!(NodeKeyError { "size": size });
 
 impl Error for NodeKeyError {}

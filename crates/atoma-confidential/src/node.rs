@@ -189,7 +189,7 @@ fn write_signature(out: &mut String, signature: Option<&str>) {
 }
 
 /// A request that the node does not open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct RequestError {
     kind: RequestErrorKind,
     member: &'static str,
@@ -249,6 +249,8 @@ impl fmt::Display for RequestError {
         write!(f, "confidential request: `{}` {problem}", self.member)
     }
 }
+
+crate::error::debug_as_line!(RequestError { "kind": kind, "member": member });
 
 impl Error for RequestError {}
 

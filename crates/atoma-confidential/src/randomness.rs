@@ -43,7 +43,7 @@ impl Randomness for SystemRandomness {
 }
 
 /// A source of random bytes has failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct RandomnessError;
 
 impl fmt::Display for RandomnessError {
@@ -51,5 +51,7 @@ impl fmt::Display for RandomnessError {
         f.write_str("no random bytes available")
     }
 }
+
+crate::error::debug_as_line!(RandomnessError {});
 
 impl Error for RandomnessError {}

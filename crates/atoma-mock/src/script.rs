@@ -5,12 +5,22 @@ use serde_json::{Map, Value};
 use std::{fmt, time::Duration};
 
 /// The reason why a script cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct InvalidScript(String);
 
 impl fmt::Display for InvalidScript {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// The line; the field under `{:#?}`.
+impl fmt::Debug for InvalidScript {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() {
+            return f.debug_tuple("InvalidScript").field(&self.0).finish();
+        }
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -199,8 +209,11 @@ mod tests {
             (r#"[{"unsigned": 1}]"#, "unsigned must be true or false"),
             (r#"[{"headers": {"a b": "c"}}]"#, "invalid header a b"),
         ] {
-            let error = Response::script(script).unwrap_err().to_string();
+            let invalid = Response::script(script).unwrap_err();
+            let error = invalid.to_string();
             assert!(error.contains(words), "{script}: {error}");
+            assert_eq!(format!("{invalid:?}"), error);
+            assert!(format!("{invalid:#?}").starts_with("InvalidScript("), "{invalid:#?}");
         }
     }
 }

@@ -86,7 +86,7 @@ impl Encoder {
 ///
 /// A name cannot contain a line break, an id neither a line break nor a NUL, and data no carriage
 /// return: each would decode to a different event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct EncodeError {
     part: EventPart,
 }
@@ -115,6 +115,16 @@ impl fmt::Display for EncodeError {
             EventPart::Id => "event id contains a line break or NUL",
             EventPart::Data => "event data contains a carriage return",
         })
+    }
+}
+
+/// The line; the fields under `{:#?}`.
+impl fmt::Debug for EncodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() {
+            return f.debug_struct("EncodeError").field("part", &self.part).finish();
+        }
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -8,7 +8,7 @@ use core::fmt;
 ///
 /// The message names the setting to raise: `event larger than 4194304 bytes: raise Limits::event`.
 /// A library that wraps the decoder words its own from [`limit`](Self::limit) and the predicates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DecodeError {
     kind: LimitKind,
     limit: usize,
@@ -46,6 +46,20 @@ impl fmt::Display for DecodeError {
             LimitKind::Event => "event",
         };
         write!(f, "{name} larger than {} bytes: raise Limits::{name}", self.limit)
+    }
+}
+
+/// The line; the fields under `{:#?}`.
+impl fmt::Debug for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() {
+            return f
+                .debug_struct("DecodeError")
+                .field("kind", &self.kind)
+                .field("limit", &self.limit)
+                .finish();
+        }
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -57,6 +57,8 @@ fn retries_break_the_contract() {
     let retry = Retry::new(server.clone(), timer.clone()).budget(RetryBudget::default());
     let broken = timer.run(contract::check(&retry, &server, &timer)).unwrap_err();
     assert!(broken.to_string().contains("exactly one exchange"), "{broken}");
+    assert!(format!("{broken:?}").starts_with(&broken.to_string()), "{broken:?}");
+    assert!(format!("{broken:#?}").starts_with("BrokenPromise {\n"), "{broken:#?}");
 }
 
 #[test]

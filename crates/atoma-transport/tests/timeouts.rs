@@ -310,3 +310,10 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!((timeouts.idle, timeouts.total), (seconds(120), seconds(600)));
     assert_eq!(timeouts.connect(None).idle(None).total(None), Timeouts::none());
 }
+
+#[test]
+fn debug_of_other_errors_is_their_line_and_the_fields_when_alternate() {
+    let invalid = atoma_transport::RetryConfig::default().max_attempts(0).validate().unwrap_err();
+    assert_eq!(format!("{invalid:?}"), invalid.to_string());
+    assert!(format!("{invalid:#?}").starts_with("InvalidRetryConfig(\n"));
+}

@@ -15,7 +15,6 @@ use std::{error::Error, fmt};
 /// An error of reading JSON.
 ///
 /// It has the position where reading stopped, never the text. The cause is its [`source`](Error::source).
-#[derive(Debug)]
 pub struct ParseError {
     cause: serde_json::Error,
 }
@@ -77,6 +76,16 @@ impl fmt::Display for ParseError {
                 write!(f, "invalid JSON at line {line} column {column}")
             }
         }
+    }
+}
+
+/// The line and its cause; the fields under `{:#?}`.
+impl fmt::Debug for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() {
+            return f.debug_struct("ParseError").field("cause", &self.cause).finish();
+        }
+        write!(f, "{self}\n  caused by: {}", self.cause)
     }
 }
 

@@ -56,7 +56,7 @@ pub fn strict_schema(schema: &Value) -> Result<Value, UnsupportedSchema> {
 /// assert_eq!(error.path(), "");
 /// assert!(error.to_string().contains("additionalProperties"));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct UnsupportedSchema {
     path: String,
     why: Why,
@@ -98,6 +98,20 @@ impl fmt::Display for UnsupportedSchema {
             Why::RootNotObject => f.write_str(": the root must be an object, wrap the value in a struct"),
             Why::UndescribedObject => f.write_str(": an object without properties is not allowed"),
         }
+    }
+}
+
+/// The line; the fields under `{:#?}`.
+impl fmt::Debug for UnsupportedSchema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() {
+            return f
+                .debug_struct("UnsupportedSchema")
+                .field("path", &self.path)
+                .field("why", &self.why)
+                .finish();
+        }
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use std::fmt;
 
 /// A request that no server accepts: the field at fault, and a remedy.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct InvalidRequest {
     field: String,
     remedy: String,
@@ -35,6 +35,20 @@ impl InvalidRequest {
 impl fmt::Display for InvalidRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "invalid request: {} {}", self.field, self.remedy)
+    }
+}
+
+/// The line; the fields under `{:#?}`.
+impl fmt::Debug for InvalidRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() {
+            return f
+                .debug_struct("InvalidRequest")
+                .field("field", &self.field)
+                .field("remedy", &self.remedy)
+                .finish();
+        }
+        fmt::Display::fmt(self, f)
     }
 }
 

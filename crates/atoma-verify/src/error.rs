@@ -126,9 +126,13 @@ impl fmt::Display for VerifyError {
     }
 }
 
+/// The line; the fields under `{:#?}`.
 impl fmt::Debug for VerifyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("VerifyError").field(&self.reason).finish()
+        if f.alternate() {
+            return f.debug_struct("VerifyError").field("reason", &self.reason).finish();
+        }
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -163,13 +163,23 @@ impl Verifier {
 }
 
 /// The error for a verifier that was to be pinned to nobody.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NoSigner;
 
 impl fmt::Display for NoSigner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("no signer to pin: the list is empty")
+    }
+}
+
+/// The line; the fields under `{:#?}`.
+impl fmt::Debug for NoSigner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() {
+            return f.debug_struct("NoSigner").finish();
+        }
+        fmt::Display::fmt(self, f)
     }
 }
 

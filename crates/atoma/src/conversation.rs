@@ -213,7 +213,6 @@ impl Conversation {
 }
 
 /// A message that does not fit into a [`Conversation`].
-#[derive(Debug)]
 pub struct ConversationError(Why);
 
 #[derive(Debug)]
@@ -236,6 +235,16 @@ impl fmt::Display for ConversationError {
             Why::NoSuchCall(id) => write!(f, "no tool call waits for a result with the id {id:?}"),
             Why::Json(_) => f.write_str("not a JSON array of messages"),
         }
+    }
+}
+
+/// The line and its cause; the reason as a value under `{:#?}`.
+impl fmt::Debug for ConversationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() {
+            return f.debug_tuple("ConversationError").field(&self.0).finish();
+        }
+        atoma_transport::write_with_causes(f, self)
     }
 }
 

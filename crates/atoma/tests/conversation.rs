@@ -146,6 +146,14 @@ fn steps() -> impl Strategy<Value = Step> {
     ]
 }
 
+#[test]
+fn debug_of_errors_is_the_line_and_the_cause_and_the_reason_when_alternate() {
+    let error = Conversation::from_json("{").unwrap_err();
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(format!("{error:?}"), format!("{error}\n  caused by: {cause}"));
+    assert!(format!("{error:#?}").starts_with("ConversationError(\n"), "{error:#?}");
+}
+
 proptest! {
     #[test]
     fn no_call_is_ever_without_its_result(steps in vec(steps(), 0..40)) {

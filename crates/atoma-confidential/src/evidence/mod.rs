@@ -162,7 +162,7 @@ fn read_device(text: &str) -> Result<DeviceEvidence, EvidenceError> {
 }
 
 /// Evidence that cannot be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct EvidenceError(&'static str);
 
 impl fmt::Display for EvidenceError {
@@ -170,5 +170,7 @@ impl fmt::Display for EvidenceError {
         write!(f, "attestation evidence: {}", self.0)
     }
 }
+
+crate::error::debug_as_line!(EvidenceError { "reason": 0 });
 
 impl Error for EvidenceError {}

@@ -1,6 +1,6 @@
 //! The reasons why a transport cannot be built.
 
-use crate::BoxError;
+use crate::{BoxError, error::write_with_causes};
 use std::{error::Error, fmt, sync::Arc};
 
 /// A transport that cannot be built with its settings.
@@ -60,8 +60,12 @@ impl fmt::Display for ConfigError {
     }
 }
 
+/// The line and its causes; the fields under `{:#?}`.
 impl fmt::Debug for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !f.alternate() {
+            return write_with_causes(f, self);
+        }
         f.debug_struct("ConfigError")
             .field("about", &self.about)
             .field("message", &self.message)

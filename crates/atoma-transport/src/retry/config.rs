@@ -238,12 +238,22 @@ impl From<bool> for RetryConnectionErrors {
 pub(super) const SHORTEST_WAIT: Duration = Duration::from_millis(50);
 
 /// The error for an invalid [`RetryConfig`]. Display names the setting and its valid values.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct InvalidRetryConfig(&'static str);
 
 impl fmt::Display for InvalidRetryConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0)
+    }
+}
+
+/// The line; the field under `{:#?}`.
+impl fmt::Debug for InvalidRetryConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() {
+            return f.debug_tuple("InvalidRetryConfig").field(&self.0).finish();
+        }
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -27,7 +27,9 @@
 //!
 //! [`LoopbackServer`]: super::LoopbackServer
 
-use crate::{Delivery, Request, Response, Timer, Transport, TransportError};
+use crate::{
+    Delivery, Request, Response, Timer, Transport, TransportError, error::write_with_causes,
+};
 use bytes::{Bytes, BytesMut};
 use http::{Method, Uri};
 use std::{
@@ -103,7 +105,6 @@ pub enum Scene {
 }
 
 /// The error for a transport that breaks a clause of the contract of [`Transport`].
-#[derive(Debug)]
 pub struct BrokenPromise {
     promise: &'static str,
     instead: String,
@@ -113,6 +114,20 @@ pub struct BrokenPromise {
 impl fmt::Display for BrokenPromise {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "broken promise: {}; instead: {}", self.promise, self.instead)
+    }
+}
+
+/// The line and its causes; the fields under `{:#?}`.
+impl fmt::Debug for BrokenPromise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !f.alternate() {
+            return write_with_causes(f, self);
+        }
+        f.debug_struct("BrokenPromise")
+            .field("promise", &self.promise)
+            .field("instead", &self.instead)
+            .field("source", &self.source)
+            .finish()
     }
 }
 
