@@ -24,6 +24,7 @@ object! {
     /// request.validate()?;
     /// # Ok::<(), atoma_types::InvalidRequest>(())
     /// ```
+    #[doc(alias = "CreateEmbeddingRequest")]
     pub struct EmbeddingRequest {
         /// The model to use. Required.
         pub model: String,
@@ -52,6 +53,7 @@ open_enum! {
 
 object! {
     /// The embeddings of the texts of a request.
+    #[doc(alias = "CreateEmbeddingResponse")]
     pub struct EmbeddingResponse => sort {
         /// `list`.
         pub object: String,

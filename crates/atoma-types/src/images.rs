@@ -20,6 +20,7 @@ object! {
     /// request.validate()?;
     /// # Ok::<(), atoma_types::InvalidRequest>(())
     /// ```
+    #[doc(alias = "CreateImageRequest")]
     pub struct ImageRequest {
         /// The model to use. Required.
         pub model: String,
@@ -52,6 +53,7 @@ open_enum! {
 
 object! {
     /// The images of a request.
+    #[doc(alias = "ImagesResponse")]
     pub struct ImageResponse {
         /// The time of creation in seconds since 1970. Zero if the server does not say.
         pub created: i64,

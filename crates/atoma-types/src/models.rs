@@ -7,6 +7,7 @@ use serde_json::Value;
 
 object! {
     /// The models that a server offers.
+    #[doc(alias = "ListModelResponse")]
     pub struct ModelList {
         /// `list`.
         pub object: String,

@@ -16,6 +16,7 @@ use std::{
 };
 
 /// A chat completion as it is generated, chunk by chunk.
+#[doc(alias("ChatCompletionResponseStream", "AsyncStream"))]
 pub type ChatCompletionStream = ResponseStream<ChatModel>;
 
 /// A response as it is generated, chunk by chunk.

@@ -20,6 +20,7 @@ object! {
     ///     ChatCompletionMessage::user("Hello!").name("John Doe"),
     /// ];
     /// ```
+    #[doc(alias("ChatCompletionRequestMessage", "ChatCompletionResponseMessage", "ChatCompletionMessageParam"))]
     pub struct ChatCompletionMessage {
         /// The author.
         pub role: Role,

@@ -18,6 +18,7 @@ object! {
     ///     .parameters(json!({"type": "object", "properties": {"city": {"type": "string"}}}));
     /// assert_eq!(tool.function.name, "get_weather");
     /// ```
+    #[doc(alias("ChatCompletionTool", "ChatCompletionTools", "ChatCompletionToolParam"))]
     pub struct ChatCompletionToolsParam {
         /// The kind of tool: a function.
         pub kind: ToolKind = "type",
@@ -28,6 +29,7 @@ object! {
 
 object! {
     /// A function that the model may call.
+    #[doc(alias = "FunctionObject")]
     pub struct FunctionDefinition {
         /// The name: 1 to 64 letters, digits, underscores or dashes.
         pub name: String,
@@ -42,6 +44,7 @@ object! {
 
 object! {
     /// A tool call of the model. Send its result with [`crate::ChatCompletionMessage::tool`].
+    #[doc(alias("ChatCompletionMessageToolCall", "ChatCompletionMessageToolCalls"))]
     pub struct ToolCall => after_reading {
         /// The id of the call, to be sent with its result.
         pub id: String,

@@ -11,6 +11,7 @@ object! {
     /// In a stream it arrives in a last chunk without choices, or in every chunk: the last count
     /// that is not zero is used. If the usual members are missing, those of other servers are read:
     /// `input_tokens` and `output_tokens`, and each name in camel case (`promptTokens`).
+    #[doc(alias = "CompletionUsage")]
     pub struct Usage => complete {
         /// Tokens of the prompt.
         pub prompt_tokens: u64,

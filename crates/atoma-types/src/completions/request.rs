@@ -19,6 +19,7 @@ object! {
     /// request.validate()?;
     /// # Ok::<(), atoma_types::InvalidRequest>(())
     /// ```
+    #[doc(alias = "CreateCompletionRequest")]
     pub struct CompletionRequest {
         /// The model to use. Required.
         pub model: String,

@@ -16,6 +16,7 @@ object! {
     /// assert_eq!(response.text(), " there was");
     /// # Ok::<(), atoma_types::ParseError>(())
     /// ```
+    #[doc(alias = "CreateCompletionResponse")]
     pub struct CompletionResponse => after_reading {
         /// The id of the completion.
         pub id: SharedStr,
