@@ -14,6 +14,7 @@ const NOT_A_DIGIT: u32 = 1 << 31;
 /// order.
 static VALUES: [[u32; 256]; 4] = [values(18), values(12), values(6), values(0)];
 
+/// The table for one place of a group: the six bits of a digit, moved to where they belong.
 const fn values(shift: u32) -> [u32; 256] {
     let mut values = [NOT_A_DIGIT; 256];
     let mut digit = 0;
@@ -33,6 +34,7 @@ pub(crate) enum Fault {
     Size(usize),
 }
 
+/// Decodes a text of any length.
 pub(crate) fn decode(text: &str) -> Result<Vec<u8>, Fault> {
     let mut bytes = alloc::vec![0; text.len() / 4 * 3];
     let length = decode_onto(text, &mut bytes)?;
@@ -40,6 +42,7 @@ pub(crate) fn decode(text: &str) -> Result<Vec<u8>, Fault> {
     Ok(bytes)
 }
 
+/// Decodes a text that must have exactly `N` bytes, such as a nonce or a hash.
 pub(crate) fn decode_fixed<const N: usize>(text: &str) -> Result<[u8; N], Fault> {
     // At most 32 bytes are asked for; the decoder wants room for whole groups.
     let mut buffer = [0; 33];

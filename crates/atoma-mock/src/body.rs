@@ -1,3 +1,13 @@
+//! The body of a response, as hyper polls it: the steps of a [`Flow`] in time.
+//!
+//! ```text
+//! poll_frame ─► pause? ─ over, or a comment is due ─► frame
+//!                 │ none
+//!                 └─► next step ─┬─ Send ─────────────────────► frame
+//!                                ├─ Pause, Hold, KeepAlive, Stall ─► begin a pause
+//!                                ├─ Flush ────────────────────► pending once, so that hyper writes
+//!                                └─ End, Close, Reset ────────► the end, or a hang-up
+//! ```
 use crate::{
     body_script::{Flow, Step},
     hang_up::{HangUp, HangUpRequest},
@@ -16,14 +26,23 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// The body of a response: waits, sends comments and hangs up as the steps of its flow say.
 pub(crate) struct ScriptedBody {
+    /// Decides each step.
     flow: Flow,
+    /// The announced length; `None` sends chunks.
     length: Option<u64>,
+    /// The bytes sent so far.
     sent: u64,
+    /// The silence after which a comment is sent.
     keep_alive: Option<Duration>,
+    /// The pause that has begun.
     pause: Option<Pause>,
+    /// The timer of the pause, or of the next comment in it.
     sleep: Option<Pin<Box<Sleep>>>,
+    /// Resolves when the server is released, during a [`Step::Hold`].
     held: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// Ends hyper's connection.
     hang_up_request: Arc<HangUpRequest>,
+    /// Reports to the server's statistics that the response is complete or was dropped.
     exchange: Exchange,
 }
 
@@ -55,6 +74,7 @@ impl ScriptedBody {
         }
     }
 
+    /// Returns bytes as a frame. hyper does not poll a body for its end when it has sent the announced length.
     fn send(&mut self, bytes: Bytes) -> Frame<Bytes> {
         self.sent += bytes.len() as u64;
         if self.is_end_stream() {
@@ -79,6 +99,7 @@ impl ScriptedBody {
         Poll::Ready(Some(Bytes::from_static(b": keep-alive\n\n")))
     }
 
+    /// Asks the connection for a hang-up, and never gets ready again: hyper must not write an orderly end.
     fn hang_up<T>(&mut self, how: HangUp, context: &Context<'_>) -> Poll<T> {
         self.exchange.finish();
         self.hang_up_request.set(how);
@@ -96,6 +117,7 @@ impl Body for ScriptedBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         loop {
+            // Polled on each turn, so that a release ends the pause whatever it waits for.
             if self.held.as_mut().is_some_and(|held| held.as_mut().poll(context).is_ready()) {
                 self.held = None;
                 self.pause = None;

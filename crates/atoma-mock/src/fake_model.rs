@@ -1,16 +1,31 @@
+//! The output of a model that does not exist: deterministic, and recognizable in a test.
+//!
+//! Without a script the mock responds to the request itself, so that an application can be tried by hand:
+//!
+//! ```text
+//! tools the user mentions, or that are required   calls of them, with arguments that fit their schemas
+//! response_format                                 an instance of the schema, or an object
+//! a tool's result, or an image                    a sentence about it
+//! "count to five"                                 1, 2, 3, 4, 5.
+//! anything else                                   an echo, with the user's message before it
+//! ```
 use crate::schema;
 use serde_json::{Value, json};
 
 /// A model's output, before it is split into tokens.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Output {
+    /// The text before the output proper; `None` for a model without reasoning.
     pub(crate) reasoning: Option<String>,
+    /// The content of the message.
     pub(crate) text: String,
+    /// The calls of the message, in order.
     pub(crate) tool_calls: Vec<FunctionCall>,
     /// Replaces the reason that follows from the rest.
     pub(crate) finish_reason: Option<String>,
 }
 
+/// One call of a function.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct FunctionCall {
     pub(crate) name: String,
@@ -44,6 +59,7 @@ pub(crate) fn text_of(message: &Value) -> String {
     }
 }
 
+/// Returns the text of the message: by the requested format first, then by the kind of the last message.
 fn text(request: &Value, question: &str) -> String {
     let last = messages(request).last().unwrap_or(&Value::Null);
     let format = &request["response_format"];
@@ -90,6 +106,7 @@ fn tool_calls(request: &Value, question: &str) -> Vec<FunctionCall> {
     let mut functions: Vec<&Value> = functions.filter(|tool| tool["name"].is_string()).collect();
     let is_mentioned =
         |function: &Value| mentions(question, function["name"].as_str().unwrap_or(""));
+    // A named tool is called even if the user does not mention it.
     if let Some(name) = choice["function"]["name"].as_str() {
         functions.retain(|function| function["name"] == name);
     } else if choice == "none" || (has_result && choice != "required") {
@@ -99,12 +116,14 @@ fn tool_calls(request: &Value, question: &str) -> Vec<FunctionCall> {
     } else {
         functions.retain(|function| is_mentioned(function));
     }
+    // The other calls would come in the next round.
     if request["parallel_tool_calls"] == false {
         functions.truncate(1);
     }
     functions.into_iter().map(|function| call(function, question)).collect()
 }
 
+/// Returns a call with arguments that fit the function's schema, made of words of the question.
 fn call(function: &Value, question: &str) -> FunctionCall {
     let arguments = match function.get("parameters") {
         Some(schema) if schema.is_object() => schema::instance(schema, question).to_string(),
@@ -135,6 +154,7 @@ fn count_to(text: &str) -> Option<u32> {
     spelled.or_else(|| word.parse().ok()).map(|end: u32| end.clamp(1, 1000))
 }
 
+/// Describes an image by its kind and size, or by its address.
 fn describe(url: &str) -> String {
     match url.strip_prefix("data:").and_then(|data| data.split_once(',')) {
         Some((kind, data)) => {
@@ -153,15 +173,18 @@ fn image_url(request: &Value) -> Option<&str> {
         .find_map(|part| part["image_url"]["url"].as_str().or(part["image_url"].as_str()))
 }
 
+/// The text of the last user message.
 fn last_user_text(request: &Value) -> String {
     text_of(last_user(request))
 }
 
+/// The last user message, or null.
 fn last_user(request: &Value) -> &Value {
     let user = |message: &&Value| message["role"] == "user";
     messages(request).iter().rfind(user).unwrap_or(&Value::Null)
 }
 
+/// The messages of a request; none if it has no list of them.
 pub(crate) fn messages(request: &Value) -> &[Value] {
     request["messages"].as_array().map_or(&[], Vec::as_slice)
 }

@@ -1,3 +1,8 @@
+//! From a model's output to the tokens that are rendered.
+//!
+//! The request's limits are applied here, as a node applies them: the text ends before a stop sequence, then reasoning, content and
+//! arguments share the token limit in this order. The finish reason follows: `length` if anything was cut off, `tool_calls` if
+//! there are calls, otherwise `stop`.
 use crate::{
     behavior::{Behavior, UsagePlace},
     endpoint::Endpoint,
@@ -9,20 +14,29 @@ use serde_json::Value;
 /// A model's output as tokens, within the limits of the request: everything that is rendered.
 #[derive(Clone, Debug)]
 pub(crate) struct Generation {
+    /// The id of the completion.
     pub(crate) id: String,
+    /// Unix seconds.
     pub(crate) created: u64,
+    /// The model of the request.
     pub(crate) model: String,
     /// The number of choices with this output.
     pub(crate) choices: usize,
+    /// The tokens of the reasoning.
     pub(crate) reasoning: Vec<String>,
+    /// The tokens of the content.
     pub(crate) content: Vec<String>,
+    /// The calls, in order.
     pub(crate) tool_calls: Vec<CallTokens>,
+    /// `None` if the response is scripted to have none.
     pub(crate) finish_reason: Option<String>,
     /// The stop sequence that was met.
     pub(crate) stop_reason: Option<String>,
+    /// The size of the prompt.
     pub(crate) prompt_tokens: usize,
     /// The number of alternatives for each token; `None`: no log probabilities at all.
     pub(crate) top_logprobs: Option<usize>,
+    /// Where the counts of tokens appear.
     pub(crate) usage: UsagePlace,
 }
 
@@ -49,6 +63,7 @@ impl Generation {
         let chat = endpoint == Endpoint::Chat;
         let mut limit = token_limit(request);
         let mut cut = false;
+        // Shared by the three: each takes its tokens from the rest of the limit.
         let mut within_limit = |text: &str| {
             let mut pieces = tokens(text);
             cut |= pieces.len() > limit;
@@ -108,6 +123,7 @@ fn token_limit(request: &Value) -> usize {
     limit.map_or(8192, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
 }
 
+/// The stop sequences: one, several or none.
 fn stop_sequences(request: &Value) -> Vec<&str> {
     match &request["stop"] {
         Value::String(one) => vec![one],

@@ -1,3 +1,12 @@
+//! The node behind the proxy: it signs each document of a response, and encrypts it for a confidential request.
+//!
+//! ```text
+//! document ─► ordinary:     members signature, response_hash added to the text
+//!          └► confidential: encrypted, the hash of the plaintext signed, usage left readable for the proxy
+//! ```
+//!
+//! Tampering happens last, on the finished text, as an attacker between node and client would do it. The exceptions need the key:
+//! another signer, and a damaged tag.
 use crate::{behavior::Behavior, locks::Locks, tampering::Tampering};
 use atoma_confidential::node::{NodeSecret, NodeSession, OpenedRequest, RequestError};
 use atoma_verify::SigningKey;
@@ -7,9 +16,11 @@ use std::{collections::VecDeque, fmt, sync::Arc};
 /// The node that confidential requests are encrypted for.
 #[derive(Debug)]
 pub(crate) struct ConfidentialNode {
+    /// The key pair.
     secret: NodeSecret,
     /// Each byte of the secret, which everybody may know.
     seed: u8,
+    /// The locks of clients that have not expired.
     pub(crate) locks: Locks,
 }
 
@@ -35,6 +46,7 @@ impl ConfidentialNode {
         self.secret = NodeSecret::from_bytes([self.seed; 32]);
     }
 
+    /// Decrypts a request, and returns the session that encrypts its response.
     pub(crate) fn open(&self, body: &str) -> Result<(OpenedRequest, NodeSession), RequestError> {
         self.secret.open_request(body)
     }
@@ -43,12 +55,18 @@ impl ConfidentialNode {
 /// The JSON documents of one response in the node: each is signed, and encrypted if the request
 /// was. Every item is the `data` of an event, or the only body.
 pub(crate) struct NodeOutput {
+    /// The documents that are not sent yet.
     documents: Box<dyn Iterator<Item = String> + Send>,
     signing_key: Arc<SigningKey>,
+    /// Whether the response is scripted to have no signature.
     unsigned: bool,
+    /// The number of documents that are left intact, and the tampering with the others.
     tampering: Option<(usize, Tampering)>,
+    /// `None` for an ordinary request.
     seal: Option<Seal>,
+    /// Whether the documents are events.
     streamed: bool,
+    /// The number of documents sent.
     sent: usize,
 }
 
@@ -84,6 +102,7 @@ impl NodeOutput {
         Self::new(documents, signing_key, &Behavior::default(), None, true)
     }
 
+    /// Signs a document with `key`.
     fn sign(&self, document: String, key: &SigningKey) -> String {
         if self.unsigned {
             return document;
@@ -92,6 +111,7 @@ impl NodeOutput {
         key.sign_json(&document).unwrap_or(document)
     }
 
+    /// Encrypts a document for the client of the request, and signs the hash of its plaintext.
     fn encrypt(
         &self,
         document: &str,
@@ -101,6 +121,7 @@ impl NodeOutput {
     ) -> String {
         let mut sealed = seal.session.seal_response(document.as_bytes(), seal.nonce);
         let signature = (!self.unsigned).then(|| key.sign_hash(&sealed.response_hash));
+        // The proxy bills by it, so the node repeats it outside of the ciphertext.
         let usage = serde_json::from_str::<Value>(document)
             .ok()
             .and_then(|document| document.get("usage").filter(|usage| !usage.is_null()).cloned())

@@ -1,3 +1,10 @@
+//! From a decision to a response: status, headers, and the flow of the body.
+//!
+//! ```text
+//! direct   the proxy's own response     status and body from the gateway's rules
+//! server   a script of raw bytes        unchanged
+//! node     a completion or the like     documents ─► signature, encryption ─► events or one body
+//! ```
 use crate::{
     behavior::{Behavior, HeadTiming, UsagePlace},
     body_script::{Flow, Source},
@@ -17,13 +24,17 @@ use std::{sync::Arc, time::Duration};
 /// A response that is ready to be sent.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
+    /// When the head is sent.
     pub(crate) timing: HeadTiming,
     /// `None`: the flow is the whole response, head included.
     pub(crate) head: Option<ResponseHead>,
+    /// The steps of the body.
     pub(crate) flow: Flow,
+    /// The silence after which a comment is sent; `None`: no comments.
     pub(crate) keep_alive: Option<Duration>,
 }
 
+/// Status, headers and length of a response.
 #[derive(Debug)]
 pub(crate) struct ResponseHead {
     pub(crate) status: StatusCode,
@@ -102,6 +113,7 @@ pub(crate) fn node(
     tempo: Tempo,
 ) -> Outgoing {
     let behavior = &response.behavior;
+    // Before the request is taken apart.
     let confidential = request.session.is_some();
     let documents = documents(&request, response, context);
     let NodeRequest { endpoint, streamed, stream_is_empty, session, .. } = request;
@@ -191,6 +203,7 @@ fn any_origin() -> HeaderMap {
     HeaderMap::from_iter([(header::ACCESS_CONTROL_ALLOW_ORIGIN, any)])
 }
 
+/// A body and whether its length is known.
 struct Body {
     source: Source,
     /// `None`: an event stream.
@@ -198,14 +211,18 @@ struct Body {
 }
 
 impl Body {
+    /// A body in one piece.
     fn whole(body: Bytes) -> Self {
         Self { length: Some(body.len() as u64), source: Source::whole(body) }
     }
 
+    /// An event stream.
     fn stream(source: Source) -> Self {
         Self { source, length: None }
     }
 
+    /// Returns the response with this body, changed as its behavior says: own headers win, and a body that ends early announces no
+    /// length.
     fn outgoing(
         self,
         status: StatusCode,

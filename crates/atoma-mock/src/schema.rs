@@ -1,3 +1,6 @@
+//! Values that fit a JSON schema, for structured output and the arguments of tool calls.
+//!
+//! Not a validator, and not random: the same schema and text always give the same value, so that a test can compare it.
 use serde_json::{Map, Value, json};
 
 /// An instance of a JSON schema: simple, and the same each time.
@@ -17,12 +20,16 @@ const DEEP: usize = 4;
 const DEEPEST: usize = 32;
 
 struct Filler<'a> {
+    /// The whole schema, which `$ref` points into.
     root: &'a Value,
+    /// Names of the text that are not used yet.
     names: Vec<String>,
+    /// Numbers of the text that are not used yet.
     numbers: Vec<f64>,
 }
 
 impl Filler<'_> {
+    /// A value for a schema. `name` is the member's name, used as text where nothing better is known.
     fn value(&mut self, schema: &Value, name: &str, depth: usize) -> Value {
         if depth > DEEPEST {
             return Value::Null;
@@ -32,6 +39,7 @@ impl Filler<'_> {
             let resolved = target.strip_prefix('#').and_then(|pointer| root.pointer(pointer));
             return resolved.map_or(Value::Null, |schema| self.value(schema, name, depth + 1));
         }
+        // Fixed values first, whatever the type says.
         for fixed in ["const", "default"] {
             if let Some(value) = schema.get(fixed) {
                 return value.clone();
@@ -60,6 +68,7 @@ impl Filler<'_> {
         }
     }
 
+    /// An object with all properties; deep down, only with those that are required.
     fn object(&mut self, schema: &Value, depth: usize) -> Value {
         let required = |name: &str| {
             schema["required"].as_array().is_some_and(|names| names.iter().any(|one| one == name))
@@ -73,6 +82,7 @@ impl Filler<'_> {
         Value::Object(object)
     }
 
+    /// An array of one element, or of as many as the schema requires; deep down, as few as possible.
     fn array(&mut self, schema: &Value, name: &str, depth: usize) -> Value {
         let mut items: Vec<Value> = Vec::new();
         for item in schema["prefixItems"].as_array().into_iter().flatten() {
@@ -85,6 +95,7 @@ impl Filler<'_> {
         Value::Array(items)
     }
 
+    /// A text in the format of the schema, padded or cut to its length.
     fn string(&mut self, schema: &Value, name: &str) -> Value {
         let text = match schema["format"].as_str() {
             Some("date-time") => "2025-01-01T12:00:00Z".to_owned(),
@@ -103,6 +114,7 @@ impl Filler<'_> {
         Value::String(text.chars().chain(padding).take(most).collect())
     }
 
+    /// The next number of the text, moved between the bounds of the schema.
     fn number(&mut self, schema: &Value) -> f64 {
         let found = if self.numbers.is_empty() { 1.0 } else { self.numbers.remove(0) };
         let above = schema["exclusiveMinimum"].as_f64().map(|bound| bound + 1.0);
@@ -112,6 +124,7 @@ impl Filler<'_> {
         found.min(most).max(least)
     }
 
+    /// The members of all parts together; a part that is not an object is the value itself.
     fn all_of(&mut self, schema: &Value, schemas: &[Value], name: &str, depth: usize) -> Value {
         let mut merged = self.object(schema, depth);
         for part in schemas {
@@ -144,6 +157,7 @@ fn alternative(schemas: &[Value], depth: usize) -> Option<&Value> {
     }
 }
 
+/// The type of a schema, guessed from its members where it is not named.
 fn type_of(schema: &Value, depth: usize) -> &str {
     match &schema["type"] {
         Value::String(name) => name,

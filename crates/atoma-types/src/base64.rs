@@ -1,4 +1,13 @@
 //! Base64 of RFC 4648: embeddings and images are sent in it.
+//!
+//! An embedding of 1536 numbers is 8 KB of text, and one response may have thousands of them: floats are decoded in groups, without a
+//! buffer between the text and the numbers.
+//!
+//! ```text
+//! 16 characters ─► 12 bytes ─► 3 floats
+//! ```
+//!
+//! The groups of four characters are decoded by a table of 256 entries, in which one value marks everything that is not base64.
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -24,6 +33,7 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     for group in bytes.chunks(3) {
         let byte = |place: usize| u32::from(group.get(place).copied().unwrap_or_default());
         let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        // Four characters of six bits each; those beyond the group are padding.
         for place in 0..4 {
             let value = bits >> (18 - 6 * place) & 63;
             let is_padding = place > group.len();
@@ -40,6 +50,7 @@ pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     let mut groups = text.chunks_exact(4);
     for group in &mut groups {
         let values = [group[0], group[1], group[2], group[3]].map(|byte| VALUES[byte as usize]);
+        // Rare: text in lines. It is decoded again from the beginning, without them.
         if values.contains(&NONE) {
             return decode_lines(text);
         }
@@ -59,6 +70,7 @@ pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
         0 => {}
         2 => bytes.push((bits >> 4) as u8),
         3 => bytes.extend_from_slice(&[(bits >> 10) as u8, (bits >> 2) as u8]),
+        // One character alone has six bits, which are not a byte.
         _ => return None,
     }
     Some(bytes)
@@ -99,6 +111,7 @@ fn twelve_bytes(group: &[u8]) -> Option<[u8; 12]> {
 #[cold]
 fn decode_lines(text: &[u8]) -> Option<Vec<u8>> {
     let joined: Vec<u8> = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    // Nothing was removed, so it would fail again.
     if joined.len() == text.len() {
         return None;
     }

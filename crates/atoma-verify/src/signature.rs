@@ -1,4 +1,13 @@
 //! The cryptography of one signature.
+//!
+//! ```text
+//! base64 of:   flag │ signature, 64 bytes │ public key, 32 or 33 bytes
+//!                │                           │
+//!                └─ scheme                   └─► SuiAddress of the signer
+//! ```
+//!
+//! The key comes with the signature, so a valid signature alone proves only that somebody signed. The verifier compares the signer
+//! with the addresses that the caller trusts.
 
 use crate::{
     error::{Reason, VerifyError},
@@ -11,7 +20,9 @@ use subtle::ConstantTimeEq;
 /// A decoded signature: the claimed signer, and the 64 bytes that have to prove it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Signature {
+    /// The key of the claimed signer, with its scheme.
     pub(crate) key: PublicKey,
+    /// The two numbers of the signature, 32 bytes each.
     pub(crate) bytes: [u8; 64],
 }
 

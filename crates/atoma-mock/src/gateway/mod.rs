@@ -1,6 +1,14 @@
 //! The proxy's rules: which requests reach a node, and the proxy's own responses.
 //!
 //! The checks and their order are those of the real proxy, as far as its sources show them.
+//!
+//! ```text
+//! path ─┬─ /chat/completions, /completions, …     ordinary ─► body, key, model, size ─► node
+//!       ├─ /confidential/…                        confidential ─► envelope, lock, decryption ─► node
+//!       ├─ /nodes, /nodes/lock                    nodes: a lock, a registration
+//!       ├─ /models, /open_router/models, /health  direct
+//!       └─ anything else                          404
+//! ```
 
 mod checks;
 mod confidential;
@@ -56,6 +64,7 @@ fn ordinary(
     let body: Value = serde_json::from_slice(&request.body).map_err(|error| {
         DirectResponse::bad_request(&format!("Failed to parse body as JSON: {error}"))
     })?;
+    // Before the key: the real proxy parses the body first, so that a malformed request without a key is a 400.
     checks::members(rules, endpoint, &body).map_err(|reason| {
         let name = endpoint.request_name();
         DirectResponse::bad_request(&format!(
@@ -89,6 +98,7 @@ fn other(
     path: &str,
 ) -> Result<DirectResponse, DirectResponse> {
     let get = || checks::method(&Method::GET, "GET,HEAD", request);
+    // By the end of the path, since clients put different prefixes before it.
     if path.ends_with("/nodes/lock") {
         nodes::lock(rules, node, now, request)
     } else if path.ends_with("/nodes") {
@@ -108,10 +118,12 @@ fn other(
     }
 }
 
+/// The configured models, or else [`MODELS`].
 fn model_names(rules: &Rules) -> Vec<String> {
     rules.models.clone().unwrap_or_else(|| MODELS.map(str::to_owned).to_vec())
 }
 
+/// The list of models, in OpenAI's form.
 fn models(rules: &Rules) -> Value {
     let model =
         |id| json!({"id": id, "object": "model", "created": 1_686_935_002, "owned_by": "atoma"});

@@ -1,3 +1,12 @@
+//! The JSON of chat completions, whole and in chunks.
+//!
+//! The text is written by hand, member by member, because the order of the members and the nulls are part of the imitation: a node
+//! signs the exact text, and clients see what vLLM writes, not what a serializer would write.
+//!
+//! ```text
+//! chunk of each choice in turn:  role, reasoning…, content…, (tool call, arguments…)…, finish
+//! last chunk, without choices:   usage
+//! ```
 use super::json::{optional, quoted, usage};
 use crate::{behavior::UsagePlace, generation::Generation};
 use serde_json::{Value, json};
@@ -36,25 +45,37 @@ pub(crate) fn document(generation: &Generation) -> String {
 /// The chunks of a stream, each a JSON document, rendered one by one.
 #[derive(Debug)]
 pub(crate) struct ChatChunks {
+    /// The output, already split into tokens.
     generation: Generation,
+    /// The members that all chunks begin with.
     head: String,
+    /// The parts of one choice, in order; every choice has the same.
     deltas: Vec<Delta>,
+    /// The number of chunks rendered.
     next: usize,
+    /// The number of tokens in them, over all choices.
     tokens: usize,
 }
 
 /// The part of a choice that one chunk adds.
 #[derive(Clone, Copy, Debug)]
 enum Delta {
+    /// The first chunk: a role and empty content.
     Role,
+    /// One token of the reasoning, by its position.
     Reasoning(usize),
+    /// One token of the content.
     Content(usize),
+    /// The beginning of a tool call: its id and name.
     ToolCall(usize),
+    /// One token of a call's arguments.
     Arguments(usize, usize),
+    /// The last chunk of a choice, with the finish reason.
     Finish,
 }
 
 impl ChatChunks {
+    /// Plans the chunks. They are rendered when they are asked for, so that a long stream costs no memory.
     pub(crate) fn new(generation: Generation) -> Self {
         let mut deltas = vec![Delta::Role];
         deltas.extend((0..generation.reasoning.len()).map(Delta::Reasoning));
@@ -68,6 +89,7 @@ impl ChatChunks {
         Self { generation, head, deltas, next: 0, tokens: 0 }
     }
 
+    /// Renders one chunk: `delta` of the choice at `index`.
     fn chunk(&mut self, delta: Delta, index: usize) -> String {
         let generation = &self.generation;
         let mut end = String::from(r#""finish_reason":null"#);
@@ -129,10 +151,12 @@ impl Iterator for ChatChunks {
         let place = self.next;
         self.next += 1;
         let choices = self.generation.choices;
+        // Choices interleave: all of them get a delta before any gets the next.
         if let Some(delta) = self.deltas.get(place / choices) {
             return Some(self.chunk(*delta, place % choices));
         }
         let generation = &self.generation;
+        // After the last delta there is one more chunk, for the usage.
         if place > self.deltas.len() * choices || generation.usage == UsagePlace::Nowhere {
             return None;
         }
@@ -152,6 +176,7 @@ fn head(generation: &Generation, object: &str) -> String {
     )
 }
 
+/// The message of a whole completion, with a null for every member that vLLM has and does not fill.
 fn message(generation: &Generation) -> String {
     let content = generation.content.concat();
     let content = if content.is_empty() && !generation.tool_calls.is_empty() {

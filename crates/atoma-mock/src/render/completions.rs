@@ -1,3 +1,6 @@
+//! The JSON of text completions, whole and in chunks, written by hand as that of chats.
+//!
+//! One request may have several prompts, each with `n` choices: they are numbered through, prompt after prompt.
 use super::json::{optional, quoted, usage};
 use crate::{behavior::UsagePlace, generation::Generation, tokens::tokens};
 use serde_json::{Value, json};
@@ -22,15 +25,22 @@ pub(crate) fn prompts(request: &Value) -> Vec<String> {
 /// The response to a completions request: the choices of all prompts, as tokens.
 #[derive(Debug)]
 pub(crate) struct TextCompletion {
+    /// The members that every document begins with.
     head: String,
+    /// The choices of all prompts, in the order of their indices.
     choices: Vec<Choice>,
+    /// The tokens of all prompts.
     prompt_tokens: usize,
+    /// The number of alternatives for each token; `None`: no log probabilities.
     top_logprobs: Option<usize>,
+    /// Where the counts of tokens appear.
     usage: UsagePlace,
 }
 
+/// One choice, as tokens.
 #[derive(Debug)]
 struct Choice {
+    /// The tokens of its text, those of an echoed prompt first.
     tokens: Vec<String>,
     /// How many of the tokens repeat the prompt.
     echoed: usize,
@@ -65,6 +75,7 @@ impl TextCompletion {
         Self { head, choices, prompt_tokens, top_logprobs, usage }
     }
 
+    /// The response to a request without a prompt.
     fn without_choices() -> Self {
         Self {
             head: r#""object":"text_completion""#.to_owned(),
@@ -98,6 +109,7 @@ impl TextCompletion {
         )
     }
 
+    /// The tokens that the model wrote: echoed ones are not counted.
     fn completion_tokens(&self) -> usize {
         self.choices.iter().map(|choice| choice.tokens.len() - choice.echoed).sum()
     }
@@ -142,18 +154,23 @@ impl TextCompletion {
 /// The chunks of a stream, one token each: the choices take turns, then each one finishes, then the usage.
 #[derive(Debug)]
 pub(crate) struct CompletionChunks {
+    /// The response that is sent in pieces.
     completion: TextCompletion,
     /// The choice and its token that are next.
     next: (usize, usize),
+    /// The number of tokens sent, for the usage.
     sent: usize,
+    /// Whether the usage was sent.
     ended: bool,
 }
 
 impl CompletionChunks {
+    /// Returns the chunks of a response.
     pub(crate) fn new(completion: TextCompletion) -> Self {
         Self { completion, next: (0, 0), sent: 0, ended: false }
     }
 
+    /// Renders the token at `place` of a choice, or its finish if there is none.
     fn chunk(&mut self, index: usize, place: usize) -> String {
         let completion = &self.completion;
         let choice = &completion.choices[index];

@@ -1,4 +1,7 @@
 //! The destination of a request, and its form on the wire.
+//!
+//! A [`Target`] is the key of the connection pools, so it is read once per request and compared often. It keeps the authority as
+//! the URL spells it, and positions in it.
 
 use crate::{Delivery, ErrorKind, TransportError};
 use http::{
@@ -10,10 +13,13 @@ use std::hash::{Hash, Hasher};
 /// The server a URL names.
 #[derive(Clone, Debug, Eq)]
 pub(super) struct Target {
+    /// Whether the scheme is `https`.
     pub(super) https: bool,
+    /// Host and port, as the URL spells them.
     authority: Authority,
     /// The length of the host in the authority.
     host: usize,
+    /// The port, the scheme's own if the URL has none.
     port: u16,
     /// The value of `Host`: without the port where it is the scheme's own (RFC 9110, section 7.2).
     host_header: HeaderValue,
@@ -30,6 +36,7 @@ impl Target {
         };
         let authority = uri.authority().ok_or_else(|| refused("its URL names no server"))?;
         let text = authority.as_str();
+        // One pass finds the end of an IPv6 address, the port, and credentials.
         let (mut bracket, mut colon) = (None, None);
         for (place, byte) in text.bytes().enumerate() {
             match byte {
@@ -68,10 +75,12 @@ impl Target {
         without_brackets(self.host_with_brackets())
     }
 
+    /// The host as in the URL.
     fn host_with_brackets(&self) -> &str {
         &self.authority.as_str()[..self.host]
     }
 
+    /// The port to connect to.
     pub(super) fn port(&self) -> u16 {
         self.port
     }
@@ -104,6 +113,7 @@ pub(super) fn parse_port(text: &str) -> Option<u16> {
     text.parse().ok().filter(|port| is_number && *port != 0)
 }
 
+/// The port of a URL without one.
 fn usual_port(https: bool) -> u16 {
     if https { 443 } else { 80 }
 }
@@ -131,14 +141,17 @@ pub(super) fn prepare<B>(
         headers.remove(header::CONTENT_LENGTH);
         headers.remove(header::TRANSFER_ENCODING);
     }
+    // The caller may name another host, for a server behind an address.
     headers.entry(header::HOST).or_insert_with(|| target.host_header.clone());
     Ok(())
 }
 
+/// A host without the brackets of an IPv6 address.
 pub(super) fn without_brackets(host: &str) -> &str {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
+/// The error of a request that has no form on the wire.
 fn refused(detail: &'static str) -> TransportError {
     TransportError::new(ErrorKind::Request, Delivery::NotSent).with_detail(detail)
 }

@@ -1,4 +1,16 @@
 //! SOCKS 5 (RFC 1928), with a user name and password (RFC 1929) or without.
+//!
+//! ```text
+//! client                                proxy
+//! 05 01 method                     ──►
+//!                                  ◄──  05 method
+//! 01 user password  (if method 2)  ──►
+//!                                  ◄──  01 00
+//! 05 01 00 type address port       ──►
+//!                                  ◄──  05 reply 00 type address port
+//! ```
+//!
+//! After that the stream belongs to the server. Every error is [`Delivery::NotSent`], since the request comes later.
 
 use super::{proxy::ProxyServer, stream::Stream};
 use crate::{Delivery, ErrorKind, TransportError};
@@ -33,13 +45,18 @@ pub(super) async fn connect(
     }
 }
 
+/// Why the proxy was of no use.
 struct Failure {
+    /// The reason, after the name of the proxy.
     detail: &'static str,
+    /// Whether another attempt would fail in the same way.
     is_final: bool,
+    /// The error of the stream.
     source: Option<io::Error>,
 }
 
 impl Failure {
+    /// A failure that another attempt would repeat.
     fn last(detail: &'static str) -> Self {
         Self { detail, is_final: true, source: None }
     }
@@ -51,6 +68,7 @@ impl From<io::Error> for Failure {
     }
 }
 
+/// Makes the handshake. One method is offered, so that the password is sent only to a proxy that asks for it.
 async fn exchange(
     stream: &mut Stream,
     server: &ProxyServer,
@@ -80,6 +98,7 @@ async fn exchange(
         }
     }
     let mut request = vec![VERSION, CONNECT, 0];
+    // A name goes to the proxy as it is: the proxy looks it up.
     match host.parse::<IpAddr>() {
         Ok(IpAddr::V4(address)) => {
             request.push(IPV4);
@@ -132,11 +151,13 @@ fn refusal(reply: u8) -> Failure {
     Failure { detail, is_final, source: None }
 }
 
+/// Writes and flushes: with TLS to the proxy, bytes wait in a buffer otherwise.
 async fn write(stream: &mut Stream, bytes: &[u8]) -> io::Result<()> {
     stream.write_all(bytes).await?;
     stream.flush().await
 }
 
+/// Reads exactly `N` bytes, so that none of the server's are taken.
 async fn read<const N: usize>(stream: &mut Stream) -> io::Result<[u8; N]> {
     let mut bytes = [0; N];
     stream.read_exact(&mut bytes).await?;

@@ -1,4 +1,14 @@
 //! TLS: the roots, the client's identity, and the cryptography.
+//!
+//! ```text
+//! TlsSettings ── build ──► Tls ── first handshake ──► ClientConfig, for all connections
+//!    │ errors of the settings       │ errors of the machine's roots
+//!    ▼                              ▼
+//! error of `build`            error of each request over https
+//! ```
+//!
+//! The provider of the cryptography is passed to rustls explicitly: a default that is installed for the process would be that of
+//! whichever library came first.
 
 use super::{classify, config_error::ConfigError, stream::Stream};
 use crate::{Delivery, ErrorKind, TransportError};
@@ -28,6 +38,7 @@ pub enum Crypto {
 }
 
 impl Crypto {
+    /// Returns the provider of rustls for it.
     fn provider(self) -> CryptoProvider {
         match self {
             #[cfg(feature = "ring")]
@@ -41,8 +52,10 @@ impl Crypto {
 /// The protocols that may be spoken over TLS, the preferred one first (ALPN, RFC 7301).
 pub(super) type Protocols = &'static [&'static str];
 
+/// The protocol of the connections that are not offered HTTP/2.
 pub(super) const HTTP1: Protocols = &["http/1.1"];
 
+/// The names in the form of rustls.
 fn alpn(protocols: Protocols) -> Vec<Vec<u8>> {
     protocols.iter().map(|name| name.as_bytes().to_vec()).collect()
 }
@@ -60,11 +73,15 @@ fn default_crypto() -> Option<Crypto> {
 /// The settings of a builder for TLS.
 #[derive(Default)]
 pub(super) struct TlsSettings {
+    /// The cryptography; `None` takes the one that is compiled in.
     pub(super) crypto: Option<Crypto>,
+    /// The roots that were added.
     roots: Vec<CertificateDer<'static>>,
     /// The error of the first unusable value.
     unusable_root: Option<ConfigError>,
+    /// Whether only those are trusted.
     pub(super) only_custom_roots: bool,
+    /// The client's certificate and key, not read yet.
     pub(super) identity: Option<ReadIdentity>,
 }
 
@@ -81,10 +98,14 @@ pub(super) fn identity_pem(chain: Vec<u8>, key: Vec<u8>) -> ReadIdentity {
 /// Everything that a handshake needs. The settings are checked; the roots of the machine are read
 /// with the first handshake, since plain HTTP does not need them.
 pub(super) struct Tls {
+    /// `None` if no cryptography is compiled in: then every request over https is an error.
     provider: Option<Arc<CryptoProvider>>,
+    /// Roots next to those of the machine, or instead of them.
     roots: Vec<CertificateDer<'static>>,
     only_custom_roots: bool,
+    /// The client's certificate and key.
     identity: Option<Arc<SingleCertAndKey>>,
+    /// Made with the first handshake, and kept, errors included.
     config: OnceLock<Result<Arc<ClientConfig>, ConfigError>>,
 }
 
@@ -99,6 +120,7 @@ impl TlsSettings {
         }
     }
 
+    /// Checks the settings, and reads the identity. The first error counts.
     pub(super) fn build(self) -> Result<Tls, ConfigError> {
         let provider =
             self.crypto.or_else(default_crypto).map(|crypto| Arc::new(crypto.provider()));
@@ -127,6 +149,7 @@ impl Tls {
         self.config.get_or_init(|| self.read_config().map(Arc::new)).clone()
     }
 
+    /// Makes the configuration that all connections share.
     fn read_config(&self) -> Result<ClientConfig, ConfigError> {
         let provider = self.provider.clone().ok_or_else(no_provider)?;
         let trusting = self.trust(provider)?;

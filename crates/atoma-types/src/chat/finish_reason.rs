@@ -1,3 +1,7 @@
+//! Why a choice ended: the reason, and the token or text that stopped it.
+//!
+//! Servers write an unfinished choice as `null`, as an empty text or as `"null"`; all of them are read as no reason, because a
+//! reason makes a stream complete.
 use crate::{
     json::says_null,
     open_enum::open_enum,
@@ -82,12 +86,14 @@ impl Codec<StopReason> for Plain {
     fn scalar(value: Scalar<'_>) -> Read<StopReason> {
         match value {
             Scalar::Text(text) => Read::Known(StopReason::String(text.to_owned())),
+            // A number, or a text that holds one.
             _ => <Self as Codec<i64>>::scalar(value).map(StopReason::Int),
         }
     }
 
     fn object(members: &mut dyn Members) -> Result<Read<StopReason>, Stopped> {
         whole(members, |value| {
+            // The form of the OpenAPI document, which serializes a Rust enum.
             let token = value.get("Int").and_then(Value::as_i64).map(StopReason::Int);
             let text = || Some(StopReason::String(value.get("String")?.as_str()?.to_owned()));
             token.or_else(text).ok_or(value)

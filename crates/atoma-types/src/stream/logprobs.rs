@@ -3,15 +3,25 @@
 //! An entry with five likely tokens has a dozen strings and lists, so copying it costs more than
 //! reading the rest of its chunk. Here, all texts and all bytes of a stream are each in one piece of
 //! memory, and entries say how much of them is theirs. Entries are made from them at the end.
+//!
+//! ```text
+//! text      Hello Hi Hey , world earth      (without the blanks)
+//! lengths   5     2  3   7       5
+//!           │     └──┴── likely tokens in place of the first
+//!           └─ a token of the output
+//! ```
 
 use crate::{
     Extra,
     chat::logprobs::{Logprobs, TokenLogprob, TopLogprob, join_lists},
 };
 
+/// Both lists of a choice so far.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct LogprobsSoFar {
+    /// The tokens of the content; `None` before the first list.
     content: Option<Tokens>,
+    /// The tokens of the refusal.
     refusal: Option<Tokens>,
     extra: Extra,
 }
@@ -19,11 +29,15 @@ pub(super) struct LogprobsSoFar {
 /// Tokens, each with its likely tokens behind it.
 #[derive(Debug, Clone, PartialEq, Default)]
 struct Tokens {
+    /// The texts of all entries.
     text: String,
+    /// The bytes of all entries that have them.
     bytes: Vec<u8>,
+    /// The entries, in the order in which they arrived.
     entries: Vec<Entry>,
 }
 
+/// One entry, without its text and bytes.
 #[derive(Debug, Clone, PartialEq)]
 struct Entry {
     /// The length of its text.
@@ -49,6 +63,7 @@ impl LogprobsSoFar {
         join_lists(&mut self.extra, &later.extra);
     }
 
+    /// Makes the lists of the response.
     pub(super) fn into_logprobs(self) -> Logprobs {
         Logprobs {
             content: self.content.map(|tokens| tokens.to_list()),
@@ -59,6 +74,7 @@ impl LogprobsSoFar {
 }
 
 impl Tokens {
+    /// Adds tokens of a later chunk, each before its likely ones.
     fn append(&mut self, tokens: &[TokenLogprob]) {
         for TokenLogprob { token, logprob, bytes, top_logprobs, extra } in tokens {
             self.push(token, bytes.as_deref(), *logprob, top_logprobs.len(), extra);
@@ -68,6 +84,7 @@ impl Tokens {
         }
     }
 
+    /// Adds one entry. `likely` is the number of entries that follow for it.
     fn push(
         &mut self,
         text: &str,
@@ -82,6 +99,7 @@ impl Tokens {
         self.entries.push(Entry { text, bytes, logprob, likely, extra: extra.clone() });
     }
 
+    /// Makes the list: each entry takes its length from the front of the text and of the bytes.
     fn to_list(&self) -> Vec<TokenLogprob> {
         let (mut text, mut bytes) = (self.text.as_str(), self.bytes.as_slice());
         let mut next_text = |entry: &Entry| {

@@ -1,4 +1,12 @@
 //! Which choice an index means: servers number choices from 0 or from 1, and some change the index of an only choice.
+//!
+//! A chunk is returned to the caller when it has been read, so the decision cannot wait for the end of the stream:
+//!
+//! ```text
+//! asked for 1   ─► Single ─────── several whole choices in a chunk ──────────► From(lowest)
+//! asked for n   ─► Undecided(n) ─┬─ the index 0, or content ─────────────────► From(0)
+//!                                └─ an index of n or more, and none of 0 ────► From(1)
+//! ```
 
 use super::streamed::StreamedChunk;
 
@@ -35,11 +43,13 @@ impl Numbering {
         }
     }
 
+    /// Numbers a chunk that is not usual: several choices, or an index that leaves open what the server counts from.
     #[cold]
     fn decide<C: StreamedChunk>(&mut self, chunk: &mut C) {
         let positions = 0..chunk.choices();
         let Some(lowest) = positions.clone().map(|at| *chunk.index_mut(at)).min() else { return };
         let highest = positions.clone().map(|at| *chunk.index_mut(at)).max().unwrap_or(lowest);
+        // Whole choices come together only in a body, or from a server that does not stream.
         let is_whole = positions.len() > 1 && chunk.is_whole();
         if is_whole && lowest == highest {
             // Whole choices without indices.
@@ -71,6 +81,7 @@ impl Numbering {
         if let Self::From(first) = *self {
             for at in positions {
                 let index = chunk.index_mut(at);
+                // An index below the first is a mistake of the server: it joins the first choice.
                 *index = index.saturating_sub(first);
             }
         }

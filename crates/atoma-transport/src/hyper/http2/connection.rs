@@ -24,9 +24,13 @@ pub(super) const MAX_STREAMS: usize = 32;
 /// The task ends, and closes the connection, when it was [retired](Self::retire) and its last
 /// exchange is over, when it has idled too long, or when the connection fails.
 pub(super) struct Connection {
+    /// Locked for a few instructions at a time, by callers and by the driver.
     state: Mutex<State>,
+    /// For the limit on the age.
     opened: Instant,
+    /// How old and how idle it may become.
     limits: Limits,
+    /// Wakes the task that drives the connection.
     driver: Arc<DriverWaker>,
 }
 
@@ -34,11 +38,13 @@ pub(super) struct Connection {
 pub(super) type Queued = (Request<Bytes>, Arc<ResponseBuffer>);
 
 struct State {
+    /// Requests that the driver has not taken yet.
     queue: VecDeque<Queued>,
     /// Exchanges in the queue and those in progress.
     exchanges: usize,
     /// When the last exchange ended.
     idle_since: Instant,
+    /// False once it is retired.
     is_accepting: bool,
 }
 
@@ -62,6 +68,7 @@ impl Connection {
         self.queue(request)
     }
 
+    /// Returns whether it is too old, or was idle for too long.
     fn is_outdated(&self, now: Instant) -> bool {
         let is_over = |since, limit: Option<Duration>| {
             limit.is_some_and(|limit| now.saturating_duration_since(since) >= limit)
@@ -71,6 +78,7 @@ impl Connection {
             || (state.exchanges == 0 && is_over(state.idle_since, self.limits.idle))
     }
 
+    /// Puts `request` into the queue, unless there is no room or the connection is retired.
     pub(super) fn queue(&self, request: &Request<Bytes>) -> Option<Exchange> {
         let mut state = self.lock();
         if !state.is_accepting || state.exchanges >= MAX_STREAMS {
@@ -79,6 +87,7 @@ impl Connection {
         let response = Arc::new(ResponseBuffer::default());
         state.exchanges += 1;
         state.queue.push_back((request.clone(), response.clone()));
+        // Unlocked before the driver runs, which locks it.
         drop(state);
         self.driver.wake();
         Some(Exchange::new(response, self.driver.clone()))
@@ -90,6 +99,7 @@ impl Connection {
         self.driver.wake();
     }
 
+    /// Returns whether it takes requests.
     pub(super) fn is_accepting(&self) -> bool {
         self.lock().is_accepting
     }
@@ -99,6 +109,7 @@ impl Connection {
         &self.driver
     }
 
+    /// Returns whether a request waits to be sent.
     pub(super) fn has_queued(&self) -> bool {
         !self.lock().queue.is_empty()
     }

@@ -1,4 +1,18 @@
 //! The servers that are reached without a proxy, as `NO_PROXY` lists them.
+//!
+//! Every program reads `NO_PROXY` differently; the forms of curl, Go and Python's requests are read here:
+//!
+//! ```text
+//! *                          every server
+//! example.com                the name and everything below it
+//! .example.com *.example.com everything below the name
+//! 10.0.0.1  10.0.0.0/8       an address, a network
+//! 10.*                       the same as 10.0.0.0/8
+//! example.com:8080  [::1]:80 one port only
+//! ```
+//!
+//! An entry that is none of these may have been meant for any server. Skipping it could send a request through a proxy that must
+//! not see it, so a server that no other entry matches is an error ([`Spared::Unclear`]).
 
 use super::super::destination::parse_port;
 use std::net::IpAddr;
@@ -7,10 +21,13 @@ use std::net::IpAddr;
 /// server that no other entry matches, since they may have been meant for it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct NoProxy {
+    /// The entries that were understood.
     entries: Vec<Entry>,
+    /// Whether there was any other.
     has_unknown: bool,
 }
 
+/// One entry: hosts, and a port or all of them.
 #[derive(Clone, Debug)]
 struct Entry {
     hosts: Hosts,
@@ -18,25 +35,23 @@ struct Entry {
     port: Option<u16>,
 }
 
+/// The hosts of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Hosts {
+    /// `*`.
     All,
     /// A name, in lower case and without dots at its ends. `only_below` leaves the name itself out.
-    Name {
-        name: String,
-        only_below: bool,
-    },
+    Name { name: String, only_below: bool },
     /// The addresses whose first `bits` bits are the same.
-    Network {
-        address: IpAddr,
-        bits: u8,
-    },
+    Network { address: IpAddr, bits: u8 },
 }
 
 /// The result of looking a server up in a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Spared {
+    /// An entry matches: no proxy.
     Yes,
+    /// No entry matches: the proxy is used.
     No,
     /// No entry matches, and one cannot be understood.
     Unclear,
@@ -56,6 +71,7 @@ impl NoProxy {
         read
     }
 
+    /// Returns whether an entry was not understood, for the error at build time.
     pub(super) fn has_unknown(&self) -> bool {
         self.has_unknown
     }
@@ -101,12 +117,14 @@ impl Entry {
         Some(Self { hosts: Hosts::read(host)?, port })
     }
 
+    /// Returns whether the entry is for this server. `host` is in lower case.
     fn matches(&self, host: &str, port: u16) -> bool {
         self.port.is_none_or(|only| only == port) && self.hosts.contain(host)
     }
 }
 
 impl Hosts {
+    /// Reads the hosts of an entry: an address first, since a name may look like anything.
     fn read(text: &str) -> Option<Self> {
         if text == "*" {
             return Some(Self::All);

@@ -1,4 +1,12 @@
 //! The way back of a call: another attempt, or the outcome.
+//!
+//! ```text
+//! fail: judge ─► pause_all ─► plan ─┬─ no ──► record ─► finish: the caller gets the outcome
+//!                                   └─ wait ─► record ─► announce ─► sleep ─► spend ─► next attempt
+//! ```
+//!
+//! The order matters: the pause holds for other callers whatever this call does, the plan needs the decision, the record needs the
+//! wait, and the observers see a record that is complete.
 
 use super::{
     super::{
@@ -66,9 +74,11 @@ impl<T: Transport> Call<T> {
             }
             _ => None,
         };
+        // Without a source, a response that is not retried keeps its body unread, for the caller.
         if source.is_none() && self.decide(&outcome(None), random) == RetryDecision::Stop {
             return (Ok(Response::from_parts(head, body)), RetryDecision::Stop);
         }
+        // From here on the body is in memory: the policy, the source or the check may need it.
         let body = error_body::read(body, self.error_body_timeout()).await;
         let by_source = source.and_then(|source| source.retries_response(&head, &body));
         let is_final = || self.settings.final_response.as_ref().is_some_and(|f| f(&head, &body));
@@ -77,6 +87,7 @@ impl<T: Transport> Call<T> {
         (Ok(Response::from_parts(head, Body::from(body))), decision)
     }
 
+    /// Asks the policy, with everything that it may know about the call.
     fn decide(&self, outcome: &AttemptOutcome<'_>, random: f64) -> RetryDecision {
         let now = self.settings.timer.now();
         let context = RetryContext {
@@ -89,6 +100,7 @@ impl<T: Transport> Call<T> {
         self.config().decide(outcome, &context)
     }
 
+    /// Returns the time that reading an error body may take: 5 s, or less if the call has less.
     fn error_body_timeout(&self) -> Sleep {
         let now = self.settings.timer.now();
         let end = now.checked_add(error_body::TIMEOUT).unwrap_or(now);
@@ -131,10 +143,12 @@ impl<T: Transport> Call<T> {
         };
         let after_timeout = outcome.as_ref().is_err_and(TransportError::is_timeout);
         let withdrawal = budget.withdraw(uri, after_timeout);
+        // Recorded for the caller, who would otherwise not know why there was no retry.
         self.attempts.budget_exhausted = withdrawal.is_none();
         Some((wait, until, Some(withdrawal?)))
     }
 
+    /// Adds the failed attempt to the list that the caller receives.
     fn record(
         &mut self,
         outcome: &mut Result<Response, TransportError>,
@@ -147,6 +161,7 @@ impl<T: Transport> Call<T> {
         self.attempts.failed.push(FailedAttempt::new(outcome, elapsed, wait));
     }
 
+    /// Reports the retry to the observers.
     fn announce(&self, wait: Duration) {
         let (Some(observed), Some(failed)) = (&self.observed, self.attempts.failed.last()) else {
             return;
@@ -156,6 +171,7 @@ impl<T: Transport> Call<T> {
         observed.retry(self.attempts.count, failed, wait, tokens_left);
     }
 
+    /// Ends a call with a response of status 2xx, which refills the budget.
     pub(super) fn succeed(&mut self, response: &mut Response) {
         let now = self.settings.timer.now();
         self.attempts.elapsed = now.saturating_duration_since(self.began);
@@ -165,6 +181,7 @@ impl<T: Transport> Call<T> {
         self.hand_over(response);
     }
 
+    /// Ends a call with an outcome that is not retried.
     pub(super) fn finish(
         &mut self,
         outcome: Result<Response, TransportError>,
@@ -188,6 +205,7 @@ impl<T: Transport> Call<T> {
         }
     }
 
+    /// Puts the list of attempts into the response, and lets the observers see its body.
     fn hand_over(&mut self, response: &mut Response) {
         if let Some(observed) = self.observed.take() {
             observed.response_head(response, &self.attempts);
