@@ -58,7 +58,7 @@ impl<'a> Member<'a> {
         let value = self.required()?;
         let text = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
         let decoded = match decode(text.ok_or(Fault::Malformed)?) {
-            Err(_) if value.contains('\\') => decode(&self.string()?),
+            Err(_) => decode(&self.string()?),
             decoded => decoded,
         };
         decoded.map_err(|fault| match fault {

@@ -199,7 +199,7 @@ impl<'a> Members<'a> {
 /// tag and hash right, nobody but the node can have written this text.
 fn is_object(text: &str) -> bool {
     let text = text.trim_ascii();
-    text.len() > 1 && text.starts_with('{') && text.ends_with('}')
+    text.starts_with('{') && text.ends_with('}')
 }
 
 fn of(member: &'static str) -> impl FnOnce(Fault) -> OpenError {

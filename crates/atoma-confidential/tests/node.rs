@@ -234,6 +234,7 @@ fn each_fault_of_an_envelope_has_its_kind() {
         ("stream is a string", json.replace(":false", ":\"false\""), Kind::InvalidMember),
         ("long nonce", json.replace("\"nonce\":\"", "\"nonce\":\"AAAA"), Kind::WrongSize),
         ("no tag", with(&|envelope| envelope.ciphertext.truncate(15)), Kind::WrongSize),
+        ("a tag alone", with(&|envelope| envelope.ciphertext.truncate(16)), Kind::TagMismatch),
         (
             "rotated key",
             with(&|envelope| envelope.node_key = NodeSecret::from_bytes([1; 32]).key()),
@@ -245,7 +246,32 @@ fn each_fault_of_an_envelope_has_its_kind() {
     ] {
         let error = secret().open_request(&text).map(|_| ()).unwrap_err();
         assert_eq!(error.kind(), wanted, "{name}: {error}");
+        let words = match wanted {
+            Kind::NotJson => "is not a JSON object",
+            Kind::MissingMember => "is missing",
+            Kind::DuplicateMember => "`salt` appears twice",
+            Kind::InvalidMember => "is malformed",
+            Kind::WrongSize => "wrong size",
+            Kind::OtherNodeKey => "`node_dh_public_key` is not the key of this node",
+            Kind::WeakClientKey => "`client_dh_public_key` is a weak key",
+            Kind::TagMismatch => "tag does not fit",
+            _ => "`plaintext_body_hash` is not that of the plaintext",
+        };
+        assert!(error.to_string().contains(words), "{name}: {error}");
     }
+}
+
+#[test]
+fn a_member_in_base64_may_have_escaped_slashes() {
+    let (session, _, on_node) = exchange();
+    let json = on_node.seal_response(RESPONSE.as_bytes(), [0xff; 12]).to_json(None, None);
+    assert!(json.contains("////////////////"));
+    for escaped in [json.replace('/', "\\/"), json.replace("\"////", "\"\\u002f///")] {
+        let opened = session.open(&escaped).unwrap();
+        assert_eq!((opened.plaintext(), opened.nonce()), (RESPONSE, &[0xff; 12]), "{escaped}");
+    }
+    let short = json.replace("\"////////////////", "\"\\/\\/\\/\\/////////");
+    assert_eq!(kind(&session.open(&short)), Err(Kind::NonceSize));
 }
 
 #[test]

@@ -115,6 +115,7 @@ fn keys_below_the_prime_are_accepted() {
 #[test]
 fn node_keys_have_one_spelling() {
     assert_eq!(node().to_string(), NODE);
+    assert_eq!(String::from(node()), NODE);
     assert_eq!(NodeKey::try_from(NODE), Ok(node()));
     assert_eq!(format!("{:?}", node()), format!("NodeKey({NODE:?})"));
     for (text, is_wrong_size) in [
@@ -147,6 +148,7 @@ fn nothing_is_sealed_without_random_bytes() {
     let call = CallInfo::new("m", 1);
     let error = seal(br#"{"model":"m"}"#, &node(), &call, &mut Fails).unwrap_err();
     assert_eq!(error.kind(), Kind::Randomness);
+    assert_eq!(RandomnessError.to_string(), "no random bytes available");
     for zeros_from in 0..3 {
         let mut drawn = 0;
         let mut breaks = |bytes: &mut [u8]| {

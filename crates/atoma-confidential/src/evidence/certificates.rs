@@ -95,6 +95,26 @@ mod tests {
     }
 
     #[test]
+    fn the_length_of_a_certificate_has_up_to_four_bytes() {
+        for (header, length) in [
+            (&[0x30, 0x7f][..], 0x7f),
+            (&[0x30, 0x81, 0x80], 0x80),
+            (&[0x30, 0x82, 0x01, 0x02], 0x102),
+            (&[0x30, 0x83, 0, 0x01, 0x02], 0x102),
+            (&[0x30, 0x84, 0, 0, 0x01, 0x02], 0x102),
+        ] {
+            let whole = [header, &vec![7; length]].concat();
+            assert_eq!(split(&whole), Some(vec![whole.clone()]), "{header:x?}");
+            assert_eq!(split(&whole[1..]), None, "{header:x?}");
+            assert_eq!(split(&whole[..whole.len() - 1]), None, "{header:x?}");
+        }
+        // No length at all, and one of five bytes.
+        for header in [&[0x30, 0x80][..], &[0x30, 0x85, 0, 0, 0, 0, 0x80]] {
+            assert_eq!(split(&[header, &[7; 0x80]].concat()), None, "{header:x?}");
+        }
+    }
+
+    #[test]
     fn malformed_chains_are_refused() {
         let a = certificate(1, 700);
         let open = pem(&a).replace(END, "");

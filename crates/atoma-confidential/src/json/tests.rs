@@ -98,6 +98,19 @@ fn every_special_byte_is_found_at_every_place() {
 }
 
 #[test]
+fn whole_blocks_before_a_special_byte_are_counted() {
+    for (special, blocks) in
+        [(None, 192), (Some(199), 192), (Some(130), 128), (Some(64), 64), (Some(0), 0)]
+    {
+        let mut bytes = [b'x'; 200];
+        if let Some(special) = special {
+            bytes[special] = b'"';
+        }
+        assert_eq!(length_of_plain_blocks(&bytes), blocks, "{special:?}");
+    }
+}
+
+#[test]
 fn a_deep_text_needs_no_stack() {
     let deep = "[".repeat(1_000_000) + &"]".repeat(1_000_000);
     assert!(is_json(&deep));
