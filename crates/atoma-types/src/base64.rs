@@ -175,6 +175,13 @@ mod tests {
     }
 
     #[test]
+    fn sixteen_characters_are_decoded_as_one_group() {
+        let bytes: [u8; 12] = *b"twelve bytes";
+        assert_eq!(twelve_bytes(encode(&bytes).as_bytes()), Some(bytes));
+        assert_eq!(twelve_bytes(b"AAAAAAAAAAAAAAA="), None);
+    }
+
+    #[test]
     fn other_text_is_not_base64() {
         for text in ["A", "AAAAA", "AA!A", "Zm9v=Zm9v", "äöü", "[0.1]"] {
             assert_eq!(decode(text), None, "{text}");

@@ -236,4 +236,44 @@ mod tests {
         assert_eq!(error.to_string(), "expected a JSON object");
         assert!(!error.source().unwrap().to_string().contains("secret"));
     }
+
+    #[test]
+    fn only_json_that_ended_is_incomplete_and_only_flawed_json_is_repairable() {
+        for (json, is_incomplete, is_repairable) in [
+            ("", true, false),
+            ("{\"a\":", true, false),
+            ("{\"a\": [1", true, false),
+            ("{\"a\" 1}", false, true),
+            ("{\"a\": nan}", false, true),
+            ("{\"a\": 1e999}", false, true),
+            ("[]", false, false),
+            ("7", false, false),
+        ] {
+            let mut usage = crate::Usage::default();
+            let error = first_object(json, &mut usage, Wide::Refuse).unwrap_err();
+            assert_eq!(error.is_incomplete(), is_incomplete, "{json}: {error}");
+            assert_eq!(error.is_repairable(), is_repairable, "{json}: {error}");
+        }
+    }
+
+    #[test]
+    fn text_after_an_object_is_returned() {
+        for object in [
+            "{}",
+            "{\"a\": 1}",
+            "\u{feff}{\"a\": 1}",
+            "{\"total_tokens\": \"7\"}",
+            "{\"a\": {}, \"a\": {}}",
+        ] {
+            for (rest, found) in [("", ""), (" \r\n\t", ""), ("{}", "{}"), ("\ndata: x", "data: x")]
+            {
+                let json = format!("{object}{rest}");
+                let mut usage = crate::Usage::default();
+                let read = first_object(&json, &mut usage, Wide::Refuse).unwrap();
+                assert_eq!(read.trim_ascii_start(), found, "{json}");
+                let has_more = object_into(json.as_bytes(), &mut usage).unwrap();
+                assert_eq!(has_more, !found.is_empty(), "{json}");
+            }
+        }
+    }
 }

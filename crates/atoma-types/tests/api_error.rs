@@ -1,6 +1,6 @@
 //! Errors in every shape that real servers send.
 
-use atoma_types::ApiError;
+use atoma_types::{ApiError, ChatCompletionChunk, ChatCompletionResponse};
 
 /// Name, body, code, kind, message.
 type Case = (&'static str, &'static str, Option<&'static str>, Option<&'static str>, &'static str);
@@ -108,6 +108,15 @@ const CASES: &[Case] = &[
         None,
         "",
     ),
+    (
+        "a member named after the error",
+        r#"{"requestId":"r","internalServerException":{"message":"m"}}"#,
+        None,
+        Some("internalServerException"),
+        "m",
+    ),
+    ("texts in a list inside", r#"{"error":["m","k"]}"#, None, None, "m; k"),
+    ("an empty list of choices next to it", r#"{"choices":[],"message":"m"}"#, None, None, "m"),
     ("blank lines before", "\n\n{\"error\":{\"message\":\"m\"}}", None, None, "m"),
 ];
 
@@ -140,6 +149,9 @@ fn a_body_without_an_error_is_none() {
         "{\"error\":{}}",
         "{\"error\":\"\"}",
         "{\"error\":false,\"message\":\"ok\"}",
+        r#"{"error":false,"message":"m"}"#,
+        r#"{"choices":[{"text":"a"}],"message":"m"}"#,
+        r#"{"choices":[{"text":"a"}],"code":1,"detail":"m"}"#,
         "\u{0}\u{1}",
         "{\"error\":{\"mess",
         r#"{"id":"c","choices":[{"message":{"content":"a"}}]}"#,
@@ -180,4 +192,31 @@ fn it_is_shown_on_one_short_line() {
 fn plain_text_is_cut_where_it_is_too_long() {
     let error = ApiError::from_body("é".repeat(9000).as_bytes()).unwrap();
     assert_eq!(error.message.chars().count(), 500);
+}
+
+#[test]
+fn a_message_of_500_bytes_is_shown_whole() {
+    for (length, is_whole) in [(499, true), (500, true), (501, false), (502, false)] {
+        let shown = ApiError::from_body("e".repeat(length).as_bytes()).unwrap().to_string();
+        assert_eq!(shown.len(), length.min(500), "{length}");
+        let body = format!(r#"{{"error":{{"message":"{}"}}}}"#, "e".repeat(length));
+        let shown = ApiError::from_body(body.as_bytes()).unwrap().to_string();
+        assert_eq!(shown.ends_with('e'), is_whole, "{length}: {shown}");
+        assert_eq!(shown.trim_end_matches('…').len(), length.min(500), "{length}");
+    }
+}
+
+#[test]
+fn a_response_without_an_error_is_written_without_one() {
+    let error = r#"{"id":"c","choices":[],"error":{"message":"m"},"error":null}"#;
+    let none = r#"{"id":"c","choices":[],"error":null}"#;
+    let chunk = ChatCompletionChunk::from_slice(error.as_bytes()).unwrap();
+    assert_eq!(chunk.error().unwrap().message, "m", "null erases nothing");
+    let chunk = ChatCompletionChunk::from_slice(none.as_bytes()).unwrap();
+    let response = ChatCompletionResponse::from_slice(none.as_bytes()).unwrap();
+    for written in
+        [serde_json::to_string(&chunk).unwrap(), serde_json::to_string(&response).unwrap()]
+    {
+        assert!(!written.contains("error"), "{written}");
+    }
 }
