@@ -259,15 +259,12 @@ fn close(
         insert(strict, "required", Value::Array(names));
         insert(strict, "additionalProperties", json!(false));
     }
-    if strict.len() > 1 {
-        if let Some(target) = strict.remove("$ref") {
-            // Definitions stay where references to them point; only the root has them.
-            let options = json!([{ "$ref": target }]);
-            if strict.keys().all(|name| name == "$defs" || name == "definitions") {
-                insert(strict, "$ref", options[0]["$ref"].clone());
-            } else {
-                insert(strict, "anyOf", options);
-            }
+    if let Some(target) = strict.remove("$ref") {
+        // Definitions stay where references to them point; only the root has them.
+        if strict.keys().all(|name| name == "$defs" || name == "definitions") {
+            insert(strict, "$ref", target);
+        } else {
+            insert(strict, "anyOf", json!([{ "$ref": target }]));
         }
     }
     Ok(())

@@ -93,6 +93,26 @@ fn every_object_is_closed_and_every_member_required() {
             },
         ),
         (
+            "a reference as the root",
+            json!({"$ref": "#/$defs/City", "$defs": {"City": object(json!({"a": text}), json!(["a"]))}}),
+            json!({"$ref": "#/$defs/City", "$defs": {"City": object(json!({"a": text}), json!(["a"]))}}),
+        ),
+        (
+            "a reference as the root, into older definitions",
+            json!({"$ref": "#/definitions/C", "definitions": {"C": object(json!({"a": text}), json!(["a"]))}}),
+            json!({"$ref": "#/definitions/C", "definitions": {"C": object(json!({"a": text}), json!(["a"]))}}),
+        ),
+        (
+            "all of one schema",
+            json!({"type": "object", "required": ["a"], "properties": {"a": {"allOf": [text], "title": "A"}}}),
+            object(json!({"a": {"type": "string", "title": "A"}}), json!(["a"])),
+        ),
+        (
+            "an optional null",
+            json!({"type": "object", "properties": {"a": {"type": "null"}}}),
+            object(json!({"a": {"type": "null"}}), json!(["a"])),
+        ),
+        (
             "an object without members",
             json!({"type": "object", "additionalProperties": false}),
             object(json!({}), json!([])),
@@ -134,6 +154,12 @@ fn a_schema_without_a_strict_form_is_refused_with_its_place() {
         (
             "any object",
             in_member(json!({"type": "object"})),
+            "/properties/a~1b",
+            "without properties",
+        ),
+        (
+            "any object or null",
+            in_member(json!({"type": ["object", "null"]})),
             "/properties/a~1b",
             "without properties",
         ),
@@ -192,5 +218,8 @@ fn a_schema_without_a_strict_form_is_refused_with_its_place() {
         let error = strict_schema(&schema).unwrap_err();
         assert_eq!(error.path(), path, "{name}");
         assert!(error.to_string().contains(words), "{name}: {error}");
+        let place = if path.is_empty() { String::new() } else { format!(" at {path}") };
+        let start = format!("schema has no strict form{place}: ");
+        assert!(error.to_string().starts_with(&start), "{name}: {error}");
     }
 }
