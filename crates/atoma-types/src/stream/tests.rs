@@ -48,6 +48,42 @@ fn an_event_of_several_values_is_read_value_by_value() {
 }
 
 #[test]
+fn a_list_with_an_error_is_that_error() {
+    let a = r#"{"choices":[{"delta":{"content":"a"}}]}"#;
+    for event in ["", "message", "error"] {
+        for list in [
+            r#"[{"error":{"message":"e"}}]"#.to_owned(),
+            r#"[{"a":1},{"error":{"message":"e"}}]"#.to_owned(),
+            format!(r#"[{a},{{"error":{{"message":"e"}}}}]"#),
+            r#"["a",{"error":{"message":"e"}}]"#.to_owned(),
+        ] {
+            assert_eq!(read_all(event, &list), ["error: e"], "{event}: {list}");
+        }
+    }
+    assert_eq!(read_all("", &format!("[ {a} ]")), ["a"]);
+    assert_eq!(read_all("", r#"["a"]"#), ["unreadable"]);
+}
+
+#[test]
+fn a_flat_error_after_white_space_or_a_field_name_is_one() {
+    for event in ["", "message"] {
+        for before in ["", " ", "data: ", "\u{feff}"] {
+            let data = format!(r#"{before}{{"message":"e"}}"#);
+            assert_eq!(read_all(event, &data), ["error: e"], "{event}: {data}");
+        }
+    }
+    assert_eq!(read_all("status", r#" {"message":"e"}"#), ["nothing"]);
+}
+
+#[test]
+fn a_response_is_not_a_chunk_and_has_no_usage_by_default() {
+    let models: crate::ModelList = serde_json::from_str(r#"{"data":[{"id":"m"}]}"#).unwrap();
+    assert!(!ResponseModel::is_chunk(&models));
+    assert_eq!(ResponseModel::usage(&models), None);
+    assert!(!ResponseModel::is_chunk(&crate::ChatCompletionResponse::default()));
+}
+
+#[test]
 fn an_error_is_found_by_the_name_of_its_event() {
     for event in ["error", "Error", "server_error", "throttlingException", "response.failed"] {
         for data in [r#"{"message":"e"}"#, r#"{"error":{"message":"e"}}"#, "e", "\"e\""] {
