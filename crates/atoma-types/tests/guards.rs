@@ -123,6 +123,16 @@ fn a_tools_message_follows_its_call() {
 }
 
 #[test]
+fn only_a_tools_message_follows_a_call() {
+    for role in [Role::User, Role::Assistant, Role::Function] {
+        let mut message = ChatCompletionMessage::new(role, "x");
+        message.name = Some("f".to_owned());
+        message.tool_call_id = Some("a".to_owned());
+        assert_eq!(request().message(message.clone()).validate(), Ok(()), "{message:?}");
+    }
+}
+
+#[test]
 fn a_functions_message_names_the_function() {
     let message = || ChatCompletionMessage::new(Role::Function, "x");
     let error = request().message(message()).validate().unwrap_err();

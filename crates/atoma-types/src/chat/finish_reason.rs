@@ -138,4 +138,31 @@ mod tests {
             assert_eq!(to_value(&reason).unwrap(), written);
         }
     }
+
+    #[test]
+    fn a_reason_inside_an_object_is_read_and_an_empty_one_is_kept_aside() {
+        for (wire, reason) in [
+            (json!({"type": "length"}), Some(FinishReason::Length)),
+            (json!({"type": "stop", "matched": 7}), Some(FinishReason::Stop)),
+            (json!({"reason": "length"}), Some(FinishReason::Length)),
+            (json!({"type": "none"}), None),
+            (json!({"type": ""}), None),
+            (json!({"matched": 7}), None),
+        ] {
+            let choice: crate::ChatCompletionChoice =
+                from_value(json!({"finish_reason": wire})).unwrap();
+            assert_eq!(choice.finish_reason, reason, "{wire}");
+            let is_kept = choice.extra.get("finish_reason") == Some(&wire);
+            assert_eq!(is_kept, reason.is_none(), "{wire}");
+        }
+    }
+
+    #[test]
+    fn a_null_replaces_no_reason_and_none_is_not_written() {
+        let twice = r#"{"finish_reason":"stop","finish_reason":null}"#;
+        let choice: crate::ChatCompletionChoice = serde_json::from_str(twice).unwrap();
+        assert_eq!(choice.finish_reason, Some(FinishReason::Stop));
+        let none = to_value(crate::ChatCompletionChoice::default()).unwrap();
+        assert_eq!(none.get("finish_reason"), None, "{none}");
+    }
 }

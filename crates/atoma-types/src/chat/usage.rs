@@ -279,4 +279,71 @@ mod tests {
         assert_eq!(usage.total_tokens, 0);
         assert_eq!(to_value(&usage).unwrap(), wire);
     }
+
+    #[test]
+    fn a_zero_is_not_a_count_and_the_next_name_is_tried() {
+        let usage: Usage = from_value(json!({
+            "input_tokens": 0, "promptTokens": 5, "output_tokens": "0", "outputTokens": 2,
+        }))
+        .unwrap();
+        assert_eq!((usage.prompt_tokens, usage.completion_tokens, usage.total_tokens), (5, 2, 7));
+    }
+
+    #[test]
+    fn counts_of_a_vendors_member_are_used_in_place_of_zeros() {
+        let extra: crate::ChatCompletionChunk = from_value(json!({
+            "choices": [], "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
+            "x_groq": {"usage": {"prompt_tokens": 5, "completion_tokens": 2}},
+        }))
+        .unwrap();
+        assert_eq!(extra.usage().unwrap().total_tokens, 7);
+    }
+
+    /// Prompt, completion and total so far, those of a later chunk, and the result.
+    #[test]
+    fn later_counts_replace_earlier_ones_and_halves_add_up() {
+        for (known, later, result) in [
+            ((5, 0, 5), (0, 2, 2), (5, 2, 7)),
+            ((0, 2, 2), (5, 0, 5), (5, 2, 7)),
+            ((5, 2, 7), (5, 3, 8), (5, 3, 8)),
+            ((5, 2, 9), (5, 3, 8), (5, 3, 8)),
+            ((5, 2, 9), (0, 3, 3), (5, 3, 9)),
+            ((5, 2, 9), (6, 0, 6), (6, 2, 9)),
+            ((0, 2, 9), (0, 3, 8), (0, 3, 8)),
+            ((5, 0, 9), (6, 0, 8), (6, 0, 8)),
+            ((5, 2, 7), (6, 3, 0), (6, 3, 7)),
+            ((0, 0, 0), (0, 0, 0), (0, 0, 0)),
+            ((5, 2, 7), (0, 0, 0), (5, 2, 7)),
+        ] {
+            let usage = |(prompt_tokens, completion_tokens, total_tokens)| Usage {
+                prompt_tokens,
+                completion_tokens,
+                total_tokens,
+                ..Usage::default()
+            };
+            let mut merged = usage(known);
+            merged.merge(&usage(later));
+            assert_eq!(merged, usage(result), "{known:?} {later:?}");
+        }
+    }
+
+    /// The details so far, those of a later chunk, and the result.
+    #[test]
+    fn empty_details_replace_no_details() {
+        for (known, later, result) in [
+            (json!(null), json!({}), json!({})),
+            (json!(null), json!({"audio_tokens": 1}), json!({"audio_tokens": 1})),
+            (json!({"audio_tokens": 1}), json!({}), json!({"audio_tokens": 1})),
+            (json!({"audio_tokens": 1}), json!(null), json!({"audio_tokens": 1})),
+            (json!({"audio_tokens": 1}), json!({"audio_tokens": 2}), json!({"audio_tokens": 2})),
+        ] {
+            for name in ["prompt_tokens_details", "completion_tokens_details"] {
+                let usage = |details: &Value| from_value::<Usage>(json!({name: details})).unwrap();
+                let mut merged = usage(&known);
+                merged.merge(&usage(&later));
+                let merged = to_value(&merged).unwrap();
+                assert_eq!(merged[name], result, "{name}: {known} {later}");
+            }
+        }
+    }
 }
