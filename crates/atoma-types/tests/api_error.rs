@@ -220,3 +220,73 @@ fn a_response_without_an_error_is_written_without_one() {
         assert!(!written.contains("error"), "{written}");
     }
 }
+
+/// Name, chunk, kind and message of its error.
+#[test]
+fn an_error_in_unknown_members_counts_where_there_is_no_content() {
+    for (name, chunk, error) in [
+        ("a message, no choices", r#"{"id":"c","message":"m"}"#, Some((None, "m"))),
+        (
+            "a message, no choices of a completion",
+            r#"{"id":"c","object":"chat.completion.chunk","message":"m"}"#,
+            Some((None, "m")),
+        ),
+        ("a message, empty choices", r#"{"choices":[],"message":"m"}"#, Some((None, "m"))),
+        ("a message, empty choices, an id", r#"{"id":"c","choices":[],"message":"m"}"#, None),
+        (
+            "a message, empty choices of a completion",
+            r#"{"object":"chat.completion.chunk","choices":[],"message":"m"}"#,
+            None,
+        ),
+        (
+            "a message and a code, empty choices, an id",
+            r#"{"id":"c","choices":[],"message":"m","code":1}"#,
+            Some((None, "m")),
+        ),
+        (
+            "a message and a code, usage",
+            r#"{"id":"c","choices":[],"message":"m","code":1,"usage":{"total_tokens":7}}"#,
+            None,
+        ),
+        (
+            "a message and a code, usage of zero",
+            r#"{"id":"c","choices":[],"message":"m","code":1,"usage":{"total_tokens":0}}"#,
+            Some((None, "m")),
+        ),
+        (
+            "a message and a code, a choice",
+            r#"{"id":"c","choices":[{"delta":{"content":"a"}}],"message":"m","code":1}"#,
+            None,
+        ),
+        (
+            "a failure without a message",
+            r#"{"id":"c","choices":[],"status":"failed"}"#,
+            Some((Some("failed"), "the response reports a failure")),
+        ),
+        (
+            "no success",
+            r#"{"id":"c","choices":[],"success":false}"#,
+            Some((None, "the response reports a failure")),
+        ),
+        ("success", r#"{"id":"c","choices":[],"success":true}"#, None),
+        (
+            "a choice that ended with an error",
+            r#"{"id":"c","choices":[{"delta":{},"finish_reason":"error"}]}"#,
+            Some((None, "the choice ended with finish_reason error")),
+        ),
+        (
+            "the same in capitals",
+            r#"{"id":"c","choices":[{"delta":{},"finish_reason":"ERROR"}]}"#,
+            Some((None, "the choice ended with finish_reason error")),
+        ),
+        (
+            "a choice that ended with another word",
+            r#"{"id":"c","choices":[{"delta":{},"finish_reason":"errors"}]}"#,
+            None,
+        ),
+    ] {
+        let chunk = ChatCompletionChunk::from_slice(chunk.as_bytes()).unwrap();
+        let found = chunk.error().map(|error| (error.kind.as_deref(), &*error.message));
+        assert_eq!(found, error, "{name}");
+    }
+}
