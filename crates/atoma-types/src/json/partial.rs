@@ -295,10 +295,7 @@ impl PartialJson {
     fn append_unit(&mut self, place: In, unit: u16) {
         if let Some(high) = self.high_surrogate.take() {
             if let Some(Ok(character)) = char::decode_utf16([high, unit]).next() {
-                // Two units that are not a pair decode to the first one alone.
-                if u32::from(character) > 0xFFFF {
-                    return self.append(place, character.encode_utf8(&mut [0; 4]));
-                }
+                return self.append(place, character.encode_utf8(&mut [0; 4]));
             }
             // The held half has no other half; the new unit is read by itself.
             self.append(place, "\u{fffd}");

@@ -23,6 +23,11 @@ fn only_what_is_certain_appears() {
         (r#"{"a":"x\ud83d"#, Some(json!({"a": "x"}))),
         (r#"{"a":"x\ud83d\ude42"#, Some(json!({"a": "x🙂"}))),
         (r#"{"a":"x\ud83dy"#, Some(json!({"a": "x\u{fffd}y"}))),
+        (r#"{"a":"x\ude42"#, Some(json!({"a": "x\u{fffd}"}))),
+        (r#"{"a":"x\ude42\ude42"#, Some(json!({"a": "x\u{fffd}\u{fffd}"}))),
+        (r#"{"a":"x\ud83d\ud83d"#, Some(json!({"a": "x\u{fffd}"}))),
+        (r#"{"a":"x\ud83d\u0041"#, Some(json!({"a": "x\u{fffd}A"}))),
+        (r#"{"a":"x\uffff\ue000"#, Some(json!({"a": "x\u{ffff}\u{e000}"}))),
         (r#"{"a":-"#, Some(json!({}))),
         (r#"{"a":1"#, Some(json!({}))),
         (r#"{"a":1,"#, Some(json!({"a": 1}))),
@@ -63,6 +68,36 @@ fn text_that_is_not_json_stops_the_reading_and_keeps_the_value() {
     assert!(read("]").is_invalid());
     assert!(read("hello").is_invalid());
     assert!(read(&"[".repeat(1000)).is_invalid());
+}
+
+#[test]
+fn every_escape_is_read() {
+    let reader = read(r#"["a\n\t\r\b\f\"\\\/\u0041\u00e9z"]"#);
+    assert_eq!(reader.value(), Some(&json!(["a\n\t\r\u{8}\u{c}\"\\/A\u{e9}z"])));
+    assert!(reader.is_complete());
+}
+
+#[test]
+fn a_value_is_complete_when_its_last_bracket_or_quote_is_closed() {
+    for (text, is_complete) in [
+        ("", false),
+        (" ", false),
+        ("{", false),
+        (r#"{"a":1"#, false),
+        (r#"{"a":1}"#, true),
+        (r#"{"a":{}"#, false),
+        ("[[]", false),
+        ("[[]] ", true),
+        ("\"a", false),
+        ("\"a\"", true),
+        ("true", false),
+        ("true ", true),
+        ("12", false),
+        ("]", false),
+        ("{}x", false),
+    ] {
+        assert_eq!(read(text).is_complete(), is_complete, "{text}");
+    }
 }
 
 #[test]
