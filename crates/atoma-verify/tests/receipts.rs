@@ -28,7 +28,7 @@ fn a_receipt_survives_being_saved() {
     assert_eq!(verified, verifier.check(&signed.wire).unwrap());
     assert_eq!(read.texts().collect::<Vec<_>>(), [&signed.wire]);
     assert_eq!(read.public_key(), Some(signed.public_key()));
-    assert_eq!((read.time(), read.len()), (TIME, 1));
+    assert_eq!((read.time(), read.len(), read.is_empty()), (TIME, 1, false));
     assert!(read.is_for_request(REQUEST));
     assert!(!read.is_for_request(b"{}"));
 }

@@ -105,9 +105,6 @@ impl<'a> Path<'a> {
     /// The position of the current value, if it is one of these streamed strings.
     pub(crate) fn place(&self, fields: &[FieldPath]) -> Option<Place> {
         let Some(Container::Object { naming: false, .. }) = self.open.last() else { return None };
-        if self.open.len() > 2 * MOST_NAMES {
-            return None;
-        }
         let mut names: [&[u8]; MOST_NAMES] = [b""; MOST_NAMES];
         let mut positions = [0; MOST_NAMES];
         let mut depth = 0;
@@ -132,5 +129,41 @@ impl<'a> Path<'a> {
         };
         let (_, field) = fields.iter().find(|(path, _)| is_path(path))?;
         Some(Place { choice: positions[0], field: *field, call: positions[2] })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::scan::{Kind, Scanner};
+
+    #[test]
+    fn a_place_is_found_through_objects_and_single_lists() {
+        const FIELDS: &[FieldPath] =
+            &[(&["a", "b"], Field::Content), (&["a", "c", "d"], Field::Arguments)];
+        let content = |choice| Some(Place { choice, field: Field::Content, call: 0 });
+        let call = |choice| Some(Place { choice, field: Field::Arguments, call: 0 });
+        for (json, places) in [
+            (r#"{"a":{"b":"x"}}"#, vec![content(0)]),
+            (r#"{"a":[{"b":"x"},{"b":"y"}]}"#, vec![content(0), content(1)]),
+            (r#"{"a":[{"b":"x","c":{"d":"y"}}]}"#, vec![content(0), call(0)]),
+            (r#"{"a":[{},{"c":[{"d":"x"}]}]}"#, vec![call(1)]),
+            (r#"{"a":[[{"b":"x"}]]}"#, vec![None]),
+            (r#"{"a":[[],{"b":"x"}]}"#, vec![content(0)]),
+            (r#"[{"a":{"b":"x"}}]"#, vec![None]),
+            (r#"{"a":["x"]}"#, vec![None]),
+            (r#"{"b":{"a":"x"}}"#, vec![None]),
+            (r#"{"a":{"b":{"c":"x"}},"b":"y"}"#, vec![None, None]),
+            (r#"{"a":{"b":{"c":{"d":{"e":{"f":{"g":{"h":"x"}}}}}}}}"#, vec![None]),
+        ] {
+            let mut scanner = Scanner::new(json.as_bytes());
+            let mut found = Vec::new();
+            while let Some(token) = scanner.next() {
+                if matches!(token.kind, Kind::Text(_)) {
+                    found.push(scanner.path().place(FIELDS));
+                }
+            }
+            assert_eq!(found, places, "{json}");
+        }
     }
 }

@@ -326,4 +326,35 @@ mod tests {
             ]
         );
     }
+
+    #[test]
+    fn of_a_repeated_name_the_last_halves_are_reported() {
+        let arguments = r#""tool_calls":[{"function":{"arguments":"\ud83e"}}]"#;
+        let json = format!(
+            r#"{{"choices":[{{"delta":{{"content":"\ud83d",{arguments},"content":"\ude42"}}}}]}}"#
+        );
+        let place = |field| Place { choice: 0, field, call: 0 };
+        assert_eq!(
+            repair(json.as_bytes(), FIELDS).halves,
+            [
+                CutString { place: place(Field::Arguments), opening: None, closing: Some(0xd83e) },
+                CutString { place: place(Field::Content), opening: Some(0xde42), closing: None },
+            ]
+        );
+        let whole = json.replace(r#""\ude42""#, r#""a""#);
+        assert_eq!(repair(whole.as_bytes(), FIELDS).halves.len(), 1);
+    }
+
+    #[test]
+    fn halves_of_the_first_256_strings_are_taken_out() {
+        let json = |count: usize| {
+            let choices = vec![r#"{"delta":{"content":"\ud83d"}}"#; count].join(",");
+            repair(format!(r#"{{"choices":[{choices}]}}"#).as_bytes(), FIELDS)
+        };
+        for (count, taken_out) in [(255, 255), (256, 256), (257, 256), (300, 256)] {
+            let Repaired { json, halves, .. } = json(count);
+            assert_eq!(halves.len(), taken_out);
+            assert_eq!(json.matches('\u{fffd}').count(), count - taken_out);
+        }
+    }
 }

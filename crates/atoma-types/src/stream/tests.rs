@@ -76,6 +76,70 @@ fn a_flat_error_after_white_space_or_a_field_name_is_one() {
 }
 
 #[test]
+fn the_reader_of_whole_bodies_keeps_the_last_one() {
+    let list = |id: &str| format!(r#"{{"object":"list","data":[{{"id":"{id}"}}]}}"#);
+    let mut model = whole::WholeBody::<crate::ModelList>::default();
+    assert_eq!(model.progress(), Progress::default());
+    for (number, id) in ["a", "bc"].into_iter().enumerate() {
+        let text = list(id);
+        assert_eq!(model.read("", &mut &*text).unwrap(), Seen::Chunk);
+        let progress = model.progress();
+        assert_eq!((progress.chunks, progress.choices), (number as u64 + 1, 1));
+        assert_eq!((progress.size, model.size()), (text.len(), text.len()));
+        assert!(progress.is_finished && progress.is_settled && !progress.has_unreadable);
+        assert_eq!(model.chunk().data[0].id, id);
+        assert_eq!((&model.take_chunk(), &model.response()), (model.chunk(), model.chunk()));
+    }
+    let before = model.progress();
+    for (event, data, wanted) in [
+        ("", " ", "nothing"),
+        ("", "{}", "nothing"),
+        ("", r#"{"message":"e"}"#, "error: e"),
+        ("", r#"{"error":{"message":"e"}}"#, "error: e"),
+        ("error", r#"{"object":"list","message":"e"}"#, "error: e"),
+    ] {
+        let found = match model.read(event, &mut &*data).unwrap() {
+            Seen::Error(error) => format!("error: {error}"),
+            seen => format!("{seen:?}").to_lowercase(),
+        };
+        assert_eq!(found, wanted, "{event}: {data}");
+        assert_eq!(model.progress(), before, "{event}: {data}");
+    }
+    assert_eq!(model.read("", &mut "text").unwrap(), Seen::Unreadable);
+    assert!(model.progress().has_unreadable && !model.progress().is_complete(true));
+    assert_eq!(model.read("", &mut "").unwrap(), Seen::Nothing);
+    assert!(model.progress().has_unreadable);
+    assert_eq!(StreamModel::usage(&model), None);
+    assert_eq!(model.into_response().data[0].id, "bc");
+}
+
+#[test]
+fn the_usage_of_a_whole_body_is_that_of_the_response() {
+    let mut model = whole::WholeBody::<crate::EmbeddingResponse>::default();
+    let mut body =
+        r#"{"data":[{"embedding":[1.0],"index":0}],"usage":{"prompt_tokens":3,"total_tokens":3}}"#;
+    assert_eq!(model.read_body(&mut body).unwrap(), Seen::Chunk);
+    assert_eq!(StreamModel::usage(&model).unwrap().total_tokens, 3);
+}
+
+#[test]
+fn a_body_that_is_not_json_is_not_a_response_by_default() {
+    assert_eq!(<crate::ModelList as ResponseModel>::from_text("ok"), None);
+    let mut models = crate::ModelList::default();
+    assert!(!ResponseModel::read(&mut models, br#"{"data":[{"id":"m"}]} x"#).unwrap());
+    assert_eq!(models.data[0].id, "m");
+}
+
+#[test]
+fn the_size_of_a_completion_is_that_of_its_progress() {
+    let mut model = CompletionModel::default();
+    let mut data = r#"{"choices":[{"index":0,"text":"abcdef"}]}"#;
+    assert_eq!(model.read("", &mut data).unwrap(), Seen::Chunk);
+    assert!(model.size() >= 6);
+    assert_eq!(model.size(), model.progress().size);
+}
+
+#[test]
 fn a_response_is_not_a_chunk_and_has_no_usage_by_default() {
     let models: crate::ModelList = serde_json::from_str(r#"{"data":[{"id":"m"}]}"#).unwrap();
     assert!(!ResponseModel::is_chunk(&models));
