@@ -50,6 +50,7 @@ fn the_edges_of_the_ranges_are_right() {
             ChatCompletionMessage::assistant_tool_calls([ToolCall::function("call_0", "f", "{}")]),
             ChatCompletionMessage::tool("call_0", ""),
         ]),
+        request().top_logprobs(0),
         request().extra("temperature", 9),
     ] {
         assert_eq!(request.validate(), Ok(()));
