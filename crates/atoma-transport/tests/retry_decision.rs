@@ -248,6 +248,16 @@ fn a_wait_the_server_asks_for_is_not_kept_past_the_deadline() {
 }
 
 #[test]
+fn a_wait_the_server_asks_for_grows_by_a_random_tenth_at_most() {
+    let asked = headers(&[("retry-after", "10")]);
+    for (random, expected) in [(0.0, 10_000), (0.25, 10_250), (0.5, 10_500), (1.0, 11_000)] {
+        let situation = RetryContext { random, ..first() };
+        let decision = RetryConfig::default().decide(&unavailable(&asked), &situation);
+        assert_eq!(decision, wait(Some(expected)), "{random}");
+    }
+}
+
+#[test]
 fn settings_at_their_extremes_neither_panic_nor_overflow() {
     let durations = [Duration::ZERO, Duration::from_nanos(1), MS(10), Duration::MAX];
     let exponents = [f64::NAN, f64::INFINITY, f64::MAX, -1.0, 0.0, 1.0, 2.0];

@@ -162,3 +162,27 @@ pub(super) fn is_rate_limit(status: StatusCode, headers: &HeaderMap, now: System
     matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
         && retry_after(headers, now).is_some()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_limit_is_a_429_or_503_that_names_the_wait() {
+        for (status, wait, expected) in [
+            (429, Some("1"), true),
+            (503, Some("1"), true),
+            (429, None, false),
+            (503, None, false),
+            (429, Some("soon"), false),
+            (502, Some("1"), false),
+            (500, Some("1"), false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.extend(wait.map(|wait| (http::header::RETRY_AFTER, wait.parse().unwrap())));
+            let status = StatusCode::from_u16(status).unwrap();
+            let found = is_rate_limit(status, &headers, SystemTime::UNIX_EPOCH);
+            assert_eq!(found, expected, "{status} {wait:?}");
+        }
+    }
+}

@@ -1,4 +1,5 @@
 use super::*;
+use rustls::pki_types::ServerName;
 
 fn os(code: i32) -> io::Error {
     io::Error::from_raw_os_error(code)
@@ -91,5 +92,99 @@ fn a_proxys_status_decides() {
     }
     for status in [502, 503, 504] {
         assert!(tunnel("p:1", StatusCode::from_u16(status).unwrap()).is_transient());
+    }
+}
+
+#[test]
+fn an_alert_is_about_certificates_if_it_names_one_or_the_access() {
+    let about: [u8; 8] = [42, 43, 44, 45, 46, 48, 49, 116];
+    for code in 0..=255 {
+        let is_about = is_about_certificates(AlertDescription::from(code));
+        assert_eq!(is_about, about.contains(&code), "alert {code}");
+    }
+}
+
+#[test]
+fn a_certificate_for_other_names_shows_three_of_them() {
+    let presented = ["DnsName(\"a.test\")", "DnsName(\"b\u{e9}\nc\")", "IpAddress(1.2.3.4)", "x"];
+    let long = "y".repeat(65);
+    for (presented, names) in [
+        (presented.map(str::to_owned).to_vec(), "a.test, b??c, 1.2.3.4".to_owned()),
+        (vec![long.clone()], long[1..].to_owned()),
+    ] {
+        let error = rustls::Error::InvalidCertificate(Bad::NotValidForNameContext {
+            expected: ServerName::try_from("host").unwrap(),
+            presented,
+        });
+        let failed = handshake("host", io::Error::other(error), Some("SSL_CERT_FILE".to_owned()));
+        assert_eq!(failed.detail(), Some(&*format!("it is for {names}, not for host")));
+        assert_eq!(
+            failed.source().unwrap().to_string(),
+            rustls::Error::from(Bad::NotValidForName).to_string()
+        );
+    }
+}
+
+#[test]
+fn a_handshake_that_fails_is_described() {
+    use rustls::Error as Tls;
+    for (error, detail) in [
+        (
+            Tls::InvalidMessage(InvalidMessage::InvalidContentType),
+            "host does not speak TLS on this port",
+        ),
+        (
+            Tls::InvalidMessage(InvalidMessage::InvalidCcs),
+            "host does not follow the protocol, or not in a way known here",
+        ),
+        (
+            Tls::AlertReceived(AlertDescription::CertificateRequired),
+            "host wants a client certificate",
+        ),
+        (Tls::AlertReceived(AlertDescription::HandshakeFailure), "host refused (HandshakeFailure)"),
+        (Tls::NoApplicationProtocol, "host does not speak HTTP/1.1"),
+        (Tls::DecryptError, "host does not follow the protocol, or not in a way known here"),
+    ] {
+        let failed = handshake("host", io::Error::other(error), Some("SSL_CERT_FILE".to_owned()));
+        assert_eq!((failed.kind(), failed.is_transient()), (ErrorKind::Tls, false), "{detail}");
+        assert_eq!((failed.detail(), failed.delivery()), (Some(detail), Delivery::NotSent));
+    }
+}
+
+#[test]
+fn a_connection_that_cannot_be_opened_names_its_place_or_the_lack() {
+    for (error, kind, transient, detail) in [
+        (os(111), ErrorKind::Connect, true, "host:1".to_owned()),
+        (io::Error::other(NoIoDriver), ErrorKind::Other, false, NoIoDriver.to_string()),
+        (io::ErrorKind::AddrNotAvailable.into(), ErrorKind::Connect, true, "host:1".to_owned()),
+    ] {
+        let failed = connect(ErrorKind::Connect, "host:1", error);
+        assert_eq!((failed.kind(), failed.is_transient()), (kind, transient), "{detail}");
+        assert_eq!(failed.detail(), Some(&*detail));
+    }
+}
+
+#[test]
+fn a_name_that_the_system_does_not_find_is_unknown() {
+    let failed = |kind: io::ErrorKind| dns(ErrorKind::Connect, "host", kind.into());
+    let unknown = failed(io::ErrorKind::NotFound);
+    assert_eq!(unknown.detail(), Some("no address is known for host"));
+    assert!(!unknown.is_transient());
+    let other = failed(io::ErrorKind::Interrupted);
+    assert_eq!(other.detail(), Some("the name lookup of host failed"));
+    assert!(other.is_transient());
+}
+
+#[test]
+fn a_proxys_refusal_is_described() {
+    for (status, detail) in [
+        (407, "p:1 wants other credentials (407)"),
+        (501, "p:1 refused (501 Not Implemented)"),
+        (502, "p:1 could not reach the server (502 Bad Gateway)"),
+        (504, "p:1 could not reach the server (504 Gateway Timeout)"),
+        (505, "p:1 refused (505 HTTP Version Not Supported)"),
+    ] {
+        let failed = tunnel("p:1", StatusCode::from_u16(status).unwrap());
+        assert_eq!((failed.kind(), failed.detail()), (ErrorKind::Proxy, Some(detail)));
     }
 }

@@ -101,3 +101,6 @@ fn refused_certificate(text: &str) -> Option<TransportError> {
     let mut alerts = ABOUT_CERTIFICATES.into_iter().map(rustls::Error::AlertReceived);
     alerts.find(|alert| alert.to_string() == text).map(|alert| tls("the server", &alert))
 }
+
+#[cfg(test)]
+mod tests;

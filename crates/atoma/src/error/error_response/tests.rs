@@ -1,7 +1,7 @@
 use super::*;
 use crate::ErrorKind::{
-    Authentication, InvalidRequest, NotFound, Overloaded, Permission, Quota, RateLimit, Server,
-    TooLarge, UnexpectedResponse,
+    Authentication, InvalidRequest, ModelNotFound, NotFound, Overloaded, Permission, Quota,
+    RateLimit, Server, TooLarge, UnexpectedResponse,
 };
 
 fn error(json: &str) -> ApiError {
@@ -36,6 +36,7 @@ fn a_status_without_a_readable_body_has_a_class() {
     let table = [
         (101, UnexpectedResponse),
         (302, UnexpectedResponse),
+        (399, UnexpectedResponse),
         (400, InvalidRequest),
         (401, Authentication),
         (402, Quota),
@@ -49,8 +50,13 @@ fn a_status_without_a_readable_body_has_a_class() {
         (422, InvalidRequest),
         (423, Overloaded),
         (425, Overloaded),
+        (407, Authentication),
+        (410, NotFound),
+        (424, Server),
         (429, RateLimit),
         (451, Permission),
+        (498, Overloaded),
+        (499, InvalidRequest),
         (500, Server),
         (501, NotFound),
         (502, Server),
@@ -58,6 +64,7 @@ fn a_status_without_a_readable_body_has_a_class() {
         (504, Server),
         (520, Server),
         (529, Overloaded),
+        (599, Server),
         (600, Server),
         (999, Server),
     ];
@@ -122,6 +129,74 @@ fn only_errors_that_may_pass_are_retryable() {
 }
 
 #[test]
+fn a_status_alone_decides_whether_an_error_is_retryable() {
+    const RETRYABLE: [u16; 9] = [408, 409, 423, 425, 429, 500, 502, 503, 504];
+    for status in 300..=999 {
+        let is_gateway = status > 505 && status != 511;
+        // 498 is Groq's for a full queue, which classifies as overloaded.
+        let expected = RETRYABLE.contains(&status) || status == 498 || is_gateway;
+        assert_eq!(is_retryable(Some(status), None), expected, "{status}");
+    }
+    assert!(is_retryable(None, None));
+}
+
+#[test]
+fn a_client_error_except_408_is_rejected_unprocessed() {
+    for (status, expected) in
+        [(200, false), (399, false), (400, true), (407, true), (408, false), (409, true)]
+    {
+        let status = StatusCode::from_u16(status).unwrap();
+        assert_eq!(is_rejected_unprocessed(status), expected, "{status}");
+    }
+    assert!(is_rejected_unprocessed(StatusCode::from_u16(499).unwrap()));
+    assert!(!is_rejected_unprocessed(StatusCode::INTERNAL_SERVER_ERROR));
+}
+
+#[test]
+fn the_parts_of_a_phrase_occur_in_order_and_do_not_overlap() {
+    for (phrase, text, expected) in [
+        (&["exceed", "limit"][..], "exceeds the limit", true),
+        (&["exceed", "limit"], "the limit is exceeded", false),
+        (&["aba", "aba"], "ababa", false),
+        (&["aba", "aba"], "abaaba", true),
+        (&["a", "b"], "ab", true),
+        (&[], "", true),
+    ] {
+        assert_eq!(occurs(phrase, text), expected, "{phrase:?} {text}");
+    }
+}
+
+#[test]
+fn a_404_about_the_model_is_a_model_not_found() {
+    for (status, body, kind) in [
+        (404, r#"{"error":{"message":"no","param":"model"}}"#, ModelNotFound),
+        (404, r#"{"error":{"message":"model: m","param":null}}"#, ModelNotFound),
+        (404, r#"{"error":{"message":"no","param":"user"}}"#, NotFound),
+        (422, r#"{"error":{"message":"no","param":"model"}}"#, InvalidRequest),
+        (422, r#"{"error":{"message":"model: m"}}"#, InvalidRequest),
+    ] {
+        assert_eq!(classify(Some(status), Some(&error(body))), kind, "{status} {body}");
+    }
+}
+
+#[test]
+fn a_specific_name_takes_precedence_over_the_status() {
+    for (status, code, kind) in [
+        (400, "Insufficient-Quota", Quota),
+        (500, "rate_limit_exceeded", RateLimit),
+        (400, "insufficient_funds", Quota),
+        // Only a prefix if its pattern ends in `*`.
+        (400, "insufficient_funds_too", InvalidRequest),
+        (400, "an_insufficient_quota", InvalidRequest),
+    ] {
+        let api = error(&format!(r#"{{"error":{{"message":"m","code":"{code}"}}}}"#));
+        assert_eq!(classify(Some(status), Some(&api)), kind, "{code}");
+    }
+    let own = format!(r#"{{"error":{{"message":"m","code":"{}x"}}}}"#, "b".repeat(64));
+    assert_eq!(names(&error(&own)), ["b".repeat(64)]);
+}
+
+#[test]
 fn an_error_body_may_be_an_event() {
     let message = |body: &[u8]| parse_error_body(body).map(|error| error.message);
     let table = [
@@ -145,6 +220,16 @@ fn an_error_inside_a_200_may_name_its_status() {
         (r#"{"error":{"code":"server_error","message":"m"}}"#, None),
         (r#"{"error":{"code":20013,"message":"m"}}"#, None),
         (r#"{"error":{"code":200,"message":"m"}}"#, None),
+        (r#"{"error":{"code":399,"message":"m"}}"#, None),
+        (r#"{"error":{"code":400,"message":"m"}}"#, Some(400)),
+        (r#"{"error":{"code":499,"message":"m"}}"#, Some(499)),
+        (r#"{"error":{"code":599,"message":"m"}}"#, Some(599)),
+        (r#"{"error":{"code":999,"message":"m"}}"#, Some(999)),
+        (r#"{"error":{"code":1000,"message":"m"}}"#, None),
+        (r#"{"error":{"code":65936,"message":"m"}}"#, None),
+        (r#"{"error":{"message":"m","status_code":503}}"#, Some(503)),
+        (r#"{"error":{"message":"m","status":503}}"#, Some(503)),
+        (r#"{"error":{"message":"m","status":504,"status_code":503}}"#, Some(503)),
     ];
     for (body, expected) in table {
         let status = status_inside(&error(body)).map(|status| status.as_u16());
