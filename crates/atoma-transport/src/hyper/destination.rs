@@ -161,6 +161,7 @@ mod tests {
     use super::*;
     use crate::Request;
     use bytes::Bytes;
+    use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 
     fn target(uri: &str) -> Result<Target, TransportError> {
         Target::of(&uri.parse().unwrap())
@@ -237,6 +238,97 @@ mod tests {
         assert_eq!(written.headers().len(), 2);
         assert_eq!(written.headers()["host"], "other");
         assert_eq!(written.headers()["authorization"], "Bearer k");
+    }
+
+    #[test]
+    fn servers_are_equal_by_scheme_and_authority() {
+        let hashed =
+            |target: &Target| BuildHasherDefault::<DefaultHasher>::default().hash_one(target);
+        for (one, other, is_same) in [
+            ("http://host/a", "http://host/b", true),
+            ("http://host/", "http://HOST/", true),
+            ("http://host/", "https://host/", false),
+            ("http://host/", "https://HOST/", false),
+            ("http://host/", "http://other/", false),
+            ("http://host:1/", "http://host:2/", false),
+            ("http://host:80/", "https://host:443/", false),
+        ] {
+            let (one, other) = (target(one).unwrap(), target(other).unwrap());
+            assert_eq!(one == other, is_same, "{one:?} {other:?}");
+            assert_eq!(hashed(&one) == hashed(&other), is_same, "{one:?} {other:?}");
+        }
+    }
+
+    #[test]
+    fn a_url_is_of_a_server_if_it_is_spelled_alike() {
+        for (server, uri, expected) in [
+            ("http://host/", "http://host/path?query", true),
+            ("https://host:1/", "https://host:1/", true),
+            ("http://host/", "https://host/", false),
+            ("https://host/", "http://host/", false),
+            ("http://host/", "http://other/", false),
+            ("http://host/", "http://HOST/", false),
+            ("http://host/", "/path", false),
+        ] {
+            let is_of = target(server).unwrap().is_of(&uri.parse().unwrap());
+            assert_eq!(is_of, expected, "{server} {uri}");
+        }
+    }
+
+    #[test]
+    fn a_tunnel_is_asked_for_by_host_and_port() {
+        for (uri, expected) in [
+            ("https://host/", "host:443"),
+            ("http://host/", "host:80"),
+            ("https://[::1]:8443/", "[::1]:8443"),
+            ("https://[::1]/", "[::1]:443"),
+        ] {
+            assert_eq!(target(uri).unwrap().host_and_port(), expected);
+        }
+    }
+
+    #[test]
+    fn a_request_is_sent_as_http_1_1_and_never_as_connect() {
+        let target = target("http://host:81/").unwrap();
+        let mut sent = request("http://host:81/");
+        *sent.version_mut() = Version::HTTP_2;
+        prepare(&mut sent, &target, false).unwrap();
+        assert_eq!(
+            (sent.version(), &sent.headers()["host"]),
+            (Version::HTTP_11, &"host:81".parse().unwrap())
+        );
+        for method in [Method::CONNECT, Method::GET] {
+            let mut sent = request("http://host:81/");
+            *sent.method_mut() = method.clone();
+            assert_eq!(prepare(&mut sent, &target, false).is_err(), method == Method::CONNECT);
+        }
+    }
+
+    #[test]
+    fn either_framing_header_of_the_caller_is_removed() {
+        let target = target("http://host/").unwrap();
+        for name in ["content-length", "transfer-encoding"] {
+            let mut sent = request("http://host/");
+            sent.headers_mut().insert(name, HeaderValue::from_static("1"));
+            prepare(&mut sent, &target, false).unwrap();
+            assert!(!sent.headers().contains_key(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_port_is_a_number_of_digits_from_1() {
+        for (text, port) in [
+            ("1", Some(1)),
+            ("65535", Some(65535)),
+            ("0", None),
+            ("65536", None),
+            ("+80", None),
+            ("-1", None),
+            ("80 ", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_port(text), port, "{text:?}");
+        }
     }
 
     proptest::proptest! {

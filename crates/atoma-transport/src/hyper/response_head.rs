@@ -202,4 +202,36 @@ mod tests {
         assert!(!is_reusable(Version::HTTP_11, &both));
         assert!(!is_reusable(Version::HTTP_10, &[]));
     }
+
+    #[test]
+    fn the_keep_alive_header_is_read() {
+        let headers = [("Keep-Alive", "timeout=5"), ("keep-alive", "max=3")];
+        let keep_alive = check(&head(200, Version::HTTP_11, &headers)).unwrap().keep_alive;
+        assert_eq!(keep_alive.timeout, Some(std::time::Duration::from_secs(5)));
+        assert_eq!(keep_alive.max, Some(3));
+    }
+
+    #[test]
+    fn an_encoded_error_body_is_reported_as_such() {
+        let is_encoded = |coding| {
+            let headers = [("content-encoding", coding)];
+            check(&head(500, Version::HTTP_11, &headers)).unwrap().is_encoded
+        };
+        assert!(is_encoded("gzip") && !is_encoded("identity"));
+    }
+
+    #[test]
+    fn detached_values_are_copies_outside_the_read_buffer() {
+        let buffer = bytes::Bytes::from_static(b"onetwo");
+        let mut headers = HeaderMap::new();
+        for (name, part) in [("a", 0..3), ("b", 3..6), ("c", 3..3)] {
+            let value = HeaderValue::from_maybe_shared(buffer.slice(part)).unwrap();
+            headers.insert(name, value);
+        }
+        detach(&mut headers);
+        assert_eq!([&headers["a"], &headers["b"], &headers["c"]], ["one", "two", ""]);
+        for name in ["a", "b"] {
+            assert!(!buffer.as_ptr_range().contains(&headers[name].as_bytes().as_ptr()), "{name}");
+        }
+    }
 }

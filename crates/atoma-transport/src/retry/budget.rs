@@ -203,4 +203,45 @@ mod tests {
         });
         assert_eq!((paid, budget.tokens(&server())), (20, 0));
     }
+
+    #[test]
+    fn a_bucket_pays_until_it_is_empty() {
+        for (capacity, after_timeout, retries) in [
+            (0, false, 0),
+            (4, false, 0),
+            (5, false, 1),
+            (9, true, 0),
+            (10, true, 1),
+            (10, false, 2),
+        ] {
+            let budget = RetryBudget::new(capacity);
+            let paid = (0..5).filter_map(|_| budget.withdraw(&server(), after_timeout));
+            assert_eq!(paid.map(Withdrawal::spend).count(), retries, "{capacity} {after_timeout}");
+        }
+    }
+
+    #[test]
+    fn a_success_of_another_origin_returns_nothing() {
+        let budget = RetryBudget::default();
+        budget.withdraw(&server(), false).unwrap().spend();
+        budget.deposit(&Uri::from_static("https://other.test"));
+        assert_eq!(budget.tokens(&server()), 95);
+        budget.deposit(&server());
+        assert_eq!(budget.tokens(&server()), 96);
+    }
+
+    #[test]
+    fn the_fullest_of_too_many_buckets_is_dropped() {
+        let budget = RetryBudget::default();
+        let origin = |number: usize| format!("https://{number}.test").parse::<Uri>().unwrap();
+        for number in 0..MAX_ORIGINS {
+            budget.withdraw(&origin(number), number != 7).unwrap().spend();
+        }
+        assert_eq!(budget.lock().len(), MAX_ORIGINS);
+        assert_eq!(budget.tokens(&origin(7)), 95);
+        budget.withdraw(&origin(MAX_ORIGINS), true).unwrap().spend();
+        assert_eq!(budget.lock().len(), MAX_ORIGINS);
+        let spent = |number| 100 - budget.tokens(&origin(number));
+        assert_eq!([spent(7), spent(0), spent(MAX_ORIGINS)], [0, 10, 10]);
+    }
 }
