@@ -1,12 +1,11 @@
 //! Dropping ends the exchange, at any point, and never disturbs another.
 
 use crate::support::{OK, Server, get, next, post, read, transport, within};
-use atoma_transport::{Delivery, ErrorKind, Phase, ResolveFuture, Resolver, Timeouts, Transport};
-use futures::FutureExt;
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
+use atoma_transport::{
+    Delivery, ErrorKind, HyperTransport, Phase, Proxy, ResolveFuture, Resolver, Timeouts, Transport,
 };
+use futures::FutureExt;
+use std::{sync::Arc, time::Duration};
 use tokio::sync::Notify;
 
 #[tokio::test]
@@ -183,7 +182,8 @@ impl Resolver for Silent {
 
 #[tokio::test(start_paused = true)]
 async fn connecting_takes_only_so_long() {
-    let transport = crate::support::builder().resolver(Silent).build().unwrap();
+    let transport = HyperTransport::builder().proxy(Proxy::none()).resolver(Silent);
+    let transport = transport.build().unwrap();
     let begun = tokio::time::Instant::now();
     let error = transport.send(get("http://name.invalid/")).await.unwrap_err();
     assert_eq!(error.timeout_phase(), Some(Phase::Connect));
@@ -208,11 +208,9 @@ async fn no_wait_is_too_long_to_be_computed() {
         .pool_idle_timeout(Duration::MAX)
         .build()
         .unwrap();
-    let begun = Instant::now();
     for _ in 0..2 {
         let response = within(transport.send(post(server.url("/"), "{}"))).await.unwrap();
         assert_eq!(read(response.into_body()).await.unwrap(), "ok");
     }
-    assert!(begun.elapsed() < Duration::from_secs(5));
     assert_eq!(server.accepted(), 1);
 }

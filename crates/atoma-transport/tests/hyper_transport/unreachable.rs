@@ -107,13 +107,9 @@ async fn the_first_address_that_accepts_serves() {
 async fn black_hole(address: SocketAddr) -> impl Sized {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind(address).unwrap();
-    let listener = socket.listen(1).unwrap();
-    let address = listener.local_addr().unwrap();
-    let mut queued = Vec::new();
-    let connect = || tokio::net::TcpStream::connect(address);
-    while let Ok(stream) = tokio::time::timeout(Duration::from_millis(100), connect()).await {
-        queued.push(stream.unwrap());
-    }
+    // A queue for none has room for one.
+    let listener = socket.listen(0).unwrap();
+    let queued = tokio::net::TcpStream::connect(address).await.unwrap();
     (listener, queued)
 }
 
@@ -126,7 +122,7 @@ async fn an_address_that_swallows_everything_does_not_use_up_the_time() {
     let url = format!("http://many.test:{port}/");
 
     let both = builder().resolver(Found(&[[127, 0, 0, 77], [127, 0, 0, 1]]));
-    let transport = both.connect_timeout(Duration::from_millis(600)).build().unwrap();
+    let transport = both.build().unwrap();
     let response = within(transport.send(get(&url))).await.unwrap();
     assert_eq!(read(response.into_body()).await.unwrap(), "ok");
 

@@ -85,8 +85,9 @@ pub(crate) fn transport() -> HyperTransport {
     builder().build().unwrap()
 }
 
+/// Settings by which a busy machine changes no outcome: the default of 10 s for a connection could.
 pub(crate) fn builder() -> HyperTransportBuilder {
-    HyperTransport::builder().proxy(Proxy::none())
+    HyperTransport::builder().proxy(Proxy::none()).connect_timeout(HANG)
 }
 
 pub(crate) fn get(url: impl AsRef<str>) -> Request {
@@ -112,7 +113,10 @@ pub(crate) async fn read(mut body: Body) -> Result<String, TransportError> {
     Ok(String::from_utf8(whole).unwrap())
 }
 
+/// The time after which a test has hung, however busy the machine is.
+pub(crate) const HANG: Duration = Duration::from_secs(120);
+
 /// Fails instead of hanging.
 pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(20), future).await.expect("hangs")
+    tokio::time::timeout(HANG, future).await.expect("hangs")
 }
