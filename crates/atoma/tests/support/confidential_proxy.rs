@@ -47,7 +47,7 @@ pub(crate) struct Proxy {
     pub(crate) plays: Mutex<Vec<Play>>,
     pub(crate) lock_errors: Mutex<Vec<u16>>,
     /// Replaces the response to every lock, which is given.
-    pub(crate) lock_response: Option<fn(Value) -> Value>,
+    pub(crate) lock_response: Mutex<Option<fn(Value) -> Value>>,
     pub(crate) lock_delay: Option<(ManualTimer, Duration)>,
     pub(crate) log: Mutex<Log>,
 }
@@ -68,7 +68,7 @@ impl Proxy {
             secrets: Mutex::new(vec![0x22]),
             plays: Mutex::new(plays.into()),
             lock_errors: Mutex::default(),
-            lock_response: None,
+            lock_response: Mutex::default(),
             lock_delay: None,
             log: Mutex::default(),
         }
@@ -94,7 +94,8 @@ impl Proxy {
             let stack = 100 + log.locks.len();
             let lock = json!({"public_key": key, "node_small_id": 7, "stack_small_id": stack,
                 "stack_entry_digest": null});
-            let lock = self.lock_response.map_or(lock.clone(), |change| change(lock));
+            let change = *self.lock_response.lock().unwrap();
+            let lock = change.map_or(lock.clone(), |change| change(lock));
             return ok("application/json", lock.to_string());
         }
         assert!(request.uri().path().starts_with("/v1/confidential/"), "{}", request.uri());

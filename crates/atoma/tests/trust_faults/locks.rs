@@ -1,7 +1,7 @@
 //! Locks that are lost, unusable, late or too small.
 
 use crate::{
-    client_of_mock, create,
+    client_of_mock, create, mock_responds_again, next_calls_succeed,
     proxy::{Play, Proxy, client, client_of},
     support::{completion, request},
 };
@@ -27,7 +27,8 @@ async fn every_attempt_has_a_lock(lost: fn() -> Response, status: u16) {
         for _ in 0..failures {
             mock.respond(lost());
         }
-        let outcome = client_of_mock(&mock).confidential().chat().create(request()).await;
+        let client = client_of_mock(&mock);
+        let outcome = client.confidential().chat().create(request()).await;
         let attempts = failures.min(2) + 1;
         match outcome {
             Ok(reply) => {
@@ -49,6 +50,7 @@ async fn every_attempt_has_a_lock(lost: fn() -> Response, status: u16) {
                 envelopes.iter().map(|envelope| envelope[member].to_string()).collect();
             assert_eq!(values.len(), attempts, "{member}");
         }
+        mock_responds_again(&client).await;
     }
 }
 
@@ -71,6 +73,7 @@ async fn row_132_a_locked_stack_is_reported_as_a_500() {
     let call = client.confidential().chat().create(request()).retries(retries);
     assert_eq!(timer.run(call).unwrap_err().status().unwrap(), 500);
     assert_eq!(proxy.log.lock().unwrap().locks.len(), 1);
+    next_calls_succeed(&client, &proxy, &timer);
 }
 
 #[tokio::test]
@@ -114,8 +117,8 @@ fn row_134_a_lock_that_cannot_be_used() {
         ("not an object", |_| json!([])),
     ];
     for (name, change) in rows {
-        let mut proxy = Proxy::new([]);
-        proxy.lock_response = Some(change);
+        let proxy = Proxy::new([]);
+        *proxy.lock_response.lock().unwrap() = Some(change);
         let (client, proxy, timer) = client_of(proxy);
         println!("case: {name}");
         let error = create(&client, &timer).expect_err(name);
@@ -123,6 +126,8 @@ fn row_134_a_lock_that_cannot_be_used() {
         assert!(!error.may_have_been_processed(), "{name}");
         let log = proxy.log.lock().unwrap();
         assert_eq!((log.locks.len(), log.envelopes.len()), (1, 0), "{name}");
+        drop(log);
+        next_calls_succeed(&client, &proxy, &timer);
     }
 }
 
@@ -142,6 +147,7 @@ async fn row_135_a_lock_expires_before_the_request_arrives() {
     assert_eq!(reply.attempts().count, 2);
     let stats = mock.stats();
     assert_eq!((stats.locks, stats.spent_locks, asked.load(Ordering::Relaxed)), (2, 1, 2));
+    private.chat().create(request()).await.unwrap();
 }
 
 #[test]
@@ -175,6 +181,8 @@ fn row_136_calls_of_two_models_keep_their_locks_apart() {
         assert_eq!(plaintext["model"], envelope["model_name"]);
     }
     assert_eq!((log.locks.len(), log.envelopes.len()), (2, 2));
+    drop(log);
+    next_calls_succeed(&client, &proxy, &timer);
 }
 
 #[tokio::test]
@@ -191,6 +199,7 @@ async fn row_137_the_node_changes_its_key() {
     });
     let reply = private.chat().create(request()).await.unwrap();
     assert_eq!((reply.attempts().count, mock.stats().locks), (2, 2));
+    private.chat().create(request()).await.unwrap();
 }
 
 #[test]
@@ -201,6 +210,8 @@ fn row_138_a_rejected_key_is_returned_again() {
     assert_eq!(error.api_error().unwrap().message, failed);
     let log = proxy.log.lock().unwrap();
     assert_eq!((log.locks.len(), log.envelopes.len()), (3, 1), "sealed once for that key");
+    drop(log);
+    next_calls_succeed(&client, &proxy, &timer);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Responses and chunks that are plain, altered, moved, missing or signed by another.
 
 use crate::{
-    client_of_mock, create,
+    client_of_mock, create, mock_responds_again, next_calls_succeed,
     proxy::{CANARY, Play, client},
     shows_no_text, stream,
     support::{chunk, completion, last_chunk, request},
@@ -22,6 +22,7 @@ fn row_139_a_plain_response_where_an_encrypted_one_was_due() {
         assert!(error.is_untrusted() && !error.is_retryable() && error.may_have_been_processed());
         shows_no_text(&error, "a whole response");
         assert_eq!(proxy.log.lock().unwrap().locks.len(), 1);
+        next_calls_succeed(&client, &proxy, &timer);
     }
     for at in 0..3 {
         let plain: [fn(&mut Vec<String>); 3] = [
@@ -30,13 +31,14 @@ fn row_139_a_plain_response_where_an_encrypted_one_was_due() {
             |events| events[2] = last_chunk().to_string(),
         ];
         let chunks = vec![chunk("he"), chunk("llo"), last_chunk()];
-        let (client, _, timer) = client([Play::Events(chunks, plain[at])]);
+        let (client, proxy, timer) = client([Play::Events(chunks, plain[at])]);
         let error = stream(&client, &timer).unwrap_err();
         assert_eq!(error.open_failure().unwrap().kind(), OpenErrorKind::NotEncrypted, "{at}");
         let partial = error.partial().map(|partial| partial.text().into_owned());
         assert_eq!(partial.unwrap_or_default(), ["", "he", "hello"][at]);
         assert!(!error.is_partial_verified());
         shows_no_text(&error, "a chunk");
+        next_calls_succeed(&client, &proxy, &timer);
     }
 }
 
@@ -89,6 +91,7 @@ fn row_140_a_nonce_tag_or_hash_that_does_not_fit() {
         assert_eq!(error.attempts().count, 1, "{name}");
         assert_eq!(proxy.log.lock().unwrap().locks.len(), 1, "{name}");
         shows_no_text(&error, name);
+        next_calls_succeed(&client, &proxy, &timer);
     }
 }
 
@@ -120,6 +123,7 @@ async fn row_141_a_signature_that_is_missing_wrong_or_of_another_signer() {
             assert!(error.partial().is_some() && !error.is_partial_verified());
         }
         assert_eq!(mock.stats().locks, 2, "{tampering:?}");
+        mock_responds_again(&client).await;
     }
 }
 
@@ -134,7 +138,7 @@ fn row_142_a_chunk_is_repeated_moved_or_missing() {
     ];
     for (name, change, text, repeats) in rows {
         let chunks = vec![chunk("he"), chunk("llo"), last_chunk()];
-        let (client, _, timer) = client([Play::Events(chunks, change)]);
+        let (client, proxy, timer) = client([Play::Events(chunks, change)]);
         let verified = client.verified(Verifier::any_signer()).confidential();
         timer.run(async {
             let mut stream = verified.chat().stream(request()).await.unwrap();
@@ -145,6 +149,7 @@ fn row_142_a_chunk_is_repeated_moved_or_missing() {
             // Neither the tag nor the signature covers the order: the guide says so.
             assert_eq!((read.as_str(), stream.repeated_chunks()), (text, Some(repeats)), "{name}");
         });
+        next_calls_succeed(&client, &proxy, &timer);
     }
 }
 
@@ -161,11 +166,12 @@ fn row_143_a_chunk_of_another_stream() {
         events[1] = sealed.to_chunk_json(Some(&signature), None);
     };
     let chunks = vec![chunk("he"), chunk("llo"), last_chunk()];
-    let (client, _, timer) = client([Play::Events(chunks, foreign)]);
+    let (client, proxy, timer) = client([Play::Events(chunks, foreign)]);
     let error = stream(&client, &timer).unwrap_err();
     assert_eq!(error.open_failure().unwrap().kind(), OpenErrorKind::TagMismatch);
     assert_eq!(error.partial().unwrap().text(), "he");
     shows_no_text(&error, "a chunk of another stream");
+    next_calls_succeed(&client, &proxy, &timer);
 }
 
 #[test]
@@ -179,6 +185,8 @@ fn row_144_inner_and_outer_stream_differ() {
         assert_eq!(envelope["stream"], plaintext["stream"].as_bool().unwrap_or(false));
     }
     assert!(outcome.is_ok() || log.envelopes.is_empty(), "{outcome:?}");
+    drop(log);
+    next_calls_succeed(&client, &proxy, &timer);
 }
 
 #[tokio::test]
@@ -187,7 +195,8 @@ async fn row_145_an_encrypted_stream_ends_early() {
     for events in [0, 1, 4, 7] {
         let mock = MockServer::start().await;
         let verifier = Verifier::pinned([mock.signer()]).unwrap();
-        let private = client_of_mock(&mock).verified(verifier).confidential();
+        let client = client_of_mock(&mock).verified(verifier);
+        let private = client.confidential();
         mock.respond(Response::text(text).truncate_after_events(events));
         let stream = private.chat().stream(request()).await.unwrap();
         let error = stream.into_response().await.unwrap_err();
@@ -196,6 +205,7 @@ async fn row_145_an_encrypted_stream_ends_early() {
         assert!(error.is_truncated() && text.starts_with(&partial), "{events}: {error:?}");
         assert_eq!((events > 1, mock.stats().locks), (!partial.is_empty(), 1), "{events}");
         assert!(!error.is_partial_verified() && error.may_have_been_processed());
+        mock_responds_again(&client).await;
     }
 }
 
@@ -206,20 +216,23 @@ fn row_146_confidential_streams_of_completions_are_empty() {
     let error = timer.run(call).unwrap_err();
     assert!(error.is_invalid_request() && error.to_string().contains("empty"), "{error}");
     assert!(proxy.log.lock().unwrap().locks.is_empty());
+    next_calls_succeed(&client, &proxy, &timer);
 }
 
 #[test]
 fn row_147_an_error_object_in_place_of_encrypted_text() {
     let reported = json!({"error": {"code": 503, "message": "overloaded"}});
-    let (whole, _, timer) = client([Play::Plain(reported)]);
+    let (whole, proxy, timer) = client([Play::Plain(reported)]);
     let error = create(&whole, &timer).unwrap_err();
     assert_eq!(error.api_error().unwrap().message, "overloaded");
+    next_calls_succeed(&whole, &proxy, &timer);
     let in_stream: fn(&mut Vec<String>) =
         |events| events[1] = json!({"error": {"code": 503, "message": "overloaded"}}).to_string();
     let chunks = vec![chunk("he"), chunk("llo"), last_chunk()];
-    let (streamed, _, timer) = client([Play::Events(chunks, in_stream)]);
+    let (streamed, proxy, timer) = client([Play::Events(chunks, in_stream)]);
     let error = stream(&streamed, &timer).unwrap_err();
     assert_eq!(error.api_error().unwrap().message, "overloaded");
     assert_eq!(error.partial().unwrap().text(), "he");
     assert!(!error.is_partial_verified());
+    next_calls_succeed(&streamed, &proxy, &timer);
 }
