@@ -16,7 +16,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tokio::runtime::Runtime;
 
@@ -253,13 +253,12 @@ fn row_116_a_runtime_that_ends_in_the_middle() {
         })
         .await;
     });
-    let began = Instant::now();
     drop(first);
 
     second.block_on(async {
         lab.rest_of(stream, "Hel").await.is([Truncated, Retryable, MayBeBilled]).after("Hel");
         let error = within(call).await.unwrap_err();
-        let outcome = Outcome::failed(log.clone(), String::new(), error, began);
+        let outcome = Outcome::failed(log.clone(), String::new(), error);
         outcome.is([Retryable, MayBeBilled]).attempts(1).requests(2);
         lab.unary().await.ok(GOOD);
     });
@@ -285,14 +284,13 @@ fn row_116_a_client_of_two_runtimes() {
 #[test]
 fn row_116_no_runtime() {
     let (elsewhere, lab) = lab_elsewhere(Vec::new());
-    let began = Instant::now();
     for _ in 0..2 {
         let call = lab.client.chat().create(request()).into_future();
         let error = ManualTimer::new().run(call).unwrap_err();
         assert!(!error.is_retryable() || !error.may_have_been_processed(), "{error:?}");
         let text = format!("{error:?}");
         assert!(text.contains("runtime"), "it does not say what is missing: {text}");
-        let _ = Outcome::failed(lab.server.log(), String::new(), error, began);
+        let _ = Outcome::failed(lab.server.log(), String::new(), error);
     }
     assert_eq!(lab.server.log().accepted(), 0);
     elsewhere.block_on(lab.healthy());

@@ -16,7 +16,7 @@ use futures::future::join_all;
 use std::{
     future::IntoFuture,
     sync::{Arc, Mutex},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -145,16 +145,15 @@ fn httpdate(text: &str) -> SystemTime {
 async fn row_118_a_deadline_in_the_past() {
     let lab = serve([]).start().await;
     let log = lab.server.log();
-    let began = Instant::now();
     let call = lab.client.chat().create(request()).timeout(Duration::ZERO);
     let error = within(call.into_future()).await.unwrap_err();
-    let outcome = Outcome::failed(log.clone(), String::new(), error, began);
+    let outcome = Outcome::failed(log.clone(), String::new(), error);
     outcome.is([Timeout, Retryable]).kind(ErrorKind::Timeout(Phase::Total));
     outcome.attempts(1).connections(0);
 
     let call = lab.client.chat().stream(request()).timeout(Duration::ZERO);
     let error = within(call.into_future()).await.unwrap_err();
-    let outcome = Outcome::failed(log, String::new(), error, began);
+    let outcome = Outcome::failed(log, String::new(), error);
     outcome.is([Timeout, Retryable]).attempts(1).connections(0);
     lab.healthy().await;
 
@@ -212,7 +211,7 @@ async fn row_118_no_attempts() {
     let lab = serve([]).start().await;
     let call = lab.client.chat().create(request()).retries(none());
     let error = within(call.into_future()).await.unwrap_err();
-    let outcome = Outcome::failed(lab.server.log(), String::new(), error, Instant::now());
+    let outcome = Outcome::failed(lab.server.log(), String::new(), error);
     outcome.is([Config]).says("max_attempts").connections(0);
     lab.healthy().await;
 }

@@ -215,7 +215,7 @@ async fn row_103_no_stream_at_all() {
     lab.stream().await.ok(GOOD);
     let outcome = lab.expires_after(head, lab.stream()).await;
     outcome.is(LATE).attempts(1).connections(1).requests(1).lasted(head);
-    lab.closes().await;
+    lab.closes("the server allows no call").await;
 }
 
 #[tokio::test]
@@ -274,5 +274,5 @@ async fn row_105_a_ping_that_is_acknowledged() {
     within(&mut other).await.unwrap();
     assert_eq!(lab.server.log().accepted(), 1);
     drop(other);
-    lab.closes().await;
+    lab.closes("another call was made on the connection").await;
 }

@@ -89,7 +89,7 @@ fn row_100_an_unread_stream_costs_its_window() {
             let unread = lab.open().await.unwrap();
             lab.stream().await.ok(GOOD).connections(1).requests(2);
             drop(unread);
-            lab.closes().await;
+            lab.closes("another call was made meanwhile").await;
         },
     );
 }
@@ -170,18 +170,22 @@ async fn row_102_attacks() {
 
 #[tokio::test]
 async fn row_102_rapid_resets() {
-    // The server refuses each stream as soon as it is open, and keeps the connection open.
+    // The server refuses each of 500 streams as soon as it is open, and keeps the connection open.
     let refusing = responding(
         |_| {},
-        |_, _, mut respond| async move {
-            respond.send_reset(h2::Reason::INTERNAL_ERROR);
+        |number, request, mut respond| async move {
+            if number < 500 {
+                return respond.send_reset(h2::Reason::INTERNAL_ERROR);
+            }
+            send_good(&request, respond);
         },
     );
     let lab = serve_h2([refusing]).start().await;
     for _ in 0..500 {
         lab.unary().await.is(LOST).kind(ErrorKind::ConnectionLost).attempts(1).connections(1);
     }
-    lab.closes().await;
+    lab.unary().await.ok(GOOD).connections(1);
+    healthy(lab).await;
 }
 
 #[tokio::test]
@@ -271,5 +275,5 @@ async fn a_refusal_before_the_request_was_read_counts() {
     let outcome = lab.unary_of(asking(&"?".repeat(1 << 20))).await;
     outcome.is([ApiError]).status(413).attempts(1).connections(1);
     lab.stream().await.ok(GOOD).connections(1);
-    lab.closes().await;
+    lab.closes("the stream above is the next call").await;
 }

@@ -64,7 +64,7 @@ async fn the_server_chooses_in_the_handshake() {
     let lab = serve_tls([offering(&["http/1.1"])], []);
     let lab = lab.transport(|builder| builder.http2(Http2::PriorKnowledge)).start().await;
     lab.unary().await.kind(ErrorKind::Tls).attempts(1).connections(1);
-    lab.closes().await;
+    lab.closes("the client speaks only HTTP/2, and the server only HTTP/1.1").await;
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn no_connection_has_more_than_32_streams() {
     assert_eq!(lab.server.log().accepted(), 3);
     drop(streams);
     lab.unary().await.ok(GOOD).connections(3);
-    lab.closes().await;
+    lab.closes("the call above is the next one").await;
 }
 
 #[tokio::test]
@@ -233,7 +233,7 @@ async fn an_idle_connection_has_its_time() {
         lab.unary().await.ok(GOOD).attempts(1).connections(calls);
         within(lab.server.wait_for(|log| log.closed_by_client() == calls)).await;
     }
-    lab.closes().await;
+    lab.closes("each of the calls above has a next one").await;
 }
 
 fn runtime() -> tokio::runtime::Runtime {

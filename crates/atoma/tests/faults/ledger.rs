@@ -6,12 +6,13 @@ use std::{fs, path::Path};
 fn faults_md_lists_every_row_and_names_tests_that_exist() {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let transport = crates.join("atoma-transport");
-    if !transport.exists() {
-        return println!("the tests of atoma-transport are not here: this is a packed crate");
+    // A packed crate comes without the tests of the transport.
+    let is_packed = !transport.exists();
+    let of_transport = [transport.join("src/hyper"), transport.join("tests")];
+    let mut sources = sources_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"));
+    if !is_packed {
+        sources.extend(of_transport.iter().map(|folder| sources_in(folder)));
     }
-    let folders =
-        [crates.join("atoma/tests"), transport.join("src/hyper"), transport.join("tests")];
-    let sources: String = folders.iter().map(|folder| sources(folder)).collect();
     let lines = include_str!("../FAULTS.md").lines();
     let rows: Vec<Vec<&str>> = lines
         .filter(|line| line.starts_with("| ") && line.as_bytes()[2].is_ascii_digit())
@@ -28,18 +29,20 @@ fn faults_md_lists_every_row_and_names_tests_that_exist() {
         }
         for name in test.split(", ") {
             let name = name.trim_matches('`');
-            assert!(sources.contains(&format!("fn {name}(")), "row {number}: no test {name}");
+            let is_here = sources.contains(&format!("fn {name}("));
+            let is_elsewhere = is_packed && !name.starts_with("row_");
+            assert!(is_here || is_elsewhere, "row {number}: no test {name}");
         }
     }
 }
 
 /// The text of all Rust files in `folder`.
-fn sources(folder: &Path) -> String {
+fn sources_in(folder: &Path) -> String {
     let mut text = String::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            text += &sources(&path);
+            text += &sources_in(&path);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             text += &fs::read_to_string(path).unwrap();
         }

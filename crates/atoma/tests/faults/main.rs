@@ -19,6 +19,8 @@ mod http2_sharing;
 #[allow(dead_code, unreachable_pub, unused_imports, reason = "each row uses a part of the lab")]
 mod lab;
 mod ledger;
+#[cfg(target_os = "linux")]
+mod memory;
 mod pieces;
 mod proxies;
 mod reuse;

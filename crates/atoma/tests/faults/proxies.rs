@@ -3,7 +3,7 @@
 use crate::lab::{
     CANARY, Found, Good as _,
     Is::{self, Connect, Retryable, Timeout},
-    LONGEST_WAIT, Lab, Log, Names, Outcome, Script, Setup, dead_end, process, proxy,
+    LONGEST_WAIT, Lab, Log, Names, Outcome, Script, Setup, cannot_check, dead_end, process, proxy,
     responses::GOOD,
     serve,
     tls::{NAME, serve_tls},
@@ -49,7 +49,7 @@ async fn row_014_the_proxys_port_is_closed() {
     let proxy = proxy::http_on(socket.listen(16).unwrap());
     lab.unary().await.ok(GOOD).attempts(1).connections(1);
     drop(proxy);
-    lab.closes().await;
+    lab.closes("the call above is the next one").await;
 }
 
 #[tokio::test]
@@ -61,7 +61,7 @@ async fn row_015_the_proxy_requires_credentials() {
     outcome.is(FINAL).kind(ErrorKind::Proxy).says("wants other credentials (407)");
     outcome.attempts(1).connections(0);
     assert_eq!(log.accepted(), 1);
-    lab.closes().await;
+    lab.closes("the proxy accepts no call with these credentials").await;
 
     let proxy = proxy::http_with_login().await;
     let url = format!("http://{}:{CANARY}@{}", proxy::USER, proxy.address);
@@ -186,8 +186,11 @@ async fn row_021_socks() {
         [("socks5h", "", 0), ("socks5", "", 1), ("socks5h", CANARY, 0)]
     {
         let names = Names::new([Found::at([127, 0, 0, 1])]);
-        let proxy =
-            if login.is_empty() { proxy::socks([]).await } else { proxy::socks_with_login().await };
+        let proxy = if login.is_empty() {
+            proxy::socks([]).await
+        } else {
+            proxy::socks_with_login([]).await
+        };
         let login = if login.is_empty() { login } else { &format!("{}:{login}@", proxy::USER) };
         let (log, url) = (proxy.log(), format!("{scheme}://{login}{}", proxy.address));
         let lab = serve_tls([], []).named(&names).by_way_of(proxy, url).start().await;
@@ -197,10 +200,14 @@ async fn row_021_socks() {
     }
 }
 
-/// A call through a SOCKS proxy that always plays this script. Returns the outcome and the number
-/// of connections to the proxy.
-async fn by_socks(script: Script, login: &str) -> (Outcome, usize, Lab) {
-    let proxy = proxy::socks([(); 3].map(|()| script.clone())).await;
+/// A call through a SOCKS proxy that plays this script on the first `count` connections. Returns
+/// the outcome and the number of connections to the proxy.
+async fn by_socks(count: usize, script: Script, login: &str) -> (Outcome, usize, Lab) {
+    let scripts = std::iter::repeat_n(script, count);
+    let proxy = match login {
+        "" => proxy::socks(scripts).await,
+        _ => proxy::socks_with_login(scripts).await,
+    };
     let (log, url) = (proxy.log(), format!("socks5h://{login}{}", proxy.address));
     let lab = serve_tls([], []).by_way_of(proxy, url).start().await;
     (lab.unary().await, log.accepted(), lab)
@@ -220,11 +227,11 @@ async fn row_021_the_socks_proxy_rejects() {
         ("not allowed by the rules", reply(2), ""),
         ("not supported", reply(7), ""),
     ] {
-        let (outcome, accepted, lab) = by_socks(script, login).await;
+        let (outcome, accepted, lab) = by_socks(1, script, login).await;
         println!("case: {name}");
         outcome.is(FINAL).kind(ErrorKind::Proxy).attempts(1).connections(0);
         assert_eq!(accepted, 1);
-        lab.closes().await;
+        lab.healthy().await;
     }
     for (name, script) in [
         ("nothing", greeted.clone().close()),
@@ -236,7 +243,7 @@ async fn row_021_the_socks_proxy_rejects() {
         ("connection refused", reply(5)),
     ] {
         println!("case: {name}");
-        let (outcome, accepted, lab) = by_socks(script, "").await;
+        let (outcome, accepted, lab) = by_socks(3, script, "").await;
         outcome.is(TRIED_AGAIN).kind(ErrorKind::Proxy).attempts(3).connections(0);
         assert_eq!(accepted, 3);
         lab.healthy().await;
@@ -264,6 +271,7 @@ async fn row_022_no_proxy() {
         ("", NAME, false),
     ] {
         if host == "[::1]" && !has_ipv6 {
+            cannot_check("a machine without IPv6");
             continue;
         }
         println!("case: {list:?} {host}");
@@ -281,7 +289,8 @@ async fn row_022_no_proxy() {
         let by_the_server = usize::from(is_spared);
         lab.unary().await.ok(GOOD).attempts(1).connections(by_the_server);
         assert_eq!(log.accepted(), 1 - by_the_server);
-        lab.closes().await;
+        lab.unary().await.ok(GOOD).attempts(1);
+        lab.closes("the call above is the next one").await;
     }
 }
 
@@ -313,7 +322,7 @@ async fn calls_by_the_environment() {
     for setup in [serve([]).named(&Names::default()), serve_tls([], [])] {
         let lab = setup.transport(|builder| builder.proxy(Proxy::from_env())).start().await;
         lab.unary().await.ok(GOOD).attempts(1).connections(1);
-        lab.closes().await;
+        lab.closes("each proxy expects a single call").await;
     }
 }
 
@@ -362,7 +371,7 @@ fn row_020_the_environments_proxy_is_malformed() {
                 assert!(error.is_config() && !format!("{error:?}").contains(CANARY), "{error:?}");
             }
             assert_eq!(lab.server.log().accepted(), 0);
-            lab.closes().await;
+            lab.closes("there is no client to make it").await;
         });
     }
     let mistyped = "http:// sk-canary-5e1f0c9a7b@PROXY";

@@ -96,7 +96,7 @@ async fn row_063_a_response_to_a_cancelled_request() {
         let wanted = format!("call {call}");
         lab.unary_of(asking(&wanted)).await.ok(&wanted).attempts(1);
     }
-    lab.closes().await;
+    lab.closes("each of the calls above has a next one").await;
 }
 
 /// Responds to each request with the text in it.

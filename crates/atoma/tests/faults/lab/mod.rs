@@ -8,7 +8,9 @@
 //! ```
 //!
 //! After its last script, the server sends good responses. Nothing here sleeps: a server waits at a
-//! [`Gate`], a test waits for an event, and timeouts run on a clock that the test moves.
+//! [`Gate`], a test waits for an event, and timeouts run on a clock that the test moves, or do not
+//! end before a hang would be noticed ([`PatientTimer`]). A lab that is dropped without
+//! [`Lab::healthy`] or [`Lab::closes`] fails its test.
 
 pub mod dead_end;
 mod dns;
@@ -17,6 +19,7 @@ pub mod h2;
 pub mod invariants;
 pub mod memory;
 mod outcome;
+mod patient;
 pub mod process;
 pub mod proxy;
 pub mod renegotiation;
@@ -30,11 +33,12 @@ pub use atoma_transport::testing::server::{
     self, Event, Gate, Io, Log, Peer, Script, Server, Wrap,
 };
 use atoma_transport::{
-    BackoffStrategy, HyperTransport, HyperTransportBuilder, Proxy, RetryConfig,
+    BackoffStrategy, HyperTransport, HyperTransportBuilder, Proxy, RetryConfig, TokioTimer,
     testing::ManualTimer,
 };
 pub use dns::{Found, Names};
 pub use outcome::{Is, Outcome};
+pub use patient::PatientTimer;
 pub use responses::Good;
 use std::{
     future::{Future, poll_fn},
@@ -57,6 +61,7 @@ pub fn serve(scripts: impl IntoIterator<Item = Script>) -> Setup {
         wrap: None,
         proxy: None,
         clock: None,
+        tokio_clock: false,
         transport: Box::new(|builder| builder),
         client: Box::new(|builder| builder),
     }
@@ -71,6 +76,7 @@ pub struct Setup {
     wrap: Option<Wrap>,
     proxy: Option<Server>,
     clock: Option<ManualTimer>,
+    tokio_clock: bool,
     transport: Box<dyn FnOnce(HyperTransportBuilder) -> HyperTransportBuilder>,
     client: Box<dyn FnOnce(ClientBuilder) -> ClientBuilder>,
 }
@@ -83,12 +89,30 @@ pub struct Lab {
     pub transport: HyperTransport,
     proxy: Option<Server>,
     clock: Option<ManualTimer>,
+    end: End,
+}
+
+/// Fails a test that ends without the checks of [`Lab::closes`].
+struct End {
+    is_checked: bool,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        assert!(self.is_checked || std::thread::panicking(), "a lab ended without its checks");
+    }
 }
 
 impl Setup {
     /// Runs all timeouts on a clock that only the test moves; see [`Lab::expires_after`].
     pub fn manual_clock(mut self) -> Self {
         self.clock = Some(ManualTimer::new());
+        self
+    }
+
+    /// Runs all timeouts on tokio's clock, which the test pauses.
+    pub fn tokio_clock(mut self) -> Self {
+        self.tokio_clock = true;
         self
     }
 
@@ -151,12 +175,14 @@ impl Setup {
         let client = Client::builder().api_key(CANARY).server_url(url).retries(quick_retries());
         let (transport, client) = match &self.clock {
             Some(clock) => (transport.timer(clock.clone()), client.timer(clock.clone())),
-            None => (transport, client),
+            None if self.tokio_clock => (transport.timer(TokioTimer), client.timer(TokioTimer)),
+            None => (transport.timer(PatientTimer), client.timer(PatientTimer)),
         };
         let transport = (self.transport)(transport).build().expect("the lab's transport");
         let client = (self.client)(client.transport(transport.clone()));
         let client = client.build().expect("the lab's client");
-        Lab { server, client, transport, proxy: self.proxy, clock: self.clock }
+        let end = End { is_checked: false };
+        Lab { server, client, transport, proxy: self.proxy, clock: self.clock, end }
     }
 }
 
@@ -287,12 +313,14 @@ impl Lab {
         self.stream().await.ok(responses::GOOD);
         let opened = self.server.log().accepted() - before;
         assert!(opened <= 1, "the client does not use its connections again: {opened} were opened");
-        self.closes().await;
+        self.closes("the calls above are the next ones").await;
     }
 
-    /// Ends the lab and checks that nothing is left behind, as [`healthy`](Self::healthy) does.
-    pub async fn closes(self) {
-        let Self { server, client, transport, proxy, clock } = self;
+    /// Ends the lab and checks that nothing is left behind, as [`healthy`](Self::healthy) does, but
+    /// without another call: the row says why.
+    pub async fn closes(self, why_without_a_call: &str) {
+        assert!(!why_without_a_call.is_empty());
+        let Self { server, client, transport, proxy, clock, mut end } = self;
         invariants::no_secret(&client);
         invariants::no_secret(&transport);
         drop((client, transport));
@@ -309,12 +337,23 @@ impl Lab {
         if let Some(clock) = clock {
             assert_eq!(clock.waiters(), 0, "a sleep was left behind");
         }
+        end.is_checked = true;
     }
 }
 
-/// Fails instead of hanging, before the shortest of the default timeouts could hide that.
+/// Fails where this machine cannot make a check, unless `ALLOW_SKIPS` is set, as for `.ci/run`.
+#[track_caller]
+pub fn cannot_check(reason: &str) {
+    assert!(std::env::var_os("ALLOW_SKIPS").is_some(), "{reason}: ALLOW_SKIPS=1 skips the check");
+    println!("skipped: {reason}");
+}
+
+/// The time after which a test has hung, however busy the machine is.
+pub const HANG: Duration = Duration::from_secs(120);
+
+/// Fails instead of hanging.
 pub async fn within<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(9), future).await.expect("it hangs")
+    tokio::time::timeout(HANG, future).await.expect("it hangs")
 }
 
 /// Waits until everything that has arrived has been noticed.

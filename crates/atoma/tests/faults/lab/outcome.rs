@@ -5,7 +5,7 @@ use atoma::{
     ChatCompletionResponse, ChatCompletionStream, Error, Json, Streamed, types::ChatModel,
 };
 use atoma_transport::{ErrorKind, TransportError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The predicates of an error that return true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,45 +31,37 @@ pub struct Outcome {
     text: String,
     error: Option<Error>,
     attempts: u32,
-    elapsed: Duration,
     log: Log,
 }
 
 impl Outcome {
     pub(super) async fn of_stream(log: Log, call: atoma::Call<Streamed<ChatModel>>) -> Self {
-        let began = Instant::now();
         match call.await {
-            Ok(stream) => Self::read(log, stream, String::new(), began).await,
-            Err(error) => Self::failed(log, String::new(), error, began),
+            Ok(stream) => Self::read(log, stream, String::new()).await,
+            Err(error) => Self::failed(log, String::new(), error),
         }
     }
 
     pub(super) async fn of_rest(log: Log, stream: ChatCompletionStream, read: &str) -> Self {
-        Self::read(log, stream, read.to_owned(), Instant::now()).await
+        Self::read(log, stream, read.to_owned()).await
     }
 
     pub(super) async fn of_unary(
         log: Log,
         call: atoma::Call<Json<ChatCompletionResponse>>,
     ) -> Self {
-        let began = Instant::now();
         match call.await {
             Ok(reply) => {
                 invariants::no_secret(&reply);
                 let attempts = reply.attempts().count;
                 let text = reply.text().into_owned();
-                Self { text, error: None, attempts, elapsed: began.elapsed(), log }
+                Self { text, error: None, attempts, log }
             }
-            Err(error) => Self::failed(log, String::new(), error, began),
+            Err(error) => Self::failed(log, String::new(), error),
         }
     }
 
-    async fn read(
-        log: Log,
-        mut stream: ChatCompletionStream,
-        read: String,
-        began: Instant,
-    ) -> Self {
+    async fn read(log: Log, mut stream: ChatCompletionStream, read: String) -> Self {
         invariants::no_secret(&stream);
         let (attempts, mut text) = (stream.attempts().count, read);
         let error = loop {
@@ -87,20 +79,20 @@ impl Outcome {
             assert_eq!(text, first.map(ToString::to_string), "the stream ends in another way");
         }
         match error {
-            None => Self { text, error: None, attempts, elapsed: began.elapsed(), log },
-            Some(error) => Self::failed(log, text, error, began),
+            None => Self { text, error: None, attempts, log },
+            Some(error) => Self::failed(log, text, error),
         }
     }
 
     /// Makes an outcome from an error that a test received itself; `text` arrived before it.
-    pub fn failed(log: Log, text: String, error: Error, began: Instant) -> Self {
+    pub fn failed(log: Log, text: String, error: Error) -> Self {
         invariants::of_error(&error);
         let partial = error.partial().map(|partial| partial.text().into_owned());
         if !text.is_empty() || partial.is_some() {
             assert_eq!(partial.as_deref(), Some(&*text), "the error lacks the partial response");
         }
         let attempts = error.attempts().count;
-        Self { text, error: Some(error), attempts, elapsed: began.elapsed(), log }
+        Self { text, error: Some(error), attempts, log }
     }
 
     /// The call succeeded with the content `text`.
@@ -202,13 +194,6 @@ impl Outcome {
     #[track_caller]
     pub fn lasted(&self, time: Duration) -> &Self {
         assert_eq!(self.error().attempts().elapsed, time, "{:?}", self.error());
-        self
-    }
-
-    /// The call took at most this long, by the system's clock.
-    #[track_caller]
-    pub fn took_at_most(&self, time: Duration) -> &Self {
-        assert!(self.elapsed <= time, "it took {:?}", self.elapsed);
         self
     }
 

@@ -3,7 +3,7 @@
 use std::{future::Future, process::Command};
 
 /// Marks such a process.
-const ALONE: &str = "FAULTS_ALONE";
+pub const ALONE: &str = "FAULTS_ALONE";
 
 /// Runs `test`, which is the whole body of the test named `name` (`module::function`), in a
 /// separate process. `setting` is a shell command to run first, if any.

@@ -35,9 +35,10 @@ pub async fn socks(scripts: impl IntoIterator<Item = Script>) -> Server {
     start(scripts, Script::default().run(|peer| Box::pin(serve_socks(peer, false)))).await
 }
 
-/// A proxy that speaks SOCKS 5 and requires credentials.
-pub async fn socks_with_login() -> Server {
-    start([], Script::default().run(|peer| Box::pin(serve_socks(peer, true)))).await
+/// A proxy that plays these scripts, and on the connections after the last speaks SOCKS 5 and
+/// requires credentials.
+pub async fn socks_with_login(scripts: impl IntoIterator<Item = Script>) -> Server {
+    start(scripts, Script::default().run(|peer| Box::pin(serve_socks(peer, true)))).await
 }
 
 async fn start(scripts: impl IntoIterator<Item = Script>, then: Script) -> Server {
