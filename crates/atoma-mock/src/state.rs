@@ -1,3 +1,11 @@
+//! The state of a server, shared by its connections: the script, the node, and the statistics.
+//!
+//! ```text
+//! request ─► judge: the proxy's rules ─► Verdict ─┐
+//!         └► Queue: the next scripted response ───┴─► render ─► Outgoing, Exchange
+//! ```
+//!
+//! Each lock is taken for one step and released before the next, so that a test can read the state at any time.
 use crate::{
     gateway::{Rules, Verdict, judge},
     node::ConfidentialNode,
@@ -20,13 +28,19 @@ use tokio::{
 /// The state that all connections of a server share.
 #[derive(Debug)]
 pub(crate) struct State {
+    /// The rules of the proxy.
     rules: Rules,
+    /// The timing of responses that set none.
     tempo: Tempo,
+    /// The key of the node.
     pub(crate) signing_key: Arc<SigningKey>,
     /// The server's URL.
     pub(crate) base: String,
+    /// The scripted responses that are left, and the requests received.
     script: Mutex<Queue>,
+    /// The node's key pair and its locks.
     node: Mutex<ConfidentialNode>,
+    /// Watched, so that a test can wait for a change.
     pub(crate) stats: watch::Sender<ServerStats>,
     /// A permit for each held response that may continue.
     pub(crate) gate: Arc<Semaphore>,
@@ -35,8 +49,11 @@ pub(crate) struct State {
 /// The scripted responses, and the requests so far.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
+    /// Each is used once, in order, by the first request that it fits.
     pub(crate) responses: VecDeque<Response>,
+    /// Used when none of them fits.
     pub(crate) always: Option<Response>,
+    /// Every request received, rejected ones included.
     pub(crate) requests: Vec<ReceivedRequest>,
 }
 
@@ -62,6 +79,7 @@ impl State {
             (judged, node.locks.counts())
         };
         request.plaintext = plaintext;
+        // One lock for both: the number of a request is its place among the requests.
         let (response, number) = {
             let mut script = self.script();
             let response = script.take(&verdict, request.path_without_query());
@@ -77,6 +95,7 @@ impl State {
         (self.render(verdict, &response.unwrap_or_default(), number), exchange)
     }
 
+    /// Makes the response: a script of raw bytes is sent whatever the verdict is.
     fn render(&self, verdict: Verdict, response: &Response, number: usize) -> Outgoing {
         if let Some(outgoing) = outgoing::server(response, self.tempo) {
             return outgoing;
@@ -149,7 +168,9 @@ impl Drop for OpenConnection {
 /// A response that is being sent. It counts as abandoned if it is dropped before it is finished.
 #[derive(Debug)]
 pub(crate) struct Exchange {
+    /// Counts the outcome.
     state: Arc<State>,
+    /// Whether it was finished.
     over: bool,
 }
 

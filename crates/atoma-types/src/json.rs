@@ -139,6 +139,16 @@ pub(crate) fn object_from_value<T: ReadObject + Default>(value: &Value) -> Optio
     Some(object)
 }
 
+/// Reads a text, and once more with its flaws repaired if that may help.
+///
+/// ```text
+/// text ─► read_text ─ gives up ─► serde_json ─ flawed ─► repair ─► serde_json
+///            │ nearly always         │                                │
+///            ▼                       ▼                                ▼
+///          value                   value                    value, or the first error
+/// ```
+///
+/// The error of the first attempt is returned, since its position is one in the server's text.
 fn repaired<T>(
     json: &[u8],
     first_value: &mut dyn FnMut(&str, Wide) -> Result<T, ParseError>,
@@ -148,6 +158,7 @@ fn repaired<T>(
             Err(error) if error.is_repairable() => Some(error),
             read => return read,
         },
+        // Not UTF-8: the repair replaces the bytes, and there is no error to keep.
         Err(_) => None,
     };
     first_value(&repair(json, &[]).json, Wide::Round).map_err(|error| flaw.unwrap_or(error))
@@ -164,6 +175,7 @@ pub(crate) fn first_object<'a>(
         let is_over = rest.bytes().all(|byte| matches!(byte, b' ' | b'\n' | b'\t' | b'\r'));
         return Ok(if is_over { "" } else { rest });
     }
+    // The reader gave up in the middle.
     target.clear();
     let read = first_by_serde(json, target, wide);
     if read.is_err() {
@@ -172,6 +184,7 @@ pub(crate) fn first_object<'a>(
     read
 }
 
+/// Reads an object by serde_json, which decides whether the text is at fault.
 #[cold]
 fn first_by_serde<'a>(
     json: &'a str,

@@ -1,3 +1,7 @@
+//! The checks of the proxy, each with the words of the real one.
+//!
+//! Clients decide by these texts and statuses, so they are part of the imitation. Where the real proxy is careless, such as with an
+//! empty list of messages, so is this one, and the node rejects the request with a 500.
 use super::{direct::DirectResponse, rules::Rules};
 use crate::{endpoint::Endpoint, fake_model::messages, request::ReceivedRequest};
 use http::{Method, header};
@@ -41,6 +45,7 @@ pub(super) fn members(rules: &Rules, endpoint: Endpoint, body: &Value) -> Result
     }
 }
 
+/// A text, a list of texts, a list of tokens, or a list of such lists.
 fn is_prompt(prompt: &Value) -> bool {
     let list = |items: &[Value]| {
         items.iter().all(Value::is_string)
@@ -52,10 +57,12 @@ fn is_prompt(prompt: &Value) -> bool {
     prompt.is_string() || prompt.as_array().is_some_and(|items| list(items))
 }
 
+/// A text; a list only if the rules allow it, which Atoma's proxy does not.
 fn is_input(rules: &Rules, input: &Value) -> bool {
     input.is_string() || (rules.embedding_lists && is_prompt(input))
 }
 
+/// Checks the API key: the configured one, or any if none is configured.
 pub(super) fn key(rules: &Rules, request: &ReceivedRequest) -> Result<(), DirectResponse> {
     let valid = match (&rules.api_key, request.bearer()) {
         (_, None) => false,
@@ -125,6 +132,7 @@ pub(super) fn transfer(request: &ReceivedRequest) -> Result<(), DirectResponse> 
     Ok(())
 }
 
+/// Checks the method. HEAD is allowed where GET is.
 pub(super) fn method(
     method: &Method,
     allow: &'static str,
@@ -137,6 +145,7 @@ pub(super) fn method(
     Err(DirectResponse { allow: Some(allow), ..DirectResponse::empty(405) })
 }
 
+/// Returns whether the content type is JSON, by the rules of axum.
 fn is_json(request: &ReceivedRequest) -> bool {
     let content_type = request.header(header::CONTENT_TYPE.as_str()).unwrap_or("");
     let essence = content_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase();

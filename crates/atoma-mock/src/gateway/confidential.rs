@@ -1,3 +1,11 @@
+//! The proxy's handling of confidential requests.
+//!
+//! ```text
+//! key ─► envelope ─► lock is spent ─► size ─► node decrypts ─► inner request ─► verdict
+//! 401    400         425              413     500               500
+//! ```
+//!
+//! The statuses are those that a client sees: most failures inside the node are a 500 without a reason.
 use super::{
     checks,
     direct::DirectResponse,
@@ -40,6 +48,7 @@ pub(super) fn judge(
             _ => checks::NODE_FAILED,
         })
     })?;
+    // Recorded for the test, which cannot decrypt the body.
     *plaintext = Some(Bytes::copy_from_slice(opened.plaintext()));
 
     let body = inner(rules, endpoint, opened.plaintext())

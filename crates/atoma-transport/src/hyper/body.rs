@@ -1,4 +1,13 @@
 //! The body of a response, which owns its connection until its end.
+//!
+//! ```text
+//! head ─► all of the body is here ─► release ─► Body in one piece
+//!      └► StreamedBody ─ frames ─► its end ────► release ─► None
+//!                         ├─► an error ────────► the connection is closed
+//!                         └─► dropped ─────────► the connection is closed
+//! ```
+//!
+//! The connection returns to the pool before the end is reported, so that the next call of the same task finds it.
 
 use super::{
     classify,
@@ -18,17 +27,21 @@ use std::{
 /// A body that reads from its own connection. Dropping it early closes the connection; at its true
 /// end the connection returns to the pool before the end is reported.
 pub(super) struct StreamedBody {
+    /// hyper's body. It gets its bytes when the connection is polled.
     incoming: Incoming,
+    /// `None` once the exchange is over.
     pooled: Option<PooledConnection>,
     /// The frame that came with the head.
     early: Option<Polled>,
 }
 
+/// A frame, an error, or the end.
 type Polled = Option<Result<Frame<Bytes>, hyper::Error>>;
 
 /// A connection in use, and where it goes afterwards.
 pub(super) struct PooledConnection {
     pub(super) connection: Box<Connection>,
+    /// The pool of the transport that made the connection.
     pub(super) pool: Arc<Pool>,
     /// The pool to return to; `None` if nothing may follow this response.
     pub(super) origin: Option<Arc<Origin>>,
@@ -48,6 +61,7 @@ impl StreamedBody {
     /// over.
     pub(super) fn of(mut incoming: Incoming, pooled: PooledConnection) -> Body {
         let mut early = None;
+        // Only with a known length: otherwise the end is not known yet even if all bytes are here.
         if incoming.size_hint().exact().is_some() {
             match pooled.connection.poll_early(&mut incoming) {
                 Poll::Ready(Some(Ok(frame))) if incoming.is_end_stream() => {
@@ -61,6 +75,7 @@ impl StreamedBody {
         Body::streamed(Self { incoming, pooled: Some(pooled), early })
     }
 
+    /// Ends the exchange, if that has not been done.
     fn release(&mut self) {
         if let Some(pooled) = self.pooled.take() {
             pooled.release();
@@ -86,13 +101,16 @@ impl http_body::Body for StreamedBody {
             match polled {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Some(Ok(frame))) if frame.is_data() => {
+                    // A reader that knows the length does not ask for the end.
                     if this.incoming.is_end_stream() {
                         this.release();
                     }
                     return Poll::Ready(Some(Ok(frame)));
                 }
+                // Nothing in this crate reads trailers.
                 Poll::Ready(Some(Ok(_trailers))) => {}
                 Poll::Ready(Some(Err(error))) => {
+                    // Closed: the rest of this body may still arrive on it.
                     this.pooled = None;
                     return Poll::Ready(Some(Err(classify::body(error))));
                 }

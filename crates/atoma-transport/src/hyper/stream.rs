@@ -1,4 +1,13 @@
 //! A byte stream to a server: plain, or with one or two layers of TLS.
+//!
+//! ```text
+//! https through an https proxy          https          http
+//! Stream: TlsIo to the server           Stream: TlsIo  Stream: Socket
+//! Stream: TlsIo to the proxy            Stream: Socket
+//! Stream: Socket
+//! ```
+//!
+//! Each stream below a TLS layer follows its records, so that a part of one on an idle connection is noticed.
 
 use super::{
     delegate::delegate_write,
@@ -16,12 +25,15 @@ use tokio_rustls::client::TlsStream;
 /// The layers are hidden behind one type, so that a connection, and everything that holds one, is
 /// compiled once.
 pub(super) struct Stream {
+    /// The socket, or TLS over another stream.
     layer: Box<dyn Layer>,
+    /// Shared by all layers.
     read_state: ReadState,
     /// The records of the TLS layer above, if there is one.
     records: Option<MessageTracker<5>>,
 }
 
+/// A stream whose type is hidden.
 trait Layer: AsyncRead + AsyncWrite + Send + Unpin {
     /// The protocol that the server chose in the TLS handshake.
     fn alpn(&self) -> Option<&[u8]> {
@@ -30,16 +42,19 @@ trait Layer: AsyncRead + AsyncWrite + Send + Unpin {
 }
 
 impl Stream {
+    /// A stream without TLS.
     pub(super) fn plain(socket: Socket) -> Self {
         let read_state = socket.read_state();
         Self { layer: Box::new(socket), read_state, records: None }
     }
 
+    /// A stream of a test, in place of TCP.
     #[cfg(feature = "test-util")]
     pub(super) fn dialed(stream: Box<dyn super::dial::DialedStream>) -> Self {
         Self { layer: Box::new(stream), read_state: ReadState::default(), records: None }
     }
 
+    /// A stream over TLS, whose handshake is done.
     pub(super) fn tls(stream: TlsStream<Self>) -> Self {
         let read_state = stream.get_ref().0.read_state();
         Self { layer: Box::new(TlsIo { stream, broken: None }), read_state, records: None }
@@ -76,6 +91,7 @@ impl AsyncRead for Stream {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.layer).poll_read(cx, buf);
+        // After the read, also one that ends in an error: the bytes have arrived.
         if let Some(records) = &mut self.records {
             records.follow(&buf.filled()[before..]);
         }
@@ -89,6 +105,7 @@ impl AsyncWrite for Stream {
 
 /// A stream with TLS over it.
 struct TlsIo {
+    /// rustls, over the stream below.
     stream: TlsStream<Stream>,
     /// The error of a record that could not be decrypted; plaintext before it may still be unread.
     broken: Option<io::Error>,

@@ -1,3 +1,11 @@
+//! A server for the contract suite, on threads of the standard library.
+//!
+//! ```text
+//! test:    play(scene) ─► URI      request_arrived, client_hung_up: futures of any executor
+//! threads: one listener, one per connection ─ read a request ─ respond as the scene says ─ wait for the client
+//! ```
+//!
+//! It uses neither hyper nor Tokio: a transport is checked against another implementation of HTTP than its own.
 use super::contract::{ContractServer, Scene};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Uri};
@@ -17,7 +25,9 @@ use std::{
 /// It runs on its own threads and needs no runtime. Request bodies must have a `Content-Length`.
 /// Dropping it closes all of its connections.
 pub struct LoopbackServer {
+    /// The address of the listener.
     address: SocketAddr,
+    /// The state that the threads share.
     shared: Arc<Shared>,
 }
 
@@ -26,14 +36,22 @@ struct Shared {
     state: Mutex<State>,
 }
 
+/// The current scene and its progress. A new scene starts the counts again.
 #[derive(Default)]
 struct State {
+    /// The scene that the next request is part of.
     scene: Option<Scene>,
+    /// The number of the scene: exchanges of an earlier one are not counted.
     number: u64,
+    /// The requests of this scene.
     received: Vec<http::Request<Bytes>>,
+    /// The exchanges that the client has not closed.
     open: usize,
+    /// All connections, so that dropping the server closes them.
     connections: Vec<TcpStream>,
+    /// The tasks that wait for a change.
     watchers: Vec<Waker>,
+    /// Whether the server was dropped.
     stopped: bool,
 }
 
@@ -108,6 +126,7 @@ impl fmt::Debug for LoopbackServer {
 }
 
 impl Shared {
+    /// Serves one exchange: no connection is used twice, so that a closed one is a closed exchange.
     fn serve(&self, connection: &TcpStream) {
         let Ok(watched) = connection.try_clone() else { return };
         self.lock().connections.push(watched);
@@ -122,11 +141,13 @@ impl Shared {
         state.wake();
         drop(state);
 
+        // Without the lock: a response may take as long as the client likes.
         let holds_open = respond(connection, &scene).unwrap_or(false);
         if holds_open {
             let _ = io::copy(&mut reader, &mut io::sink());
         }
         let mut state = self.lock();
+        // Otherwise the test has gone to another scene.
         if state.number == number {
             state.open -= 1;
             state.wake();
@@ -135,6 +156,7 @@ impl Shared {
         let _ = connection.shutdown(Shutdown::Both);
     }
 
+    /// Resolves when the state fulfills a condition.
     fn until(
         self: &Arc<Self>,
         reached: fn(&State) -> bool,
@@ -156,6 +178,7 @@ impl Shared {
 }
 
 impl State {
+    /// Wakes all waiting tasks, each of which checks its condition again.
     fn wake(&mut self) {
         self.watchers.drain(..).for_each(Waker::wake);
     }
@@ -171,6 +194,7 @@ fn respond(mut connection: &TcpStream, scene: &Scene) -> io::Result<bool> {
             for chunk in chunks {
                 connection.write_all(chunk)?;
             }
+            // The end of the body is announced, and the client's close is still to be seen.
             connection.shutdown(Shutdown::Write)?;
             Ok(true)
         }
@@ -189,6 +213,7 @@ fn respond(mut connection: &TcpStream, scene: &Scene) -> io::Result<bool> {
     }
 }
 
+/// Writes the head that all scenes share. Without a length, the body ends with the connection.
 fn write_head(mut connection: &TcpStream, status: u16, length: Option<usize>) -> io::Result<()> {
     let mut head = format!(
         "HTTP/1.1 {status} Scripted\r\nconnection: close\r\nx-contract: kept\r\n\

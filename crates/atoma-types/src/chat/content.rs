@@ -1,3 +1,13 @@
+//! The content of a message, in requests, responses and chunks.
+//!
+//! ```text
+//! "Hello"                                  Content::Text
+//! [{"type":"text","text":"Hello"}, …]      Content::Parts: Text, ImageUrl, or Other as it is
+//! {"type":"text","text":"Hello"}           Content::Parts with one part
+//! null                                     Content::Text("")
+//! ```
+//!
+//! The chunks of a stream are joined to the same form: text continues in the last text part, and a thought in the last thought.
 use crate::{
     json,
     open_enum::open_enum,
@@ -116,6 +126,7 @@ impl Content {
         match self {
             Self::Text(text) => text,
             Self::Parts(parts) => {
+                // After an image or a thought, text begins a new part.
                 if !matches!(parts.last(), Some(ContentPart::Text(_))) {
                     parts.push(ContentPart::text(""));
                 }
@@ -141,6 +152,7 @@ impl Content {
                 }
                 part => {
                     let all = self.parts_mut();
+                    // Pieces of one thought are one part; any other part is whole.
                     let joined = all.last_mut().is_some_and(|last| last.go_on_thinking(part));
                     if !joined {
                         all.push(part.clone());
@@ -221,10 +233,12 @@ impl ContentPart {
         true
     }
 
+    /// Returns whether the part is a model's thinking.
     fn is_thinking(&self) -> bool {
         matches!(self, Self::Other(value) if value.get("type").is_some_and(|kind| kind == "thinking"))
     }
 
+    /// Reads a part from a value; the value comes back if it is none.
     fn read_value(value: Value) -> Result<Self, Value> {
         match value {
             Value::String(text) => Ok(Self::text(text)),
@@ -233,6 +247,7 @@ impl ContentPart {
         }
     }
 
+    /// The part in the form in which it is written, its `type` first.
     fn piece(&self) -> Piece<'_> {
         let (name, value, extra) = match self {
             Self::Text(part) => ("text", Piece::Text(&part.text), &part.extra),
@@ -242,6 +257,7 @@ impl ContentPart {
         Piece::Tagged(Box::new(Tagged { kind: name, name, value, extra: Some(extra) }))
     }
 
+    /// Reads a part by its `type`, or by its members if it has none. Parts that do not have their usual form are kept as they are.
     fn from_object(value: Value) -> Self {
         let kind = value.get("type").map(|kind| kind.as_str().unwrap_or_default());
         match kind {
@@ -339,6 +355,7 @@ impl Codec<Content> for Plain {
     fn piece(value: &Content) -> Piece<'_> {
         match value {
             Content::Parts(parts) if !parts.is_empty() => Piece::List(parts),
+            // Atoma rejects an empty list.
             Content::Parts(_) => Piece::Text(""),
             Content::Text(text) => Piece::Text(text),
         }

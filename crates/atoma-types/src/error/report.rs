@@ -1,4 +1,16 @@
 //! Finding an error that a response reports in other members than `error`.
+//!
+//! Servers report failures with status 200, in bodies that look like a response: a vendor's member, the members of an error
+//! without the object around them, or a message with a `status`. Others send notices in the same form while they work. The words
+//! below decide between the two, and only if there is nothing else in the response:
+//!
+//! ```text
+//! a vendor's member with a failure code ───────────────────────────────► error
+//! choices or usage ────────────────────────────────────────────────────► response
+//! a type, status or code that names a failure ─────────────────────────► error
+//! a type or status that names a notice ────────────────────────────────► response
+//! a message, and neither choices nor the name of a completion ─────────► error
+//! ```
 
 use super::{ApiError, CODES, from_value, means_success, message_in, read_member, text_of};
 use crate::{Extra, FinishReason, Usage, json};
@@ -56,8 +68,11 @@ pub(crate) struct ErrorPlace<'a> {
     pub(crate) choices: usize,
     /// Whether it has a list of choices, even an empty one.
     pub(crate) has_choices: bool,
+    /// The usage, if there is one.
     pub(crate) usage: Option<&'a Usage>,
+    /// The id; servers give one to completions.
     pub(crate) id: &'a str,
+    /// The name of the object, such as `chat.completion`.
     pub(crate) object: &'a str,
 }
 
@@ -116,6 +131,7 @@ impl ApiError {
             }
             None => return None,
         };
+        // It is in the field from now on.
         extra.remove("error");
         Some(Box::new(error))
     }

@@ -1,10 +1,17 @@
 //! The names that lead to a value in a JSON text.
+//!
+//! ```text
+//! {"choices":[{"delta":{"tool_calls":[{"function":{"arguments":"…"
+//!  names      choices  delta  tool_calls  function  arguments      lists on the way are left out
+//!  positions  0               0                                    the element of each list
+//! ```
 
 /// The position of a streamed string in its chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
     /// The position among the choices.
     pub(crate) choice: usize,
+    /// The kind of string.
     pub(crate) field: Field,
     /// The position among the tool calls, for arguments.
     pub(crate) call: usize,
@@ -13,13 +20,19 @@ pub(crate) struct Place {
 /// A string of a choice that continues over chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Field {
+    /// `delta.content`, or `text` of a completion.
     Content,
+    /// `delta.reasoning`.
     Reasoning,
+    /// `delta.reasoning_content`.
     ReasoningContent,
+    /// `delta.refusal`.
     Refusal,
+    /// The arguments of a tool call.
     Arguments,
     /// The content in a message next to a delta or in place of it.
     MessageContent,
+    /// The same for reasoning, under either name.
     MessageReasoning,
     MessageReasoningContent,
     /// The text of a content part.
@@ -38,15 +51,12 @@ pub(crate) struct Path<'a> {
     open: Vec<Container<'a>>,
 }
 
+/// An open object or list.
 enum Container<'a> {
-    Object {
-        name: &'a [u8],
-        naming: bool,
-    },
+    /// With the name of the member that was read last, and whether a name comes next.
+    Object { name: &'a [u8], naming: bool },
     /// The number of objects in it so far.
-    Array {
-        objects: usize,
-    },
+    Array { objects: usize },
 }
 
 impl<'a> Path<'a> {
@@ -71,6 +81,7 @@ impl<'a> Path<'a> {
         }
     }
 
+    /// Follows a bracket, a colon or a comma; other bytes change nothing.
     pub(crate) fn mark(&mut self, byte: u8) {
         match byte {
             b'{' => {
@@ -89,6 +100,7 @@ impl<'a> Path<'a> {
         }
     }
 
+    /// Notes whether the next string of an object is a name.
     fn set_naming(&mut self, now: bool) {
         if let Some(Container::Object { naming, .. }) = self.open.last_mut() {
             *naming = now;

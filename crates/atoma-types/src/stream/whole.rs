@@ -1,3 +1,4 @@
+//! The model of a stream whose events are whole responses.
 use super::{Progress, ResponseModel, Seen, StreamModel, read_other};
 use crate::{ApiError, ParseError, Usage, error::names_failure};
 
@@ -6,10 +7,15 @@ use crate::{ApiError, ParseError, Usage, error::names_failure};
 /// Each event holds a complete response, and the last one counts.
 #[derive(Debug, Clone)]
 pub struct WholeBody<T> {
+    /// The last response.
     response: Option<T>,
+    /// The number of responses read.
     chunks: u64,
+    /// Whether an event could not be read.
     has_unreadable: bool,
+    /// The size of the last event in bytes.
     size: usize,
+    /// Returned by reference before the first response.
     empty: T,
 }
 
@@ -29,6 +35,7 @@ impl<T: ResponseModel + Default> StreamModel for WholeBody<T> {
             self.has_unreadable |= seen == Seen::Unreadable;
             return Ok(seen);
         }
+        // All of the data is one response: nothing may follow it.
         let text = std::mem::take(data).as_bytes();
         let response = T::from_slice(text)?;
         if let Some(error) = response.error() {

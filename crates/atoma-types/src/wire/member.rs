@@ -1,4 +1,7 @@
 //! Codecs of members that are read or written otherwise than their type usually is.
+//!
+//! They are named in the definitions of [`object!`](super::object): `pub index: u32 as Index`. Those without an implementation here
+//! have it next to the type that they are for.
 
 use super::{
     Codec, Elements, Members, Piece, Plain, Read, Scalar, Stopped, by_value::by_value,
@@ -63,6 +66,7 @@ where
     }
 }
 
+/// Reads an empty value as `null`: servers send `[]` and `{}` for nothing.
 fn not_empty<T>(read: Read<Option<T>>) -> Read<Option<T>>
 where
     Plain: Codec<T>,
@@ -102,6 +106,7 @@ impl Codec<Option<String>> for JsonText {
     }
 }
 
+/// The text of a value: of a string its content, of anything else its JSON.
 fn in_text(value: Value) -> String {
     match value {
         Value::String(text) => text,

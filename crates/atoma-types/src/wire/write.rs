@@ -18,6 +18,7 @@ where
     }
 }
 
+/// The one place where a kind of piece meets a serializer: everything else passes pieces.
 impl Serialize for Piece<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -46,6 +47,7 @@ pub(crate) fn text_of(value: &Value) -> String {
     serde_json::to_string(value).expect("the names in a value are text")
 }
 
+/// Writes the elements of a list, each made into a piece when its turn comes.
 fn write_list<S: Serializer>(list: &dyn List, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq((0..list.length()).map(|place| list.element(place)))
 }
@@ -57,6 +59,7 @@ fn write_object<S: Serializer>(object: &dyn WriteObject, serializer: S) -> Resul
     let mut map = serializer.serialize_map(None)?;
     let mut written = Ok(());
     object.pieces(&mut |name, is_set, piece| {
+        // The callback cannot stop the walk, so the first error is kept and the rest is skipped.
         if written.is_err() || (!is_set && extra.contains(name)) {
             return;
         }
@@ -68,6 +71,7 @@ fn write_object<S: Serializer>(object: &dyn WriteObject, serializer: S) -> Resul
         };
     });
     written?;
+    // A field that is set takes precedence over an extra member of its name.
     for (name, value) in extra.iter().filter(|(name, _)| !is_set(object.as_object(), name)) {
         map.serialize_entry(name, value)?;
     }

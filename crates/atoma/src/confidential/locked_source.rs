@@ -7,8 +7,8 @@
 //!    └───────────────── not sent: Failure has the reason              response, session
 //! ```
 //!
-//! A lock reserves a node for a time and for a number of compute units. It is lost if the node is restarted, and is then made
-//! again: the next attempt may go to another node, so nothing of an attempt is used twice, neither its key nor its ciphertext.
+//! A lock is valid for a few seconds and for one request, and each one may name another node. So nothing of an attempt is used
+//! twice, neither its key nor its ciphertext.
 
 use super::{LockedNode, Settings, units::units};
 use crate::{

@@ -1,3 +1,10 @@
+//! The script of one connection: what a server does, step by step, however wrong it is.
+//!
+//! ```
+//! use atoma_transport::testing::server::Script;
+//!
+//! let half_a_head = Script::on_request().write("HTTP/1.1 200 OK\r\ncontent-").until_closed();
+//! ```
 use super::Peer;
 use bytes::Bytes;
 use std::{
@@ -18,6 +25,7 @@ pub struct Script(Vec<Step>);
 #[derive(Clone, Debug)]
 pub struct Gate(Arc<Semaphore>);
 
+/// One step. The methods of [`Script`] describe them.
 #[derive(Clone)]
 enum Step {
     Request,
@@ -34,6 +42,7 @@ enum Step {
     Run(Run),
 }
 
+/// Code of a test, which may use the connection while it runs.
 type Run = Arc<
     dyn for<'a> Fn(&'a mut Peer) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> + Send + Sync,
 >;
@@ -126,11 +135,13 @@ impl Script {
         self.step(Step::Run(Arc::new(run)))
     }
 
+    /// Adds a step.
     fn step(mut self, step: Step) -> Self {
         self.0.push(step);
         self
     }
 
+    /// Plays the steps on a connection. Steps after the client has left do nothing.
     pub(super) async fn play(self, mut peer: Peer) {
         for step in self.0 {
             match step {
@@ -140,11 +151,13 @@ impl Script {
                 Step::Drip(bytes) => {
                     for byte in bytes {
                         peer.write([byte]).await;
+                        // Between two bytes other tasks run, so that each byte is a read of the client.
                         tokio::task::yield_now().await;
                     }
                 }
                 Step::Flood { bytes, at_most } => peer.flood(&bytes, at_most).await,
                 Step::Pass(gate) => {
+                    // Counted, so that a test can wait until the script has reached the gate.
                     peer.halts();
                     if gate.passed_before(peer.read_at_least(usize::MAX)).await {
                         peer.resumes();
