@@ -1,4 +1,11 @@
 //! The cryptography of both sides: one key for a request and all of its responses.
+//!
+//! ```text
+//! secret × other's public key ── X25519 ──► shared ── HKDF-SHA256, salt ──► AES-256-GCM key
+//! plaintext ── nonce, key ──► ciphertext and tag           plaintext ── BLAKE2b-256 ──► hash, signed by the node
+//! ```
+//!
+//! The key serves both directions. Nothing in the ciphertext says which one it is, so the session compares nonces.
 
 use aes_gcm::{Aes256Gcm, KeyInit, aead::AeadInPlace};
 use alloc::vec::Vec;
@@ -9,6 +16,7 @@ use subtle::ConstantTimeEq;
 use x25519_dalek::{X25519_BASEPOINT_BYTES, x25519};
 use zeroize::Zeroizing;
 
+/// The sizes in bytes: of a nonce, of a salt, and of a tag.
 pub(crate) const NONCE: usize = 12;
 pub(crate) const SALT: usize = 16;
 pub(crate) const TAG: usize = 16;
@@ -65,6 +73,7 @@ impl Cipher {
         let Some(end) = buffer.len().checked_sub(TAG) else {
             return false;
         };
+        // The tag is behind the text, as in the wire format.
         let (text, tag) = buffer.split_at_mut(end);
         let tag: &[u8] = tag;
         let opened = self.0.decrypt_in_place_detached(nonce.into(), b"", text, tag.into()).is_ok();
@@ -75,6 +84,7 @@ impl Cipher {
     }
 }
 
+/// The public key of a secret.
 pub(crate) fn public_key(secret: &Secret) -> [u8; 32] {
     x25519(**secret, X25519_BASEPOINT_BYTES)
 }
@@ -84,6 +94,7 @@ pub(crate) fn hash(bytes: &[u8]) -> [u8; 32] {
     Blake2b::<U32>::digest(bytes).into()
 }
 
+/// Compares two hashes or keys without a branch on their bytes.
 pub(crate) fn equal_in_constant_time(a: &[u8; 32], b: &[u8; 32]) -> bool {
     words(a).ct_eq(&words(b)).into()
 }

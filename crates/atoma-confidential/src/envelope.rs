@@ -1,3 +1,6 @@
+//! The encrypted request, and how it is written.
+//!
+//! Written by hand: the text is a few members around one long base64 string, which is encoded straight into it.
 use crate::{
     NodeKey,
     crypto::{NONCE, SALT},
@@ -44,6 +47,7 @@ impl Envelope {
     /// Writes the body of the HTTP request, as compact JSON.
     #[must_use]
     pub fn into_json(self) -> String {
+        // Reserved in full: the ciphertext may be megabytes long.
         let base64_length = self.ciphertext.len().div_ceil(3) * 4;
         let mut out = String::with_capacity(base64_length + self.model.len() + 512);
         out.push('{');
@@ -86,6 +90,7 @@ impl fmt::Debug for Envelope {
     }
 }
 
+/// Writes a member whose value is bytes in base64.
 pub(crate) fn write_base64(out: &mut String, name: &str, bytes: &[u8]) {
     write_name(out, name);
     out.push('"');
@@ -99,6 +104,7 @@ pub(crate) fn write_value(out: &mut String, name: &str, value: &str) {
     out.push_str(value);
 }
 
+/// Writes the name of the next member, with a comma before it unless it is the first. Names are our own and need no escapes.
 fn write_name(out: &mut String, name: &str) {
     if !out.ends_with('{') {
         out.push(',');

@@ -6,7 +6,9 @@ use alloc::{borrow::Cow, vec::Vec};
 /// A member that must not appear twice.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Member<'a> {
+    /// The JSON text of the value that came last.
     value: Option<&'a str>,
+    /// Whether there was more than one.
     is_duplicate: bool,
 }
 
@@ -24,6 +26,7 @@ pub(crate) enum Fault {
 }
 
 impl<'a> Member<'a> {
+    /// Stores a value, and notes whether there was one before.
     pub(crate) fn put(&mut self, value: &'a str) {
         self.is_duplicate |= self.value.is_some();
         self.value = Some(value);
@@ -37,18 +40,22 @@ impl<'a> Member<'a> {
         Ok(self.value.filter(|&value| value != "null"))
     }
 
+    /// The text of the value, which must be there.
     pub(crate) fn required(self) -> Result<&'a str, Fault> {
         self.value()?.ok_or(Fault::Missing)
     }
 
+    /// The value as a string, decoded.
     pub(crate) fn string(self) -> Result<Cow<'a, str>, Fault> {
         json::string(self.required()?).ok_or(Fault::Malformed)
     }
 
+    /// The bytes of base64 of any length.
     pub(crate) fn bytes(self) -> Result<Vec<u8>, Fault> {
         self.base64(encoding::decode)
     }
 
+    /// The bytes of base64 of a fixed length.
     pub(crate) fn fixed<const N: usize>(self) -> Result<[u8; N], Fault> {
         self.base64(encoding::decode_fixed)
     }

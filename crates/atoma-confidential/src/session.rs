@@ -1,3 +1,10 @@
+//! The client's side of a response: the checks before anything of it is returned.
+//!
+//! ```text
+//! members ─► nonce, hash, base64 ─► not the request's nonce ─► tag, decryption ─► hash ─► UTF-8, an object ─► Opened
+//! ```
+//!
+//! Each step has a separate error kind; after the decryption, a rejected text is cleared.
 use crate::{
     OpenError, OpenErrorKind,
     crypto::{self, Cipher, NONCE, TAG},
@@ -12,7 +19,9 @@ use zeroize::Zeroize;
 ///
 /// It cannot be cloned, prints nothing and clears the key when dropped.
 pub struct Session {
+    /// The key that the request was encrypted with.
     cipher: Cipher,
+    /// Rejected in a response: it would be the request itself.
     request_nonce: [u8; NONCE],
 }
 
@@ -202,6 +211,7 @@ fn is_object(text: &str) -> bool {
     text.starts_with('{') && text.ends_with('}')
 }
 
+/// Returns the error for a fault of a member.
 fn of(member: &'static str) -> impl FnOnce(Fault) -> OpenError {
     move |fault| {
         let kind = match fault {

@@ -57,6 +57,7 @@ async fn main() -> ExitCode {
     }
 }
 
+/// Reads a script from a file; errors name the file.
 fn read_script(path: &str) -> Result<Vec<Response>, String> {
     let text =
         std::fs::read_to_string(path).map_err(|error| format!("cannot read {path}: {error}"))?;
@@ -90,16 +91,23 @@ fn line(request: &ReceivedRequest) -> String {
     format!("{} {}{model}{manner}", request.method, request.path)
 }
 
+/// The arguments of the command line.
 #[derive(Debug, PartialEq)]
 struct Options {
+    /// The port to listen on; 0 takes a free one.
     port: u16,
+    /// The pause between two tokens.
     interval: Duration,
+    /// The only key to accept; `None` accepts any.
     api_key: Option<String>,
+    /// The only models to accept; empty accepts any.
     models: Vec<String>,
+    /// The path of the script.
     script: Option<String>,
 }
 
 impl Options {
+    /// Returns the options of a command line without arguments.
     fn new() -> Self {
         let interval = Duration::from_millis(30);
         Self { port: 8080, interval, api_key: None, models: Vec::new(), script: None }
@@ -126,6 +134,7 @@ impl Options {
     }
 }
 
+/// Reads a number up to a limit.
 fn number(name: &str, value: &str, most: u64) -> Result<u64, String> {
     let number = value.parse().ok().filter(|number| *number <= most);
     number.ok_or_else(|| format!("{name} needs a number up to {most}, not {value:?}"))

@@ -1,3 +1,7 @@
+//! The body of a response: bytes that are here, or a stream of frames.
+//!
+//! Both are one type, so that layers need no type parameter for the body. A body in one piece, the usual case of a unary call, costs
+//! neither an allocation nor a call through a pointer.
 use crate::{BoxError, Delivery, ErrorKind, TransportError};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
@@ -14,8 +18,11 @@ use std::{
 #[doc(alias = "bytes_stream")]
 pub struct Body(Inner);
 
+/// The two forms of a body.
 enum Inner {
+    /// All of it; `None` once it was read, or if it is empty.
     Whole(Option<Bytes>),
+    /// Any other body, behind a pointer.
     Streamed(Pin<Box<dyn http_body::Body<Data = Bytes, Error = TransportError> + Send>>),
 }
 
@@ -121,6 +128,7 @@ impl fmt::Debug for Body {
 /// The result of polling a body whose errors are a [`TransportError`].
 pub(crate) type PolledFrame = Poll<Option<Result<Frame<Bytes>, TransportError>>>;
 
+/// A body with errors of another type, which become a [`TransportError`].
 struct Foreign<B>(Pin<Box<B>>);
 
 impl<B> http_body::Body for Foreign<B>

@@ -1,3 +1,7 @@
+//! The proxy's endpoints for nodes: locking one for a confidential request, and registering one.
+//!
+//! Faults of the body are those of axum: 415 for another content type, 413 for its size, 400 for broken JSON, 422 for a member that
+//! is missing or of another type.
 use super::{checks, direct::DirectResponse, rules::Rules};
 use crate::{
     endpoint::Endpoint,
@@ -81,6 +85,7 @@ fn json_body(request: &ReceivedRequest) -> Result<Value, DirectResponse> {
     })
 }
 
+/// Returns a member that must be a string.
 fn text<'a>(body: &'a Value, name: &str) -> Result<&'a str, DirectResponse> {
     match &body[name] {
         Value::String(text) => Ok(text),
@@ -89,6 +94,7 @@ fn text<'a>(body: &'a Value, name: &str) -> Result<&'a str, DirectResponse> {
     }
 }
 
+/// Returns a member that may be missing, and must be a number otherwise.
 fn optional_number(body: &Value, name: &str) -> Result<Option<u64>, DirectResponse> {
     match &body[name] {
         Value::Null => Ok(None),
@@ -99,6 +105,7 @@ fn optional_number(body: &Value, name: &str) -> Result<Option<u64>, DirectRespon
     }
 }
 
+/// The response to a body that is JSON but has another form.
 fn unprocessable(reason: &str) -> DirectResponse {
     let text = format!("Failed to deserialize the JSON body into the target type: {reason}");
     DirectResponse::text(422, &text)

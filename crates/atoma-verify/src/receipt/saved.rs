@@ -1,6 +1,16 @@
 //! The JSON form of a receipt.
 //!
 //! Written by hand: `serde_derive` would add two crates to everybody who verifies.
+//!
+//! ```json
+//! {
+//!   "receipt": 1,
+//!   "request_hash": "…", "time": 1755000000,
+//!   "signer": "0x…", "public_key": "…",
+//!   "responses": [{"text": "…", "signature": "…", "response_hash": "…"}],
+//!   "digest": "…"
+//! }
+//! ```
 
 use alloc::{borrow::Cow, string::String, vec::Vec};
 use core::fmt;
@@ -12,19 +22,29 @@ use serde::{
 
 /// Unknown and repeated members are errors: a receipt is evidence, not a configuration.
 pub(super) struct Saved<'a> {
+    /// The version of the form.
     pub(super) receipt: u32,
+    /// The hash of the request's body, in base64.
     pub(super) request_hash: String,
+    /// Seconds since the Unix epoch.
     pub(super) time: u64,
+    /// The address of the signer, if there was a signed response.
     pub(super) signer: Option<String>,
+    /// The key that the address is derived from.
     pub(super) public_key: Option<String>,
+    /// The signed texts, in the order in which they were received.
     pub(super) responses: Vec<SavedResponse<'a>>,
+    /// The hash of everything above, which finds a receipt that was edited by accident.
     pub(super) digest: String,
 }
 
+/// One signed text.
 pub(super) struct SavedResponse<'a> {
     /// Left out where it is `None`.
     pub(super) text: Option<Cow<'a, str>>,
+    /// The signature, as it was received.
     pub(super) signature: String,
+    /// The hash that it signs, as it was received.
     pub(super) response_hash: String,
 }
 
@@ -143,6 +163,7 @@ fn once<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
     Ok(())
 }
 
+/// Returns the value of a member that must occur.
 fn required<T, E: Error>(slot: Option<T>) -> Result<T, E> {
     slot.ok_or_else(|| Error::custom("missing member"))
 }

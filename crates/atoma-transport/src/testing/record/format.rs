@@ -1,3 +1,7 @@
+//! The lines of a recording, as types that serde reads and writes.
+//!
+//! The form is made for reading and editing by hand: bytes appear as JSON or text where they can, and no line depends on another
+//! but by its order.
 use crate::{Delivery, ErrorKind, Phase, TransportError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,32 +19,20 @@ pub(super) enum Line {
         #[serde(flatten)]
         body: Content,
     },
-    Response {
-        at_ms: u64,
-        status: u16,
-        headers: Headers,
-    },
+    /// The head of the response.
+    Response { at_ms: u64, status: u16, headers: Headers },
+    /// A piece of the body, as it was received.
     Chunk {
         at_ms: u64,
         #[serde(flatten)]
         data: Content,
     },
     /// The exchange failed: before its response, or in the body.
-    Error {
-        at_ms: u64,
-        kind: String,
-        delivery: String,
-        transient: bool,
-        message: String,
-    },
+    Error { at_ms: u64, kind: String, delivery: String, transient: bool, message: String },
     /// The body was read to its end.
-    End {
-        at_ms: u64,
-    },
+    End { at_ms: u64 },
     /// The caller dropped the exchange.
-    Dropped {
-        at_ms: u64,
-    },
+    Dropped { at_ms: u64 },
 }
 
 /// Headers by name; several values of one name are separate strings.
@@ -55,6 +47,7 @@ pub(super) enum Values {
 }
 
 impl Values {
+    /// Adds a value: one becomes a list.
     pub(super) fn push(&mut self, value: String) {
         match self {
             Self::One(first) => *self = Self::Many(vec![std::mem::take(first), value]),
@@ -62,6 +55,7 @@ impl Values {
         }
     }
 
+    /// Returns the values, one or several.
     pub(super) fn as_slice(&self) -> &[String] {
         match self {
             Self::One(value) => std::slice::from_ref(value),
@@ -73,10 +67,13 @@ impl Values {
 /// Bytes in the most readable form. An empty body has none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Content {
+    /// A value, for bodies of requests.
     #[serde(skip_serializing_if = "Option::is_none")]
     json: Option<Value>,
+    /// Text.
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
+    /// Bytes that are not UTF-8: a chunk may end inside a character.
     #[serde(skip_serializing_if = "Option::is_none")]
     hex: Option<String>,
 }
@@ -118,6 +115,7 @@ impl Content {
     }
 }
 
+/// Reads bytes from hexadecimal digits.
 fn from_hex(hex: &str) -> Result<Vec<u8>, String> {
     let digits: Option<Vec<_>> = hex.chars().map(|digit| digit.to_digit(16)).collect();
     let digits = digits.filter(|digits| digits.len() % 2 == 0);
@@ -126,6 +124,7 @@ fn from_hex(hex: &str) -> Result<Vec<u8>, String> {
     Ok(digits.chunks_exact(2).map(byte).collect())
 }
 
+/// The kinds of errors by their names in a recording.
 const KINDS: [(&str, ErrorKind); 16] = [
     ("connect", ErrorKind::Connect),
     ("proxy", ErrorKind::Proxy),

@@ -1,7 +1,12 @@
+//! Removes secrets from a recording before it is written.
+//!
+//! Recordings are committed to repositories. Headers that carry secrets are replaced whole; their values are then searched for in
+//! everything else of the exchange, because servers repeat keys in error messages and URLs.
 use super::format::{Headers, Values};
 use crate::Request;
 use http::{HeaderMap, HeaderName, Uri};
 
+/// The replacement of a secret.
 pub(super) const REDACTED: &str = "[redacted]";
 
 /// Headers that carry secrets, in requests and responses.
@@ -25,24 +30,30 @@ const SHORTEST_SECRET: usize = 8;
 /// The settings: which headers are redacted in addition.
 #[derive(Clone, Default)]
 pub(super) struct Redaction {
+    /// Headers that the test added.
     headers: Vec<HeaderName>,
 }
 
 /// The secrets of one request, which are searched for in everything that belongs to it.
 pub(super) struct Secrets {
+    /// The settings, for the headers of the response.
     redaction: Redaction,
+    /// The secrets, the longest first.
     values: Vec<String>,
 }
 
 impl Redaction {
+    /// Adds a header whose value is secret.
     pub(super) fn add(&mut self, header: HeaderName) {
         self.headers.push(header);
     }
 
+    /// Returns whether the value of a header is replaced.
     fn covers(&self, name: &HeaderName, is_sensitive: bool) -> bool {
         is_sensitive || SECRET_HEADERS.contains(&name.as_str()) || self.headers.contains(name)
     }
 
+    /// Finds the secrets of a request: in its headers, its URL and its query.
     pub(super) fn secrets_of(&self, request: &Request) -> Secrets {
         let mut values = Vec::new();
         for (name, value) in request.headers() {
@@ -67,6 +78,7 @@ impl Redaction {
 }
 
 impl Secrets {
+    /// Returns headers without secrets.
     pub(super) fn headers(&self, headers: &HeaderMap) -> Headers {
         let mut redacted = Headers::new();
         for (name, value) in headers {
@@ -92,6 +104,7 @@ impl Secrets {
         }
     }
 
+    /// Returns a text without secrets.
     pub(super) fn text(&self, text: &str) -> String {
         self.values.iter().fold(text.to_owned(), |text, secret| text.replace(secret, REDACTED))
     }
@@ -113,14 +126,17 @@ impl Secrets {
     }
 }
 
+/// The part of a URL before the `@`.
 fn user_info(uri: &Uri) -> Option<&str> {
     uri.authority()?.as_str().rsplit_once('@').map(|(user_info, _)| user_info)
 }
 
+/// The password in a URL.
 fn password(uri: &Uri) -> Option<&str> {
     user_info(uri)?.split_once(':').map(|(_, password)| password)
 }
 
+/// The parameters of a URL's query, as they are spelled.
 fn parameters(uri: &Uri) -> impl Iterator<Item = (&str, &str)> {
     uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='))
 }
