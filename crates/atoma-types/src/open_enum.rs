@@ -1,4 +1,13 @@
 //! Enumerations that stay open: a value invented tomorrow is kept, shown and written back.
+//!
+//! ```text
+//! "stop"   ─► Stop            ─► "stop"
+//! "eos"    ─► Other("eos")    ─► "eos"       unknown: kept and written back
+//! 7        ─► Other("7")      ─► "7"
+//! ""       ─► as `null`
+//! ```
+//!
+//! Conversions never fail, so a response is never rejected for a word that this crate does not know.
 
 /// Defines an enumeration of strings with a last variant for every string not listed.
 ///

@@ -122,6 +122,7 @@ impl Error for UnsupportedSchema {}
 struct Path(String);
 
 impl Path {
+    /// Calls `read` with the path one segment longer.
     fn within<T>(&mut self, segment: &str, read: impl FnOnce(&mut Self) -> T) -> T {
         let length = self.0.len();
         self.0.push('/');
@@ -168,6 +169,8 @@ const KEPT: [&str; 15] = [
 const FORMATS: [&str; 9] =
     ["date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"];
 
+/// Returns the strict form of one schema, which is built anew: a keyword that is not listed is an error, since a server would
+/// reject it or ignore it.
 fn strict(schema: &Value, path: &mut Path) -> Result<Value, UnsupportedSchema> {
     let Value::Object(members) = schema else {
         return Err(UnsupportedSchema::new(path, Why::AnyValue));
@@ -221,6 +224,7 @@ fn length_pattern(schema: &Map<String, Value>) -> String {
     }
 }
 
+/// Sets a keyword.
 fn insert(schema: &mut Map<String, Value>, name: &str, value: Value) {
     schema.insert(name.to_owned(), value);
 }
@@ -238,6 +242,7 @@ fn close(
     }
     let is_object = strict.contains_key("properties") || allows_object(strict.get("type"));
     if is_object {
+        // An object without properties is a unit if it is closed, otherwise a map, which has no strict form.
         let Some(Value::Object(properties)) = strict.get("properties") else {
             let is_map =
                 original.get("additionalProperties").is_some_and(|any| *any != json!(false));
@@ -254,6 +259,7 @@ fn close(
         if original.get("additionalProperties") == Some(&json!(true)) {
             return Err(UnsupportedSchema::new(path, Why::Map));
         }
+        // All properties are required; optional ones allow `null` instead.
         let names: Vec<Value> = properties.keys().cloned().map(Value::String).collect();
         strict.entry("type").or_insert_with(|| json!("object"));
         insert(strict, "required", Value::Array(names));
@@ -270,6 +276,7 @@ fn close(
     Ok(())
 }
 
+/// Returns whether a `type` includes objects.
 fn allows_object(kind: Option<&Value>) -> bool {
     match kind {
         Some(Value::String(kind)) => kind == "object",
@@ -278,6 +285,7 @@ fn allows_object(kind: Option<&Value>) -> bool {
     }
 }
 
+/// The strict forms of named schemas.
 fn all(
     schemas: &Map<String, Value>,
     name: &str,
@@ -291,6 +299,7 @@ fn all(
     })
 }
 
+/// The strict forms of a list of schemas.
 fn each(schemas: &[Value], name: &str, path: &mut Path) -> Result<Value, UnsupportedSchema> {
     path.within(name, |path| {
         let schemas = schemas
@@ -301,6 +310,7 @@ fn each(schemas: &[Value], name: &str, path: &mut Path) -> Result<Value, Unsuppo
     })
 }
 
+/// The strict forms of an object's properties. Those that are not required allow `null`.
 fn object_members(
     properties: &Map<String, Value>,
     required: Option<&Vec<Value>>,
@@ -324,6 +334,7 @@ fn nullable(mut schema: Value) -> Value {
         return schema;
     }
     let is_plain = |name: &str| schema.get(name).is_none();
+    // With `enum` or `const`, a second type would not be enough: the value itself must be listed.
     if let (true, Some(Value::String(kind))) =
         (is_plain("enum") && is_plain("const"), schema.get("type").cloned())
     {
@@ -337,6 +348,7 @@ fn nullable(mut schema: Value) -> Value {
     json!({"anyOf": [schema, {"type": "null"}]})
 }
 
+/// Returns whether a schema allows `null` already.
 fn allows_null(schema: &Value) -> bool {
     let in_type = match schema.get("type") {
         Some(Value::String(kind)) => kind == "null",

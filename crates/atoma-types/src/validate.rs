@@ -10,7 +10,9 @@ use std::fmt;
 /// A request that no server accepts: the field at fault, and a remedy.
 #[derive(Clone, PartialEq, Eq)]
 pub struct InvalidRequest {
+    /// The path of the field, as on the wire.
     field: String,
+    /// The fault and the way to fix it, as the rest of a sentence that begins with the field.
     remedy: String,
 }
 
@@ -27,6 +29,7 @@ impl InvalidRequest {
         Self::new(field, fault)
     }
 
+    /// The error of a field. The remedy continues a sentence that begins with it.
     pub(crate) fn new(field: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { field: field.into(), remedy: remedy.into() }
     }

@@ -1,5 +1,12 @@
 //! Messages in chunks: some servers send the complete message so far next to the deltas, after them
 //! or in place of them.
+//!
+//! ```text
+//! deltas "Hel" "lo", then a message "Hello"    the message repeats them: only new members count
+//! messages "Hel", "Hello"                      each holds the text so far: only "lo" of it is new
+//! messages "Hel", "lo"                         pieces, as deltas are
+//! a delta next to a message                    the delta counts
+//! ```
 
 use crate::{ChatCompletionChunkChoice, chat::chunk::ChatCompletionChunkDelta};
 
@@ -48,6 +55,7 @@ impl Messages {
                 None => self.note(choice),
             };
         };
+        // The delta was filled from the message, because there was no other.
         let is_message = *message == choice.delta && !has_delta();
         match (is_message, known) {
             (true, Some(known)) => choice.delta = known.unseen(message),
@@ -77,6 +85,7 @@ impl Messages {
         }
     }
 
+    /// Reduces a message to its new part, if it begins with the message before it.
     fn keep_what_is_new(&mut self, choice: &mut ChatCompletionChunkChoice) {
         let index = choice.index;
         let text = choice.delta.text().into_owned();
@@ -107,6 +116,7 @@ impl Messages {
 }
 
 impl Deltas {
+    /// Notes the members that a delta has.
     fn note(&mut self, delta: &ChatCompletionChunkDelta) {
         let says = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
         self.has_content |= delta.content.as_ref().is_some_and(|content| !content.is_empty());
@@ -142,6 +152,7 @@ impl Deltas {
     }
 }
 
+/// Returns whether a delta says anything, in whatever member.
 pub(crate) fn has_content(delta: &ChatCompletionChunkDelta) -> bool {
     delta.content.as_ref().is_some_and(|content| !content.is_empty())
         || delta.reasoning.as_ref().is_some_and(|text| !text.is_empty())

@@ -25,6 +25,7 @@ pub(crate) const WIDE: &str = "integer beyond 64 bits";
 pub(super) const NUMBER: &str = "$serde_json::private::Number";
 
 impl Wide {
+    /// Checks a float that may be a rounded integer.
     pub(crate) fn check<E: Error>(self, value: f64) -> Result<(), E> {
         // The powers of two are exact: an f64 from there on was an integer beyond u64 or i64, or a large float.
         let is_narrow =
@@ -110,6 +111,7 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 }
 
+/// The number in the text that serde_json passes for it.
 fn number_in(value: &Value) -> Option<Value> {
     serde_json::from_str(value.as_str()?).ok().map(Value::Number)
 }
