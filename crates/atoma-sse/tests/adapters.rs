@@ -153,4 +153,14 @@ fn errors_keep_their_cause() {
     assert_eq!(error.source().unwrap().to_string(), "the wire broke");
     assert_eq!((error.decode_error(), error.source_error()), (None, Some(&Broken)));
     assert_eq!(error.into_source_error(), Ok(Broken));
+
+    let steps = [Chunk("data: 0123456789\ndata: 0123456789\ndata: 0123456789\n\n")];
+    let decoder = Decoder::with_limits(Limits::default().event(30));
+    let mut stream = EventStream::with_decoder(Script::new(&steps), decoder);
+    let Poll::Ready(Some(Err(error))) = Pin::new(&mut stream).poll_next(&mut cx) else {
+        panic!("the event is too large");
+    };
+    assert_eq!(error.decode_error().map(|error| error.limit()), Some(30));
+    assert_eq!(error.source_error(), None);
+    assert!(error.into_source_error().is_err_and(|error| error.is_event_too_large()));
 }

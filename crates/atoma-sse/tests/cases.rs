@@ -311,3 +311,18 @@ fn a_limit_error_names_the_setting_that_raises_it() {
     assert_eq!(error(), "event larger than 4 bytes: raise Limits::event");
     assert_eq!(error(), "line larger than 12 bytes: raise Limits::line");
 }
+
+#[test]
+fn an_exceeded_limit_is_that_of_the_line_or_of_the_event() {
+    let limits = Limits::default().line(20).event(30);
+    for (text, is_line, limit) in [
+        ("event: 0123456789abcdefghi\n\n", true, 20),
+        ("data: 0123456789\ndata: 0123456789\ndata: 0123456789\n\n", false, 30),
+    ] {
+        let mut input = text.as_bytes();
+        let error = Decoder::with_limits(limits).decode(&mut input).unwrap_err();
+        assert_eq!(error.is_line_too_large(), is_line, "{error}");
+        assert_eq!(error.is_event_too_large(), !is_line, "{error}");
+        assert_eq!(error.limit(), limit, "{error}");
+    }
+}

@@ -32,6 +32,14 @@ fn an_event_the_format_cannot_represent_is_an_error_and_writes_nothing() {
     }
     assert!(error_of(Event::new("").with_id("a\0b")).is_id());
     assert!(error_of(Event::new("a\rb")).is_data());
+    for (event, wanted) in [
+        (Event::new("a").with_name("a\nb"), (true, false, false)),
+        (Event::new("a").with_id("a\nb"), (false, true, false)),
+        (Event::new("a\rb"), (false, false, true)),
+    ] {
+        let error = error_of(event);
+        assert_eq!((error.is_name(), error.is_id(), error.is_data()), wanted, "{error}");
+    }
     let error = error_of(Event::new("a\r\nb"));
     assert_eq!(error.to_string(), "event data contains a carriage return");
 }
