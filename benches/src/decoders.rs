@@ -55,7 +55,7 @@ pub fn contenders() -> Vec<Contender> {
     let mut contenders = vec![
         Contender { name: LENDING, kind: Kind::Ours, run: lending },
         Contender { name: OWNING, kind: Kind::Ours, run: owning },
-        Contender { name: "atoma-sse stream", kind: Kind::Ours, run: stream },
+        Contender { name: STREAM, kind: Kind::Ours, run: stream },
         Contender { name: "memcpy", kind: Kind::Floor, run: memcpy },
         Contender { name: "memchr", kind: Kind::Floor, run: memchr },
     ];
@@ -75,6 +75,8 @@ pub fn settle_heap() {
 pub const LENDING: &str = "atoma-sse lending";
 /// The name of our owning interface in the results.
 pub const OWNING: &str = "atoma-sse owning";
+/// The name of our async adapter in the results.
+pub const STREAM: &str = "atoma-sse stream";
 
 fn lending(pieces: &[&'static [u8]]) -> Tally {
     let mut tally = Tally::default();

@@ -1,6 +1,7 @@
 //! The sections of the page, each in a separate file.
 
 mod clients;
+mod decoder_ratios;
 mod decoders;
 mod first_call;
 mod instructions;
@@ -36,6 +37,7 @@ pub(crate) struct Written {
 /// All sections, in the order of the page.
 pub(crate) const ALL: &[Section] = &[
     decoders::SECTION,
+    decoder_ratios::SECTION,
     clients::SECTION,
     instructions::SECTION,
     shapes::SECTION,
