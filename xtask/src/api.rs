@@ -3,7 +3,7 @@
 //! The lint `unreachable_pub` holds for the whole workspace. An item that says `pub` is therefore
 //! part of the public API, in whatever module it is. Hidden items are left out.
 
-use crate::source;
+use crate::{macros, source};
 use std::{collections::BTreeSet, fs, path::Path};
 
 /// Returns a line for each public item of the sources below `src`, sorted by module.
@@ -38,7 +38,7 @@ fn read_folder(folder: &Path, prefix: &str, files: &mut Vec<(String, String)>) {
         let name = entry.file_name().to_string_lossy().into_owned();
         if path.is_dir() {
             read_folder(&path, &format!("{prefix}{name}/"), files);
-        } else if name.ends_with(".rs") && name != "tests.rs" && name != "main.rs" {
+        } else if name.ends_with(".rs") && !name.ends_with("tests.rs") && name != "main.rs" {
             let text = fs::read_to_string(&path).unwrap_or_default();
             files.push((format!("{prefix}{name}"), source::code(&text)));
         }
@@ -55,10 +55,11 @@ fn names_of_types(text: &str, public: &mut BTreeSet<String>, private: &mut BTree
         let name = identifier(pair[1]);
         let is_public = at > 0 && words[at - 1] == "pub";
         if is_public {
-            public.insert(name.to_owned())
-        } else {
-            private.insert(name.to_owned())
-        };
+            public.insert(name.to_owned());
+        } else if pair[0] != "type" {
+            // The type of a trait that is implemented, `type Error`, says nothing about the name.
+            private.insert(name.to_owned());
+        }
     }
 }
 
@@ -90,6 +91,15 @@ impl Reader<'_> {
     }
 
     fn item(&mut self, attributes: &str, item: &str, owner: &str, room: Room) {
+        if let Some((name, input)) = invocation(item) {
+            match macros::expand(name, input) {
+                Some(items) => self.items(&items, owner, room),
+                // It may make anything: a change of its input is seen.
+                None if name != "macro_rules" => self.lines.push(squeeze(item)),
+                None => {}
+            }
+            return;
+        }
         let (visible, declaration) = match item.strip_prefix("pub ") {
             Some(declaration) => (true, declaration),
             None => (room == Room::Trait, item),
@@ -105,12 +115,6 @@ impl Reader<'_> {
         match keyword(head) {
             "impl" => self.implementation(head, block),
             "mod" if block.starts_with('{') => self.items(inner(block), "", Room::Module),
-            _ if item.contains("! {") || item.contains("!{") => {
-                // A macro's items are public if its input says so.
-                if item.contains("pub ") {
-                    self.lines.push(squeeze(item));
-                }
-            }
             _ if !visible => {}
             "trait" => {
                 self.lines.push(format!("{mark}pub {}", squeeze(head)));
@@ -137,8 +141,7 @@ impl Reader<'_> {
 
     fn implementation(&mut self, head: &str, block: &str) {
         let line = squeeze(head);
-        let words = line.split(|char: char| !char.is_alphanumeric() && char != '_');
-        if words.into_iter().any(|word| self.private.contains(word)) {
+        if named(&line).any(|name| self.private.contains(name)) {
             return;
         }
         if line.contains(" for ") {
@@ -149,6 +152,25 @@ impl Reader<'_> {
             self.items(inner(block), &owner, Room::Methods);
         }
     }
+}
+
+/// The names of the trait and of the type of `impl<…> Trait<…> for Type<…>`, without their
+/// parameters.
+fn named(line: &str) -> impl Iterator<Item = &str> {
+    let mut rest = line.trim_start_matches("impl");
+    if rest.starts_with('<') {
+        let mut depth = 0;
+        let end = rest.char_indices().find(|&(at, char)| {
+            depth += i32::from(char == '<');
+            depth -= i32::from(char == '>' && !rest[..at].ends_with('-'));
+            depth == 0
+        });
+        rest = &rest[end.map_or(rest.len(), |(at, _)| at + 1)..];
+    }
+    rest.split(" where ").next().into_iter().flat_map(|head| head.split(" for ")).map(|path| {
+        let path = path.split(['<', '(']).next().unwrap_or_default().trim();
+        path.rsplit("::").next().unwrap_or_default().trim_start_matches(['&', '!'])
+    })
 }
 
 /// Splits off the attributes in front of an item.
@@ -170,6 +192,17 @@ fn derived(attributes: &str) -> Vec<&str> {
 fn is_hidden(attributes: &str) -> bool {
     let plain: String = attributes.split_whitespace().collect();
     plain.contains("cfg(test)") || plain.contains("doc(hidden)") || plain.contains("macro_export")
+}
+
+/// The name of a macro that is called in place of an item, and its input.
+fn invocation(item: &str) -> Option<(&str, &str)> {
+    let (path, rest) = item.split_once('!')?;
+    let is_path = path.chars().all(|char| char.is_alphanumeric() || matches!(char, '_' | ':'));
+    let name = path.rsplit("::").next().filter(|_| is_path)?;
+    let rest = rest.trim_start();
+    // A definition has a name before its block.
+    let block = if rest.starts_with(['{', '(', '[']) { &rest[1..closing(rest)] } else { rest };
+    Some((name, block))
 }
 
 /// The end of the item that `text` begins with.
@@ -302,6 +335,47 @@ mod tests {
                 "pub const N: [u8; 2]",
             ]
         );
+    }
+
+    #[test]
+    fn an_implementation_is_public_if_its_trait_and_its_type_are() {
+        let text = "struct V;\ntrait T {}\npub struct A;\nimpl<V: Into<B>> Extend<(V, u8)> for A {}\n\
+                    impl T for A {}\nimpl Clone for V {}\nimpl<F: Fn() -> V> a::Error for A where F: T {}\n\
+                    impl B for A { type Error = u8; }\nimpl fmt::Error for A {}";
+        let all = lines(text).into_iter().filter(|line| line.starts_with("impl"));
+        let kept = [
+            "impl<V: Into<B>> Extend<(V, u8)> for A",
+            "impl<F: Fn() -> V> a::Error for A where F: T",
+            "impl B for A",
+            "impl fmt::Error for A",
+        ];
+        assert_eq!(all.collect::<Vec<_>>(), kept);
+    }
+
+    #[test]
+    fn the_items_of_macros_are_listed() {
+        let text = "object! { pub struct A => after { pub b: Vec<u8> as C = , pub d: u8, } }\n\
+                    open_enum! { pub enum E = F { F = , G = , } }\n\
+                    setters! { A { d: u8; b: B as impl Into<B>; } }\nrequest!(A);\nother! { u8 u16 }";
+        let text = text.replace(", pub d", ",\n pub d");
+        let lines = lines(&text);
+        for line in [
+            "#[non_exhaustive] pub struct A",
+            "A.b: Vec<u8>",
+            "A.d: u8",
+            "A.extra: Extra",
+            "impl Default for A",
+            "impl<'de> Deserialize<'de> for A",
+            "#[non_exhaustive] pub enum E { F, G, Other(String) }",
+            "E: pub fn as_str(&self) -> &str",
+            "impl Default for E",
+            "A: pub fn d(self, d: u8) -> Self",
+            "A: pub fn b(self, b: impl Into<B>) -> Self",
+            "A: pub fn to_vec(&self) -> Result<Vec<u8>, InvalidRequest>",
+            "other! { u8 u16 }",
+        ] {
+            assert!(lines.iter().any(|one| one == line), "{line:?} is not in {lines:#?}");
+        }
     }
 
     #[test]

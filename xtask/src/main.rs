@@ -11,6 +11,7 @@
 mod api;
 mod cycles;
 mod faults;
+mod macros;
 mod modules;
 mod source;
 

@@ -42,6 +42,19 @@ pub(crate) fn code(source: &str) -> String {
     without_tests(&without_comments_and_strings(source))
 }
 
+/// The length of the character literal that `text` begins with, or zero: `'a` is a lifetime.
+fn literal_length(text: &str) -> usize {
+    let Some(inner) = text.strip_prefix('\'') else { return 0 };
+    let escape = if inner.starts_with('\\') { 2 } else { 0 };
+    let rest = if escape > 0 { inner.get(escape..) } else { Some(inner) };
+    let end = rest.and_then(|rest| rest.find('\''));
+    match end {
+        // One character, or an escape up to its quote.
+        Some(end) if escape > 0 || inner[..end].chars().count() == 1 => 1 + escape + end + 1,
+        _ => 0,
+    }
+}
+
 /// The start of the next path: after `use`, or at one of the words for the own crate.
 fn next_path(text: &str) -> Option<usize> {
     let starts = ["crate::", "super::", "self::"].into_iter().filter_map(|word| {
@@ -128,13 +141,21 @@ fn without_comments_and_strings(source: &str) -> String {
     let mut text = String::with_capacity(source.len());
     for line in source.lines() {
         let mut is_string = false;
-        let mut previous = ' ';
+        let (mut previous, mut literal_end) = (' ', 0);
         for (at, char) in line.char_indices() {
             if !is_string && line[at..].starts_with("//") {
                 break;
             }
-            // Not a quote in a character literal: '"'.
-            let is_quote = char == '"' && previous != '\\' && previous != '\'';
+            // The bracket of a literal, '{', opens nothing, and the quote of one, '"', ends nothing.
+            if !is_string && at >= literal_end {
+                literal_end = at + literal_length(&line[at..]);
+            }
+            if at < literal_end {
+                text.push(' ');
+                previous = ' ';
+                continue;
+            }
+            let is_quote = char == '"' && previous != '\\';
             if is_quote {
                 is_string = !is_string;
             }
