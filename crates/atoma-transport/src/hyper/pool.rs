@@ -167,6 +167,7 @@ impl Idle {
     fn check_others(&mut self, runtime: tokio::runtime::Id, dropped: &mut Vec<Entry>) {
         let mut left = CHECKED_AT_ONCE;
         for _ in 0..self.connections.len().min(8 * CHECKED_AT_ONCE) {
+            // The rest is checked by later calls.
             if left == 0 {
                 return;
             }

@@ -110,6 +110,7 @@ impl<const N: usize> MessageTracker<N> {
 
     /// Adds this layer to the count, or removes it, when it has changed.
     fn report(&mut self, is_inside: bool) {
+        // Counted, not a flag: several layers may be inside of a message.
         match (self.was_inside, is_inside) {
             (false, true) => drop(self.state.0.inside.fetch_add(1, Ordering::Relaxed)),
             (true, false) => drop(self.state.0.inside.fetch_sub(1, Ordering::Relaxed)),

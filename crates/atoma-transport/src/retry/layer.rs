@@ -106,6 +106,7 @@ impl<T: Transport> Retry<T> {
             let error = error.with_detail("invalid retry settings").with_source(invalid);
             return Box::pin(std::future::ready(Err(error)));
         }
+        // The options are not kept: the call copies the parts it needs.
         Call::new(Arc::clone(&self.settings), source, options).run()
     }
 
@@ -189,6 +190,7 @@ impl<T: Transport> Retry<T> {
 
 impl<T: Transport> Transport for Retry<T> {
     fn send(&self, request: Request) -> ResponseFuture {
+        // As a plain transport, it finds the options of the call in the request.
         let options = CallOptions::of(request.extensions());
         self.call(Source::Own(request), &options)
     }

@@ -117,6 +117,7 @@ impl ObservedCall {
 
     /// Reports the end of the call.
     pub(super) fn end(&mut self, outcome: CallOutcome<'_>) {
+        // Dropping reports the end too.
         if mem::replace(&mut self.has_ended, true) {
             return;
         }

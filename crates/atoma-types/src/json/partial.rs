@@ -128,6 +128,7 @@ impl PartialJson {
                     continue;
                 }
             }
+            // A character that ends a number is read again, for the state after the number.
             if self.read(next) {
                 rest = &rest[next.len_utf8()..];
             }
@@ -213,6 +214,7 @@ impl PartialJson {
             State::AfterValue if next == ',' => {
                 self.state = if self.is_in_object() { State::Name(false) } else { State::Value };
             }
+            // No other character is JSON here.
             _ => self.state = State::Failed,
         }
         true

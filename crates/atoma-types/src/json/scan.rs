@@ -130,6 +130,7 @@ fn string(bytes: &[u8]) -> (usize, Contents) {
                 at = bytes.len().min(at + 2);
             }
             Some(_) => {
+                // A raw control character: noted, and passed like any other.
                 contents.is_valid = false;
                 at += 1;
             }

@@ -223,6 +223,7 @@ impl Joined {
 
     /// Returns the choice of an index, which is added at its place if it is new and there is room.
     fn choice(&mut self, index: u32) -> Option<&mut CompletionChoice> {
+        // Before the choices are borrowed.
         let most = self.most_choices();
         let choices = &mut self.response.choices;
         let place = match choices.binary_search_by_key(&index, |choice| choice.index) {

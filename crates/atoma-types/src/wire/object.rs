@@ -106,6 +106,7 @@ macro_rules! object {
                     $( if place == Place::$field as usize {
                         return <wire_codec!($($codec)?) as Codec<$ty>>::read_member(members, &mut self.$field);
                     } )*
+                    // Places come from `place`, so that this is never reached.
                     Ok(Read::Null)
                 }
 

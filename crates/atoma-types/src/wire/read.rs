@@ -101,6 +101,7 @@ impl<'de> Visitor<'de> for Any<'_> {
     fn visit_f64<E: Error>(self, value: f64) -> Result<Read, E> {
         // The other methods get exact numbers; an integer beyond 64 bits arrives here, rounded.
         self.wide.check(value)?;
+        // Not finite: other formats than JSON have such numbers.
         let Some(number) = Number::from_f64(value) else { return Ok(Read::Null) };
         let read = self.target.scalar(Scalar::Number(&number));
         self.keep(read, number)
@@ -257,6 +258,7 @@ impl<A, E: Error> Source<A, E> {
                 return Ok(read);
             }
         }
+        // One level up, for the object around this value.
         *to.unknown = Some(Box::new(value));
         Ok(Read::Unknown)
     }

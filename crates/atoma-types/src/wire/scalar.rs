@@ -347,6 +347,7 @@ fn whole_number(number: &Number) -> Option<i128> {
     if let Some(number) = number.as_u64() {
         return Some(number.into());
     }
+    // Negative, or it would have been a `u64`.
     if let Some(number) = number.as_i64() {
         return Some(number.into());
     }
@@ -370,6 +371,7 @@ fn infinity_in(text: &str) -> Option<f64> {
 /// be large.
 fn number_in(text: &str) -> Option<Number> {
     let text = text.trim_ascii();
+    // Text that is not a number is rejected before the parser sees it: nearly all text.
     if !text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
         return None;
     }

@@ -74,6 +74,7 @@ impl<'a> Text<'a> {
                 let text = self.string().ok_or(Stopped)?;
                 Ok(keep(target.scalar(Scalar::Text(&text)), unknown, || text.into()))
             }
+            // An object or a list is read by the target, member by member, from this text.
             b'{' => Open::new(self).ok_or(Stopped)?.read(unknown, |open| target.object(open)),
             b'[' => Open::new(self).ok_or(Stopped)?.read(unknown, |open| target.array(open)),
             b'n' => self.literal("null", Read::Null),
@@ -181,6 +182,7 @@ impl<'t, 'a> Open<'t, 'a> {
     /// Moves to the next member or element; false at the end, which is passed.
     #[inline]
     fn advance(&mut self) -> Result<bool, Stopped> {
+        // A target may ask again after the end.
         if self.is_closed {
             return Ok(false);
         }
