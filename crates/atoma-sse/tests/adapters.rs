@@ -2,7 +2,7 @@
 
 #![cfg(all(feature = "stream", feature = "http-body"))]
 
-use atoma_sse::{Decoder, EventBody, EventStream, Limits, StreamError};
+use atoma_sse::{DecodeError, Decoder, EventBody, EventStream, Limits, StreamError};
 use bytes::{Buf, Bytes};
 use futures_core::Stream;
 use http_body::{Body, Frame};
@@ -160,7 +160,7 @@ fn errors_keep_their_cause() {
     let Poll::Ready(Some(Err(error))) = Pin::new(&mut stream).poll_next(&mut cx) else {
         panic!("the event is too large");
     };
-    assert_eq!(error.decode_error().map(|error| error.limit()), Some(30));
+    assert_eq!(error.decode_error().map(DecodeError::limit), Some(30));
     assert_eq!(error.source_error(), None);
     assert!(error.into_source_error().is_err_and(|error| error.is_event_too_large()));
 }
