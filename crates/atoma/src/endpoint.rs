@@ -144,7 +144,11 @@ impl<M: StreamModel> Endpoint for Streamed<M> {
                 Ok(pending) => pending.open().await?,
                 Err(error) => return Err(error.clone()),
             };
-            // Boxed: it is large, and is not needed while the head is awaited.
+            if response.is_event_stream() {
+                return Ok(ResponseStream::labeled(response, self.choices));
+            }
+            // Boxed: it is large (2.3 kB), is not needed while the head is awaited, and hardly any
+            // response needs it.
             Box::pin(ResponseStream::open(response, self.choices)).await
         }
     }

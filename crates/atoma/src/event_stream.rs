@@ -46,10 +46,15 @@ pub struct ResponseStream<M: StreamModel> {
 }
 
 impl<M: StreamModel> ResponseStream<M> {
+    /// Creates the stream of a response whose content type is `text/event-stream`.
+    pub(crate) fn labeled(response: OpenResponse, choices: u32) -> Self {
+        Self { reader: BodyReader::new(response, choices), has_first: false }
+    }
+
     /// Waits, if the content type is not `text/event-stream`, until the format of the body is
     /// known.
     pub(crate) async fn open(response: OpenResponse, choices: u32) -> Result<Self> {
-        let mut stream = Self { reader: BodyReader::new(response, choices), has_first: false };
+        let mut stream = Self::labeled(response, choices);
         if stream.reader.is_unlabeled() {
             stream.has_first = poll_fn(|cx| stream.reader.poll_open(cx)).await?;
         }

@@ -102,7 +102,11 @@ impl<T: Transport> Call<T> {
                 // this future has no room for it.
                 let sending = match self.own_request() {
                     Some(request) => Ok(self.send(request, attempt)),
-                    None => self.ask(attempt).await.map(|request| self.send(request, attempt)),
+                    // Boxed: it is half of this future, and most calls have the same request for
+                    // all attempts.
+                    None => {
+                        Box::pin(self.ask(attempt)).await.map(|request| self.send(request, attempt))
+                    }
                 };
                 let is_sent = sending.is_ok();
                 let mut outcome = match sending {
