@@ -84,15 +84,13 @@ impl Draft {
         #[cfg(feature = "confidential")]
         if let Some((settings, plaintext)) = plaintext {
             let lock_uri = self.server_uri("/nodes/lock")?;
-            let (inspection, observation) = self.watch(&mut request, &plaintext, is_stream);
+            let (inspection, observation) = self.watch(&mut request, Some(&plaintext), is_stream);
             let (path, core) = (self.path, Arc::clone(&self.core));
             let source =
                 LockedSource::new(core, settings, request, lock_uri, path, plaintext, is_stream)?;
             return Ok(opener::send(source, timeouts, inspection, observation));
         }
-        let body = request.body().clone();
-        let (inspection, observation) = self.watch(&mut request, &body, is_stream);
-        drop(body);
+        let (inspection, observation) = self.watch(&mut request, None, is_stream);
         let (response, key) = match self.place {
             Place::Foreign(_) => {
                 request.extensions_mut().insert(WithoutClientHeaders);
@@ -134,17 +132,18 @@ impl Draft {
     }
 
     /// Starts the inspection and the observation of the call. Observers see the body that is sent,
-    /// inspectors the original one.
+    /// inspectors the original one, which is `plaintext` if that is encrypted.
     fn watch(
         &self,
         request: &mut Request,
-        body: &Bytes,
+        plaintext: Option<&Bytes>,
         is_stream: bool,
     ) -> (Inspection, Observation) {
         let Core { inspectors, observers, timer, credentials, .. } = &*self.core;
         if inspectors.is_empty() && observers.is_empty() {
             return Default::default();
         }
+        let body = &plaintext.unwrap_or(request.body()).clone();
         let own = request.headers().get(AUTHORIZATION).and_then(ApiKey::inside);
         let info = CallInfo {
             method: request.method(),

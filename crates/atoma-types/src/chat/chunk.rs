@@ -121,9 +121,8 @@ impl ChatCompletionChunk {
     /// (`x_groq.usage`) or in the choice.
     #[must_use]
     pub fn usage(&self) -> Option<Cow<'_, Usage>> {
-        let extras =
-            std::iter::once(&self.extra).chain(self.choices.iter().map(|choice| &choice.extra));
-        usage::find(self.usage.as_deref(), extras)
+        let of_choices = self.choices.iter().map(|choice| &choice.extra);
+        usage::find(self.usage.as_deref(), &self.extra, of_choices)
     }
 
     /// Returns the error that the server reports, for the response or for a choice.

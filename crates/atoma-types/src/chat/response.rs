@@ -195,9 +195,8 @@ impl ChatCompletionResponse {
     /// (`x_groq.usage`) or in the choice.
     #[must_use]
     pub fn usage(&self) -> Option<Cow<'_, Usage>> {
-        let extras =
-            std::iter::once(&self.extra).chain(self.choices.iter().map(|choice| &choice.extra));
-        usage::find(self.usage.as_ref(), extras)
+        let of_choices = self.choices.iter().map(|choice| &choice.extra);
+        usage::find(self.usage.as_ref(), &self.extra, of_choices)
     }
 }
 

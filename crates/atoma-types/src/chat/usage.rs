@@ -188,15 +188,19 @@ fn add(known: &mut Option<u64>, more: Option<u64>) {
 /// The usage of a completion: its own member, or one inside a vendor's member, such as `x_groq.usage`.
 pub(crate) fn find<'a>(
     usage: Option<&'a Usage>,
-    extras: impl IntoIterator<Item = &'a Extra>,
+    extra: &'a Extra,
+    mut of_choices: impl Iterator<Item = &'a Extra>,
 ) -> Option<Cow<'a, Usage>> {
     if let Some(usage) = usage.filter(|usage| !usage.is_zero()) {
         return Some(Cow::Borrowed(usage));
     }
-    let mut extras = extras.into_iter().filter(|extra| !extra.is_empty());
-    extras.find_map(in_extra).map(Cow::Owned).or(usage.map(Cow::Borrowed))
+    // Looked for in each chunk of a stream, nearly all of which have no unknown members.
+    let search = |extra: &Extra| if extra.is_empty() { None } else { in_extra(extra) };
+    let elsewhere = search(extra).or_else(|| of_choices.find_map(search));
+    elsewhere.map(Cow::Owned).or(usage.map(Cow::Borrowed))
 }
 
+#[cold]
 fn in_extra(extra: &Extra) -> Option<Usage> {
     extra.iter().find_map(|(name, value)| {
         let usage = match name {

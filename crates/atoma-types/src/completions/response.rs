@@ -97,9 +97,8 @@ impl CompletionResponse {
     /// The number of tokens used, also where a server puts it into another member (`x_groq.usage`) or into the choice.
     #[must_use]
     pub fn usage(&self) -> Option<Cow<'_, Usage>> {
-        let extras =
-            std::iter::once(&self.extra).chain(self.choices.iter().map(|choice| &choice.extra));
-        usage::find(self.usage.as_ref(), extras)
+        let of_choices = self.choices.iter().map(|choice| &choice.extra);
+        usage::find(self.usage.as_ref(), &self.extra, of_choices)
     }
 
     fn first(&self) -> Option<&CompletionChoice> {

@@ -14,9 +14,9 @@ const ENTRY: usize = 64;
 
 /// About how many bytes a delta adds to a response.
 pub(crate) fn of_delta(delta: &ChatCompletionChunkDelta) -> usize {
-    let texts = [&delta.reasoning, &delta.reasoning_content, &delta.refusal];
+    let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     let mut size = delta.content.as_ref().map_or(0, of_content);
-    size += texts.into_iter().flatten().map(String::len).sum::<usize>();
+    size += length(&delta.reasoning) + length(&delta.reasoning_content) + length(&delta.refusal);
     // Most deltas have neither calls nor unknown members, and this is called for each.
     if !delta.tool_calls.is_empty() {
         let arguments = delta.tool_calls.iter().filter_map(|call| call.function.arguments.as_ref());
