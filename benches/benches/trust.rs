@@ -5,7 +5,7 @@
 //!
 //! You should see processor time per check, per opened chunk, per sealed request, and per chunk of whole streams, with
 //! the ratio to the floor: the cryptography alone, in the same round.
-//! `benches/instructions_of_trust.sh` counts instructions instead, which a busy machine does not disturb.
+//! `benches/instructions.sh trust` counts instructions instead, which a busy machine does not disturb.
 
 #[path = "../trust/mod.rs"]
 mod trust;

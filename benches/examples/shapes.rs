@@ -1,13 +1,10 @@
-//! Reads one shape a number of times, for `benches/instructions_of_shapes.sh`.
+//! Reads one shape a number of times, for `benches/instructions.sh shapes`.
 //!
 //! Run: `cargo run --profile bench -p atoma-benches --example shapes -- owned "log probabilities" 2`
 //!
 //! Without arguments, it prints a line for each shape: its name, a tab, the number of events.
 
-#[path = "../shapes/mod.rs"]
-mod shapes;
-
-use shapes::Reader;
+use atoma_benches::shapes::{self, Reader};
 
 fn main() {
     let mut arguments = std::env::args().skip(1);

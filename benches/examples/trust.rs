@@ -1,4 +1,4 @@
-//! Runs one operation of verification or encryption a number of times, for `benches/instructions_of_trust.sh`.
+//! Runs one operation of verification or encryption a number of times, for `benches/instructions.sh trust`.
 //!
 //! Run: `cargo run --profile bench -p atoma-benches --example trust -- "open a chunk: Session::open" 2`
 //!

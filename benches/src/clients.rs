@@ -1,7 +1,7 @@
 //! The measured clients: ours, the peers, and the floors, which are hyper by hand without limits,
 //! timeouts or checks.
 
-use crate::{memory, traffic::Mode};
+use crate::{memory, shapes::Shape, traffic::Mode};
 use cpu_time::ProcessTime;
 use std::{
     fmt,
@@ -36,6 +36,11 @@ pub trait Client: Send {
 
     /// Reads one unary response into `tally`.
     fn unary<'a>(&'a mut self, tally: &'a mut Tally) -> Call<'a>;
+
+    /// Reads one response of a shape. Only the floors and our client do.
+    fn shape<'a>(&'a mut self, _shape: &'a Shape) -> Call<'a> {
+        Box::pin(async { Err("this client reads no shapes".into()) })
+    }
 }
 
 /// A measured client.

@@ -12,5 +12,6 @@ pub mod memory;
 pub mod record;
 pub mod rounds;
 pub mod server;
+pub mod shapes;
 pub mod targets;
 pub mod traffic;

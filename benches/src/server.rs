@@ -3,8 +3,12 @@
 //! A program that uses it calls [`serve_if_asked`] first: [`Server::start`] runs the same program
 //! again, on another core if there is one, and that run serves until its parent ends.
 
-use crate::traffic::Mode;
+use crate::{
+    shapes::Shape,
+    traffic::{self, Mode},
+};
 use std::{
+    collections::HashMap,
     io::{self, BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
     process::{Child, Command, Stdio},
@@ -164,7 +168,22 @@ fn acceptor() -> Result<TlsAcceptor, crate::clients::Error> {
 #[derive(Default)]
 struct Responses {
     built: [std::cell::OnceCell<Vec<Vec<u8>>>; Mode::ALL.len()],
+    /// By the names of the shapes.
+    shapes: std::cell::RefCell<HashMap<String, Rc<Vec<u8>>>>,
     connections: std::cell::Cell<usize>,
+}
+
+impl Responses {
+    /// The response of the shape that a request asks for, if it asks for one.
+    fn of_shape(&self, request: &str) -> Option<Rc<Vec<u8>>> {
+        let name = traffic::model(request)?;
+        if let Some(built) = self.shapes.borrow().get(name) {
+            return Some(Rc::clone(built));
+        }
+        let built = Rc::new(Shape::named(name)?.response());
+        self.shapes.borrow_mut().insert(name.to_owned(), Rc::clone(&built));
+        Some(built)
+    }
 }
 
 async fn converse(
@@ -182,6 +201,11 @@ async fn converse(
         }
         if std::mem::take(&mut is_new) {
             responses.connections.set(responses.connections.get() + 1);
+        }
+        if let Some(response) = responses.of_shape(&request) {
+            stream.write_all(&response).await?;
+            stream.flush().await?;
+            continue;
         }
         let mode = Mode::asked_for(&request).ok_or_else(|| io::Error::other(request))?;
         for write in responses.built[mode as usize].get_or_init(|| mode.response()) {

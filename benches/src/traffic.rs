@@ -68,8 +68,7 @@ impl Mode {
 
     /// The mode that a request asks for.
     pub fn asked_for(request: &str) -> Option<Self> {
-        let (_, rest) = request.split_once("\"model\":\"")?;
-        Self::named(rest.split_once('"')?.0)
+        Self::named(model(request)?)
     }
 
     /// The number of pieces of text in a stream of this mode.
@@ -111,12 +110,7 @@ impl Mode {
                 }
             }
             _ => {
-                let mut response = head;
-                for piece in events.concat().as_bytes().chunks(16 * 1024) {
-                    response.extend(framed(piece));
-                }
-                response.extend_from_slice(LAST_CHUNK);
-                vec![response]
+                vec![streamed_response(&events.concat())]
             }
         }
     }
@@ -163,6 +157,12 @@ pub fn token(number: usize) -> &'static str {
     TOKENS[number % TOKENS.len()]
 }
 
+/// The model that a request names: a mode, or a shape.
+pub(crate) fn model(request: &str) -> Option<&str> {
+    let (_, rest) = request.split_once("\"model\":\"")?;
+    Some(rest.split_once('"')?.0)
+}
+
 const UNARY_TEXT: &str = "The quick brown fox jumps over the lazy dog, and writes home about it.";
 
 const STREAM_HEAD: &str = "HTTP/1.1 200 OK\r\n\
@@ -186,6 +186,16 @@ fn event(data: &str) -> String {
     format!("data: {data}\n\n")
 }
 
+/// A response with these events, in HTTP chunks of 16 KiB.
+pub(crate) fn streamed_response(events: &str) -> Vec<u8> {
+    let mut response = STREAM_HEAD.as_bytes().to_vec();
+    for piece in events.as_bytes().chunks(16 * 1024) {
+        response.extend(framed(piece));
+    }
+    response.extend_from_slice(LAST_CHUNK);
+    response
+}
+
 fn framed(piece: &[u8]) -> Vec<u8> {
     [format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat()
 }
@@ -205,6 +215,11 @@ fn unary() -> Vec<u8> {
         "usage": {"prompt_tokens": 11, "completion_tokens": 17, "total_tokens": 28},
     })
     .to_string();
+    whole_response(&body)
+}
+
+/// A response with this JSON as its body.
+pub(crate) fn whole_response(body: &str) -> Vec<u8> {
     let length = body.len();
     format!(
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\

@@ -38,7 +38,7 @@ impl Operation {
     }
 }
 
-/// The part of a run that counts. `instructions_of_trust.sh` names this function.
+/// The part of a run that counts. `benches/instructions.sh trust` names this function.
 #[inline(never)]
 fn measured_part(work: impl FnOnce()) -> Duration {
     let start = ThreadTime::now();

@@ -1,7 +1,7 @@
 //! The minimum that can be done over hyper.
 
 use super::{Call, Client, Error, Tally, request_body};
-use crate::traffic::Mode;
+use crate::{shapes::Shape, traffic::Mode};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
@@ -173,6 +173,45 @@ impl<C: Connect> Floor<C> {
         Ok(response.into_body())
     }
 
+    /// Passes each line of a body to `read`, to the end or until that returns true.
+    async fn read_lines(
+        &mut self,
+        body: &mut Incoming,
+        mut read: impl FnMut(&[u8]) -> Result<bool, Error>,
+    ) -> Result<bool, Error> {
+        let mut rest = Vec::new();
+        while let Some(frame) = self.frame(body).await {
+            let frame = frame?;
+            let mut bytes = &frame[..];
+            while let Some(end) = memchr::memchr(b'\n', bytes) {
+                let (line, after) = (&bytes[..end], &bytes[end + 1..]);
+                bytes = after;
+                let is_enough = if rest.is_empty() {
+                    read(line)?
+                } else {
+                    rest.extend_from_slice(line);
+                    let is_enough = read(&rest)?;
+                    rest.clear();
+                    is_enough
+                };
+                if is_enough {
+                    return Ok(true);
+                }
+            }
+            rest.extend_from_slice(bytes);
+        }
+        Ok(false)
+    }
+
+    async fn read_whole(&mut self, model: &str) -> Result<Vec<u8>, Error> {
+        let mut body = self.send(model, false).await?;
+        let mut whole = Vec::new();
+        while let Some(frame) = self.frame(&mut body).await {
+            whole.extend_from_slice(&frame?);
+        }
+        Ok(whole)
+    }
+
     async fn frame(&mut self, body: &mut Incoming) -> Option<Result<Bytes, hyper::Error>> {
         let driver = &mut self.driver;
         let frame =
@@ -201,27 +240,9 @@ impl<C: Connect> Client for Floor<C> {
     fn stream<'a>(&'a mut self, mode: Mode, tally: &'a mut Tally) -> Call<'a> {
         Box::pin(async move {
             let mut body = self.send(mode.name(), true).await?;
-            let mut rest = Vec::new();
-            while let Some(frame) = self.frame(&mut body).await {
-                let frame = frame?;
-                let mut bytes = &frame[..];
-                while let Some(end) = memchr::memchr(b'\n', bytes) {
-                    let (line, after) = (&bytes[..end], &bytes[end + 1..]);
-                    bytes = after;
-                    let is_held = if rest.is_empty() {
-                        read_line(line, tally)?
-                    } else {
-                        rest.extend_from_slice(line);
-                        let is_held = read_line(&rest, tally)?;
-                        rest.clear();
-                        is_held
-                    };
-                    if is_held {
-                        tally.hold().await;
-                        return Ok(());
-                    }
-                }
-                rest.extend_from_slice(bytes);
+            let is_held = self.read_lines(&mut body, |line| read_line(line, tally)).await?;
+            if is_held {
+                tally.hold().await;
             }
             Ok(())
         })
@@ -229,14 +250,33 @@ impl<C: Connect> Client for Floor<C> {
 
     fn unary<'a>(&'a mut self, tally: &'a mut Tally) -> Call<'a> {
         Box::pin(async move {
-            let mut body = self.send(Mode::Unary.name(), false).await?;
-            let mut whole = Vec::new();
-            while let Some(frame) = self.frame(&mut body).await {
-                whole.extend_from_slice(&frame?);
-            }
+            let whole = self.read_whole(Mode::Unary.name()).await?;
             let response: Response = serde_json::from_slice(&whole)?;
             for choice in &response.choices {
                 tally.add(choice.message.content.as_deref().unwrap_or_default());
+            }
+            Ok(())
+        })
+    }
+
+    fn shape<'a>(&'a mut self, shape: &'a Shape) -> Call<'a> {
+        Box::pin(async move {
+            if !shape.is_stream() {
+                shape.read_floor(&self.read_whole(shape.name).await?);
+                return Ok(());
+            }
+            let mut body = self.send(shape.name, true).await?;
+            let mut events = 0;
+            let read = |line: &[u8]| {
+                if let Some(data) = line.strip_prefix(b"data: ").filter(|data| *data != b"[DONE]") {
+                    shape.read_floor(data);
+                    events += 1;
+                }
+                Ok(false)
+            };
+            self.read_lines(&mut body, read).await?;
+            if events != shape.events {
+                return Err(format!("{events} events, not {}", shape.events).into());
             }
             Ok(())
         })

@@ -1,9 +1,16 @@
 //! The client of this workspace, used in the ordinary way.
 
 use super::{Call, Client, Error, Tally};
-use crate::traffic::Mode;
-use atoma::{ChatCompletionMessage, ChatCompletionRequest};
-use std::net::SocketAddr;
+use crate::{
+    shapes::{Resource, Shape},
+    traffic::Mode,
+};
+use atoma::{
+    ChatCompletionMessage, ChatCompletionRequest, CompletionRequest, EmbeddingRequest,
+    ResponseStream,
+};
+use atoma_types::StreamModel;
+use std::{hint::black_box, net::SocketAddr};
 
 pub(super) fn open(address: SocketAddr) -> Result<Box<dyn Client>, Error> {
     Ok(Box::new(Ours(client(address)?)))
@@ -24,7 +31,7 @@ pub(super) fn open_observed(address: SocketAddr) -> Result<Box<dyn Client>, Erro
 /// The same, with a log whose lines go nowhere.
 pub(super) fn open_logged(address: SocketAddr) -> Result<Box<dyn Client>, Error> {
     let log = atoma::Log::new(atoma::LogLevel::Info).output(|line| {
-        std::hint::black_box(line);
+        black_box(line);
     });
     Ok(Box::new(Ours(builder(address).observer(log).build()?)))
 }
@@ -63,6 +70,10 @@ impl Client for Ours {
             Ok(())
         })
     }
+
+    fn shape<'a>(&'a mut self, shape: &'a Shape) -> Call<'a> {
+        Box::pin(read_shape(&self.0, shape, true))
+    }
 }
 
 impl Client for Lending {
@@ -82,6 +93,51 @@ impl Client for Lending {
     fn unary<'a>(&'a mut self, tally: &'a mut Tally) -> Call<'a> {
         self.0.unary(tally)
     }
+
+    fn shape<'a>(&'a mut self, shape: &'a Shape) -> Call<'a> {
+        Box::pin(read_shape(&self.0.0, shape, false))
+    }
+}
+
+/// Reads a response of a shape; the chunks of a stream are taken or lent.
+async fn read_shape(client: &atoma::Client, shape: &Shape, takes: bool) -> Result<(), Error> {
+    let chat =
+        || ChatCompletionRequest::new(shape.name, [ChatCompletionMessage::user("Hello!")]).n(4);
+    let events = match shape.resource {
+        Resource::ChatStream => read_all(client.chat().stream(chat()).await?, takes).await?,
+        Resource::CompletionStream => {
+            let request = CompletionRequest::new(shape.name, "Hello!");
+            read_all(client.completions().stream(request).await?, takes).await?
+        }
+        Resource::Chat => client.chat().create(chat()).await?.choices.len(),
+        Resource::Embeddings => {
+            let request = EmbeddingRequest::new(shape.name, "Hello!");
+            usize::from(!client.embeddings().create(request).await?.data.is_empty())
+        }
+    };
+    if events != shape.events {
+        return Err(format!("{events} events, not {}", shape.events).into());
+    }
+    Ok(())
+}
+
+async fn read_all<M: StreamModel>(
+    mut chunks: ResponseStream<M>,
+    takes: bool,
+) -> Result<usize, Error> {
+    let mut events = 0;
+    if takes {
+        while let Some(chunk) = chunks.try_next().await? {
+            black_box(&chunk);
+            events += 1;
+        }
+    } else {
+        while let Some(chunk) = chunks.next_ref().await? {
+            black_box(chunk);
+            events += 1;
+        }
+    }
+    Ok(events)
 }
 
 fn request(mode: Mode) -> ChatCompletionRequest {

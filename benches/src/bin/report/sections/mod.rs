@@ -1,5 +1,6 @@
 //! The sections of the page, each in a separate file.
 
+mod client_shapes;
 mod clients;
 mod decoder_ratios;
 mod decoders;
@@ -40,6 +41,7 @@ pub(crate) const ALL: &[Section] = &[
     decoder_ratios::SECTION,
     clients::SECTION,
     instructions::SECTION,
+    client_shapes::SECTION,
     shapes::SECTION,
     json::SECTION,
     streams::SECTION,

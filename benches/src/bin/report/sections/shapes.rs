@@ -7,8 +7,8 @@ pub(super) const SECTION: Section = Section {
     title: "Instructions of reading each shape",
     records: &["shapes"],
     commands: &[(
-        "instructions of reading each shape of chunk and body (needs valgrind)",
-        "benches/instructions_of_shapes.sh",
+        "instructions of reading each shape, without a client",
+        "benches/instructions.sh shapes",
     )],
     write: |runs| write(&runs[0]),
 };

@@ -8,7 +8,7 @@ pub(super) const SECTION: Section = Section {
     records: &["trust", "trust_instructions"],
     commands: &[
         ("the cost of verification and encryption", "cargo bench -p atoma-benches --bench trust"),
-        ("the same in instructions (needs valgrind)", "benches/instructions_of_trust.sh"),
+        ("the same in instructions (needs valgrind)", "benches/instructions.sh trust"),
     ],
     write: |runs| write(&runs[0], &runs[1]),
 };

@@ -5,7 +5,7 @@ use serde::Deserialize;
 /// A chunk of content.
 #[derive(Debug, Deserialize)]
 #[allow(dead_code)]
-pub(crate) struct Chunk<C = Choice> {
+pub(super) struct Chunk<C = Choice> {
     id: String,
     object: String,
     created: u64,
@@ -16,7 +16,7 @@ pub(crate) struct Chunk<C = Choice> {
 
 #[derive(Debug, Deserialize)]
 #[allow(dead_code)]
-pub(crate) struct Choice<D = Delta> {
+pub(super) struct Choice<D = Delta> {
     index: u32,
     delta: D,
     finish_reason: Option<String>,
@@ -25,7 +25,7 @@ pub(crate) struct Choice<D = Delta> {
 
 #[derive(Debug, Deserialize)]
 #[allow(dead_code)]
-pub(crate) struct Delta {
+pub(super) struct Delta {
     role: Option<String>,
     content: Option<String>,
     reasoning_content: Option<String>,
@@ -35,7 +35,7 @@ pub(crate) struct Delta {
 /// A delta whose content is a list of parts.
 #[derive(Debug, Deserialize)]
 #[allow(dead_code)]
-pub(crate) struct PartsDelta {
+pub(super) struct PartsDelta {
     role: Option<String>,
     content: Option<Vec<Part>>,
 }
@@ -65,7 +65,7 @@ struct Function {
 
 #[derive(Debug, Deserialize)]
 #[allow(dead_code)]
-pub(crate) struct Logprobs {
+pub(super) struct Logprobs {
     content: Option<Vec<Token>>,
 }
 
@@ -88,7 +88,7 @@ struct LikelyToken {
 
 #[derive(Debug, Deserialize)]
 #[allow(dead_code)]
-pub(crate) struct Usage {
+pub(super) struct Usage {
     prompt_tokens: u64,
     completion_tokens: Option<u64>,
     total_tokens: u64,
@@ -97,7 +97,7 @@ pub(crate) struct Usage {
 /// A choice of a completion that is not of a chat.
 #[derive(Debug, Deserialize)]
 #[allow(dead_code)]
-pub(crate) struct TextChoice {
+pub(super) struct TextChoice {
     index: u32,
     text: String,
     finish_reason: Option<String>,
@@ -106,7 +106,7 @@ pub(crate) struct TextChoice {
 /// A response that is not streamed.
 #[derive(Debug, Deserialize)]
 #[allow(dead_code)]
-pub(crate) struct WholeChoice {
+pub(super) struct WholeChoice {
     index: u32,
     message: Delta,
     finish_reason: Option<String>,
@@ -115,16 +115,16 @@ pub(crate) struct WholeChoice {
 /// A response of embeddings, as numbers or as base64.
 #[derive(Debug, Deserialize)]
 #[allow(dead_code)]
-pub(crate) struct Embeddings<E> {
+pub(super) struct Embeddings<E> {
     object: String,
-    pub(crate) data: Vec<Embedding<E>>,
+    pub(super) data: Vec<Embedding<E>>,
     model: String,
     usage: Usage,
 }
 
 #[derive(Debug, Deserialize)]
 #[allow(dead_code)]
-pub(crate) struct Embedding<E> {
+pub(super) struct Embedding<E> {
     index: u32,
-    pub(crate) embedding: E,
+    pub(super) embedding: E,
 }

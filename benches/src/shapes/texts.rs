@@ -1,13 +1,13 @@
 //! The texts that are read: chunks and bodies of each shape.
 
-use atoma_benches::traffic::token;
+use crate::traffic::token;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 /// The number of embeddings in a response, and of numbers in each.
 const EMBEDDINGS: (usize, usize) = (1_000, 1_536);
 
 /// The chunks of a stream, for a number of events.
-pub(crate) fn chunks(shape: &str, count: usize) -> Vec<String> {
+pub(super) fn chunks(shape: &str, count: usize) -> Vec<String> {
     (0..count).map(|number| chunk(shape, number)).collect()
 }
 
@@ -76,7 +76,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// A whole response with about this many bytes of content.
-pub(crate) fn body(size: usize) -> String {
+pub(super) fn body(size: usize) -> String {
     let mut text = String::new();
     let mut number = 0;
     while text.len() < size {
@@ -90,7 +90,7 @@ pub(crate) fn body(size: usize) -> String {
 }
 
 /// A response of embeddings.
-pub(crate) fn embeddings(is_base64: bool) -> String {
+pub(super) fn embeddings(is_base64: bool) -> String {
     let (count, length) = EMBEDDINGS;
     let number = |row: usize, column: usize| {
         let digits = (row * column * 7_919 + column * 104_729 + 1) * 65_537 % 1_000_000_007;
