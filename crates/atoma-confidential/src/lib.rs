@@ -1,6 +1,7 @@
 // The examples of the README need the system's random bytes and play the node.
 #![cfg_attr(any(not(doctest), all(feature = "getrandom", feature = "node")), doc = include_str!("../README.md"))]
 #![no_std]
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 extern crate alloc;
 

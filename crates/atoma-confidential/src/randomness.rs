@@ -33,6 +33,7 @@ impl<F: FnMut(&mut [u8])> Randomness for F {
 /// The random bytes of the operating system.
 #[cfg(feature = "getrandom")]
 #[derive(Clone, Copy, Debug, Default)]
+#[allow(clippy::exhaustive_structs, reason = "a value without settings")]
 pub struct SystemRandomness;
 
 #[cfg(feature = "getrandom")]
@@ -44,6 +45,10 @@ impl Randomness for SystemRandomness {
 
 /// A source of random bytes has failed.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[allow(
+    clippy::exhaustive_structs,
+    reason = "sources of randomness outside of this crate return it"
+)]
 pub struct RandomnessError;
 
 impl fmt::Display for RandomnessError {

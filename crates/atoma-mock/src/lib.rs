@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 // The public types: a server, the requests that it received, and the responses that it sends.
 mod builder;

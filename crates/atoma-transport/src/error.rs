@@ -78,6 +78,10 @@ pub enum Phase {
 
 /// Whether the server may have seen the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(
+    clippy::exhaustive_enums,
+    reason = "a request may have been sent or not: there is no third case"
+)]
 pub enum Delivery {
     /// Certainly not: sending it again cannot be billed twice.
     NotSent,

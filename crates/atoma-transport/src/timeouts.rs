@@ -95,6 +95,7 @@ impl Default for Timeouts {
 /// The instant by which a call must be over, as a request extension. It takes precedence over
 /// [`Timeouts::total`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(clippy::exhaustive_structs, reason = "callers make it from an instant")]
 pub struct Deadline(pub Instant);
 
 impl Deadline {

@@ -66,6 +66,7 @@ impl<T: Timer + ?Sized> Timer for std::sync::Arc<T> {
 /// error that says so.
 #[cfg(feature = "tokio")]
 #[derive(Clone, Copy, Debug, Default)]
+#[allow(clippy::exhaustive_structs, reason = "a value without settings")]
 pub struct TokioTimer;
 
 #[cfg(feature = "tokio")]

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 // The signature of a call does not depend on how its request is encoded today.
 #![allow(clippy::needless_pass_by_value)]
 

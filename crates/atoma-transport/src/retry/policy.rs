@@ -27,6 +27,7 @@ pub enum AttemptOutcome<'a> {
 
 /// The state of a call when an attempt has ended, as input of the retry decision.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(clippy::exhaustive_structs, reason = "tests of a policy make one")]
 pub struct RetryContext {
     /// The number of the attempt that has ended, counted from 1.
     pub attempt: u32,
@@ -42,6 +43,10 @@ pub struct RetryContext {
 
 /// The decision after an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(
+    clippy::exhaustive_enums,
+    reason = "policies make it, and a wrapper of a policy matches both cases"
+)]
 pub enum RetryDecision {
     /// Return its outcome to the caller.
     Stop,

@@ -33,6 +33,7 @@ open_enum! {
 ///
 /// The form of the OpenAPI document, `{"Int": 1}` or `{"String": "a"}`, is read as well.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "JSON has numbers and strings")]
 pub enum StopReason {
     /// The id of a stop token.
     Int(i64),
