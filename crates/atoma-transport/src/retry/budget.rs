@@ -121,9 +121,7 @@ impl Withdrawal {
 
 impl Drop for Withdrawal {
     fn drop(&mut self) {
-        if self.cost > 0 {
-            give_back(self.budget.lock(), &self.origin, self.cost);
-        }
+        give_back(self.budget.lock(), &self.origin, self.cost);
     }
 }
 

@@ -47,12 +47,11 @@ pub(crate) fn is_retryable(status: Option<u16>, api: Option<&ApiError>) -> bool 
         (kind, _) if is_final(kind) => false,
         (ErrorKind::Overloaded, _) => true,
         (kind, None) => matches!(kind, ErrorKind::RateLimit | ErrorKind::Server),
-        (_, Some(status)) => match status {
-            408 | 409 | 423 | 425 | 429 | 500 | 502 | 503 | 504 => true,
-            505 | 511 => false,
-            // The 52x of gateways, and 600 to 999, which count as 5xx.
-            status => status > 504,
-        },
+        // With the 52x of gateways, and 600 to 999, which count as 5xx.
+        (_, Some(status)) => matches!(
+            status,
+            408 | 409 | 423 | 425 | 429 | 500 | 502..=504 | 506..=510 | 512..
+        ),
     }
 }
 
