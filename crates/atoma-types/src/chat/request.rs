@@ -132,9 +132,9 @@ impl List for Messages<'_> {
 
     fn element(&self, place: usize) -> Piece<'_> {
         let Some(message) = self.0.get(place) else { return Piece::Null };
-        match message::for_request(message).map(serde_json::to_value) {
-            Some(Ok(value)) => Piece::Owned(value),
-            _ => Plain::piece(message),
+        match message::for_request(message) {
+            Some(changed) => Piece::OwnedObject(Box::new(changed)),
+            None => Plain::piece(message),
         }
     }
 }

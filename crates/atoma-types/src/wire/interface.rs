@@ -208,6 +208,7 @@ pub(crate) enum Piece<'a> {
     Made(Box<dyn List + 'a>),
     Numbers(&'a BTreeMap<String, f32>),
     Object(&'a dyn WriteObject),
+    OwnedObject(Box<dyn WriteObject>),
     Tagged(Box<Tagged<'a>>),
     /// JSON has no way to write the value: a number that is not finite.
     Unwritable,

@@ -36,6 +36,7 @@ impl Serialize for Piece<'_> {
                 numbers.iter().map(|(name, number)| (name, <Plain as Codec<f32>>::piece(number))),
             ),
             Self::Object(object) => write_object(*object, serializer),
+            Self::OwnedObject(object) => write_object(&**object, serializer),
             Self::Tagged(tagged) => tagged.write(serializer),
             Self::Unwritable => Err(S::Error::custom("a number is not finite")),
         }
