@@ -78,7 +78,7 @@ impl ApiError {
     pub fn from_body(body: &[u8]) -> Option<Self> {
         match json::from_slice(body) {
             Ok(value @ (Value::Object(_) | Value::Array(_))) => from_value(&value),
-            _ => match std::str::from_utf8(body).ok().map(serde_json::from_str) {
+            _ => match std::str::from_utf8(body).ok().map(json::from_str) {
                 Some(Ok(Value::String(text))) => Self::from_body(text.as_bytes()),
                 Some(Ok(_)) => None,
                 Some(Err(_)) | None => from_text(&String::from_utf8_lossy(body)),

@@ -1,3 +1,4 @@
+use crate::wire::text_of;
 use serde_json::Value;
 use std::{collections::HashMap, fmt, sync::Arc};
 
@@ -175,7 +176,7 @@ impl fmt::Debug for Extra {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut map = f.debug_map();
         for (name, value) in self.iter() {
-            map.entry(&name, &format_args!("{value}"));
+            map.entry(&name, &format_args!("{}", text_of(value)));
         }
         map.finish()
     }

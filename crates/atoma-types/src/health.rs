@@ -73,7 +73,10 @@ impl ResponseModel for HealthResponse {
 
     /// Reads plain text, a JSON string, or an empty body. A page is not a state.
     fn from_text(body: &str) -> Option<Self> {
-        let text = serde_json::from_str(body).unwrap_or_else(|_| body.trim().to_owned());
+        let text = match json::from_str(body) {
+            Ok(Value::String(text)) => text,
+            _ => body.trim().to_owned(),
+        };
         let is_line = !text.contains('\n') && !text.starts_with('<');
         is_line.then(|| Self { message: text, ..Self::default() })
     }

@@ -6,17 +6,32 @@ pub(crate) mod repair;
 pub(crate) mod scan;
 pub(crate) mod unescape;
 
-use self::{repair::repair, scan::Scanner};
-use crate::wire::{AnyValue, Read, ReadObject, WIDE, Whole, Wide, read, read_text, text_of};
-use serde::de::{DeserializeSeed, Error as _};
-use serde_json::{Value, de::StrRead, error::Category};
+use self::repair::repair;
+use crate::wire::{ReadObject, Wide, read_some, read_text, read_value, text_of};
+use serde::de::Error as _;
+use serde_json::{Map, Value, error::Category};
 use std::{error::Error, fmt};
 
 /// An error of reading JSON.
 ///
 /// It has the position where reading stopped, never the text. The cause is its [`source`](Error::source).
 pub struct ParseError {
-    cause: serde_json::Error,
+    cause: Cause,
+}
+
+enum Cause {
+    /// The text is not JSON, or has another form than expected.
+    Json(serde_json::Error),
+    /// The text is JSON, but a value in it cannot be represented.
+    Value(Box<UnreadableValue>),
+}
+
+/// A value that is JSON by its grammar only.
+#[derive(Debug)]
+struct UnreadableValue {
+    reason: &'static str,
+    line: usize,
+    column: usize,
 }
 
 /// How the cause begins if a member is missing.
@@ -24,7 +39,21 @@ const MISSING: &str = "missing member ";
 
 impl ParseError {
     pub(crate) fn new(cause: serde_json::Error) -> Self {
-        Self { cause }
+        Self { cause: Cause::Json(cause) }
+    }
+
+    /// A value at a position of a text that cannot be represented.
+    pub(crate) fn unreadable(reason: &'static str, json: &str, at: usize) -> Self {
+        let before = &json.as_bytes()[..at];
+        let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        let value = UnreadableValue { reason, line, column: at - line_start + 1 };
+        Self { cause: Cause::Value(Box::new(value)) }
+    }
+
+    /// JSON whose first value is not an object.
+    pub(crate) fn no_object() -> Self {
+        Self::new(serde_json::Error::custom("expected an object"))
     }
 
     /// An object that lacks the member without which it is something else.
@@ -32,36 +61,55 @@ impl ParseError {
         Self::new(serde_json::Error::custom(format_args!("{MISSING}{member}")))
     }
 
+    fn cause(&self) -> &(dyn Error + 'static) {
+        match &self.cause {
+            Cause::Json(error) => error,
+            Cause::Value(value) => &**value,
+        }
+    }
+
     /// Returns true if the JSON ended unexpectedly: it is incomplete, or empty.
     #[must_use]
     pub fn is_incomplete(&self) -> bool {
-        self.cause.is_eof()
+        matches!(&self.cause, Cause::Json(error) if error.is_eof())
     }
 
     /// Returns whether repairing may help: incomplete JSON cannot be repaired.
     pub(crate) fn is_repairable(&self) -> bool {
-        self.cause.is_syntax() || (self.cause.is_data() && self.cause.to_string().starts_with(WIDE))
+        match &self.cause {
+            Cause::Json(error) => error.is_syntax(),
+            Cause::Value(_) => true,
+        }
     }
 
     /// Returns the line where reading stopped, from 1.
     #[must_use]
     pub fn line(&self) -> usize {
-        self.cause.line()
+        match &self.cause {
+            Cause::Json(error) => error.line(),
+            Cause::Value(value) => value.line,
+        }
     }
 
     /// Returns the column where reading stopped, from 1, counted in bytes.
     #[must_use]
     pub fn column(&self) -> usize {
-        self.cause.column()
+        match &self.cause {
+            Cause::Json(error) => error.column(),
+            Cause::Value(value) => value.column,
+        }
     }
 }
 
 impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (line, column) = (self.line(), self.column());
-        match self.cause.classify() {
+        let Cause::Json(error) = &self.cause else {
+            return write!(f, "invalid JSON at line {line} column {column}");
+        };
+        match error.classify() {
             Category::Eof => write!(f, "JSON ended unexpectedly at line {line} column {column}"),
-            Category::Data => match self.cause.to_string().strip_prefix(MISSING) {
+            Category::Data => match error.to_string().strip_prefix(MISSING) {
                 Some(member) => write!(f, "missing JSON member `{member}`"),
                 // Errors of this crate have no line.
                 None if line > 0 => {
@@ -83,23 +131,53 @@ impl fmt::Display for ParseError {
 impl fmt::Debug for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if f.alternate() {
-            return f.debug_struct("ParseError").field("cause", &self.cause).finish();
+            return f.debug_struct("ParseError").field("cause", &self.cause()).finish();
         }
-        write!(f, "{self}\n  caused by: {}", self.cause)
+        write!(f, "{self}\n  caused by: {}", self.cause())
     }
 }
 
 impl Error for ParseError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.cause)
+        Some(self.cause())
     }
+}
+
+impl fmt::Display for UnreadableValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { reason, line, column } = self;
+        write!(f, "{reason} at line {line} column {column}")
+    }
+}
+
+impl Error for UnreadableValue {}
+
+/// Reads a text that is one JSON value.
+pub(crate) fn from_str(json: &str) -> Result<Value, ParseError> {
+    let (value, rest) = read_value(json, Wide::Round)?;
+    if is_blank(rest) {
+        Ok(value)
+    } else {
+        Err(ParseError::unreadable("trailing characters", json, json.len() - rest.len()))
+    }
+}
+
+/// Reads the members of these names of a JSON object, and skips all others, including a prompt of
+/// any length. Returns none if the text does not begin with an object, or is not JSON.
+///
+/// ```
+/// let request = r#"{"model": "m", "messages": [{"role": "user", "content": "Hi"}], "seed": 7}"#;
+/// let members = atoma_types::read_members(request, &["model", "seed"]);
+/// assert_eq!((members.len(), &members["model"], &members["seed"]), (2, &"m".into(), &7.into()));
+/// ```
+#[must_use]
+pub fn read_members(json: &str, names: &[&str]) -> Map<String, Value> {
+    read_some(json, names).unwrap_or_default()
 }
 
 /// Reads the first JSON value; if it is flawed, once more with its flaws repaired.
 pub(crate) fn from_slice(json: &[u8]) -> Result<Value, ParseError> {
-    repaired(json, &mut |json, wide| {
-        AnyValue(wide).deserialize(&mut deserializer(json)).map_err(ParseError::new)
-    })
+    repaired(json, &mut |json, wide| read_value(json, wide).map(|(value, _)| value))
 }
 
 /// The same for an object.
@@ -111,8 +189,7 @@ pub(crate) fn object_from_slice<T: ReadObject + Default>(json: &[u8]) -> Result<
 
 /// The same into an empty object. Returns whether anything but white space follows it.
 pub(crate) fn object_into(json: &[u8], object: &mut dyn ReadObject) -> Result<bool, ParseError> {
-    let has_more = |rest: &str| !rest.trim_ascii().is_empty();
-    repaired(json, &mut |json, wide| first_object(json, object, wide).map(has_more))
+    repaired(json, &mut |json, wide| first_object(json, object, wide).map(|rest| !is_blank(rest)))
 }
 
 /// Reads an object, or a list that some servers send without the object around it: it becomes the member of this name.
@@ -171,48 +248,18 @@ pub(crate) fn first_object<'a>(
     target: &mut dyn ReadObject,
     wide: Wide,
 ) -> Result<&'a str, ParseError> {
-    if let Some(rest) = read_text(json, target) {
-        let is_over = rest.bytes().all(|byte| matches!(byte, b' ' | b'\n' | b'\t' | b'\r'));
-        return Ok(if is_over { "" } else { rest });
-    }
-    // The reader gave up in the middle.
-    target.clear();
-    let read = first_by_serde(json, target, wide);
-    if read.is_err() {
-        target.clear();
-    }
-    read
-}
-
-/// Reads an object by serde_json, which decides whether the text is at fault.
-#[cold]
-fn first_by_serde<'a>(
-    json: &'a str,
-    target: &mut dyn ReadObject,
-    wide: Wide,
-) -> Result<&'a str, ParseError> {
-    let mut deserializer = deserializer(json);
-    match read(&mut deserializer, &mut Whole(target), wide) {
-        Ok(Read::Known(())) if deserializer.end().is_ok() => Ok(""),
-        Ok(Read::Known(())) => Ok(&json[end_of_value(json)..]),
-        Ok(_) => Err(ParseError::new(serde_json::Error::custom("expected an object"))),
-        Err(error) => Err(ParseError::new(error)),
+    match read_text(json, target, wide) {
+        Ok(rest) => Ok(if is_blank(rest) { "" } else { rest }),
+        Err(error) => {
+            target.clear();
+            Err(error)
+        }
     }
 }
 
-/// Where the first JSON value of a text ends, which is known to be an object.
-#[cold]
-fn end_of_value(json: &str) -> usize {
-    let mut scanner = Scanner::new(json.as_bytes());
-    while !scanner.is_done() && scanner.next().is_some() {}
-    scanner.at()
-}
-
-/// For the first JSON value of a text. The rest is ignored: some servers append `data: [DONE]`.
-///
-/// From text and not from bytes, so that its UTF-8 is checked once and not string by string.
-fn deserializer(json: &str) -> serde_json::Deserializer<StrRead<'_>> {
-    serde_json::Deserializer::from_str(json.strip_prefix('\u{feff}').unwrap_or(json))
+/// Returns whether there is only white space of JSON.
+fn is_blank(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' ' | b'\n' | b'\t' | b'\r'))
 }
 
 /// Returns whether a text is empty, or spells out that there is no value.

@@ -50,7 +50,7 @@ pub use health::HealthResponse;
 pub use images::{
     ImageData, ImageFormat, ImageRequest, ImageResponse, ImageTokensDetails, ImageUsage,
 };
-pub use json::{ParseError, partial::PartialJson};
+pub use json::{ParseError, partial::PartialJson, read_members};
 pub use models::{ModelInfo, ModelList};
 pub use nodes::{
     NodeAddress, NodeCreateRequest, NodeCreateResponse, NodeLockRequest, NodeLockResponse,

@@ -103,7 +103,7 @@ impl ResponseModel for Value {
 
     /// Reads a JSON value that is neither an object nor a list.
     fn from_text(body: &str) -> Option<Self> {
-        serde_json::from_str(body).ok().filter(|value: &Self| !value.is_null())
+        json::from_str(body).ok().filter(|value| !value.is_null())
     }
 
     fn error(&self) -> Option<&ApiError> {

@@ -1,8 +1,6 @@
 //! Reads single members of a request's body, without the rest of it.
 
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
-use std::{borrow::Cow, fmt};
 
 /// Some members of a request's body.
 #[derive(Debug, Default)]
@@ -12,8 +10,8 @@ impl RequestMembers {
     /// Reads the requested members and skips all others, including a prompt of any length. Reads
     /// nothing from a body that is not a JSON object.
     pub(crate) fn read(body: &[u8], wanted: &[&str]) -> Self {
-        let mut json = serde_json::Deserializer::from_slice(body);
-        Self(json.deserialize_map(Wanted(wanted)).unwrap_or_default())
+        let json = std::str::from_utf8(body).unwrap_or_default();
+        Self(atoma_types::read_members(json, wanted))
     }
 
     /// Returns a member that is set and not null.
@@ -24,28 +22,6 @@ impl RequestMembers {
     /// Returns a member that is a string.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.get(name)?.as_str()
-    }
-}
-
-struct Wanted<'a>(&'a [&'a str]);
-
-impl<'de> Visitor<'de> for Wanted<'_> {
-    type Value = Map<String, Value>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a request")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-        let mut found = Map::new();
-        while let Some(name) = members.next_key::<Cow<'de, str>>()? {
-            if self.0.contains(&&*name) {
-                found.insert(name.into_owned(), members.next_value()?);
-            } else {
-                members.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(found)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     json,
     open_enum::open_enum,
     wire::{
-        Codec, Elements, Field, Members, Piece, Plain, Read, Scalar, Stopped, Tagged, Wide,
+        Codec, Elements, Field, Members, Piece, Plain, Read, Scalar, Stopped, Tagged,
         by_value_type, object, read, whole,
     },
 };
@@ -324,7 +324,7 @@ impl Serialize for Content {
 impl<'de> Deserialize<'de> for Content {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut content = Self::default();
-        match read(deserializer, &mut Field::<_, Plain>::new(&mut content), Wide::Round)? {
+        match read(deserializer, &mut Field::<_, Plain>::new(&mut content))? {
             Read::Known(()) | Read::Null => Ok(content),
             Read::Unknown => Err(serde::de::Error::custom("expected text or parts")),
         }

@@ -1,7 +1,7 @@
 use crate::{
     Extra, ParseError,
     open_enum::open_enum,
-    wire::{Piece, by_value_type, object},
+    wire::{Piece, by_value_type, object, text_of},
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -148,7 +148,7 @@ impl ChatCompletionToolsParam {
 fn take_flat(extra: &mut Extra, name: &str) -> Option<String> {
     let text = match extra.get(name)? {
         Value::String(text) => text.clone(),
-        Value::Object(members) if name == "arguments" => Value::Object(members.clone()).to_string(),
+        value @ Value::Object(_) if name == "arguments" => text_of(value),
         _ => return None,
     };
     extra.remove(name);

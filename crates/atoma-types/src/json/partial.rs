@@ -11,7 +11,7 @@
 //! {"city": "Paris", "days": 12}  {"city": "Paris", "days": 12}
 //! ```
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
 /// How deep values may be nested, as in `serde_json`.
 ///
@@ -344,7 +344,7 @@ impl PartialJson {
             "true" => Some(Value::Bool(true)),
             "false" => Some(Value::Bool(false)),
             "null" => Some(Value::Null),
-            number => number.parse::<Number>().ok().map(Value::Number),
+            number => super::from_str(number).ok().filter(Value::is_number),
         };
         match value {
             Some(value) => {

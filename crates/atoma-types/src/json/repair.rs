@@ -19,7 +19,6 @@ use super::{
     scan::{Contents, Kind, Scanner, Token},
 };
 use serde::de::IgnoredAny;
-use serde_json::Value;
 
 /// A repaired text.
 pub(crate) struct Repaired {
@@ -207,7 +206,7 @@ fn is_too_large(digits: &[u8]) -> bool {
     let Ok(digits) = std::str::from_utf8(digits) else { return false };
     // `Value` rejects numbers beyond the range, `IgnoredAny` only those that break the grammar.
     digits.starts_with(|first: char| first.is_ascii_digit())
-        && serde_json::from_str::<Value>(digits).is_err()
+        && digits.parse().is_ok_and(f64::is_infinite)
         && serde_json::from_str::<IgnoredAny>(digits).is_ok()
 }
 
@@ -243,6 +242,7 @@ fn code_unit(escape: &[u8]) -> Option<u16> {
 mod tests {
     use super::*;
     use crate::json::path::Field;
+    use serde_json::Value;
 
     const FIELDS: &[FieldPath] = &[
         (&["choices", "delta", "content"], Field::Content),

@@ -11,7 +11,7 @@
 //!
 //! A pass over the brackets ([`Scan`]) runs along with the text, so that "is it complete" costs nothing per fragment.
 
-use crate::json::says_null;
+use crate::json::{self, says_null};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
@@ -65,7 +65,7 @@ impl Arguments {
 
     /// Returns whether a fragment holds the same value again, written otherwise.
     pub(crate) fn is_equal_to(&self, fragment: &str) -> bool {
-        let value = |text| serde_json::from_str::<Value>(text).ok();
+        let value = |text| json::from_str(text).ok();
         value(&self.text).is_some_and(|known| value(fragment) == Some(known))
     }
 
@@ -163,8 +163,12 @@ fn unquoted(text: String) -> String {
     if says_null(&text) {
         return String::new();
     }
-    match serde_json::from_str::<String>(&text) {
-        Ok(inner) if inner.trim_ascii_start().starts_with(['{', '[']) && is_json(&inner) => inner,
+    match json::from_str(&text) {
+        Ok(Value::String(inner))
+            if inner.trim_ascii_start().starts_with(['{', '[']) && is_json(&inner) =>
+        {
+            inner
+        }
         _ => text,
     }
 }

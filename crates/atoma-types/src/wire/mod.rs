@@ -27,13 +27,13 @@ pub(crate) use interface::{
 };
 pub(crate) use list::{Aligned, Vector};
 pub(crate) use member::{ErrorMember, Finish, Index, JsonText, NonEmpty, Sent};
-pub(crate) use object::{Whole, object, wire_codec, wire_name, wire_omit};
+pub(crate) use object::{object, wire_codec, wire_name, wire_omit};
 pub(crate) use read::read;
 pub(crate) use scalar::Boxed;
 use serde::de::{Deserializer, Error};
 use std::marker::PhantomData;
-pub(crate) use text::read_text;
-pub(crate) use value::{AnyValue, WIDE, Wide};
+pub(crate) use text::{read_some, read_text, read_value};
+pub(crate) use value::Wide;
 pub(crate) use write::text_of;
 
 /// The result of reading a `T`.
@@ -156,6 +156,6 @@ where
     D: Deserializer<'de>,
 {
     let mut value = None;
-    read(deserializer, &mut Field::<_, Plain>::new(&mut value), Wide::Round)?;
+    read(deserializer, &mut Field::<_, Plain>::new(&mut value))?;
     value.ok_or_else(|| D::Error::custom(format_args!("expected {expected}")))
 }

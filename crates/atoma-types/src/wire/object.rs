@@ -24,9 +24,7 @@
 //! serde         Serialize and Deserialize, for other formats
 //! ```
 
-use super::{
-    Codec, Elements, Members, Model, Piece, Plain, Read, ReadObject, Scalar, Stopped, Target,
-};
+use super::{Codec, Members, Model, Piece, Plain, Read, Stopped};
 
 /// Defines a model: a struct with public fields and an `extra`, read member by member and written
 /// without absent members.
@@ -261,22 +259,5 @@ impl<T: Model> Codec<T> for Plain {
 
     fn piece(value: &T) -> Piece<'_> {
         Piece::Object(value)
-    }
-}
-
-/// An object that is read where it stays.
-pub(crate) struct Whole<'a>(pub(crate) &'a mut dyn ReadObject);
-
-impl Target for Whole<'_> {
-    fn scalar(&mut self, _value: Scalar<'_>) -> Read {
-        Read::Unknown
-    }
-
-    fn array(&mut self, _elements: &mut dyn Elements) -> Result<Read, Stopped> {
-        Ok(Read::Unknown)
-    }
-
-    fn object(&mut self, members: &mut dyn Members) -> Result<Read, Stopped> {
-        members.read_into(self.0).map(Read::Known)
     }
 }

@@ -17,8 +17,7 @@
 
 use super::{
     Elements, MemberSource, Members, Name, Read, ReadObject, Rest, Scalar, Stopped, Target,
-    read_members,
-    value::{AnyValue, Wide},
+    read_members, value::AnyValue,
 };
 use serde::de::{
     DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor,
@@ -30,9 +29,8 @@ use serde_json::{Number, Value};
 pub(crate) fn read<'de, D: Deserializer<'de>>(
     deserializer: D,
     target: &mut dyn Target,
-    wide: Wide,
 ) -> Result<Read, D::Error> {
-    deserializer.deserialize_any(Any { target, unknown: &mut None, wide })
+    deserializer.deserialize_any(Any { target, unknown: &mut None })
 }
 
 /// Passes a value to a target, and keeps it if it is unknown.
@@ -41,8 +39,6 @@ struct Any<'a> {
     target: &'a mut dyn Target,
     /// Set if the target does not know the value.
     unknown: &'a mut Option<Box<Value>>,
-    /// How to treat integers beyond 64 bits, which serde passes as floats.
-    wide: Wide,
 }
 
 impl Any<'_> {
@@ -100,7 +96,6 @@ impl<'de> Visitor<'de> for Any<'_> {
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Read, E> {
         // The other methods get exact numbers; an integer beyond 64 bits arrives here, rounded.
-        self.wide.check(value)?;
         // Not finite: other formats than JSON have such numbers.
         let Some(number) = Number::from_f64(value) else { return Ok(Read::Null) };
         let read = self.target.scalar(Scalar::Number(&number));
@@ -114,11 +109,9 @@ impl<'de> Visitor<'de> for Any<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, access: A) -> Result<Read, A::Error> {
-        let wide = self.wide;
         // A function pointer, since `Source` serves both kinds of access, which have no trait in common.
-        let rest =
-            |access: &mut A, wide| AnyValue(wide).deserialize(SeqAccessDeserializer::new(access));
-        let mut source = Source { access, rest, unknown: None, error: None, wide };
+        let rest = |access: &mut A| AnyValue.deserialize(SeqAccessDeserializer::new(access));
+        let mut source = Source { access, rest, unknown: None, error: None };
         let mut read = self.target.array(&mut source);
         // The target returned the list, or did not begin to read it: either way it is still whole.
         if let Ok(Read::Unknown) = read {
@@ -128,10 +121,8 @@ impl<'de> Visitor<'de> for Any<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, access: A) -> Result<Read, A::Error> {
-        let wide = self.wide;
-        let rest =
-            |access: &mut A, wide| AnyValue(wide).deserialize(MapAccessDeserializer::new(access));
-        let mut source = Source { access, rest, unknown: None, error: None, wide };
+        let rest = |access: &mut A| AnyValue.deserialize(MapAccessDeserializer::new(access));
+        let mut source = Source { access, rest, unknown: None, error: None };
         let mut read = self.target.object(&mut source);
         if let Ok(Read::Unknown) = read {
             read = source.hand_on(&mut self);
@@ -227,12 +218,11 @@ struct Source<A, E> {
     /// serde's own access.
     access: A,
     /// Reads all that is left as a value.
-    rest: fn(&mut A, Wide) -> Result<Value, E>,
+    rest: fn(&mut A) -> Result<Value, E>,
     /// The last unknown value: of a member, or of everything that is read here.
     unknown: Option<Box<Value>>,
     /// Why reading stopped.
     error: Option<E>,
-    wide: Wide,
 }
 
 impl<A, E: Error> Source<A, E> {
@@ -271,7 +261,7 @@ impl<A, E: Error> Source<A, E> {
 
 impl<A, E: Error> Rest for Source<A, E> {
     fn rest(&mut self) -> Result<Value, Stopped> {
-        let value = (self.rest)(&mut self.access, self.wide);
+        let value = (self.rest)(&mut self.access);
         self.keep(value)
     }
 
@@ -287,7 +277,7 @@ impl<'de, A: MapAccess<'de>> MemberSource for Source<A, A::Error> {
     }
 
     fn any_value(&mut self) -> Result<Value, Stopped> {
-        let value = self.access.next_value_seed(AnyValue(self.wide));
+        let value = self.access.next_value_seed(AnyValue);
         self.keep(value)
     }
 
@@ -302,11 +292,7 @@ impl<'de, A: MapAccess<'de>> Members for Source<A, A::Error> {
     }
 
     fn value(&mut self, target: &mut dyn Target) -> Result<Read, Stopped> {
-        let read = self.access.next_value_seed(Any {
-            target,
-            unknown: &mut self.unknown,
-            wide: self.wide,
-        });
+        let read = self.access.next_value_seed(Any { target, unknown: &mut self.unknown });
         self.keep(read)
     }
 
@@ -315,7 +301,7 @@ impl<'de, A: MapAccess<'de>> Members for Source<A, A::Error> {
         read: &mut dyn FnMut(&str) -> bool,
         target: &mut dyn Target,
     ) -> Result<Read, Stopped> {
-        let any = Any { target, unknown: &mut self.unknown, wide: self.wide };
+        let any = Any { target, unknown: &mut self.unknown };
         let read = self.access.next_value_seed(Raw { read, any });
         self.keep(read)
     }
@@ -323,11 +309,7 @@ impl<'de, A: MapAccess<'de>> Members for Source<A, A::Error> {
 
 impl<'de, A: SeqAccess<'de>> Elements for Source<A, A::Error> {
     fn next(&mut self, target: &mut dyn Target) -> Result<bool, Stopped> {
-        let read = self.access.next_element_seed(Any {
-            target,
-            unknown: &mut self.unknown,
-            wide: self.wide,
-        });
+        let read = self.access.next_element_seed(Any { target, unknown: &mut self.unknown });
         self.keep(read).map(|read| read.is_some())
     }
 }

@@ -17,7 +17,7 @@
 
 use super::{
     Codec, Elements, Members, Model, Piece, Plain, Read, Scalar, Stopped, Target,
-    by_value::by_value, whole,
+    by_value::by_value, text::read_number, whole,
 };
 use serde_json::{Number, Value};
 use std::{collections::BTreeMap, marker::PhantomData};
@@ -366,17 +366,9 @@ fn infinity_in(text: &str) -> Option<f64> {
 }
 
 /// The number that a string holds.
-///
-/// Read like any value, because that reader is compiled already: one that reads only numbers would
-/// be large.
 fn number_in(text: &str) -> Option<Number> {
     let text = text.trim_ascii();
-    // Text that is not a number is rejected before the parser sees it: nearly all text.
-    if !text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
-        return None;
-    }
-    match serde_json::from_str(text) {
-        Ok(Value::Number(number)) => Some(number),
-        _ => None,
-    }
+    // Text that is not a number is rejected before it is read: nearly all text.
+    let is_number = text.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+    if is_number { read_number(text) } else { None }
 }

@@ -11,32 +11,19 @@ use std::fmt;
 /// `arbitrary_precision` of serde_json would keep them as well, but it changes numbers for all users of serde_json in a program.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Wide {
-    /// It is an error, which begins with [`WIDE`].
+    /// It is an error.
     Refuse,
     /// It is the nearest `f64`.
     Round,
 }
 
-/// The beginning of the error of [`Wide::Refuse`].
-pub(crate) const WIDE: &str = "integer beyond 64 bits";
-
 /// The name of the only member of a number, as serde_json passes it with its feature
 /// `arbitrary_precision`.
 pub(super) const NUMBER: &str = "$serde_json::private::Number";
 
-impl Wide {
-    /// Checks a float that may be a rounded integer.
-    pub(crate) fn check<E: Error>(self, value: f64) -> Result<(), E> {
-        // The powers of two are exact: an f64 from there on was an integer beyond u64 or i64, or a large float.
-        let is_narrow =
-            (-9_223_372_036_854_775_808.0..18_446_744_073_709_551_616.0).contains(&value);
-        if self == Self::Refuse && !is_narrow { Err(E::custom(WIDE)) } else { Ok(()) }
-    }
-}
-
 /// Reads any value.
 #[derive(Clone, Copy)]
-pub(crate) struct AnyValue(pub(crate) Wide);
+pub(crate) struct AnyValue;
 
 impl<'de> DeserializeSeed<'de> for AnyValue {
     type Value = Value;
@@ -78,7 +65,6 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        self.0.check(value)?;
         Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
     }
 
