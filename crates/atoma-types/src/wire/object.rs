@@ -46,7 +46,7 @@ macro_rules! object {
         }
     ) => {
         $(#[$meta])*
-        #[derive(Clone, PartialEq, Default)]
+        #[derive(PartialEq, Default)]
         #[non_exhaustive]
         pub struct $name {
             $( $(#[$field_meta])* pub $field: $ty, )*
@@ -137,6 +137,14 @@ macro_rules! object {
 
                 fn as_object(&self) -> &dyn Object {
                     self
+                }
+            }
+
+            // Not derived: a derived `clone` is inline, so each crate that clones a response would contain it once
+            // more. That is 15 kB of a small program.
+            impl Clone for $name {
+                fn clone(&self) -> Self {
+                    Self { $( $field: self.$field.clone(), )* extra: self.extra.clone() }
                 }
             }
 
