@@ -41,6 +41,9 @@ MANIFEST
     (cd "$1" && cargo fetch --quiet)
 }
 
+# The most bytes that the stripped program hello-atoma may have.
+budget=3800000
+
 weigh() {
     (
         cd "$1"
@@ -55,6 +58,13 @@ weigh() {
         size=$(stat -c %s "build/release/$1")
         printf '%-24s %4s crates %7s CPU s %7s s %9s bytes (load before: %s)\n' \
             "$1" "$crates" "$seconds" "$wall" "$size" "$load"
+        if [ "$1" = hello-atoma ]; then
+            if [ "$size" -le "$budget" ]; then
+                echo "within the budget of $budget bytes"
+            else
+                echo "OVER the budget of $budget bytes by $((size - budget))"
+            fi
+        fi
         printf '{"bench":"weight","command":"benches/weight.sh","processor":"%s","date":"%s","rustc":"%s","commit":"%s","program":"%s","crates":%s,"cpu_seconds":%s,"seconds":%s,"bytes":%s,"load":%s}\n' \
             "$processor" "$(date -u +%F)" "$(rustc --version)" "$commit" "$1" "$crates" "$seconds" "$wall" \
             "$size" "$load" >> "$records"
