@@ -219,10 +219,10 @@ pub(crate) fn object_from_value<T: ReadObject + Default>(value: &Value) -> Optio
 /// Reads a text, and once more with its flaws repaired if that may help.
 ///
 /// ```text
-/// text ─► read_text ─ gives up ─► serde_json ─ flawed ─► repair ─► serde_json
-///            │ nearly always         │                                │
-///            ▼                       ▼                                ▼
-///          value                   value                    value, or the first error
+/// text ─► read ─ flawed ─► repair ─► read
+///           │ nearly always            │
+///           ▼                          ▼
+///         value              value, or the first error
 /// ```
 ///
 /// The error of the first attempt is returned, since its position is one in the server's text.

@@ -4,7 +4,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use serde_json::{Map, Number, Value};
 use std::fmt;
 
-/// The way to read an integer beyond 64 bits, of which serde_json returns only the nearest `f64`.
+/// The way to read an integer beyond 64 bits.
 ///
 /// Text is read with [`Refuse`](Self::Refuse) first, which nearly always goes well. Otherwise it is read again after
 /// [`crate::json::repair`] has put such integers in quotes, so that all their digits are kept, as a string. The feature

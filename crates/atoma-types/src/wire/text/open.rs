@@ -96,7 +96,6 @@ impl Rest for Open<'_, '_> {
         let mut members = Map::new();
         while self.advance()? {
             let name = self.member_name().ok_or(Stopped)?;
-            // serde_json reads an object of this name as a number if a feature of it is on: it shall decide.
             members.insert(name.into_owned(), self.text.any()?);
         }
         Ok(members.into())
