@@ -282,8 +282,8 @@ impl ClientBuilder {
 
     /// Checks the settings and makes the client.
     ///
-    /// It connects to nothing and takes less than a millisecond. For an `https` URL, a thread reads
-    /// the root certificates of the operating system meanwhile; the first call waits for it. If
+    /// It connects to nothing. For an `https` URL, a thread reads the root certificates of the
+    /// operating system meanwhile; the first call waits for it. If
     /// there are none, each call fails with [`Error::is_connect`].
     ///
     /// # Errors
