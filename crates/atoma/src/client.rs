@@ -31,8 +31,8 @@ pub struct Client {
 impl Client {
     /// Makes a client for `https://api.atoma.network` with this API key and default settings.
     ///
-    /// It can be called in async code: a thread reads the root certificates of the system meanwhile. If the system has none, each call
-    /// fails with [`Error::is_connect`].
+    /// It can be called in async code: a thread reads the root certificates of the system meanwhile.
+    /// If the system has none, each call fails with [`Error::is_connect`].
     ///
     /// # Errors
     ///
