@@ -59,6 +59,7 @@ pub(crate) fn read_value(json: &str, wide: Wide) -> Result<(Value, &str), ParseE
 }
 
 /// Reads the members of these names, if the text begins with an object, and skips all others.
+#[cold]
 pub(crate) fn read_some(json: &str, names: &[&str]) -> Option<Map<String, Value>> {
     let mut text = Text::new(json, Wide::Round);
     if text.peek()? != b'{' {
@@ -181,6 +182,7 @@ impl<'a> Text<'a> {
     }
 
     /// Passes the next value.
+    #[cold]
     fn skip(&mut self) -> Result<(), Stopped> {
         match self.peek().ok_or(Stopped)? {
             b'"' => self.string().map(|_| ()).ok_or(Stopped),
@@ -250,15 +252,25 @@ impl<'a> Text<'a> {
 
     /// Reads a number.
     fn number(&mut self) -> Result<Number, Stopped> {
-        let (number, end) = match number::read(self.json, self.at) {
-            Some(read) => read,
-            None => number::read_unusual(self.json, self.at, self.wide).map_err(|flaw| {
-                self.flaw = flaw;
-                Stopped
-            })?,
+        let Some((number, end)) = number::read(self.json, self.at) else {
+            return self.unusual_number();
         };
         self.at = end;
         Ok(number)
+    }
+
+    #[cold]
+    fn unusual_number(&mut self) -> Result<Number, Stopped> {
+        match number::read_unusual(self.json, self.at, self.wide) {
+            Ok((number, end)) => {
+                self.at = end;
+                Ok(number)
+            }
+            Err(flaw) => {
+                self.flaw = flaw;
+                Err(Stopped)
+            }
+        }
     }
 }
 
