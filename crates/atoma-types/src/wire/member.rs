@@ -5,7 +5,7 @@
 
 use super::{
     Codec, Elements, Members, Piece, Plain, Read, Scalar, Stopped, by_value::by_value,
-    write::text_of,
+    value::text_of,
 };
 use serde_json::Value;
 

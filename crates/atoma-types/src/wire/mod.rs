@@ -33,8 +33,7 @@ pub(crate) use scalar::Boxed;
 use serde::de::{Deserializer, Error};
 use std::marker::PhantomData;
 pub(crate) use text::{read_some, read_text, read_value};
-pub(crate) use value::Wide;
-pub(crate) use write::text_of;
+pub(crate) use value::{Wide, text_of};
 
 /// The result of reading a `T`.
 pub(crate) enum Read<T = ()> {

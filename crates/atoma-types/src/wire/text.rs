@@ -14,15 +14,14 @@
 //!   └─► ReadObject::place
 //! ```
 
-mod open;
+mod lexer;
 
-use self::open::Open;
-use super::{Members, Read, ReadObject, Rest, Scalar, Stopped, Target, number, value::Wide};
-use crate::{
-    ParseError,
-    json::scan::{plain, read_string},
+use self::lexer::Text;
+use super::{
+    Elements, MemberSource, Members, Name, Read, ReadObject, Rest, Scalar, Stopped, Target,
+    read_members, value::Wide,
 };
-use serde::de::{Deserialize, IgnoredAny};
+use crate::json::parse_error::ParseError;
 use serde_json::{Map, Number, Value};
 use std::borrow::Cow;
 
@@ -84,59 +83,7 @@ pub(super) fn read_number(text: &str) -> Option<Number> {
     text.number().ok().filter(|_| text.at == text.json.len())
 }
 
-/// A text, read up to a position.
-struct Text<'a> {
-    /// The whole text.
-    json: &'a str,
-    /// The next byte. Always at a character's beginning.
-    at: usize,
-    /// The number of objects and lists that are open.
-    depth: usize,
-    wide: Wide,
-    /// Why reading stopped here, unless the text is not JSON.
-    flaw: Option<&'static str>,
-}
-
 impl<'a> Text<'a> {
-    fn new(json: &'a str, wide: Wide) -> Self {
-        // Some servers write a byte order mark.
-        let json = json.strip_prefix('\u{feff}').unwrap_or(json);
-        Self { json, at: 0, depth: 0, wide, flaw: None }
-    }
-
-    /// Returns why reading stopped.
-    #[cold]
-    fn error(&self) -> ParseError {
-        let at_value = |flaw| ParseError::unreadable(flaw, self.json, self.at);
-        match (self.flaw, syntax_error(self.json)) {
-            (Some(flaw), _) => at_value(flaw),
-            (None, Some(error)) => ParseError::new(self.end_in_number().unwrap_or(error)),
-            (None, None) => at_value("unreadable value"),
-        }
-    }
-
-    /// Returns the error for a text that ends in a number: any digit continues it. serde_json
-    /// calls the number invalid.
-    fn end_in_number(&self) -> Option<serde_json::Error> {
-        let is_open = self.json.ends_with(['-', '+', '.', 'e', 'E'])
-            && syntax_error(&format!("{}0", self.json)).is_none_or(|error| error.is_eof());
-        // The text before the number ends where a value is expected.
-        is_open.then(|| syntax_error(&self.json[..self.at]))?
-    }
-
-    /// The next byte that is not white space. It is not passed.
-    #[inline]
-    fn peek(&mut self) -> Option<u8> {
-        let bytes = self.json.as_bytes();
-        loop {
-            let byte = *bytes.get(self.at)?;
-            if !matches!(byte, b' ' | b'\n' | b'\t' | b'\r') {
-                return Some(byte);
-            }
-            self.at += 1;
-        }
-    }
-
     /// Reads the next value into a target, or keeps it in `unknown` if it does not fit.
     #[inline]
     fn value(
@@ -212,72 +159,164 @@ impl<'a> Text<'a> {
         self.depth += 1;
         Ok(Open::new(self, end))
     }
+}
 
-    /// Passes a word that is a value.
-    fn literal<T>(&mut self, word: &str, value: T) -> Result<T, Stopped> {
-        if !self.json.as_bytes()[self.at..].starts_with(word.as_bytes()) {
-            return Err(Stopped);
-        }
-        self.at += word.len();
-        // A letter after the word is left to the caller, which expects a comma or a bracket.
-        Ok(value)
-    }
+/// An object or a list that is being read.
+struct Open<'t, 'a> {
+    /// Borrowed from the level around this one, which cannot read on until this level is closed.
+    text: &'t mut Text<'a>,
+    /// The bracket that closes it.
+    end: u8,
+    /// Whether there was a member or an element, so that a comma must come next.
+    is_begun: bool,
+    /// Whether the closing bracket was passed. Targets may ask again after the end.
+    is_closed: bool,
+    /// The last unknown value: of a member, or of everything that is read here.
+    unknown: Option<Box<Value>>,
+}
 
-    /// Reads a string, which begins here with its quote.
+impl<'t, 'a> Open<'t, 'a> {
     #[inline]
-    fn string(&mut self) -> Option<Cow<'a, str>> {
-        let rest = &self.json[self.at + 1..];
-        let length = plain(rest.as_bytes());
-        // Nearly every string: it is borrowed, and copied only by its field.
-        if rest.as_bytes().get(length) == Some(&b'"') {
-            self.at += length + 2;
-            return Some(Cow::Borrowed(&rest[..length]));
-        }
-        self.escaped_string().map(Cow::Owned)
+    fn new(text: &'t mut Text<'a>, end: u8) -> Self {
+        Self { text, end, is_begun: false, is_closed: false, unknown: None }
     }
 
-    /// Reads the same string through a buffer. Not inlined: escapes are rare in names and short values.
-    #[inline(never)]
-    fn escaped_string(&mut self) -> Option<String> {
-        let mut text = String::new();
-        let rest = &self.json[self.at..];
-        let Some(length) = read_string(&rest[1..], &mut text) else {
-            // By the grammar any four digits are a character.
-            self.flaw = syntax_error(rest).map_or(Some("lone surrogate"), |_| None);
+    /// Moves to the next member or element; false at the end, which is passed.
+    #[inline]
+    fn advance(&mut self) -> Result<bool, Stopped> {
+        if self.is_closed {
+            return Ok(false);
+        }
+        let byte = self.text.peek().ok_or(Stopped)?;
+        if byte == self.end {
+            self.text.at += 1;
+            self.text.depth -= 1;
+            self.is_closed = true;
+            return Ok(false);
+        }
+        if self.is_begun {
+            if byte != b',' {
+                return Err(Stopped);
+            }
+            self.text.at += 1;
+        }
+        self.is_begun = true;
+        Ok(true)
+    }
+
+    /// Passes the name of a member.
+    #[inline]
+    fn member_name(&mut self) -> Option<Cow<'a, str>> {
+        if self.text.peek()? != b'"' {
             return None;
-        };
-        self.at += 2 + length;
-        Some(text)
-    }
-
-    /// Reads a number.
-    fn number(&mut self) -> Result<Number, Stopped> {
-        let Some((number, end)) = number::read(self.json, self.at) else {
-            return self.unusual_number();
-        };
-        self.at = end;
-        Ok(number)
-    }
-
-    #[cold]
-    fn unusual_number(&mut self) -> Result<Number, Stopped> {
-        match number::read_unusual(self.json, self.at, self.wide) {
-            Ok((number, end)) => {
-                self.at = end;
-                Ok(number)
-            }
-            Err(flaw) => {
-                self.flaw = flaw;
-                Err(Stopped)
-            }
         }
+        let name = self.text.string()?;
+        if self.text.peek()? != b':' {
+            return None;
+        }
+        self.text.at += 1;
+        Some(name)
+    }
+
+    /// Reads it through a target, and keeps it in `unknown` if it does not fit.
+    #[inline]
+    fn read(
+        mut self,
+        unknown: &mut Option<Box<Value>>,
+        target: impl FnOnce(&mut Self) -> Result<Read, Stopped>,
+    ) -> Result<Read, Stopped> {
+        let read = target(&mut self)?;
+        if matches!(read, Read::Unknown) {
+            let value = match self.unknown.take() {
+                Some(value) => value,
+                None => Box::new(self.rest()?),
+            };
+            *unknown = Some(value);
+        }
+        // A target that did not read to the end leaves the position in the middle.
+        if self.advance()? { Err(Stopped) } else { Ok(read) }
     }
 }
 
-/// Returns where the first value of a text is not JSON. serde_json skips the value, which takes little code.
-#[cold]
-fn syntax_error(json: &str) -> Option<serde_json::Error> {
-    IgnoredAny::deserialize(&mut serde_json::Deserializer::from_str(json)).err()
+impl Rest for Open<'_, '_> {
+    fn rest(&mut self) -> Result<Value, Stopped> {
+        if self.end == b']' {
+            let mut list = Vec::new();
+            while self.advance()? {
+                list.push(self.text.any()?);
+            }
+            return Ok(list.into());
+        }
+        let mut members = Map::new();
+        while self.advance()? {
+            let name = self.member_name().ok_or(Stopped)?;
+            members.insert(name.into_owned(), self.text.any()?);
+        }
+        Ok(members.into())
+    }
+
+    fn give_back(&mut self, value: Value) {
+        self.unknown = Some(Box::new(value));
+    }
+}
+
+impl MemberSource for Open<'_, '_> {
+    #[inline]
+    fn name(&mut self, place: fn(&str) -> Option<usize>) -> Result<Option<Name>, Stopped> {
+        if !self.advance()? {
+            return Ok(None);
+        }
+        let name = self.member_name().ok_or(Stopped)?;
+        Ok(Some(Name::find(&name, place)))
+    }
+
+    fn any_value(&mut self) -> Result<Value, Stopped> {
+        self.text.any()
+    }
+
+    fn take_unknown(&mut self) -> Option<Box<Value>> {
+        self.unknown.take()
+    }
+}
+
+impl Members for Open<'_, '_> {
+    fn read_into(&mut self, object: &mut dyn ReadObject) -> Result<(), Stopped> {
+        read_members(self, object)
+    }
+
+    fn value(&mut self, target: &mut dyn Target) -> Result<Read, Stopped> {
+        self.text.value(target, &mut self.unknown)
+    }
+
+    fn value_in_text(
+        &mut self,
+        read: &mut dyn FnMut(&str) -> bool,
+        target: &mut dyn Target,
+    ) -> Result<Read, Stopped> {
+        // Only the forms that `read` may know. The rest would be searched for nothing.
+        let closing = match self.text.peek().ok_or(Stopped)? {
+            b'[' => ']',
+            b'"' => '"',
+            _ => return self.value(target),
+        };
+        // A list of lists, or a string with a quote in it, is cut here: then `read` does not know it.
+        let rest = &self.text.json[self.text.at..];
+        let length = rest[1..].find(closing).ok_or(Stopped)? + 2;
+        if !read(&rest[..length]) {
+            return self.value(target);
+        }
+        self.text.at += length;
+        Ok(Read::Known(()))
+    }
+}
+
+impl Elements for Open<'_, '_> {
+    fn next(&mut self, target: &mut dyn Target) -> Result<bool, Stopped> {
+        Ok(self.advance()? && {
+            self.text.value(target, &mut self.unknown)?;
+            true
+        })
+    }
 }
 
 /// Keeps a value that does not fit its place.

@@ -17,6 +17,11 @@ pub(crate) enum Wide {
     Round,
 }
 
+/// The JSON of a value. Its `to_string` would add the code of the pretty printer.
+pub(crate) fn text_of(value: &Value) -> String {
+    serde_json::to_string(value).expect("the names in a value are text")
+}
+
 /// The name of the only member of a number, as serde_json passes it with its feature
 /// `arbitrary_precision`.
 pub(super) const NUMBER: &str = "$serde_json::private::Number";

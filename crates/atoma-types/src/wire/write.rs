@@ -3,7 +3,6 @@
 use super::{Codec, List, Piece, Plain, Tagged, WriteObject, is_set};
 use crate::Extra;
 use serde::ser::{Error, Serialize, SerializeMap, Serializer};
-use serde_json::Value;
 
 impl<T> List for Vec<T>
 where
@@ -41,11 +40,6 @@ impl Serialize for Piece<'_> {
             Self::Unwritable => Err(S::Error::custom("a number is not finite")),
         }
     }
-}
-
-/// The JSON of a value. Its `to_string` would add the code of the pretty printer.
-pub(crate) fn text_of(value: &Value) -> String {
-    serde_json::to_string(value).expect("the names in a value are text")
 }
 
 /// Writes the elements of a list, each made into a piece when its turn comes.
