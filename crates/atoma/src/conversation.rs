@@ -126,13 +126,12 @@ impl Conversation {
             matches!(message.role, Role::System | Role::Developer)
         };
         let head = self.messages.iter().take_while(|message| is_instruction(message)).count();
-        let last_user = self.messages.iter().rposition(|message| message.role == Role::User);
         let sizes: Vec<usize> = self.messages.iter().map(&mut count).collect();
         let mut total = sizes.iter().fold(0_usize, |sum, size| sum.saturating_add(*size));
         let mut end = head;
         // The cut moves from user message to user message, so that no call loses its result.
-        for (index, message) in self.messages.iter().enumerate().skip(head + 1) {
-            if total <= budget || last_user.is_none_or(|last| index > last) {
+        for (index, message) in self.messages.iter().enumerate().skip(head) {
+            if total <= budget {
                 break;
             }
             if message.role == Role::User {
