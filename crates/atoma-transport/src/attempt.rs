@@ -272,3 +272,6 @@ impl fmt::Display for FailureCause {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -301,3 +301,6 @@ impl Error for TransportError {
         self.0.source.as_deref().map(|source| source as _)
     }
 }
+
+#[cfg(test)]
+mod tests;

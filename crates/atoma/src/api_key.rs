@@ -217,6 +217,7 @@ impl fmt::Debug for Credentials {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::HeaderName;
 
     #[test]
     fn a_key_that_cannot_be_one_is_refused_with_the_right_hint() {
@@ -285,5 +286,44 @@ mod tests {
             let found = key.as_ref().map(ApiKey::exposed);
             assert_eq!(found, token.map(str::as_bytes), "{value}");
         }
+    }
+
+    #[test]
+    fn a_key_of_eight_characters_is_redacted_and_a_shorter_one_is_kept() {
+        for (key, is_redacted) in [("abcdefg", false), ("abcdefgh", true), ("abcdefghi", true)] {
+            let text = format!("the key {key} is wrong");
+            let redacted = ApiKey::new(key).unwrap().redact_text(&text).into_owned();
+            assert_eq!(redacted.contains(key), !is_redacted, "{redacted}");
+        }
+    }
+
+    #[test]
+    fn a_default_header_with_another_name_has_the_key_only_without_a_key_of_the_client() {
+        let header = |name: &'static str, value| {
+            HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))])
+        };
+        let exposed = |credentials: &Credentials| {
+            credentials.secret().map(|key| String::from_utf8(key.exposed().to_vec()).unwrap())
+        };
+        let own = || Credentials::Key(ApiKey::new("canary-1").unwrap());
+        for name in KEY_HEADERS {
+            let headers = header(name, "canary-2");
+            let found = Credentials::None.or_in_headers(&headers);
+            assert!(matches!(found, Credentials::OtherHeader(_)), "{name}");
+            assert_eq!(exposed(&found).as_deref(), Some("canary-2"), "{name}");
+            assert!(found.key().is_none(), "{name} is not a bearer token");
+            let found = own().or_in_headers(&headers);
+            assert!(matches!(found, Credentials::Key(_)), "{name}");
+            assert_eq!(exposed(&found).as_deref(), Some("canary-1"), "{name}");
+        }
+        let headers = header("authorization", "Bearer canary-3");
+        for before in [own(), Credentials::None] {
+            let found = before.or_in_headers(&headers);
+            assert_eq!(found.key().map(ApiKey::exposed), Some(&b"canary-3"[..]));
+        }
+        let unreadable = own().or_in_headers(&header("authorization", ""));
+        assert!(matches!(unreadable, Credentials::None));
+        let none = Credentials::None.or_in_headers(&HeaderMap::new());
+        assert!(matches!(none, Credentials::None));
     }
 }

@@ -366,3 +366,6 @@ pub(crate) fn to_error(
         _ => Error::unreadable(error, json),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -164,6 +164,7 @@ pub(crate) fn redact(key: &ApiKey, response: &mut Response) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use atoma_transport::testing::ScriptedTransport;
 
     #[test]
     fn a_key_in_a_default_header_is_checked_like_any_other() {
@@ -192,5 +193,34 @@ mod tests {
         ] {
             assert!(parse_default_header(name, value).is_ok(), "{name}: {value}");
         }
+    }
+
+    #[test]
+    fn headers_of_the_call_override_the_defaults_and_an_empty_body_has_no_content_type() {
+        let map = |headers: &[(&'static str, &'static str)]| -> HeaderMap {
+            let header = |(name, value): &(&'static str, &'static str)| {
+                (HeaderName::from_static(name), HeaderValue::from_static(value))
+            };
+            headers.iter().map(header).collect()
+        };
+        let defaults = map(&[("content-type", "application/json"), ("x-a", "1"), ("x-b", "2")]);
+        let layer = Headers::new(ScriptedTransport::new([]), defaults, None);
+        let own = map(&[("x-b", "3"), ("x-c", "4")]);
+        let rest = [("x-a", "1"), ("x-b", "3"), ("x-c", "4")];
+        assert_eq!(layer.all(&own, false), map(&rest));
+        let with_type = [&[("content-type", "application/json")], &rest[..]].concat();
+        assert_eq!(layer.all(&own, true), map(&with_type));
+    }
+
+    #[test]
+    fn a_key_is_redacted_from_every_header_of_a_response() {
+        let key = ApiKey::new("canary-1").unwrap();
+        let mut response = Response::default();
+        for (name, value) in [("x-a", "the key canary-1 is wrong"), ("x-b", "no key")] {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        redact(&key, &mut response);
+        assert_eq!(response.headers()["x-a"], "the key [key] is wrong");
+        assert_eq!(response.headers()["x-b"], "no key");
     }
 }

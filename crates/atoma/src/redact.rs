@@ -101,6 +101,10 @@ mod tests {
         assert_eq!(excerpt("é".repeat(200).as_bytes()), "é".repeat(200));
         assert_eq!(excerpt("é".repeat(201).as_bytes()), "é".repeat(200) + "…");
         assert_eq!(excerpt(&[b'x'; 5000]), "x".repeat(200) + "…");
+        // Only the first 800 bytes are looked at: the rest may not be blank.
+        assert_eq!(excerpt(format!("a{}b", " ".repeat(799)).as_bytes()), "a…");
+        assert_eq!(excerpt(format!("a{}", " ".repeat(799)).as_bytes()), "a");
+        assert_eq!(excerpt("🙂".repeat(200).as_bytes()), "🙂".repeat(200));
     }
 
     #[test]
@@ -142,7 +146,9 @@ mod tests {
         ] {
             assert_eq!(&redact(text.as_bytes(), b"a/b+c")[..], b"[key]", "{text}");
         }
-        for text in [r"a\/b+", r"a\u002", r"a\n/b+c", r"a\u00e9/b+c", r"\a\", "a\u{e9}"] {
+        for text in
+            [r"a\/b+", r"a\u002", r"a\n/b+c", r"a\u00e9/b+c", r"\a\", "a\u{e9}", "au002fb+c"]
+        {
             assert_eq!(redact(text.as_bytes(), b"a/b+c"), text.as_bytes(), "{text}");
         }
         assert_eq!(&redact(br"a\b a\\b", br"a\b")[..], b"[key] [key]");

@@ -245,3 +245,6 @@ fn reported(error: &Error) -> ApiError {
     reported.code = Some(code.to_owned());
     reported
 }
+
+#[cfg(test)]
+mod tests;

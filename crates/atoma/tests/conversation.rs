@@ -1,6 +1,8 @@
 //! A conversation is always in a state that a server accepts.
 
-use atoma::{ChatCompletionMessage as Message, Conversation, Role, ToolCall};
+use atoma::{
+    ChatCompletionMessage as Message, ChatCompletionResponse, Conversation, Role, ToolCall,
+};
 use proptest::{collection::vec, prelude::*, sample::select};
 
 fn calls(ids: &[&str]) -> Message {
@@ -70,6 +72,7 @@ fn trimming_keeps_instructions_the_last_question_and_whole_calls() {
         ("the oldest turn", "suauaua", 5, "suaua"),
         ("calls with their results", "suctauctaua", 7, "suctaua"),
         ("down to the last question", "suauauct", 0, "suct"),
+        ("a question without a response", "suau", 0, "su"),
         ("two system messages", "ssuaua", 4, "ssua"),
         ("without a system message", "uaua", 2, "ua"),
         ("an assistant before the first user", "saua", 3, "sua"),
@@ -95,6 +98,55 @@ fn a_saved_conversation_is_loaded_unchanged() {
     }
     let loaded = Conversation::from_json(&conversation.to_json()).unwrap();
     assert_eq!(loaded, conversation);
+}
+
+#[test]
+fn a_conversation_is_saved_to_a_file_and_loaded_from_it() {
+    let mut conversation = Conversation::new("s");
+    conversation.push(Message::user("u")).unwrap();
+    let name = format!("atoma-conversation-{}.json", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    conversation.save(&path).unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), conversation.to_json());
+    assert_eq!(Conversation::load(&path).unwrap(), conversation);
+    std::fs::write(&path, "{}").unwrap();
+    let kind = Conversation::load(&path).unwrap_err().kind();
+    assert_eq!(kind, std::io::ErrorKind::InvalidData);
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(Conversation::load(&path).unwrap_err().kind(), std::io::ErrorKind::NotFound);
+}
+
+#[test]
+fn a_request_has_the_model_and_the_messages_that_do_not_wait() {
+    let mut conversation = Conversation::new("s");
+    conversation.push(Message::user("u")).unwrap();
+    conversation.push(calls(&["1"])).unwrap();
+    let request = conversation.request("m");
+    assert_eq!(request.model, "m");
+    assert_eq!(request.messages, conversation.messages());
+    assert_eq!(request.messages.len(), 2);
+}
+
+#[test]
+fn the_message_of_a_response_is_added_under_the_same_rules() {
+    let response = |message: &str| -> ChatCompletionResponse {
+        let choice = format!(r#"{{"index":0,"finish_reason":"stop","message":{message}}}"#);
+        serde_json::from_str(&format!(r#"{{"choices":[{choice}]}}"#)).unwrap()
+    };
+    let mut conversation = Conversation::new("s");
+    conversation.push(Message::user("u")).unwrap();
+    conversation.push_response(&response(r#"{"role":"assistant","content":"a"}"#)).unwrap();
+    assert_eq!(roles(&conversation), "sua");
+    let text = conversation.messages().last().map(Message::text);
+    assert_eq!(text.as_deref(), Some("a"));
+
+    conversation.push_response(&ChatCompletionResponse::default()).unwrap();
+    assert_eq!(roles(&conversation), "sua", "a response without a message adds nothing");
+
+    conversation.push(calls(&["1"])).unwrap();
+    let early = response(r#"{"role":"assistant","content":"early"}"#);
+    assert!(conversation.push_response(&early).is_err());
+    assert_eq!(roles(&conversation), "sua");
 }
 
 #[test]

@@ -281,8 +281,10 @@ async fn dropping_the_body_drops_the_stream_and_so_does_its_end() {
     drop(relays.remove(0));
     assert_eq!(transport.live_bodies(), 2);
     for (relay, left) in relays.iter_mut().zip([1, 0]) {
+        assert_eq!(http_body::Body::size_hint(relay).exact(), None);
         while next_frame(relay).await.is_some() {}
         assert_eq!(transport.live_bodies(), left);
+        assert_eq!(http_body::Body::size_hint(relay).exact(), Some(0));
     }
 }
 

@@ -4,6 +4,8 @@ mod kind;
 #[cfg(feature = "schemars")]
 mod not_parsed;
 mod partial;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use self::error_response::{classify, is_rejected_unprocessed, is_retryable, status_inside};

@@ -221,6 +221,51 @@ fn headers_without_limits_and_malformed_values_are_none() {
 }
 
 #[test]
+fn a_duration_has_units_from_days_to_nanoseconds() {
+    let table = [
+        ("2d", Some(Duration::from_secs(172_800))),
+        ("2h", Some(Duration::from_secs(7_200))),
+        ("2m", Some(Duration::from_secs(120))),
+        ("2s", Some(Duration::from_secs(2))),
+        ("2ms", Some(Duration::from_millis(2))),
+        ("2us", Some(Duration::from_micros(2))),
+        ("2µs", Some(Duration::from_micros(2))),
+        ("2μs", Some(Duration::from_micros(2))),
+        ("2ns", Some(Duration::from_nanos(2))),
+        ("1d2h3m4s", Some(Duration::from_secs(93_784))),
+        ("2w", None),
+        ("2", None),
+        ("s", None),
+        ("", None),
+    ];
+    for (text, expected) in table {
+        assert_eq!(duration(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn an_instant_has_a_month_a_day_and_a_time_of_day() {
+    for (text, is_valid) in [
+        ("2026-01-01T00:00:00Z", true),
+        ("2026-00-01T00:00:00Z", false),
+        ("2026-12-01T00:00:00Z", true),
+        ("2026-13-01T00:00:00Z", false),
+        ("2026-01-00T00:00:00Z", false),
+        ("2026-01-31T00:00:00Z", true),
+        ("2026-01-32T00:00:00Z", false),
+        ("1969-12-31T23:59:59Z", false),
+        ("2026-01-01T23:00:00Z", true),
+        ("2026-01-01T24:00:00Z", false),
+        ("2026-01-01T00:59:00Z", true),
+        ("2026-01-01T00:60:00Z", false),
+        ("2026-01-01T00:00:60Z", true),
+        ("2026-01-01T00:00:61Z", false),
+    ] {
+        assert_eq!(rfc3339(text).is_some(), is_valid, "{text}");
+    }
+}
+
+#[test]
 fn dates_are_those_of_the_calendar() {
     let table = [
         ("1970-01-01T00:00:00Z", Some(0)),
@@ -235,6 +280,10 @@ fn dates_are_those_of_the_calendar() {
         ("2026-11-28T09:00:00", None),
         ("2026-11-28", None),
         ("26-11-28T09:00:00Z", None),
+        ("2026-1-28T09:00:00Z", None),
+        ("2026-+1-28T09:00:00Z", None),
+        ("2026-11-028T09:00:00Z", None),
+        ("2026-11-28T9:00:00Z", None),
         ("T", None),
         ("--T::Z", None),
         ("2026-11-28T09:00:00+2", None),

@@ -285,3 +285,28 @@ fn every_form_of_a_path_is_kept() {
         assert_eq!(chat(url), format!("https://h/v1/chat/completions{query}"), "{url}");
     }
 }
+
+#[test]
+fn each_path_is_joined_to_its_own_url_every_time() {
+    let url = ServerUrl::parse("http://localhost/v1", true).unwrap();
+    for _ in 0..2 {
+        for path in ["/models", "/chat/completions"] {
+            let joined = url.join(path, &[]).unwrap();
+            assert_eq!(joined.to_string(), format!("http://localhost/v1{path}"));
+        }
+    }
+}
+
+#[test]
+fn a_url_says_whether_it_is_encrypted_and_whether_it_is_atomas() {
+    for (url, is_https, is_atoma) in [
+        ("https://api.atoma.network/v1", true, true),
+        ("https://API.Atoma.Network", true, true),
+        ("https://atoma.network/v1", true, false),
+        ("https://api.atoma.network.test", true, false),
+        ("http://localhost:8080", false, false),
+    ] {
+        let url = ServerUrl::parse(url, true).unwrap();
+        assert_eq!((url.is_https(), url.is_atoma()), (is_https, is_atoma), "{url:?}");
+    }
+}

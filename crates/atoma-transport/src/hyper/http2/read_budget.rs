@@ -99,6 +99,18 @@ mod tests {
     use tokio::io::AsyncReadExt;
 
     #[test]
+    fn the_driver_gets_its_turn_after_64_kib() {
+        let (mut stream, budget) = BudgetedIo::new(tokio::io::repeat(7), ReadState::default());
+        let mut read = |size: usize| stream.read(&mut vec![0; size][..]).now_or_never();
+        assert_eq!(read(65_535).unwrap().unwrap(), 65_535);
+        assert!(!budget.is_used_up());
+        assert_eq!(read(1).unwrap().unwrap(), 1);
+        assert!(budget.is_used_up());
+        budget.renew();
+        assert!(!budget.is_used_up());
+    }
+
+    #[test]
     fn no_more_is_read_than_the_pace_until_it_is_renewed() {
         let (mut stream, budget) = BudgetedIo::new(tokio::io::repeat(7), ReadState::default());
         let mut read = |size: usize| stream.read(&mut vec![0; size][..]).now_or_never();

@@ -1,0 +1,175 @@
+use super::*;
+use crate::ErrorKind as Class;
+
+type Predicate = (&'static str, fn(&Error) -> bool);
+
+const PREDICATES: [Predicate; 13] = [
+    ("config", Error::is_config),
+    ("invalid request", Error::is_invalid_request),
+    ("untrusted", Error::is_untrusted),
+    ("rejected", Error::is_rejected),
+    ("API error", Error::is_api_error),
+    ("unexpected", Error::is_unexpected_response),
+    ("too large", Error::is_too_large),
+    ("truncated", Error::is_truncated),
+    ("timeout", Error::is_timeout),
+    ("connect", Error::is_connect),
+    ("certificate", Error::is_certificate),
+    ("retryable", Error::is_retryable),
+    ("maybe processed", Error::may_have_been_processed),
+];
+
+/// The names of the predicates that are true.
+fn predicates(error: &Error) -> Vec<&'static str> {
+    PREDICATES.iter().filter(|(_, is_true)| is_true(error)).map(|(name, _)| *name).collect()
+}
+
+fn transport(kind: Failure) -> Error {
+    TransportError::new(kind, Delivery::Unknown).into()
+}
+
+fn status(status: u16) -> Error {
+    let status = StatusCode::from_u16(status).unwrap();
+    let head = Metadata::new(status, HeaderMap::new(), Attempts::default());
+    Error::error_status(None).with_head(&head)
+}
+
+fn api(json: &str) -> ApiError {
+    ApiError::from_body(json.as_bytes()).unwrap()
+}
+
+#[test]
+fn each_error_has_its_class_and_its_predicates_alone() {
+    let limited = api(r#"{"error":{"message":"m","code":"429"}}"#);
+    let second = Duration::from_secs(1);
+    let partial = || Some(Partial::new(ChatCompletionResponse::default()));
+    let not_sent = || TransportError::new(Failure::Connect, Delivery::NotSent);
+    let cases: &[(Error, Class, &[&str])] = &[
+        (Error::config("c"), Class::Config, &["config"]),
+        (Error::misuse("m"), Class::InvalidRequest, &["invalid request"]),
+        (status(400), Class::InvalidRequest, &["API error"]),
+        (status(408), Class::Server, &["API error", "retryable", "maybe processed"]),
+        (status(500), Class::Server, &["API error", "retryable", "maybe processed"]),
+        (status(302), Class::UnexpectedResponse, &["API error", "maybe processed"]),
+        (
+            Error::in_stream(limited),
+            Class::RateLimit,
+            &["API error", "retryable", "maybe processed"],
+        ),
+        (
+            Error::unexpected("u", b""),
+            Class::UnexpectedResponse,
+            &["unexpected", "maybe processed"],
+        ),
+        (Error::truncated(b""), Class::Truncated, &["truncated", "retryable", "maybe processed"]),
+        (
+            Error::stalled(true, second),
+            Class::Timeout(Phase::Head),
+            &["timeout", "retryable", "maybe processed"],
+        ),
+        (
+            Error::stalled(false, second),
+            Class::Timeout(Phase::Idle),
+            &["truncated", "timeout", "retryable", "maybe processed"],
+        ),
+        (Error::response_too_large(1), Class::TooLarge, &["too large", "maybe processed"]),
+        (Error::event_too_large(1), Class::TooLarge, &["too large", "maybe processed"]),
+        (Error::rejected("r".into()), Class::Rejected, &["rejected", "maybe processed"]),
+        (
+            Error::tool_rounds(1, ChatCompletionResponse::default()),
+            Class::Other,
+            &["maybe processed"],
+        ),
+        (not_sent().into(), Class::Connection, &["connect", "retryable"]),
+        (
+            transport(Failure::Certificate),
+            Class::Certificate,
+            &["connect", "certificate", "maybe processed"],
+        ),
+        (transport(Failure::ConnectionLost), Class::Connection, &["retryable", "maybe processed"]),
+        (
+            transport(Failure::BodyInterrupted),
+            Class::Truncated,
+            &["truncated", "retryable", "maybe processed"],
+        ),
+        (transport(Failure::TooLarge), Class::TooLarge, &["too large", "maybe processed"]),
+        (transport(Failure::Protocol), Class::UnexpectedResponse, &["maybe processed"]),
+        (
+            transport(Failure::Timeout(Phase::Total)),
+            Class::Timeout(Phase::Total),
+            &["timeout", "retryable", "maybe processed"],
+        ),
+        (
+            transport(Failure::Timeout(Phase::Total)).with_partial(partial()),
+            Class::Timeout(Phase::Total),
+            &["truncated", "timeout", "retryable", "maybe processed"],
+        ),
+        (
+            transport(Failure::Protocol).with_partial(partial()),
+            Class::UnexpectedResponse,
+            &["maybe processed"],
+        ),
+    ];
+    for (error, class, expected) in cases {
+        assert_eq!(error.kind(), *class, "{error:#?}");
+        assert_eq!(predicates(error), *expected, "{error:#?}");
+    }
+}
+
+#[cfg(feature = "confidential")]
+#[test]
+fn errors_of_confidential_calls_have_their_predicates() {
+    use Delivery::{NotSent, Unknown};
+    let limited = || Some(api(r#"{"error":{"message":"m","code":"rate_limit_exceeded"}}"#));
+    let refused = |delivery| Error::node_refused("n".into(), delivery);
+    let cases: &[(Error, Class, &[&str])] = &[
+        (Error::no_lock(None, NotSent), Class::Server, &["API error", "retryable"]),
+        (
+            Error::no_lock(limited(), Unknown),
+            Class::RateLimit,
+            &["API error", "retryable", "maybe processed"],
+        ),
+        (refused(NotSent), Class::Untrusted, &["untrusted"]),
+        (refused(Unknown), Class::Untrusted, &["untrusted", "maybe processed"]),
+    ];
+    for (error, class, expected) in cases {
+        assert_eq!(error.kind(), *class, "{error:#?}");
+        assert_eq!(predicates(error), *expected, "{error:#?}");
+    }
+    assert_eq!(Error::no_lock(limited(), Unknown).api_error().unwrap().message, "m");
+    assert!(refused(NotSent).api_error().is_none());
+}
+
+#[test]
+fn an_error_has_the_reason_of_the_inspector_and_no_other_error_has_one() {
+    let rejected = Error::rejected("because".into());
+    #[cfg(any(feature = "verify", feature = "confidential"))]
+    {
+        assert_eq!(rejected.rejection().unwrap().to_string(), "because");
+        assert!(Error::config("c").rejection().is_none());
+    }
+    let source = std::error::Error::source(&rejected).unwrap();
+    assert_eq!(source.to_string(), "because");
+}
+
+#[test]
+fn a_partial_response_is_returned_as_its_own_type_only() {
+    let error = Error::truncated(b"").with_partial(Some(Partial::new(7_u32)));
+    assert_eq!(error.partial_as::<u32>(), Some(&7));
+    assert_eq!(error.partial_as::<u64>(), None);
+    let shared = error.clone();
+    assert_eq!(error.into_partial_as::<u32>(), Some(7), "from a clone");
+    assert_eq!(shared.clone().into_partial_as::<u64>(), None);
+    assert_eq!(shared.into_partial_as::<u32>(), Some(7), "from the last one");
+}
+
+#[test]
+fn the_excerpt_is_that_of_an_unexpected_body_or_of_stray_data() {
+    assert_eq!(Error::unexpected("u", b"<html>").body_excerpt(), Some("<html>"));
+    assert_eq!(Error::truncated(b"upstream").body_excerpt(), Some("upstream"));
+    assert_eq!(Error::truncated(b"").body_excerpt(), None);
+    assert_eq!(Error::config("c").body_excerpt(), None);
+    for error in [Error::unexpected("u", b"<html>"), Error::truncated(b"upstream")] {
+        assert_eq!(error.without_text().body_excerpt(), None);
+    }
+}
