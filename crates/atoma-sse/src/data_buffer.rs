@@ -342,6 +342,18 @@ mod tests {
     }
 
     #[test]
+    fn a_long_value_keeps_a_buffer_of_at_most_twice_its_size() {
+        let mut data = DataBuffer::default();
+        for (length, capacity) in
+            [(4000, 4000), (4000, 4000), (2000, 4000), (1999, 1999), (2000, 2000)]
+        {
+            data.fill(&b"x".repeat(length), usize::MAX);
+            assert_eq!((data.text.len(), data.text.capacity()), (length, capacity));
+            data.clear();
+        }
+    }
+
+    #[test]
     fn short_parts_are_text_while_long_texts_are_taken() {
         let mut data = DataBuffer::default();
         for (part, is_text) in [

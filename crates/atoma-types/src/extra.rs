@@ -84,12 +84,12 @@ impl Extra {
         self.value_mut(position)
     }
 
-    /// The value of the member at a position, to be changed.
     /// Whether there is an `error` that is not `null`.
     pub(crate) fn reports_error(&self) -> bool {
         self.get("error").is_some_and(|error| !error.is_null())
     }
 
+    /// The value of the member at a position, to be changed.
     pub(crate) fn value_mut(&mut self, position: usize) -> Option<&mut Value> {
         self.members_mut().get_mut(position).map(|(_, value)| value)
     }
@@ -232,6 +232,30 @@ mod tests {
         assert_eq!(second.remove("b"), Some(Value::from(2)));
         assert_eq!((first.len(), first.get("a")), (2, Some(&Value::from(1))));
         assert_eq!(format!("{second:?}"), r#"{"a": 3}"#);
+    }
+
+    #[test]
+    fn two_are_equal_in_any_order_of_the_members() {
+        let extra = |members: &[(&str, i32)]| members.iter().copied().collect::<Extra>();
+        let ab = extra(&[("a", 1), ("b", 2)]);
+        assert_eq!(ab, extra(&[("a", 1), ("b", 2)]));
+        assert_eq!(ab, extra(&[("b", 2), ("a", 1)]));
+        assert_eq!(extra(&[]), Extra::new());
+        for other in [&[("a", 1), ("b", 3)][..], &[("a", 1), ("c", 2)], &[("a", 1)], &[]] {
+            assert_ne!(ab, extra(other));
+        }
+    }
+
+    #[test]
+    fn merging_stops_at_the_most_members_but_replaces_known_ones() {
+        let mut merged = Extra::new();
+        for number in 0..MOST_MERGED + 5 {
+            merged.merge(&[(number.to_string(), number)].into_iter().collect());
+        }
+        merged.merge(&[("0", 7)].into_iter().collect());
+        assert_eq!(merged.len(), MOST_MERGED);
+        assert_eq!(merged.get("0"), Some(&Value::from(7)));
+        assert_eq!(merged.get(&(MOST_MERGED - 1).to_string()), Some(&Value::from(MOST_MERGED - 1)));
     }
 
     #[test]
