@@ -2,7 +2,7 @@
 
 use atoma_types::{
     ApiError, EmbeddingResponse, HealthResponse, ImageData, ImageResponse, ModelList,
-    NodeCreateResponse, NodeLockResponse, ResponseModel,
+    NodeCreateResponse, NodeLockResponse, ParseError, Progress, ResponseModel, Seen, StreamModel,
 };
 use serde_json::Value;
 
@@ -79,6 +79,49 @@ fn every_model_reports_its_error_content_and_usage() {
         ("null", NO_CONTENT),
         ("[]", CONTENT),
     ]);
+}
+
+/// A model with the required methods alone.
+#[derive(Default)]
+struct Minimal(());
+
+impl StreamModel for Minimal {
+    type Chunk = ();
+    type Response = Value;
+
+    fn read(&mut self, _: &str, _: &mut &str) -> Result<Seen, ParseError> {
+        Ok(Seen::Chunk)
+    }
+
+    fn read_body(&mut self, _: &mut &str) -> Result<Seen, ParseError> {
+        Ok(Seen::Chunk)
+    }
+
+    fn chunk(&self) -> &() {
+        &self.0
+    }
+
+    fn take_chunk(&mut self) {}
+
+    fn progress(&self) -> Progress {
+        let mut progress = Progress::default();
+        progress.size = 7;
+        progress
+    }
+
+    fn response(&self) -> Value {
+        Value::Null
+    }
+
+    fn into_response(self) -> Value {
+        Value::Null
+    }
+}
+
+#[test]
+fn a_stream_has_the_size_of_its_progress_and_no_usage_by_default() {
+    let model = Minimal::default();
+    assert_eq!((model.size(), model.usage()), (7, None));
 }
 
 #[test]
