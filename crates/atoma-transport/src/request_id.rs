@@ -12,8 +12,13 @@ use http::HeaderMap;
 /// # Ok::<(), http::Error>(())
 /// ```
 pub fn request_id(headers: &HeaderMap) -> Option<&str> {
-    let texts = NAMES.iter().filter_map(|name| headers.get(*name)?.to_str().ok());
-    texts.map(str::trim_ascii).find(|id| !id.is_empty())
+    for name in NAMES {
+        let id = headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim_ascii);
+        if id.is_some_and(|id| !id.is_empty()) {
+            return id;
+        }
+    }
+    None
 }
 
 const NAMES: [&str; 5] =

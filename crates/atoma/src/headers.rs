@@ -116,7 +116,10 @@ pub(crate) fn parse_default_header(
     value: &str,
 ) -> Result<(HeaderName, HeaderValue), Error> {
     if let Some(fault) = key_fault(name, value) {
-        return Err(Error::config(format!("{fault} (in the header {})", name.to_lowercase())));
+        return Err(Error::config(format!(
+            "{fault} (in the header {})",
+            name.to_ascii_lowercase()
+        )));
     }
     let (name, value) = parse_header(name, value)?;
     if name == ACCEPT || name == CONTENT_TYPE {

@@ -87,8 +87,8 @@ pub(super) fn is_unknown_name(error: &io::Error) -> bool {
         "non-recoverable",
         "Non-recoverable",
     ];
-    error.kind() == io::ErrorKind::NotFound
-        || TEXTS.iter().any(|text| error.to_string().contains(text))
+    let message = error.to_string();
+    error.kind() == io::ErrorKind::NotFound || TEXTS.iter().any(|text| message.contains(text))
 }
 
 /// A TLS handshake with `host` that failed. `roots` names the variables that the roots come from.

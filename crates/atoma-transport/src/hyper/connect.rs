@@ -237,20 +237,18 @@ fn connect_request(
     let mut request = Request::new(Full::default());
     *request.method_mut() = Method::CONNECT;
     *request.uri_mut() = authority.parse()?;
+    let defaults = [
+        Some((header::HOST, authority.try_into()?)),
+        user_agent.map(|value| (header::USER_AGENT, value.clone())),
+        server.basic().map(|value| (header::PROXY_AUTHORIZATION, value)),
+    ];
     let headers = request.headers_mut();
-    headers.insert(header::HOST, authority.try_into()?);
-    if let Some(user_agent) = user_agent {
-        headers.insert(header::USER_AGENT, user_agent.clone());
-    }
-    if let Some(basic) = server.basic() {
-        headers.insert(header::PROXY_AUTHORIZATION, basic);
-    }
-    // The caller's choice replaces the defaults.
-    for name in server.connect_headers.keys() {
-        headers.remove(name);
-    }
-    for (name, value) in &server.connect_headers {
-        headers.append(name, value.clone());
+    *headers = server.connect_headers.clone();
+    for (name, value) in defaults.into_iter().flatten() {
+        // The caller's choice replaces the defaults.
+        if !headers.contains_key(&name) {
+            headers.insert(name, value);
+        }
     }
     Ok(request)
 }

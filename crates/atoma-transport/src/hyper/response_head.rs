@@ -4,7 +4,6 @@ use super::keep_alive::KeepAlive;
 use crate::{Delivery, ErrorKind, TransportError};
 use bytes::BytesMut;
 use http::{HeaderMap, HeaderValue, StatusCode, Version, header, response::Parts};
-use std::mem;
 
 /// The properties of an accepted head.
 pub(super) struct Checked {
@@ -28,11 +27,14 @@ pub(super) fn check(head: &Parts) -> Result<Checked, TransportError> {
     let mut keep_alive = KeepAlive::default();
     for (name, line) in &head.headers {
         if name == header::TRANSFER_ENCODING {
-            // hyper takes `gzip, chunked` for chunked and hands the body on as gzip (RFC 9112, 6.1).
-            if !members(line).all(|coding| coding.eq_ignore_ascii_case(b"chunked")) {
-                return Err(refused(ErrorKind::Protocol, "a transfer coding other than chunked"));
+            for coding in members(line) {
+                // hyper takes `gzip, chunked` for chunked and hands the body on as gzip (RFC 9112, 6.1).
+                if !coding.eq_ignore_ascii_case(b"chunked") {
+                    let detail = "a transfer coding other than chunked";
+                    return Err(refused(ErrorKind::Protocol, detail));
+                }
+                codings += 1;
             }
-            codings += members(line).count();
         } else if name == header::CONTENT_ENCODING {
             is_encoded |= members(line).any(is_registered_coding);
         } else if name == header::CONTENT_LENGTH {
@@ -66,9 +68,7 @@ pub(super) fn detach(headers: &mut HeaderMap) {
         }
     }
     if headers.capacity() >= 2 * headers.len() {
-        let mut fitting = HeaderMap::with_capacity(headers.keys_len());
-        fitting.extend(mem::take(headers));
-        *headers = fitting;
+        *headers = headers.clone();
     }
 }
 
@@ -104,8 +104,8 @@ const CODINGS: [&[u8]; 12] = [
 fn is_registered_coding(coding: &[u8]) -> bool {
     let coding = coding.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
     let coding = coding.strip_prefix(b"\"").unwrap_or(coding);
-    let coding = coding.strip_suffix(b"\"").unwrap_or(coding);
-    CODINGS.iter().any(|registered| coding.eq_ignore_ascii_case(registered))
+    let coding = coding.strip_suffix(b"\"").unwrap_or(coding).to_ascii_lowercase();
+    CODINGS.contains(&&*coding)
 }
 
 #[cfg(test)]

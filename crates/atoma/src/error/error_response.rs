@@ -132,7 +132,10 @@ fn plain(name: &str) -> String {
 fn text(api: &ApiError) -> String {
     let raw = api.extra.get("metadata").and_then(|metadata| metadata.get("raw"));
     let raw = raw.and_then(Value::as_str).unwrap_or_default();
-    format!("{} {raw}", api.message).to_lowercase()
+    let mut text = format!("{} {raw}", api.message);
+    // All phrases are ASCII.
+    text.make_ascii_lowercase();
+    text
 }
 
 /// Names that end in `*` are prefixes.
