@@ -211,6 +211,31 @@ mod tests {
     }
 
     #[test]
+    fn a_later_value_replaces_one_that_cannot_be_joined() {
+        for (fragments, expected) in [
+            ([json!({"id": "a"}), json!({"id": "b"})], json!({"id": "b"})),
+            ([json!({"id": "a"}), json!({"id": ""})], json!({"id": "a"})),
+            ([json!({"n": 1}), json!({"n": 2})], json!({"n": 2})),
+            ([json!({"n": 1}), json!({"n": null})], json!({"n": 1})),
+            ([json!([1]), json!([2])], json!([1, 2])),
+            ([json!([1, 2]), json!([1, 2, 3])], json!([1, 2, 3])),
+            ([json!([1, 2]), json!([2, 3, 4])], json!([1, 2, 2, 3, 4])),
+        ] {
+            assert_eq!(merged(&fragments), expected.to_string(), "{fragments:?}");
+        }
+    }
+
+    #[test]
+    fn an_object_has_at_most_the_most_members() {
+        let mut known = Map::new();
+        for number in 0..MOST_MEMBERS + 5 {
+            insert(&mut known, &number.to_string(), &json!(number));
+        }
+        insert(&mut known, "0", &json!("again"));
+        assert_eq!((known.len(), &known["0"]), (MOST_MEMBERS, &json!("again")));
+    }
+
+    #[test]
     fn fragments_of_unknown_members_are_put_together() {
         for (name, fragments, wanted) in [
             ("a later value", vec![json!(1), json!(2), json!(null)], json!(2)),

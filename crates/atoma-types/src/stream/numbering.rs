@@ -167,4 +167,24 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_finished_choice_alone_keeps_its_index() {
+        let (_, texts) = read(2, &[&[(1, "a.")], &[(0, "b.")]]);
+        assert_eq!(texts, ["b", "a"]);
+    }
+
+    #[test]
+    fn an_index_0_means_that_the_server_counts_from_0() {
+        let (_, texts) = read(2, &[&[(0, "a"), (2, "b")], &[(1, "c")]]);
+        assert_eq!(texts, ["a", "c", "b"]);
+    }
+
+    #[test]
+    fn known_numbers_are_kept() {
+        let chunk = json!({"choices": [{"index": 0, "finish_reason": "stop"}, {"index": 0, "finish_reason": "stop"}]});
+        let mut chunk: crate::ChatCompletionChunk = serde_json::from_value(chunk).unwrap();
+        super::Numbering::From(0).number(&mut chunk);
+        assert_eq!(chunk.choices.iter().map(|choice| choice.index).collect::<Vec<_>>(), [0, 0]);
+    }
 }
