@@ -15,6 +15,21 @@ fn missing_fields_have_their_defaults() {
 }
 
 #[test]
+fn each_method_of_a_backoff_sets_its_own_field() {
+    let second = Duration::from_secs(1);
+    let (default, mut expected) = (BackoffStrategy::default(), BackoffStrategy::default());
+    expected.initial_interval = second;
+    assert_eq!(default.initial_interval(second), expected);
+    expected.max_interval = 2 * second;
+    assert_eq!(default.initial_interval(second).max_interval(2 * second), expected);
+    let mut expected = default;
+    expected.exponent = 3.0;
+    assert_eq!(default.exponent(3.0), expected);
+    expected.max_elapsed_time = Some(second);
+    assert_eq!(default.exponent(3.0).max_elapsed_time(second), expected);
+}
+
+#[test]
 fn settings_are_written_as_numbers_of_seconds() {
     let timeouts = Timeouts::default().head(Duration::from_millis(1500)).total(None);
     let text = json!({"connect": 10, "head": 1.5, "idle": 120, "total": "none"});

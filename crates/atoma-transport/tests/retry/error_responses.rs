@@ -82,6 +82,12 @@ fn an_error_body_is_read_within_limits_and_never_hides_the_status() {
             64 * 1024,
             Duration::ZERO,
         ),
+        (
+            "three pieces, the last one in part",
+            (0..3).fold(Exchange::respond(500), |e, _| e.body(vec![b'x'; 30 * 1024])),
+            64 * 1024,
+            Duration::ZERO,
+        ),
         ("a stall", Exchange::respond(500).body("so far").stall(), 6, 5 * SECOND),
         ("a cut", Exchange::respond(500).body("so far").break_off("reset"), 6, Duration::ZERO),
         ("empty", Exchange::respond(500), 0, Duration::ZERO),

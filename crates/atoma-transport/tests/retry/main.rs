@@ -2,6 +2,7 @@
 
 mod cancellation;
 mod error_responses;
+mod observers;
 mod outage;
 
 use atoma_transport::{

@@ -223,6 +223,33 @@ fn a_pause_is_part_of_the_total_timeout() {
     assert_eq!(timer.elapsed(), 15 * SECOND);
 }
 
+/// Sends a call with this total timeout while a pause of 10 s holds; returns the time until its response.
+fn paused(total: Duration) -> Duration {
+    let server = ScriptedTransport::new([
+        Exchange::respond(429).header("retry-after", "10"),
+        Exchange::respond(200),
+    ]);
+    let timer = ManualTimer::new();
+    let client = retry(&server, &timer).rate_limit_pause(RateLimitPause::new()).seed(3);
+    timer.run(async {
+        let mut first = request();
+        first.extensions_mut().insert(RetryConfig::none());
+        assert_eq!(client.send(first).await.unwrap().status(), 429);
+        let mut second = request();
+        second.extensions_mut().insert(Timeouts::none().total(total));
+        assert_eq!(client.send(second).await.unwrap().status(), 200);
+    });
+    timer.elapsed()
+}
+
+#[test]
+fn a_call_waits_for_a_pause_that_ends_before_its_deadline_only() {
+    let end = paused(60 * SECOND);
+    assert!((10 * SECOND..=11 * SECOND).contains(&end), "{end:?}");
+    assert_eq!(paused(end + Duration::from_nanos(1)), end);
+    assert_eq!(paused(end), Duration::ZERO, "nothing would be left of its time");
+}
+
 #[test]
 fn a_budget_has_the_given_size() {
     let server = ScriptedTransport::new((0..20).map(|_| Exchange::respond(500)));
