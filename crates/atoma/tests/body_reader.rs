@@ -122,3 +122,17 @@ fn events_after_the_mark_of_the_end_count_whatever_its_frame_holds_before_it() {
     let response = timer.run(async { chat.stream(request()).await?.into_response().await });
     assert_eq!(response.unwrap().usage().unwrap().total_tokens, 7);
 }
+
+#[test]
+fn an_event_that_is_too_large_is_an_error_only_before_the_mark_of_the_end() {
+    let large = event("x".repeat(3000));
+    for (body, is_error) in [(hello_stream() + &large, false), (large + &hello_stream(), true)] {
+        let (_, timer, builder) = scripted([streamed().body(body)]);
+        let chat = builder.max_event_size(2000).build().unwrap().chat();
+        let outcome = timer.run(async { chat.stream(request()).await?.into_response().await });
+        match outcome {
+            Ok(response) => assert!(!is_error && response.text() == "hello"),
+            Err(error) => assert!(is_error && error.is_too_large(), "{error}"),
+        }
+    }
+}

@@ -87,6 +87,7 @@ async fn a_run_ends_with_the_text_and_shows_each_step() {
 
     let sent = mock.requests();
     assert_eq!(sent[0].json()["tools"][0]["function"]["name"], "get_weather");
+    assert_ne!(sent[0].json()["stream"], true, "a stream was not asked for");
     let messages = sent[1].json()["messages"].clone();
     assert_eq!(messages[2]["content"], "sunny in Rome");
     assert_eq!(messages[2]["tool_call_id"], messages[1]["tool_calls"][0]["id"]);

@@ -173,3 +173,21 @@ fn the_excerpt_is_that_of_an_unexpected_body_or_of_stray_data() {
         assert_eq!(error.without_text().body_excerpt(), None);
     }
 }
+
+#[test]
+fn the_attempts_are_those_of_the_transport_or_else_of_the_response() {
+    let attempts = |count| {
+        let mut attempts = Attempts::default();
+        attempts.count = count;
+        attempts
+    };
+    let mut unsent = TransportError::new(Failure::Connect, Delivery::NotSent);
+    unsent.extensions_mut().insert(attempts(3));
+    assert_eq!(Error::from(unsent).attempts().count, 3);
+
+    let head = Metadata::new(StatusCode::OK, HeaderMap::new(), attempts(2));
+    for error in [transport(Failure::BodyInterrupted), Error::truncated(b"")] {
+        assert_eq!(error.attempts().count, 0, "{error:#?}");
+        assert_eq!(error.with_head(&head).attempts().count, 2);
+    }
+}
