@@ -87,7 +87,7 @@ pub fn all() -> [Shape; 13] {
     type Body = floor::Chunk<floor::WholeChoice>;
     [
         stream!("content", ChatStream, ChatModel, floor::Chunk),
-        stream!("unlike", ChatStream, ChatModel, floor::Chunk),
+        stream!("unlike members", ChatStream, ChatModel, floor::Chunk),
         stream!("log probabilities", ChatStream, ChatModel, floor::Chunk),
         stream!("tool calls", ChatStream, ChatModel, floor::Chunk),
         stream!("reasoning", ChatStream, ChatModel, floor::Chunk),
@@ -206,5 +206,18 @@ fn read_body<T: ResponseModel>(texts: &[String], _: bool) {
 impl fmt::Debug for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::traffic::Mode;
+
+    #[test]
+    fn no_shape_has_the_name_of_a_mode() {
+        for shape in all() {
+            assert!(Mode::named(shape.name).is_none(), "{shape:?}: a request names either");
+        }
     }
 }

@@ -18,7 +18,7 @@ fn chunk(shape: &str, number: usize) -> String {
     let mut logprobs = "null".to_owned();
     let usage;
     match shape {
-        "unlike" if number % 2 == 1 => rest = r#","stop_reason":null"#,
+        "unlike members" if number % 2 == 1 => rest = r#","stop_reason":null"#,
         "log probabilities" => logprobs = logprobs_of(number),
         "tool calls" => {
             let (call, function) = (number / 500, format!(r#"{{"arguments":{text}}}"#));
