@@ -4,8 +4,6 @@ mod kind;
 #[cfg(feature = "schemars")]
 mod not_parsed;
 mod partial;
-#[cfg(test)]
-mod tests;
 mod text;
 
 use self::error_response::{classify, is_rejected_unprocessed, is_retryable, status_inside};
@@ -398,3 +396,6 @@ impl Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
