@@ -377,8 +377,7 @@ impl Error {
     /// Returns the beginning of an unexpected body, at most 200 characters, without control
     /// characters.
     ///
-    /// Display leaves it out, because a server, or a gateway in front of it, can write anything
-    /// into it.
+    /// Display leaves it out, because a server or a gateway can write anything into it.
     pub fn body_excerpt(&self) -> Option<&str> {
         match &self.0.kind {
             Kind::Unexpected { excerpt, .. } | Kind::Truncated { stray: excerpt } => {
