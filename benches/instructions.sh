@@ -52,6 +52,19 @@ record() {
         "$bench" "$what" "$processor" "$(date -u +%F)" "$(rustc --version)" "$commit" "$1" >> "$records"
 }
 
+# compare ROLE UNITS MORE FLOOR CONTENDER…: counts all of them with the present shape.
+compare() {
+    role=$1 of=$2 most=$3 floor=
+    shift 3
+    for contender; do
+        instructions=$(per_unit "$of" 1 "$most" "$contender" "$shape")
+        floor=${floor:-$instructions}
+        times=$(ratio "$instructions" "$floor")
+        printf '%-20s %-34s %12s  %s x\n' "$shape" "$contender" "$instructions" "$times"
+        record "\"shape\":\"$shape\",\"$role\":\"$contender\",\"instructions\":$instructions,\"ratio\":$times"
+    done
+}
+
 case $what in
 clients) bench=instructions ;;
 client-shapes) bench=client_shapes ;;
@@ -78,26 +91,13 @@ clients)
     ;;
 client-shapes)
     "$program" client-shapes | grep -F "$text" | while IFS=$tab read -r shape events calls; do
-        floor=
-        for client in "floor: hyper, memchr, serde_json" "atoma" "atoma, lending"; do
-            instructions=$(per_unit $((calls * events)) 1 $((calls + 1)) "$client" "$shape")
-            floor=${floor:-$instructions}
-            times=$(ratio "$instructions" "$floor")
-            printf '%-20s %-34s %12s  %s x\n' "$shape" "$client" "$instructions" "$times"
-            record "\"shape\":\"$shape\",\"client\":\"$client\",\"instructions\":$instructions,\"ratio\":$times"
-        done
+        compare client $((calls * events)) $((calls + 1)) \
+            "floor: hyper, memchr, serde_json" "atoma" "atoma, lending"
     done
     ;;
 shapes)
     "$program" | grep -F "$text" | while IFS=$tab read -r shape events; do
-        floor=
-        for reader in floor owned lent; do
-            instructions=$(per_unit "$events" 1 2 "$reader" "$shape")
-            floor=${floor:-$instructions}
-            times=$(ratio "$instructions" "$floor")
-            printf '%-20s %-6s %12s  %s x\n' "$shape" "$reader" "$instructions" "$times"
-            record "\"shape\":\"$shape\",\"reader\":\"$reader\",\"instructions\":$instructions,\"ratio\":$times"
-        done
+        compare reader "$events" 2 floor owned lent
     done
     ;;
 trust)

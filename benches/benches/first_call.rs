@@ -8,7 +8,7 @@
 use atoma::{ChatCompletionMessage, ChatCompletionRequest};
 use atoma_benches::{
     clients::{Client, Error, FLOOR, OURS, Tally, floor_over_tls},
-    record::Records,
+    record::{Records, load},
     server::{Server, serve_if_asked},
     traffic::Mode,
 };
@@ -70,6 +70,7 @@ fn main() -> Result<(), Error> {
             ("make_microseconds", make.into()),
             ("first_microseconds", first.into()),
             ("second_microseconds", second.into()),
+            ("load", load().into()),
         ]);
     }
     println!("recorded in {}", records.write()?.display());

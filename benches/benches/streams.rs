@@ -14,7 +14,7 @@ use atoma::{
 use atoma_benches::{
     clients::{Error, FLOOR, OURS, Opening, Tally, contender, floor_over_tls},
     memory::anonymous,
-    record::Records,
+    record::{Records, load},
     server::{Server, serve_if_asked},
     traffic::Mode,
 };
@@ -98,12 +98,6 @@ fn main() -> Result<(), Error> {
         println!("recorded in {}", records.write()?.display());
     }
     Ok(())
-}
-
-/// The machine's load, which makes times longer.
-fn load() -> f64 {
-    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    load.split(' ').next().and_then(|load| load.parse().ok()).unwrap_or(0.0)
 }
 
 /// Measures a case in another process.

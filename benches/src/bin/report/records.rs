@@ -57,10 +57,20 @@ impl Run {
         self.records.iter().find(matches)
     }
 
+    /// Makes a row of a table for each record.
+    pub(crate) fn rows(&self, row: impl Fn(&Value) -> Vec<String>) -> Vec<Vec<String>> {
+        self.records.iter().map(row).collect()
+    }
+
     /// Returns a number of the record with these values.
     pub(crate) fn number(&self, members: &[(&str, &str)], name: &str) -> Option<f64> {
-        self.find(members)?.get(name)?.as_f64()
+        number(self.find(members)?, name)
     }
+}
+
+/// Returns a number member.
+pub(crate) fn number(record: &Value, name: &str) -> Option<f64> {
+    record.get(name)?.as_f64()
 }
 
 /// Returns a string member; empty if it is missing.

@@ -1,7 +1,7 @@
 //! The time from nothing to the first byte of a first response.
 
 use super::{Section, Written, named};
-use crate::records::{Run, figure, table, text};
+use crate::records::{Run, figure, number, table, text};
 
 pub(super) const SECTION: Section = Section {
     title: "A first call",
@@ -14,24 +14,21 @@ pub(super) const SECTION: Section = Section {
 };
 
 fn write(run: &Run) -> Written {
-    let rows: Vec<_> = run
-        .records
-        .iter()
-        .map(|record| {
-            let number = |name: &str| record.get(name).and_then(serde_json::Value::as_f64);
-            vec![
-                named(text(record, "client")),
-                figure(number("make_microseconds"), 0),
-                figure(number("first_microseconds"), 0),
-                figure(number("second_microseconds"), 0),
-            ]
-        })
-        .collect();
+    let rows = run.rows(|record| {
+        let number = |name: &str| number(record, name);
+        vec![
+            named(text(record, "client")),
+            figure(number("make_microseconds"), 0),
+            figure(number("first_microseconds"), 0),
+            figure(number("second_microseconds"), 0),
+            figure(number("load"), 1),
+        ]
+    });
     let opening = "The time to make a client with its defaults; from there to the first chunk of its \
         first stream, with a new connection and TLS, from a server on the loopback whose certificate \
         is added to the root certificates of the machine; and to the first chunk of its second \
         stream. Each run is a separate process; the median. The floor is hyper, rustls and the same \
         verifier by hand, which reads the root certificates when it is made.\n\n";
-    let head = ["client", "µs to make", "µs to the first chunk", "µs, second call"];
+    let head = ["client", "µs to make", "µs to the first chunk", "µs, second call", "load"];
     Written { text: format!("{opening}{}", table(&head, &rows)), chart: None }
 }

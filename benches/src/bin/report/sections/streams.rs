@@ -1,7 +1,7 @@
 //! Many concurrent streams.
 
 use super::{Section, Written, named};
-use crate::records::{Run, figure, table, text};
+use crate::records::{Run, figure, number, table, text};
 use atoma_benches::traffic::Mode;
 
 pub(super) const SECTION: Section = Section {
@@ -12,31 +12,27 @@ pub(super) const SECTION: Section = Section {
 };
 
 fn write(run: &Run) -> Written {
-    let rows: Vec<_> = run
-        .records
-        .iter()
-        .map(|record| {
-            let number = |name: &str| record.get(name).and_then(serde_json::Value::as_f64);
-            let case = text(record, "case");
-            let (opening, event) = (number("opening_microseconds"), number("microseconds"));
-            // Framed streams are read while others are opened: only the sum of both is known.
-            let (opening, event) = if case.contains("framed") {
-                let events = Mode::Framed.events() as f64;
-                let all = opening.zip(event).map(|(open, event)| open + (events - 1.0) * event);
-                (None, all.map(|all| all / events))
-            } else {
-                (opening, event)
-            };
-            vec![
-                case.to_owned(),
-                named(text(record, "client")),
-                figure(number("kilobytes"), 1),
-                figure(opening, 0),
-                figure(event, 1),
-                figure(number("load"), 1),
-            ]
-        })
-        .collect();
+    let rows = run.rows(|record| {
+        let number = |name: &str| number(record, name);
+        let case = text(record, "case");
+        let (opening, event) = (number("opening_microseconds"), number("microseconds"));
+        // Framed streams are read while others are opened: only the sum of both is known.
+        let (opening, event) = if case.contains("framed") {
+            let events = Mode::Framed.events() as f64;
+            let all = opening.zip(event).map(|(open, event)| open + (events - 1.0) * event);
+            (None, all.map(|all| all / events))
+        } else {
+            (opening, event)
+        };
+        vec![
+            case.to_owned(),
+            named(text(record, "client")),
+            figure(number("kilobytes"), 1),
+            figure(opening, 0),
+            figure(event, 1),
+            figure(number("load"), 1),
+        ]
+    });
     let opening = "Each in a task, all on one thread, without TLS, with ten events half a second \
         apart, unless the case says otherwise; framed streams have 2,000 events without pauses. The \
         memory is the peak growth of the process, including the tasks; it is sampled. The processor \

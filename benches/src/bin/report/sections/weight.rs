@@ -1,7 +1,7 @@
 //! The weight of a small program.
 
 use super::{Section, Written, named};
-use crate::records::{Run, figure, table, text};
+use crate::records::{Run, figure, number, table, text};
 
 pub(super) const SECTION: Section = Section {
     title: "The weight of a small program",
@@ -11,20 +11,16 @@ pub(super) const SECTION: Section = Section {
 };
 
 fn write(run: &Run) -> Written {
-    let rows: Vec<_> = run
-        .records
-        .iter()
-        .map(|record| {
-            let number = |name: &str| record.get(name).and_then(serde_json::Value::as_f64);
-            vec![
-                named(text(record, "program")),
-                figure(number("crates"), 0),
-                figure(number("cpu_seconds"), 0),
-                figure(number("bytes").map(|bytes| bytes / 1e6), 2),
-                figure(number("load"), 1),
-            ]
-        })
-        .collect();
+    let rows = run.rows(|record| {
+        let number = |name: &str| number(record, name);
+        vec![
+            named(text(record, "program")),
+            figure(number("crates"), 0),
+            figure(number("cpu_seconds"), 0),
+            figure(number("bytes").map(|bytes| bytes / 1e6), 2),
+            figure(number("load"), 1),
+        ]
+    });
     let opening = "A program that streams one response over TLS, built from scratch in release mode with \
         default features: the crates that it needs, the processor time of the build, and the size \
         of the stripped binary. The load is the machine's load before the build; a high load makes \
