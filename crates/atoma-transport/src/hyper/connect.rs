@@ -18,7 +18,7 @@ use super::{
     resolve::Resolver,
     socket, socks,
     stream::Stream,
-    tls::{HTTP1, Offer, Tls},
+    tls::{HTTP1, Protocols, Tls},
     tracked_io::ExchangeProgress,
 };
 use crate::{Delivery, ErrorKind, PlainHttp, Timer, TransportError, loopback::is_loopback_address};
@@ -57,14 +57,14 @@ pub(super) struct Connector {
 impl Connector {
     /// Opens a stream to `target`.
     ///
-    /// The protocols of `offer` are offered where there is TLS. Without TLS, only loopback addresses are
+    /// `protocols` are offered where there is TLS. Without TLS, only loopback addresses are
     /// connected to, unless `plain_http` allows more.
     pub(super) async fn connect(
         &self,
         target: &Target,
         route: &Route,
         plain_http: PlainHttp,
-        offer: Offer,
+        protocols: Protocols,
     ) -> Result<Stream, TransportError> {
         let stream = match route {
             Route::Direct => {
@@ -83,7 +83,7 @@ impl Connector {
         if !target.https {
             return Ok(stream);
         }
-        self.tls.handshake(target.host(), stream, offer).await
+        self.tls.handshake(target.host(), stream, protocols).await
     }
 
     /// Opens a stream to a proxy, with TLS if the proxy wants it.

@@ -49,21 +49,13 @@ impl Crypto {
     }
 }
 
-/// Changes a configuration that offers HTTP/1.1 to offer other protocols over TLS (ALPN, RFC 7301). A function from the caller,
-/// so that only programs that use other protocols contain the code that copies a configuration.
-pub(super) type Offer = fn(&mut Arc<ClientConfig>);
+/// The protocols that may be spoken over TLS, the preferred one first (ALPN, RFC 7301).
+pub(super) type Protocols = &'static [&'static str];
 
-/// Offers only HTTP/1.1.
-pub(super) const HTTP1: Offer = |_| {};
-
-/// Offers these protocols, the preferred one first.
-#[allow(dead_code, reason = "only protocols that are optional are offered")]
-pub(super) fn offer(config: &mut Arc<ClientConfig>, protocols: &[&str]) {
-    Arc::make_mut(config).alpn_protocols = alpn(protocols);
-}
+pub(super) const HTTP1: Protocols = &["http/1.1"];
 
 /// The names in the form of rustls.
-fn alpn(protocols: &[&str]) -> Vec<Vec<u8>> {
+fn alpn(protocols: Protocols) -> Vec<Vec<u8>> {
     protocols.iter().map(|name| name.as_bytes().to_vec()).collect()
 }
 
@@ -164,7 +156,7 @@ impl Tls {
             Some(identity) => trusting.with_client_cert_resolver(identity.clone()),
             None => trusting.with_no_client_auth(),
         };
-        config.alpn_protocols = alpn(&["http/1.1"]);
+        config.alpn_protocols = alpn(HTTP1);
         Ok(config)
     }
 
@@ -216,17 +208,19 @@ impl Tls {
         if self.reads_system_roots() { roots_variables() } else { None }
     }
 
-    /// Speaks TLS with `host` over `stream`, offering the protocols of `offer` above it.
+    /// Speaks TLS with `host` over `stream`, offering `protocols` above it.
     pub(super) async fn handshake(
         &self,
         host: &str,
         stream: Stream,
-        offer: Offer,
+        protocols: Protocols,
     ) -> Result<Stream, TransportError> {
         let mut config = self.config().map_err(|error| {
             TransportError::new(ErrorKind::Tls, Delivery::NotSent).with_source(error).permanent()
         })?;
-        offer(&mut config);
+        if protocols != HTTP1 {
+            Arc::make_mut(&mut config).alpn_protocols = alpn(protocols);
+        }
         let name = ServerName::try_from(host.to_owned()).map_err(|error| {
             TransportError::new(ErrorKind::Request, Delivery::NotSent)
                 .with_detail("its URL names no server that TLS could speak to")

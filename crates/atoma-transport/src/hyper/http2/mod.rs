@@ -52,7 +52,7 @@ use super::{
     pool::Origin,
     proxy::Route,
     response_head,
-    tls::{Offer, offer},
+    tls::Protocols,
 };
 use crate::{Body, Request, Response, TransportError};
 use bytes::Bytes;
@@ -86,10 +86,10 @@ enum Begun {
 }
 
 impl Http2 {
-    fn offer(self) -> Offer {
+    fn protocols(self) -> Protocols {
         match self {
-            Self::Auto => |config| offer(config, &[H2, "http/1.1"]),
-            Self::PriorKnowledge => |config| offer(config, &[H2]),
+            Self::Auto => &[H2, "http/1.1"],
+            Self::PriorKnowledge => &[H2],
         }
     }
 
@@ -226,9 +226,9 @@ impl Http2Multiplexer {
         route: &Route,
     ) -> Result<Begun, TransportError> {
         let origin = opening.origin();
-        let offer = self.http2.offer();
+        let protocols = self.http2.protocols();
         let stream =
-            core.connector.connect(&origin.target, route, origin.plain_http, offer).await?;
+            core.connector.connect(&origin.target, route, origin.plain_http, protocols).await?;
         if self.http2 == Http2::Auto && stream.alpn() != Some(H2.as_bytes()) {
             opening.found_http1();
             let connection = Http1Connection::open(stream, core.max_head, core.timer.now()).await?;
