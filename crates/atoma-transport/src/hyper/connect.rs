@@ -242,13 +242,12 @@ fn connect_request(
         user_agent.map(|value| (header::USER_AGENT, value.clone())),
         server.basic().map(|value| (header::PROXY_AUTHORIZATION, value)),
     ];
-    let headers = request.headers_mut();
-    *headers = server.connect_headers.clone();
-    for (name, value) in defaults.into_iter().flatten() {
-        // The caller's choice replaces the defaults.
-        if !headers.contains_key(&name) {
-            headers.insert(name, value);
-        }
+    // The caller's choice replaces the defaults, which come first: `Host` should be the first (RFC 9110, 7.2).
+    let defaults = defaults.into_iter().flatten();
+    let defaults = defaults.filter(|(name, _)| !server.connect_headers.contains_key(name));
+    let chosen = server.connect_headers.iter().map(|(name, value)| (name.clone(), value.clone()));
+    for (name, value) in defaults.chain(chosen) {
+        request.headers_mut().append(name, value);
     }
     Ok(request)
 }

@@ -221,7 +221,8 @@ async fn connect_carries_the_user_agent_and_headers_of_the_callers_choice() {
         request.headers_mut().insert("authorization", "Bearer secret".parse().unwrap());
         within(builder.build().unwrap().send(request)).await.unwrap_err();
         let connect = requests.recv().await.unwrap();
-        assert!(connect.starts_with("CONNECT api.test:443 HTTP/1.1\r\n"), "{connect}");
+        let first = "CONNECT api.test:443 HTTP/1.1\r\nhost: api.test:443\r\n";
+        assert!(connect.starts_with(first), "{connect}");
         for line in lines {
             assert!(connect.contains(&format!("{line}\r\n")), "{connect}");
         }
