@@ -4,7 +4,7 @@
 //!
 //! Without arguments, it prints a line for each shape: its name, a tab, the number of events.
 
-use atoma_benches::shapes::{self, Reader};
+use atoma_benches::shapes::{self, Reader, Shape};
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
@@ -14,15 +14,12 @@ fn main() {
         }
         return;
     };
-    let reader = match reader.as_str() {
-        "floor" => Reader::Floor,
-        "owned" => Reader::Owned,
-        "lent" => Reader::Lent,
-        _ => panic!("the readers are floor, owned and lent"),
-    };
+    let (_, reader) =
+        Reader::NAMED.into_iter().find(|(name, _)| *name == reader).expect("a reader");
     let name = arguments.next().expect("the name of a shape");
     let runs = arguments.next().map_or(1, |runs| runs.parse().expect("a number of runs"));
-    for shape in shapes::all().iter().filter(|shape| shape.name == name) {
-        shape.read(reader, runs);
+    let read = Shape::named(&name).expect("the name of a shape").reading(reader);
+    for _ in 0..runs {
+        read();
     }
 }

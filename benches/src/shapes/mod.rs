@@ -54,6 +54,12 @@ pub enum Reader {
     Lent,
 }
 
+impl Reader {
+    /// All readers with their names, the floor first.
+    pub const NAMED: [(&str, Self); 3] =
+        [("floor", Self::Floor), ("owned", Self::Owned), ("lent", Self::Lent)];
+}
+
 macro_rules! stream {
     ($name:literal, $resource:ident, $model:ty, $floor:ty) => {
         Shape {
@@ -153,15 +159,13 @@ impl Shape {
         (self.floor)(json);
     }
 
-    /// Reads all texts this many times.
-    pub fn read(&self, reader: Reader, runs: usize) {
-        let texts = (self.texts)();
-        for _ in 0..runs {
-            match reader {
-                Reader::Floor => texts.iter().for_each(|text| (self.floor)(text.as_bytes())),
-                Reader::Owned => (self.ours)(&texts, true),
-                Reader::Lent => (self.ours)(&texts, false),
-            }
+    /// Makes its texts, and returns a function that reads all of them once.
+    pub fn reading(&self, reader: Reader) -> impl Fn() + use<> {
+        let (texts, floor, ours) = ((self.texts)(), self.floor, self.ours);
+        move || match reader {
+            Reader::Floor => texts.iter().for_each(|text| floor(text.as_bytes())),
+            Reader::Owned => ours(&texts, true),
+            Reader::Lent => ours(&texts, false),
         }
     }
 }
