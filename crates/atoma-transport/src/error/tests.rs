@@ -57,3 +57,69 @@ fn a_timeout_has_its_phase_and_other_errors_have_none() {
         assert_eq!(TransportError::new(kind, Delivery::Unknown).timeout_phase(), phase, "{kind}");
     }
 }
+
+#[test]
+fn every_kind_has_its_line() {
+    let lines = [
+        "could not connect",
+        "proxy connection failed",
+        "TLS handshake failed",
+        "invalid server certificate",
+        "timeout: no connection",
+        "timeout: no response headers",
+        "timeout: no response data",
+        "timeout: call not complete",
+        "connection closed before response headers",
+        "invalid HTTP response",
+        "response body ended unexpectedly",
+        "response too large",
+        "response has a content encoding that was not requested",
+        "out of a local resource (file descriptors, ports, memory)",
+        "request cannot be sent",
+        "transport failed",
+    ];
+    assert_eq!(all_kinds().map(|kind| kind.to_string()), lines);
+}
+
+#[test]
+fn a_line_has_the_limit_of_a_timeout_alone_and_the_detail() {
+    let (second, lost) = (Duration::from_secs(1), ErrorKind::ConnectionLost);
+    let idle = TransportError::timeout(Phase::Idle, Delivery::Unknown);
+    let lost = || TransportError::new(lost, Delivery::Unknown);
+    for (error, line) in [
+        (idle.with_limit(second).with_detail("why"), "timeout: no response data within 1s: why"),
+        (lost().with_limit(second), "connection closed before response headers"),
+        (lost().with_detail("why"), "connection closed before response headers: why"),
+    ] {
+        assert_eq!(error.to_string(), line);
+    }
+}
+
+#[test]
+fn an_error_has_the_values_it_was_made_with() {
+    let error = TransportError::new(ErrorKind::Other, Delivery::Unknown);
+    assert_eq!((error.detail(), error.limit()), (None, None));
+    assert!(error.source().is_none() && error.extensions().is_empty() && error.is_transient());
+    let mut error = error
+        .with_detail("why")
+        .with_limit(Duration::from_secs(1))
+        .with_source("cause")
+        .with_delivery(Delivery::NotSent)
+        .permanent();
+    error.extensions_mut().insert(7_u8);
+    assert_eq!((error.detail(), error.limit()), (Some("why"), Some(Duration::from_secs(1))));
+    assert_eq!(error.source().unwrap().to_string(), "cause");
+    assert_eq!((error.delivery(), error.extensions().get()), (Delivery::NotSent, Some(&7_u8)));
+    assert!(!error.is_transient());
+}
+
+#[test]
+fn causes_follow_on_lines_unless_the_line_above_has_them() {
+    let connect =
+        |cause: &str| TransportError::new(ErrorKind::Connect, Delivery::NotSent).with_source(cause);
+    let nested =
+        TransportError::new(ErrorKind::Other, Delivery::NotSent).with_source(connect("refused"));
+    let text = "transport failed\n  caused by: could not connect\n  caused by: refused";
+    assert_eq!(format!("{nested:?}"), text);
+    assert_eq!(format!("{:?}", connect("connect")), "could not connect");
+}

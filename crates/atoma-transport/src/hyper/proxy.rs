@@ -142,13 +142,13 @@ impl fmt::Debug for Proxy {
 impl Urls {
     fn from_variables(read: impl Fn(&str) -> Option<OsString>) -> Self {
         // The names of a script's variables have one case on Windows.
-        let is_set_by_client = |name| match read("REQUEST_METHOD") {
-            Some(_) => name == "HTTP_PROXY" || (cfg!(windows) && name == "http_proxy"),
-            None => false,
-        };
+        let of_client: &[&str] =
+            if cfg!(windows) { &["HTTP_PROXY", "http_proxy"] } else { &["HTTP_PROXY"] };
+        let is_set_by_client =
+            |name: &str| read("REQUEST_METHOD").is_some() && of_client.contains(&name);
         // An empty variable counts as none, so that its twin in the other case is read.
         let first = |names: [&'static str; 2]| {
-            let names = names.into_iter().filter(|name| !is_set_by_client(*name));
+            let names = names.into_iter().filter(|name| !is_set_by_client(name));
             let mut settings = names.filter_map(|name| Some((name, read(name)?)));
             settings.find(|(_, value)| value.to_str().is_none_or(|text| !text.trim().is_empty()))
         };

@@ -206,6 +206,7 @@ mod tests {
             |version, headers| check(&head(ok, version, headers)).unwrap().is_reusable;
         assert!(is_reusable(Version::HTTP_11, &[]));
         assert!(is_reusable(Version::HTTP_11, &both[..1]));
+        assert!(is_reusable(Version::HTTP_11, &both[1..]));
         assert!(!is_reusable(Version::HTTP_11, &both));
         assert!(!is_reusable(Version::HTTP_10, &[]));
     }

@@ -22,3 +22,22 @@ impl Origin {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_port_is_the_default_one_of_the_scheme() {
+        let of = |uri: &str| Origin::of(&uri.parse().unwrap());
+        for (bare, full, other) in [
+            ("http://host/a", "http://HOST:80/b", "http://host:443"),
+            ("https://host", "https://host:443", "https://host:80"),
+        ] {
+            assert_eq!(of(bare), of(full), "{bare}");
+            assert_ne!(of(bare), of(other), "{bare}");
+        }
+        assert_eq!(of("ftp://host").port, None);
+        assert_ne!(of("http://host"), of("https://host:80"));
+    }
+}

@@ -69,3 +69,60 @@ impl fmt::Debug for RateLimitPause {
         f.debug_struct("RateLimitPause").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn server() -> Uri {
+        Uri::from_static("http://server.test/v1")
+    }
+
+    /// The seconds from `now` until an attempt may begin, for a random part of 0.
+    fn left(pause: &RateLimitPause, now: Instant) -> Option<f64> {
+        Some(pause.ends(&server(), now, 0.0)?.duration_since(now).as_secs_f64())
+    }
+
+    #[test]
+    fn the_later_of_two_ends_counts() {
+        for (first, second, after, expected) in
+            [(10, 20, 0, 20.0), (10, 5, 0, 10.0), (10, 9, 1, 10.0), (10, 10, 1, 11.0)]
+        {
+            let (pause, now) = (RateLimitPause::new(), Instant::now());
+            pause.start(&server(), now, first * SECOND);
+            pause.start(&server(), now + after * SECOND, second * SECOND);
+            assert_eq!(left(&pause, now), Some(expected), "{first} {second} {after}");
+            assert_eq!(pause.lock().len(), 1, "{first} {second} {after}");
+        }
+    }
+
+    #[test]
+    fn attempts_begin_in_the_tenth_of_the_pause_after_its_end() {
+        let (pause, now) = (RateLimitPause::new(), Instant::now());
+        pause.start(&server(), now, 10 * SECOND);
+        for (random, milliseconds) in [(0.0, 10_000), (0.5, 10_500), (1.0, 11_000)] {
+            let end = pause.ends(&server(), now + 3 * SECOND, random);
+            assert_eq!(end, Some(now + Duration::from_millis(milliseconds)), "{random}");
+        }
+        // An end that has not moved leaves the length, from which the random part is computed.
+        pause.start(&server(), now + 9 * SECOND, SECOND);
+        assert_eq!(pause.ends(&server(), now, 1.0), Some(now + 11 * SECOND));
+    }
+
+    #[test]
+    fn a_pause_is_over_at_its_end_and_then_forgotten() {
+        let (pause, now) = (RateLimitPause::new(), Instant::now());
+        let other = Uri::from_static("http://other.test");
+        pause.start(&server(), now, SECOND);
+        assert!(left(&pause, now + SECOND - Duration::from_nanos(1)).is_some());
+        assert_eq!(left(&pause, now + SECOND), None);
+        assert_eq!(pause.ends(&other, now, 0.0), None, "another origin");
+        pause.start(&other, now, 2 * SECOND);
+        assert_eq!(pause.lock().len(), 2);
+        pause.start(&other, now + SECOND, 2 * SECOND);
+        assert_eq!(pause.lock().len(), 1);
+        assert_eq!(pause.ends(&other, now + SECOND, 0.0), Some(now + 3 * SECOND));
+    }
+}

@@ -1,6 +1,8 @@
 //! Error responses: passed through, read within limits, or final.
 
 use super::*;
+use atoma_transport::{CallOptions, FailedAttempt, RequestFuture, RequestSource};
+use http::response;
 
 #[test]
 fn the_last_error_response_is_returned_with_its_body_unread_and_all_attempts() {
@@ -68,6 +70,38 @@ fn a_final_error_response_is_returned_with_its_body() {
     assert_eq!(timer.run(text(response.body_mut())).unwrap(), "insufficient_quota");
     assert_eq!(*seen.lock().unwrap(), [(429, b"insufficient_quota".to_vec())]);
     assert_eq!(server.requests().len(), 1);
+}
+
+/// A source that wants every response to be retried, and counts how often it is asked.
+#[derive(Default)]
+struct Insisting(AtomicUsize);
+
+impl RequestSource for Insisting {
+    fn request(&self, _: Attempt, _: Option<&FailedAttempt>) -> RequestFuture<'_> {
+        RequestFuture::ready(Ok(request()))
+    }
+
+    fn retries_response(&self, _: &response::Parts, _: &[u8]) -> Option<bool> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Some(true)
+    }
+}
+
+#[test]
+fn a_source_is_not_asked_about_the_last_response_which_keeps_its_body_unread() {
+    for attempts_allowed in [1, 2, 3] {
+        let exchange = || Exchange::respond(500).body("why");
+        let earlier = (1..attempts_allowed).map(|_| exchange());
+        let server = ScriptedTransport::new(earlier.chain([exchange().stall()]));
+        let (timer, source) = (ManualTimer::new(), Arc::new(Insisting::default()));
+        let config = RetryConfig::default().max_attempts(attempts_allowed);
+        let client = retry(&server, &timer).config(config);
+        let response = timer.run(client.send_from(source.clone(), CallOptions::default())).unwrap();
+        assert_eq!(source.0.load(Ordering::SeqCst), attempts_allowed as usize - 1);
+        let waits = attempts(&response).failed.iter().filter_map(|failed| failed.wait);
+        assert_eq!(timer.elapsed(), waits.sum(), "no time for reading the last body");
+        assert_eq!(server.live_bodies(), 1);
+    }
 }
 
 /// Row 110: the body is too large, stalls, or breaks off; the status is never lost to that.

@@ -200,6 +200,32 @@ fn a_pause_holds_back_new_calls_to_its_origin_only() {
 }
 
 #[test]
+fn only_a_429_that_is_not_final_and_names_an_allowed_wait_starts_a_pause() {
+    let table = [
+        ("a rate limit", 429, "10", "wait", true),
+        ("a rate limit with the longest wait", 429, "60", "wait", true),
+        ("a rate limit with a longer wait", 429, "61", "wait", false),
+        ("a rate limit without a wait", 429, "soon", "wait", false),
+        ("an exhausted quota", 429, "10", "quota", false),
+        ("an overload", 503, "10", "wait", false),
+    ];
+    for (name, status, wait, body, pauses) in table {
+        let refusal = Exchange::respond(status).header("retry-after", wait).body(body);
+        let server = ScriptedTransport::new([refusal, Exchange::respond(200)]);
+        let timer = ManualTimer::new();
+        let client = retry(&server, &timer)
+            .rate_limit_pause(RateLimitPause::new())
+            .final_response(|_, body| body == b"quota");
+        timer.run(async {
+            let mut first = client.send(request());
+            let _ = poll_once(&mut first).await;
+            let is_sent = poll_once(client.send(request())).await.is_some();
+            assert_eq!(is_sent, !pauses, "{name}");
+        });
+    }
+}
+
+#[test]
 fn a_pause_is_part_of_the_total_timeout() {
     let server = ScriptedTransport::new([
         Exchange::respond(429).header("retry-after", "10"),

@@ -268,6 +268,26 @@ mod tests {
     }
 
     #[test]
+    fn a_response_is_at_its_end_once_it_has_ended_well_and_is_read() {
+        let (bytes, lost) = (b"abc", || Failure::final_with(classify::gone()));
+        for (name, unread, end, is_at_end) in [
+            ("begun", false, None, false),
+            ("ended", false, Some(Ok(())), true),
+            ("ended, with unread bytes", true, Some(Ok(())), false),
+            ("failed", false, Some(Err(lost())), false),
+        ] {
+            let (exchange, response) = begun();
+            if unread {
+                response.append(bytes);
+            }
+            if let Some(end) = end {
+                response.end(end);
+            }
+            assert_eq!(exchange.is_at_end(), is_at_end, "{name}");
+        }
+    }
+
+    #[test]
     fn an_error_comes_once_and_after_what_is_unread() {
         let (exchange, response) = begun();
         let mut body = ExchangeBody::new(exchange, &HeaderMap::new());
@@ -296,7 +316,7 @@ mod tests {
             count.0.load(std::sync::atomic::Ordering::SeqCst)
         };
         let mut body = ExchangeBody::new(exchange, &HeaderMap::new());
-        let half = vec![b'x'; WINDOW as usize / 2];
+        let half = [b'x'; 128 * 1024];
         let mut wakes = vec![woken()];
         for piece in [&half[1..], b"x"] {
             response.append(piece);

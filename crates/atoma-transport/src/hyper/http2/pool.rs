@@ -194,7 +194,11 @@ mod tests {
     use futures::FutureExt;
 
     fn origin() -> Origin {
-        let target = Target::of(&"https://host/".parse().unwrap()).unwrap();
+        origin_at(443)
+    }
+
+    fn origin_at(port: usize) -> Origin {
+        let target = Target::of(&format!("https://host:{port}/").parse().unwrap()).unwrap();
         let runtime = tokio::runtime::Handle::current().id();
         Origin { target, runtime, plain_http: crate::PlainHttp::LoopbackOnly }
     }
@@ -205,6 +209,14 @@ mod tests {
 
     fn place(pool: &Pool) -> Place {
         pool.place(&origin(), &Request::new(Bytes::new()), Instant::now())
+    }
+
+    /// The first request to the origin at `port`, which opens a connection.
+    fn open_at(pool: &Pool, port: usize) -> Opening {
+        match pool.place(&origin_at(port), &Request::new(Bytes::new()), Instant::now()) {
+            Place::Open(opening) => opening,
+            _ => panic!("nobody opens {port}"),
+        }
     }
 
     #[tokio::test]
@@ -245,6 +257,36 @@ mod tests {
         opening.found_http1();
         drop(opening);
         assert!(matches!(place(&pool), Place::Http1));
+    }
+
+    #[tokio::test]
+    async fn too_many_servers_of_http_1_are_forgotten_and_nothing_else() {
+        let pool = Pool::default();
+        open_at(&pool, 1).opened(connection());
+        let _opening = open_at(&pool, 2);
+        for port in 3..=MAX_REMEMBERED {
+            assert_eq!(pool.lock().len(), port - 1);
+            open_at(&pool, port + 1000).found_http1();
+        }
+        let mut left: Vec<_> = pool.lock().keys().map(|origin| origin.target.port()).collect();
+        left.sort_unstable();
+        assert_eq!(left, [1, 2, 1512]);
+        assert!(pool.lock()[&origin_at(1512)].is_http1);
+    }
+
+    #[tokio::test]
+    async fn opening_a_connection_drops_the_retired_ones_of_all_origins() {
+        let (pool, open, retired) = (Pool::default(), connection(), connection());
+        open_at(&pool, 1).opened(open);
+        open_at(&pool, 2).opened(retired.clone());
+        retired.retire();
+        open_at(&pool, 3).opened(connection());
+        assert!(!pool.lock().contains_key(&origin_at(2)));
+        for port in [1, 3] {
+            let request = Request::new(Bytes::new());
+            let place = pool.place(&origin_at(port), &request, Instant::now());
+            assert!(matches!(place, Place::Begun(_)), "{port}");
+        }
     }
 
     #[tokio::test]

@@ -99,6 +99,28 @@ mod tests {
     use tokio::io::AsyncReadExt;
 
     #[test]
+    fn a_frame_has_its_size_and_a_head_goes_on_until_its_end() {
+        for (header, size, is_continued) in [
+            ([0, 0, 0, 0, 0], 0, false),
+            ([1, 2, 3, 0, 0], 0x01_02_03, false),
+            ([0xff, 0xff, 0xff, 0, 0], 0xff_ff_ff, false),
+            ([0, 0, 5, 1, 0], 5, true),
+            ([0, 0, 5, 1, 0b1], 5, true),
+            ([0, 0, 5, 1, 0b100], 5, false),
+            ([0, 0, 5, 1, 0b101], 5, false),
+            ([0, 0, 5, 5, 0], 5, true),
+            ([0, 0, 5, 5, 0b100], 5, false),
+            ([0, 0, 5, 9, 0], 5, true),
+            ([0, 0, 5, 9, 0b100], 5, false),
+            ([0, 0, 5, 4, 0], 5, false),
+        ] {
+            let [high, middle, low, kind, flags] = header;
+            let read = frame(&[high, middle, low, kind, flags, 0, 0, 0, 1]);
+            assert_eq!((read.size, read.is_continued), (size, is_continued), "{header:?}");
+        }
+    }
+
+    #[test]
     fn the_driver_gets_its_turn_after_64_kib() {
         let (mut stream, budget) = BudgetedIo::new(tokio::io::repeat(7), ReadState::default());
         let mut read = |size: usize| stream.read(&mut vec![0; size][..]).now_or_never();

@@ -93,6 +93,30 @@ fn the_environment_names_the_way() {
 }
 
 #[test]
+fn given_proxies_are_used_for_their_scheme_and_no_proxy_for_none() {
+    let given = || Proxy::all("p:1").http("q:2").https("r:3").no_proxy("spared.test");
+    let tunnel = r#"Tunnel { server: ProxyServer("r:3"), user_agent: None }"#;
+    for (name, proxy, http, https) in [
+        ("none", Proxy::none(), "Direct", "Direct"),
+        ("http", Proxy::none().http("q:2"), r#"Forward(ProxyServer("q:2"))"#, "Direct"),
+        ("https", Proxy::none().https("r:3"), "Direct", tunnel),
+        ("all", given(), r#"Forward(ProxyServer("q:2"))"#, tunnel),
+        ("not the environment", Proxy::from_env().https("r:3"), "Direct", tunnel),
+    ] {
+        assert!(matches!(proxy.0, Choice::Given(_)), "{name}");
+        let proxies = proxy.build(&HeaderMap::new()).unwrap();
+        for (url, way) in [("http://a.test", http), ("https://a.test", https)] {
+            let route = proxies.route(&target(url), None).unwrap();
+            assert_eq!(format!("{route:?}"), way, "{name} {url}");
+        }
+    }
+    assert!(matches!(Proxy::default().0, Choice::FromEnv));
+    let proxies = given().build(&HeaderMap::new()).unwrap();
+    let route = proxies.route(&target("http://spared.test"), None).unwrap();
+    assert!(matches!(route, Route::Direct), "{route:?}");
+}
+
+#[test]
 fn no_proxy_spares_names_addresses_and_networks() {
     for (list, url, spared) in [
         ("a.test", "https://a.test", true),
