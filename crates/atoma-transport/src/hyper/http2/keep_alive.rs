@@ -71,9 +71,10 @@ impl KeepAlive {
             if watch.is_asked {
                 return Err(Silent);
             }
+            // An acknowledgment that arrived between two exchanges would keep this ping from being sent.
+            let _ = pings.poll_pong(cx).is_ready();
             // It fails while another ping is in flight, which serves as well.
             let _ = pings.send_ping(Ping::opaque());
-            let _ = pings.poll_pong(cx).is_ready();
             watch.is_asked = true;
             watch.sleep = timer.sleep_until(now + TIMEOUT);
         }
@@ -84,5 +85,134 @@ impl KeepAlive {
 impl Watch {
     fn new(timer: &dyn Timer, now: Instant) -> Self {
         Self { heard: now, is_asked: false, sleep: timer.sleep_until(now + INTERVAL) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TokioTimer;
+    use bytes::Bytes;
+    use std::{future::Future, pin::Pin, task::Waker};
+    use tokio::io::DuplexStream;
+
+    /// A client whose keep-alive is polled by hand, and its server.
+    struct Pair {
+        keep_alive: KeepAlive,
+        client: h2::client::Connection<DuplexStream>,
+        server: h2::server::Connection<DuplexStream, Bytes>,
+        began: Instant,
+        /// `h2` ends a connection to which nobody can add a stream.
+        _sender: h2::client::SendRequest<Bytes>,
+    }
+
+    impl Pair {
+        async fn new() -> Self {
+            let (here, there) = tokio::io::duplex(1 << 16);
+            let (client, server) =
+                tokio::join!(h2::client::handshake(here), h2::server::handshake(there));
+            let (_sender, mut client) = client.unwrap();
+            let keep_alive = KeepAlive::new(client.ping_pong());
+            let (server, began) = (server.unwrap(), TokioTimer.now());
+            Self { keep_alive, client, server, began, _sender }
+        }
+
+        /// Polls at `second`, and returns the state afterwards. `signs`: b for an exchange in progress,
+        /// n for news, a for a server that acknowledges pings after the poll.
+        async fn at(&mut self, second: f64, signs: &str) -> &'static str {
+            let until = self.began + Duration::from_secs_f64(second);
+            tokio::time::advance(until - TokioTimer.now()).await;
+            let cx = &mut Context::from_waker(Waker::noop());
+            let (is_busy, has_news) = (signs.contains('b'), signs.contains('n'));
+            let polled = self.keep_alive.poll(cx, &TokioTimer, is_busy, has_news);
+            for _ in 0..2 {
+                assert!(Pin::new(&mut self.client).poll(cx).is_pending());
+                if signs.contains('a') {
+                    assert!(self.server.poll_closed(cx).is_pending());
+                }
+            }
+            match (&self.keep_alive.watch, polled) {
+                (_, Err(Silent)) => "silent",
+                (None, Ok(())) => "idle",
+                (Some(watch), Ok(())) if watch.is_asked => "asked",
+                (Some(_), Ok(())) => "watched",
+            }
+        }
+    }
+
+    /// The second, the signs, and the state.
+    type Step = (f64, &'static str, &'static str);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_is_pinged_after_20_s_and_given_up_10_s_later() {
+        let table: [(&str, &[Step]); 6] = [
+            ("idle", &[(0.0, "", "idle"), (100.0, "", "idle"), (200.0, "", "idle")]),
+            (
+                "silent",
+                &[
+                    (0.0, "b", "watched"),
+                    (19.9, "b", "watched"),
+                    (20.0, "b", "asked"),
+                    (29.9, "b", "asked"),
+                    (30.0, "b", "silent"),
+                ],
+            ),
+            (
+                "silent, but it acknowledges pings",
+                &[
+                    (0.0, "ba", "watched"),
+                    (20.0, "ba", "asked"),
+                    (21.0, "ba", "watched"),
+                    (30.0, "ba", "watched"),
+                    (40.9, "ba", "watched"),
+                    (41.0, "ba", "asked"),
+                    (42.0, "b", "watched"),
+                    (51.0, "b", "watched"),
+                    (62.0, "b", "asked"),
+                    (72.0, "b", "silent"),
+                ],
+            ),
+            (
+                "news before the ping",
+                &[
+                    (0.0, "b", "watched"),
+                    (15.0, "bn", "watched"),
+                    (20.0, "b", "watched"),
+                    (34.9, "b", "watched"),
+                    (35.0, "b", "asked"),
+                    (45.0, "b", "silent"),
+                ],
+            ),
+            (
+                "news after the ping",
+                &[
+                    (0.0, "b", "watched"),
+                    (20.0, "b", "asked"),
+                    (25.0, "bn", "asked"),
+                    (30.0, "b", "asked"),
+                    (54.9, "b", "asked"),
+                    (55.0, "b", "silent"),
+                ],
+            ),
+            (
+                "a ping that is acknowledged between two exchanges",
+                &[
+                    (0.0, "b", "watched"),
+                    (20.0, "b", "asked"),
+                    (21.0, "", "idle"),
+                    (22.0, "a", "idle"),
+                    (30.0, "ba", "watched"),
+                    (50.0, "ba", "asked"),
+                    (51.0, "ba", "watched"),
+                    (60.0, "ba", "watched"),
+                ],
+            ),
+        ];
+        for (name, steps) in table {
+            let mut pair = Pair::new().await;
+            for (second, signs, state) in steps {
+                assert_eq!(pair.at(*second, signs).await, *state, "{name}: {second}");
+            }
+        }
     }
 }
