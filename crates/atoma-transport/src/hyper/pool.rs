@@ -200,3 +200,6 @@ impl fmt::Debug for Pool {
         f.debug_struct("Pool").field("idle", &self.lock().connections.len()).finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, feature = "test-util"))]
+mod tests;
