@@ -157,3 +157,79 @@ where
         self.0.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body::Body as _;
+    use std::{collections::VecDeque, io, task::Waker};
+
+    /// Frames in memory, with errors of another type.
+    struct Chunks(VecDeque<Result<&'static str, io::Error>>);
+
+    impl http_body::Body for Chunks {
+        type Data = Bytes;
+        type Error = io::Error;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+            let chunk = self.0.pop_front();
+            Poll::Ready(chunk.map(|chunk| chunk.map(|text| Frame::data(text.into()))))
+        }
+
+        fn is_end_stream(&self) -> bool {
+            self.0.is_empty()
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            SizeHint::with_exact(self.0.iter().flatten().map(|text| text.len() as u64).sum())
+        }
+    }
+
+    /// The data, or the error; `None` at the end.
+    fn next(body: &mut Body) -> Option<Result<Bytes, TransportError>> {
+        match Pin::new(body).poll_frame(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(frame) => frame.map(|frame| frame.map(|frame| frame.into_data().unwrap())),
+            Poll::Pending => panic!("it waits"),
+        }
+    }
+
+    #[test]
+    fn a_body_has_its_bytes_its_size_and_its_end() {
+        let foreign = || Body::new(Chunks([Ok("te"), Ok("xt")].into()));
+        for (name, mut body, chunks, is_whole) in [
+            ("bytes", Body::from(Bytes::from("text")), &["text"][..], true),
+            ("a vector", Body::from(b"text".to_vec()), &["text"], true),
+            ("a string", Body::from("text".to_owned()), &["text"], true),
+            ("a literal", Body::from("text"), &["text"], true),
+            ("no bytes", Body::from(""), &[], true),
+            ("nothing", Body::empty(), &[], true),
+            ("the default", Body::default(), &[], true),
+            ("another body", foreign(), &["te", "xt"], false),
+        ] {
+            assert_eq!(body.is_whole(), is_whole, "{name}");
+            for (place, chunk) in chunks.iter().enumerate() {
+                let left: usize = chunks[place..].iter().map(|chunk| chunk.len()).sum();
+                assert_eq!(body.size_hint().exact(), Some(left as u64), "{name}");
+                assert!(!body.is_end_stream(), "{name}");
+                assert_eq!(next(&mut body).unwrap().unwrap(), *chunk, "{name}");
+            }
+            assert_eq!((body.size_hint().exact(), body.is_end_stream()), (Some(0), true), "{name}");
+            assert!(next(&mut body).is_none(), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_error_of_another_type_interrupts_the_body_and_ours_stays() {
+        let error = |body| next(&mut Body::new(body)).unwrap().unwrap_err();
+        let reset = || Chunks([Err(io::Error::other("reset"))].into());
+        let cause = |error: &TransportError| std::error::Error::source(error).unwrap().to_string();
+        let foreign = error(Body::new(reset()));
+        assert_eq!(
+            (foreign.kind(), cause(&foreign).as_str()),
+            (ErrorKind::BodyInterrupted, "reset")
+        );
+    }
+}

@@ -255,3 +255,26 @@ impl<F: Fn(&RetryEvent) + Send + Sync + 'static> Observer for OnRetry<F> {
         (self.0)(event);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_empty_until_an_observer_is_added() {
+        let mut observers = Observers::new();
+        assert!(observers.is_empty() && observers.iter().next().is_none());
+        for count in 1..=2 {
+            observers.push(OnRetry(|_: &RetryEvent| {}));
+            assert!(!observers.is_empty());
+            assert_eq!(observers.iter().count(), count);
+        }
+    }
+
+    #[test]
+    fn an_identity_is_a_number_that_grows() {
+        let numbers =
+            [CallId::next(), CallId::next()].map(|id| id.to_string().parse::<u64>().unwrap());
+        assert!(numbers[0] < numbers[1], "{numbers:?}");
+    }
+}

@@ -234,4 +234,51 @@ mod tests {
             assert_eq!(interleaved(addresses), order);
         }
     }
+
+    #[cfg(feature = "test-util")]
+    #[test]
+    fn the_next_address_starts_after_a_failure_or_300_ms_of_silence() {
+        use crate::testing::ManualTimer;
+        use std::cell::RefCell;
+        const NEVER: i64 = 1_000_000;
+        // (name, milliseconds until each address connects, or fails if negative; the outcome, the
+        // addresses that were started, at which time it came, and the number of sleeps)
+        type Row = (&'static str, &'static [i64], Option<u16>, u16, u64, u64);
+        let table: [Row; 9] = [
+            ("none", &[], None, 0, 0, 0),
+            ("one that is slow", &[1000], Some(1), 1, 1000, 1),
+            ("one that fails", &[-1000], None, 1, 1000, 1),
+            ("the first", &[299, 1], Some(1), 1, 299, 2),
+            ("the second, after silence", &[NEVER, 50], Some(2), 2, 350, 3),
+            ("the first, although the second began", &[320, 50], Some(1), 2, 320, 3),
+            ("the second, after a failure", &[-10, 50], Some(2), 2, 60, 3),
+            ("the third, after both", &[NEVER, -10, 50], Some(3), 3, 360, 5),
+            ("none of three", &[-10, -20, -30], None, 3, 60, 5),
+        ];
+        for (name, outcomes, winner, started, at, sleeps) in table {
+            let (timer, dialed) = (ManualTimer::new(), RefCell::new(Vec::new()));
+            let address = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            let addresses = (1..=outcomes.len()).map(|port| address(port as u16)).collect();
+            let dial = |address: SocketAddr| {
+                dialed.borrow_mut().push(address.port());
+                let outcome = outcomes[usize::from(address.port()) - 1];
+                let wait = Duration::from_millis(outcome.unsigned_abs());
+                let sleep = timer.sleep_until(timer.now() + wait);
+                async move {
+                    sleep.await;
+                    let error = || io::Error::other(address.port().to_string());
+                    if outcome < 0 { Err(error()) } else { Ok(address.port()) }
+                }
+            };
+            let connected = timer.run(connect_first(addresses, &timer, dial));
+            let error = connected.as_ref().err().map(io::Error::to_string);
+            assert_eq!(connected.as_ref().ok(), winner.as_ref(), "{name}");
+            assert_eq!(*dialed.borrow(), (1..=started).collect::<Vec<_>>(), "{name}");
+            assert_eq!(timer.elapsed(), Duration::from_millis(at), "{name}");
+            assert_eq!((timer.sleeps(), timer.waiters()), (sleeps, 0), "{name}");
+            if winner.is_none() && started > 0 {
+                assert_eq!(error, Some(started.to_string()), "{name}: the last error");
+            }
+        }
+    }
 }
