@@ -79,3 +79,21 @@ impl Error for ConfigError {
         self.source.as_deref().map(|source| source as _)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_about_a_proxy_or_about_tls() {
+        let proxy = ConfigError::proxy("HTTP_PROXY", "names no host");
+        let tls = ConfigError::tls("the root certificates are not PEM");
+        assert_eq!((proxy.is_proxy(), proxy.is_tls()), (true, false));
+        assert_eq!((tls.is_proxy(), tls.is_tls()), (false, true));
+        assert_eq!(proxy.to_string(), "HTTP_PROXY names no host");
+        assert!(proxy.source().is_none());
+        let tls = tls.with_source("cause");
+        assert_eq!(tls.to_string(), "the root certificates are not PEM");
+        assert_eq!(tls.source().map(ToString::to_string).as_deref(), Some("cause"));
+    }
+}

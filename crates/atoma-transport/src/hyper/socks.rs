@@ -163,3 +163,142 @@ async fn read<const N: usize>(stream: &mut Stream) -> io::Result<[u8; N]> {
     stream.read_exact(&mut bytes).await?;
     Ok(bytes)
 }
+
+#[cfg(all(test, feature = "test-util"))]
+mod tests {
+    use super::{super::proxy::Protocol, *};
+
+    type Login<'a> = Option<(&'a str, &'a str)>;
+
+    /// Asks a proxy that replies with `replies`. Returns the outcome, the bytes that it was sent, and
+    /// the bytes of the server behind it.
+    async fn ask(
+        login: Login<'_>,
+        host: &str,
+        replies: &[&[u8]],
+    ) -> (Result<(), String>, Vec<u8>, Vec<u8>) {
+        let server = ProxyServer {
+            protocol: Protocol::Socks { names_here: false },
+            host: "p".to_owned(),
+            port: 1080,
+            login: login.map(|(user, password)| (user.to_owned(), password.to_owned())),
+            connect_headers: http::HeaderMap::new(),
+        };
+        let (stream, mut proxy) = tokio::io::duplex(1024);
+        let mut stream = Stream::dialed(Box::new(stream));
+        proxy.write_all(&replies.concat()).await.unwrap();
+        proxy.shutdown().await.unwrap();
+        let outcome = connect(&mut stream, &server, host, 443).await.map_err(|error| {
+            let (kind, delivery) = (error.kind(), error.delivery());
+            assert_eq!((kind, delivery), (ErrorKind::Proxy, Delivery::NotSent));
+            let again = if error.is_transient() { "again" } else { "final" };
+            format!("{}, {again}", error.detail().unwrap())
+        });
+        let (mut sent, mut rest) = (Vec::new(), Vec::new());
+        stream.read_to_end(&mut rest).await.unwrap();
+        drop(stream);
+        proxy.read_to_end(&mut sent).await.unwrap();
+        (outcome, sent, rest)
+    }
+
+    const OPEN: &[u8] = &[5, 0];
+    const DONE: &[u8] = &[5, 0, 0, 1, 127, 0, 0, 1, 0, 80];
+
+    #[tokio::test]
+    async fn the_address_and_the_login_are_sent_and_the_reply_is_read_exactly() {
+        let v6: &[u8] = &[0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+        let (plain, hello) = (None, &[5, 1, 0][..]);
+        let bound_v6 = [&[5, 0, 0, 4], v6, &[0, 80]].concat();
+        let table: [(Login<'_>, &str, &[&[u8]], Vec<u8>); 5] = [
+            (plain, "host", &[OPEN, DONE], [hello, &[5, 1, 0, 3, 4], b"host\x01\xbb"].concat()),
+            (
+                plain,
+                "10.1.2.3",
+                &[OPEN, DONE],
+                [hello, &[5, 1, 0, 1, 10, 1, 2, 3, 1, 187]].concat(),
+            ),
+            (
+                plain,
+                "2001:db8::1",
+                &[OPEN, &bound_v6],
+                [hello, &[5, 1, 0, 4], v6, &[1, 187]].concat(),
+            ),
+            (
+                plain,
+                "host",
+                &[OPEN, b"\x05\x00\x00\x03\x03abc\x00\x50"],
+                [hello, &[5, 1, 0, 3, 4], b"host\x01\xbb"].concat(),
+            ),
+            (
+                Some(("user", "pw")),
+                "host",
+                &[&[5, 2], &[1, 0], DONE],
+                [&[5, 1, 2][..], b"\x01\x04user\x02pw", &[5, 1, 0, 3, 4], b"host\x01\xbb"].concat(),
+            ),
+        ];
+        for (login, host, replies, expected) in table {
+            let outcome = ask(login, host, &[&replies.concat(), b"from the server"]).await;
+            assert_eq!(
+                outcome,
+                (Ok(()), expected, b"from the server".to_vec()),
+                "{login:?} {host}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_says_why_and_whether_another_attempt_may_help() {
+        let (plain, login): (Login<'_>, _) = (None, Some(("user", "pw")));
+        let user = "u".repeat(256);
+        let host = "h".repeat(256);
+        let refused = |reply| [5, reply, 0, 1, 0, 0, 0, 0, 0, 0];
+        let mut table = vec![
+            (plain, "h", vec![&[4, 0][..]], "it does not speak SOCKS 5, final"),
+            (plain, "h", vec![&[5, 2]], "it wants authentication, final"),
+            (plain, "h", vec![&[5, 255]], "it wants authentication, final"),
+            (login, "h", vec![OPEN], "it does not accept authentication by password, final"),
+            (login, "h", vec![&[4, 2]], "it does not speak SOCKS 5, final"),
+            (login, "h", vec![&[5, 2], &[1, 1]], "it does not accept the user and password, final"),
+            (
+                Some((user.as_str(), "pw")),
+                "h",
+                vec![&[5, 2]],
+                "user or password is longer than 255 bytes, final",
+            ),
+            (plain, &host, vec![OPEN], "the server's name is longer than 255 bytes, final"),
+            (
+                plain,
+                "h",
+                vec![OPEN, &[4, 0, 0, 1, 0, 0, 0, 0, 0, 0]],
+                "it does not speak SOCKS 5, final",
+            ),
+            (
+                plain,
+                "h",
+                vec![OPEN, &[5, 0, 0, 2, 0, 0, 0, 0, 0, 0]],
+                "it does not speak SOCKS 5, final",
+            ),
+            (plain, "h", vec![], "the SOCKS handshake failed, again"),
+            (plain, "h", vec![OPEN, &DONE[..9]], "the SOCKS handshake failed, again"),
+        ];
+        let replies: Vec<_> = (1..=9).map(refused).collect();
+        let reasons = [
+            "it failed, again",
+            "the connection is not allowed by its rules, final",
+            "it cannot reach the server's network, again",
+            "it cannot reach the server, again",
+            "the server refused the connection, again",
+            "the server did not respond to it in time, again",
+            "it does not support connections, final",
+            "it does not support this kind of address, final",
+            "it failed for a reason that is not known here, again",
+        ];
+        for (reply, reason) in replies.iter().zip(reasons) {
+            table.push((plain, "h", vec![OPEN, reply], reason));
+        }
+        for (login, host, replies, reason) in table {
+            let (outcome, ..) = ask(login, host, &replies).await;
+            assert_eq!(outcome, Err(format!("p:1080: {reason}")), "{replies:?}");
+        }
+    }
+}
