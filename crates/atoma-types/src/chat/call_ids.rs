@@ -17,15 +17,14 @@ const LENGTH: usize = 9;
 /// Makes an id that no other call of this process has.
 ///
 /// The result of a call is matched to it by the id, over the whole conversation. An id made of the response alone would come
-/// again with servers that give each response the same id, so a counter is mixed with a number that is random per process.
+/// again with servers that give each response the same id, so this is a counter that starts at a random number.
 pub(crate) fn new() -> String {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    static KEY: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(LENGTH));
+    static NEXT: LazyLock<AtomicU64> =
+        LazyLock::new(|| AtomicU64::new(RandomState::new().hash_one(LENGTH)));
     const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
-    const ALL: u64 = 36_u64.pow(9);
-    // The factor is coprime to ALL (it is odd and not divisible by 3), so ids repeat only after ALL calls.
-    let number = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b1) % ALL;
-    let mut rest = (number + *KEY % ALL) % ALL;
+    // The last nine digits in base 36 are the id. The step is coprime to 36 (it is odd and not divisible by 3), so they repeat
+    // only after 36^9 calls.
+    let mut rest = NEXT.fetch_add(0x9e37_79b1, Ordering::Relaxed);
     let mut id = String::with_capacity(LENGTH);
     for _ in 0..LENGTH {
         id.push(char::from(DIGITS[(rest % 36) as usize]));

@@ -37,6 +37,11 @@ fn chunks_that_differ_in_streamed_strings_fit() {
         ),
         ("a refusal", r#""refusal":"a""#, r#""refusal":"b""#),
         (
+            "a part",
+            r#""content":[{"type":"text","text":"a"}]"#,
+            r#""content":[{"type":"text","text":"b"}]"#,
+        ),
+        (
             "arguments of two calls",
             r#""tool_calls":[{"index":0,"function":{"arguments":"a"}},{"index":1,"function":{"arguments":"b"}}]"#,
             r#""tool_calls":[{"index":0,"function":{"arguments":"{\""}},{"index":1,"function":{"arguments":""}}]"#,

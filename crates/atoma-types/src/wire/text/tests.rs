@@ -74,6 +74,14 @@ fn odd_values_are_read_as_serde_json_reads_them() {
 }
 
 #[test]
+fn text_after_a_value_is_an_error_at_the_end_of_the_value() {
+    for (text, line, column) in [("1 x", 1, 2), ("[1,\n2] x", 2, 3), ("{}\n\n}", 1, 3)] {
+        let error = from_str(text).unwrap_err();
+        assert_eq!((error.line(), error.column()), (line, column), "{text}");
+    }
+}
+
+#[test]
 fn integers_beyond_64_bits_are_rejected_or_rounded() {
     for number in ["18446744073709551616", "-9223372036854775809"] {
         let error = read_value(number, Wide::Refuse).unwrap_err();

@@ -1,0 +1,146 @@
+//! The small public values: texts that are shared, inputs, lists of models, addresses of nodes.
+
+use atoma_types::{
+    ChatCompletionChunk, ChatCompletionResponse, CompletionRequest, ImageResponse, ModelList,
+    NodeAddress, ResponseModel, SharedStr, TextInput, read_members,
+};
+use serde_json::{Value, json};
+use std::{collections::HashMap, sync::Arc};
+
+#[test]
+fn a_shared_text_is_made_of_any_text_and_compares_as_one() {
+    let owned = "ab".to_owned();
+    for shared in [
+        SharedStr::from("ab"),
+        SharedStr::from(&owned),
+        SharedStr::from(owned.clone()),
+        SharedStr::from(Arc::from("ab")),
+    ] {
+        assert_eq!(AsRef::<str>::as_ref(&shared), "ab");
+        assert_eq!(shared, "ab");
+        assert!(shared < "b".into() && shared > "a".into());
+    }
+}
+
+#[test]
+fn an_empty_member_does_not_replace_a_text_of_the_same_name() {
+    for (json, id) in [(r#"{"id":"a","id":""}"#, "a"), (r#"{"id":"","id":"a"}"#, "a")] {
+        assert_eq!(ChatCompletionChunk::from_slice(json.as_bytes()).unwrap().id, id, "{json}");
+    }
+}
+
+#[test]
+fn the_number_of_texts_is_counted_in_each_form() {
+    for (input, count) in [
+        (TextInput::from(&"a".to_owned()), 1),
+        (TextInput::from("a".to_owned()), 1),
+        (TextInput::from(["a", "b", "c"]), 3),
+        (TextInput::from([1, 2, 3]), 1),
+        (TextInput::from(vec![vec![1], vec![2, 3]]), 2),
+        (TextInput::Other(json!([{}, {}])), 2),
+        (TextInput::Other(json!({})), 1),
+    ] {
+        assert_eq!(input.count(), count, "{input:?}");
+    }
+    let owned = "a".to_owned();
+    assert_eq!(TextInput::from(&owned).as_text(), Some("a"));
+    assert_eq!(TextInput::from(owned).as_text(), Some("a"));
+    assert_eq!(TextInput::from(["a"]).as_text(), None);
+}
+
+#[test]
+fn an_input_without_a_text_is_refused() {
+    for (input, fault) in [
+        (TextInput::from("a"), None),
+        (TextInput::from(["a"]), None),
+        (TextInput::from([1]), None),
+        (TextInput::from(vec![vec![1]]), None),
+        (TextInput::Other(json!([{}])), None),
+        (TextInput::Texts(vec![]), Some("at least one text")),
+        (TextInput::TokenLists(vec![]), Some("at least one text")),
+        (TextInput::Tokens(vec![]), Some("at least one token")),
+        (TextInput::TokenLists(vec![vec![1], vec![]]), Some("a text without tokens")),
+        (TextInput::Other(Value::Null), Some("is missing")),
+    ] {
+        let found = CompletionRequest::new("m", input.clone()).validate();
+        let found = found.err().map(|error| error.to_string());
+        let holds = match (&found, fault) {
+            (Some(found), Some(fault)) => found.contains(fault),
+            (found, fault) => found.is_none() && fault.is_none(),
+        };
+        assert!(holds, "{input:?}: {found:?}");
+    }
+}
+
+#[test]
+fn a_model_is_found_by_its_whole_id() {
+    let list = ModelList::from_slice(br#"{"data":[{"id":"a"},{"id":"ab"}]}"#).unwrap();
+    assert_eq!(list.find("ab"), Some(&list.data[1]));
+    assert_eq!(list.find("a"), Some(&list.data[0]));
+    assert_eq!(list.find("A"), None);
+}
+
+#[test]
+fn models_are_looked_for_elsewhere_only_if_the_data_is_empty_and_there_is_no_error() {
+    for (body, ids, object, is_kept) in [
+        (r#"{"object":"o","data":[{"id":"a"}],"models":["b"]}"#, &["a"][..], "o", true),
+        (r#"{"object":"o","data":[],"models":["b"]}"#, &[], "list", false),
+        (r#"{"object":"o","models":["b"]}"#, &["b"], "list", false),
+        (r#"{"error":{"message":"e"},"models":["b"]}"#, &[], "", true),
+    ] {
+        let list = ModelList::from_slice(body.as_bytes()).unwrap();
+        assert!(list.data.iter().map(|model| &model.id).eq(ids), "{body}: {list:?}");
+        assert_eq!((&*list.object, list.extra.contains("models")), (object, is_kept), "{body}");
+    }
+}
+
+#[test]
+fn the_signed_bytes_of_an_address_are_compact_json_in_order() {
+    let address = NodeAddress::new(7, "https://node.example", "PT");
+    assert_eq!(
+        String::from_utf8(address.to_signed_bytes()).unwrap(),
+        r#"{"node_small_id":7,"public_address":"https://node.example","country":"PT"}"#
+    );
+}
+
+#[test]
+fn the_usage_of_images_has_all_three_counts() {
+    let body =
+        br#"{"data":[{"url":"u"}],"usage":{"input_tokens":1,"output_tokens":2,"total_tokens":4}}"#;
+    let usage = <ImageResponse as ResponseModel>::from_slice(body)
+        .ok()
+        .and_then(|response| response.usage());
+    let usage = usage.unwrap();
+    assert_eq!((usage.prompt_tokens, usage.completion_tokens, usage.total_tokens), (1, 2, 4));
+}
+
+#[test]
+fn members_are_read_by_their_names() {
+    let json = r#"{"model":"m","messages":[{"role":"user"}],"seed":7}"#;
+    let members: HashMap<_, _> = read_members(json, &["model", "seed", "n"]).into_iter().collect();
+    assert_eq!(members, HashMap::from([("model".into(), "m".into()), ("seed".into(), 7.into())]));
+    for other in ["", "[]", "{", "text"] {
+        assert!(read_members(other, &["model"]).is_empty(), "{other}");
+    }
+}
+
+#[test]
+fn the_function_calls_of_a_whole_message_are_named_and_their_arguments_are_valid() {
+    let call = |kind: &str, name: &str, arguments: &str| json!({"id": name, "type": kind, "function": {"name": name, "arguments": arguments}});
+    let message = json!({"role": "assistant", "tool_calls": [
+        call("function", "null", "{}"),
+        call("function", "f", "\"{\\\"a\\\":1}\""),
+        call("function", "g", ""),
+        call("custom", "null", "\"{}\""),
+    ]});
+    let body =
+        json!({"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]});
+    let response = ChatCompletionResponse::from_slice(body.to_string().as_bytes()).unwrap();
+    let calls: Vec<_> = response.choices[0]
+        .message
+        .tool_calls
+        .iter()
+        .map(|call| (&*call.function.name, &*call.function.arguments))
+        .collect();
+    assert_eq!(calls, [("f", "{\"a\":1}"), ("g", "{}"), ("null", "\"{}\"")]);
+}
