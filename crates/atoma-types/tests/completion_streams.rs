@@ -179,3 +179,42 @@ fn unknown_members_of_chunks_are_merged() {
         assert_eq!(response.extra.get(name), Some(&value), "{name}");
     }
 }
+
+/// The texts of a response after chunks with these choices. A full stop at the end of a text is its finish reason.
+fn texts(n: u32, chunks: &[&[(u32, &str)]]) -> Vec<(u32, String)> {
+    let mut model = CompletionModel::default();
+    model.expect_choices(n);
+    for choices in chunks {
+        let choices = choices.iter().map(|(index, text)| {
+            let finish = text.ends_with('.').then_some("stop");
+            json!({"index": index, "text": text.trim_end_matches('.'), "finish_reason": finish})
+        });
+        let event = json!({"choices": choices.collect::<Vec<_>>()}).to_string();
+        assert_eq!(read(&mut model, &[&event]), [Seen::Chunk]);
+    }
+    let choices = model.into_response().choices.into_iter();
+    choices.map(|choice| (choice.index, choice.text)).collect()
+}
+
+#[test]
+fn choices_are_numbered_from_0_whatever_the_server_counts_from() {
+    type Chunks<'a> = &'a [&'a [(u32, &'a str)]];
+    let cases: &[(&str, u32, Chunks<'_>, &[(u32, &str)])] = &[
+        ("one, from 1", 1, &[&[(1, "a")], &[(1, "b")]], &[(0, "ab")]),
+        ("one, two fragments in a chunk", 1, &[&[(0, "a"), (1, "b")]], &[(0, "ab")]),
+        ("one, but two whole ones", 1, &[&[(1, "a."), (2, "b.")]], &[(0, "a"), (1, "b")]),
+        ("two whole ones without numbers", 2, &[&[(0, "a."), (0, "b.")]], &[(0, "a"), (1, "b")]),
+        (
+            "two, from 1, no text at first",
+            2,
+            &[&[(1, "")], &[(2, "")], &[(1, "a")], &[(2, "b")]],
+            &[(0, "a"), (1, "b")],
+        ),
+        ("two, text at first", 2, &[&[(1, "a")], &[(2, "b")]], &[(1, "a"), (2, "b")]),
+    ];
+    for (name, n, chunks, wanted) in cases {
+        let wanted: Vec<_> =
+            wanted.iter().map(|(index, text)| (*index, (*text).to_owned())).collect();
+        assert_eq!(texts(*n, chunks), wanted, "{name}");
+    }
+}

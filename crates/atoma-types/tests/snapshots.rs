@@ -1,5 +1,7 @@
 //! Servers that send complete messages next to the deltas, after them or in place of them: what is new in each chunk.
 
+#![allow(clippy::needless_pass_by_value, reason = "a table of values reads better without borrows")]
+
 use atoma_types::ChunkReader;
 use serde_json::{Value, json};
 

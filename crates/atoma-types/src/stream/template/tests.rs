@@ -1,9 +1,14 @@
 use super::*;
-use crate::ChatCompletionChunk;
+use crate::{ChatCompletionChunk, CompletionChunk, json};
+use std::fmt::Debug;
+
+fn fits(first: &str, second: &str) -> bool {
+    fits_as::<ChatCompletionChunk>(first, second)
+}
 
 /// Makes a template of `first`, and returns whether `second` fits it; the result must be that of reading alone.
-fn fits(first: &str, second: &str) -> bool {
-    let read = |json: &str| ChatCompletionChunk::from_slice(json.as_bytes()).unwrap();
+fn fits_as<C: StreamedChunk + PartialEq + Debug>(first: &str, second: &str) -> bool {
+    let read = |json: &str| json::object_from_slice::<C>(json.as_bytes()).unwrap();
     let mut chunk = read(first);
     let mut template = ChunkTemplate::default();
     template.learn(first, &mut chunk);
@@ -69,6 +74,26 @@ fn chunks_that_differ_in_streamed_strings_fit() {
 }
 
 #[test]
+fn text_completions_that_differ_in_streamed_values_fit() {
+    let chunk = |text: &str, member: &str| {
+        format!(r#"{{"id":"c","choices":[{{"index":0,"text":"{text}"}}]{member}}}"#)
+    };
+    for (name, first, second) in [
+        ("text", "", ""),
+        ("a signature", r#","signature":"a""#, r#","signature":"bc""#),
+        ("a hash", r#","response_hash":"a""#, r#","response_hash":"bc""#),
+        (
+            "usage so far",
+            r#","usage":{"completion_tokens":9,"total_tokens":19,"prompt_tokens":10}"#,
+            r#","usage":{"completion_tokens":10,"total_tokens":20,"prompt_tokens":10}"#,
+        ),
+    ] {
+        assert!(fits_as::<CompletionChunk>(&chunk("a", first), &chunk("bc", second)), "{name}");
+    }
+    assert!(!fits_as::<CompletionChunk>(&chunk("a", ""), &chunk("a", ",\"x\":1")));
+}
+
+#[test]
 fn anything_else_does_not_fit() {
     for (name, first, second) in [
         ("another type", r#""content":"a""#, r#""content":null"#),
@@ -130,15 +155,14 @@ fn a_text_whose_meaning_depends_on_more_than_positions_makes_no_template() {
     }
 }
 
-#[test]
-fn an_id_and_a_time_become_gaps_once_they_were_seen_to_differ() {
-    let json = |id: &str, created: u64, text: &str| {
-        chunk(&format!(r#""content":"{text}""#))
-            .replace("\"c\"", &format!("\"{id}\""))
-            .replace("\"created\":1", &format!("\"created\":{created}"))
+/// An id and a time become gaps once they were seen to differ; `text` makes a choice with this text.
+fn check_gaps_that_appear<C: StreamedChunk + PartialEq + Debug>(text: fn(&str) -> String) {
+    let json = |id: &str, created: u64, content: &str| {
+        let choice = text(content);
+        format!(r#"{{"id":"{id}","choices":[{choice}],"created":{created}}}"#)
     };
     let mut template = ChunkTemplate::default();
-    let mut held = ChatCompletionChunk::default();
+    let mut held = C::default();
     for (name, next, fits) in [
         ("the first", json("a", 5, "x"), false),
         ("another id", json("b", 5, "y"), false),
@@ -147,7 +171,7 @@ fn an_id_and_a_time_become_gaps_once_they_were_seen_to_differ() {
         ("both", json("d", 7, "w"), true),
         ("no time", json("d", 0, "w"), false),
     ] {
-        let alone = ChatCompletionChunk::from_slice(next.as_bytes()).unwrap();
+        let alone: C = json::object_from_slice(next.as_bytes()).unwrap();
         assert_eq!(template.fill(&next, &mut held), fits, "{name}");
         if !fits {
             held = alone.clone();
@@ -155,6 +179,14 @@ fn an_id_and_a_time_become_gaps_once_they_were_seen_to_differ() {
         }
         assert_eq!(held, alone, "{name}");
     }
+}
+
+#[test]
+fn an_id_and_a_time_become_gaps_once_they_were_seen_to_differ() {
+    check_gaps_that_appear::<ChatCompletionChunk>(|text| {
+        format!(r#"{{"index":0,"delta":{{"content":"{text}"}}}}"#)
+    });
+    check_gaps_that_appear::<CompletionChunk>(|text| format!(r#"{{"index":0,"text":"{text}"}}"#));
 }
 
 #[test]
