@@ -132,6 +132,35 @@ fn arguments_are_parsed_as_far_as_they_go() {
     assert_eq!(events.arguments(0, 1), None);
 }
 
+/// The pieces of arguments, and the deltas after each.
+#[test]
+fn arguments_that_are_certain_are_not_held_back() {
+    let call = |arguments: &str| json!({"tool_calls": [{"index": 0, "id": "a", "function": {"name": "f", "arguments": arguments}}]});
+    for (name, pieces, wanted) in [
+        ("pieces", ["{\"a\"", ":", "1}"], ["{\"a\"", ":", "1}"]),
+        ("cumulative", ["{\"a\"", "{\"a\":\"x", "{\"a\":\"xy\"}"], ["{\"a\"", ":\"x", "y\"}"]),
+        ("in a string", ["{\"a:", "{\"a:\":1", "}"], ["{\"a:", "\":1", "}"]),
+        ("two readings", ["{\"a\":", "{\"a\":1", "}}"], ["{\"a\":", "", ""]),
+        ("white space", [" {", " ", "\"a\":1}"], ["", "", " { \"a\":1}"]),
+        ("text", ["a", "b", "{}"], ["", "", ""]),
+        ("a second value", ["[1]", "[1]", "[2]"], ["[1]", "", ""]),
+        ("an empty object first", ["{}", "", "{\"a\":1}"], ["", "", "{\"a\":1}"]),
+    ] {
+        let (mut events, mut so_far) = (ChatEvents::new(), ChatCompletionAccumulator::new());
+        let deltas = pieces.map(|piece| {
+            let chunk = chunk(call(piece), None);
+            so_far.push(&chunk);
+            let new = events.push(&chunk, &so_far).into_iter();
+            let deltas = new.filter_map(|event| match event {
+                ChatEvent::ToolCallDelta { delta, call: 0, .. } => Some(delta),
+                _ => None,
+            });
+            deltas.collect::<String>()
+        });
+        assert_eq!(deltas, wanted, "{name}");
+    }
+}
+
 #[test]
 fn text_that_may_still_be_replaced_is_held_back() {
     let call = |arguments: &str| json!({"tool_calls": [{"index": 0, "id": "a", "function": {"name": "f", "arguments": arguments}}]});

@@ -299,3 +299,62 @@ fn a_fragment_without_index_or_id_goes_to_the_call_it_can_belong_to() {
         assert_eq!(calls(&wire), *wanted, "{name}");
     }
 }
+
+/// Two fragments of an unknown list of a message, and the list of the response.
+#[test]
+fn entries_of_unknown_lists_are_joined_if_they_are_pieces_of_one() {
+    let thought = |more: Value| {
+        let mut entry = json!({"type": "thinking", "thinking": "a"});
+        entry.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        entry
+    };
+    let joined = |more: Value| {
+        let mut entry = thought(more);
+        entry["thinking"] = "aa".into();
+        json!([entry])
+    };
+    let none = thought(json!({}));
+    let other = json!({"type": "other", "thinking": "a"});
+    let reasoning = json!({"type": "reasoning", "thinking": "a"});
+    let [numbered, first, second, null, signed, unsigned] = [
+        json!({"index": 3}),
+        json!({"id": "1"}),
+        json!({"id": "2"}),
+        json!({"id": null}),
+        json!({"signature": "s"}),
+        json!({"signature": ""}),
+    ]
+    .map(thought);
+    for (name, before, after, wanted) in [
+        ("thoughts", &none, &none, joined(json!({}))),
+        ("an id in the first", &first, &none, joined(json!({"id": "1"}))),
+        ("an id in the second", &none, &first, joined(json!({"id": "1"}))),
+        ("an id after null", &null, &first, joined(json!({"id": "1"}))),
+        ("null after an id", &first, &null, joined(json!({"id": "1"}))),
+        ("one id", &first, &first, joined(json!({"id": "1"}))),
+        ("two ids", &first, &second, json!([first, second])),
+        ("a number in the second", &none, &numbered, json!([none, numbered])),
+        ("another type", &none, &reasoning, json!([none, reasoning])),
+        (
+            "a type that has no pieces",
+            &other,
+            &thought(json!({"type": "other", "n": 1})),
+            json!([other, {"type": "other", "thinking": "a", "n": 1}]),
+        ),
+        ("a signed thought", &signed, &none, json!([signed, none])),
+        ("an empty signature", &unsigned, &none, joined(json!({"signature": ""}))),
+        ("one number again", &json!(1), &json!(1), json!([1, 1])),
+    ] {
+        let outcome = deltas(&[json!({"x": [before]}), json!({"x": [after]})], "stop");
+        let message = &outcome.response.choices[0].message;
+        assert_eq!(message.extra.get("x"), Some(&wanted), "{name}");
+    }
+    for (before, after, wanted) in [
+        (json!([1]), json!([1, 2]), json!([1, 1, 2])),
+        (json!([1, 2]), json!([1, 2]), json!([1, 2])),
+        (json!([1, 2]), json!([1, 3, 4]), json!([1, 2, 1, 3, 4])),
+    ] {
+        let outcome = deltas(&[json!({"x": before}), json!({"x": after})], "stop");
+        assert_eq!(outcome.response.choices[0].message.extra.get("x"), Some(&wanted));
+    }
+}
