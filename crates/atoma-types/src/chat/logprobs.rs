@@ -21,7 +21,7 @@ object! {
         /// vLLM writes −9999.0 for a probability of zero. Minus infinity is read as [`f64::MIN`].
         pub logprob: Option<f64> as Always,
         /// The token's UTF-8 bytes, where a character is spread over tokens.
-        pub bytes: Option<Vec<u8>>,
+        pub bytes: Option<Vec<u8>> as Bytes,
         /// The likeliest tokens at this place, as many as `top_logprobs` asked for.
         pub top_logprobs: Vec<TopLogprob>,
     }
@@ -35,7 +35,7 @@ object! {
         /// The natural logarithm of the token's probability; `None` if the server does not know it.
         pub logprob: Option<f64> as Always,
         /// The token's UTF-8 bytes.
-        pub bytes: Option<Vec<u8>>,
+        pub bytes: Option<Vec<u8>> as Bytes,
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) use interface::{
     Elements, List, MemberSource, Members, Model, Name, Object, Piece, ReadObject, Rest, Scalar,
     Stopped, Tagged, WriteObject, is_set, read_members, settle, whole,
 };
-pub(crate) use list::{Aligned, Vector};
+pub(crate) use list::{Aligned, Bytes, Vector};
 pub(crate) use member::{ErrorMember, Finish, Index, JsonText, NonEmpty, Sent};
 pub(crate) use object::{object, wire_codec, wire_name, wire_omit};
 pub(crate) use read::read;

@@ -110,7 +110,7 @@ fn long_f32(text: &str) -> Option<f32> {
 
 /// Reads a whole number of up to 18 digits without a sign.
 #[inline]
-fn short_count(bytes: &[u8], start: usize) -> Option<(u64, usize)> {
+pub(super) fn short_count(bytes: &[u8], start: usize) -> Option<(u64, usize)> {
     let (mut count, mut at) = (0, start);
     while let Some(byte @ b'0'..=b'9') = bytes.get(at) {
         count = u64::wrapping_mul(count, 10).wrapping_add(u64::from(byte - b'0'));
