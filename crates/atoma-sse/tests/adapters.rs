@@ -99,7 +99,7 @@ fn polls<E: fmt::Display>(
 
 #[test]
 fn both_adapters_yield_the_same() {
-    let cases: [(&str, &[Step], &[&str]); 6] = [
+    let cases: [(&str, &[Step], &[&str]); 8] = [
         ("nothing", &[], &[]),
         ("two in a chunk", &[Chunk("data: a\n\ndata: b\n\n")], &["a", "b"]),
         (
@@ -117,6 +117,16 @@ fn both_adapters_yield_the_same() {
             "an event that exceeds a limit does not",
             &[Chunk("data: 1234567890\n\n"), Chunk("data: a\n\n")],
             &["! cannot decode an event", "a"],
+        ),
+        (
+            "such an event first in a chunk",
+            &[Chunk("data: 1234567890\n\ndata: a\n\ndata: b\n"), Chunk("\n")],
+            &["! cannot decode an event", "a", "b"],
+        ),
+        (
+            "such an event in the rest of a chunk",
+            &[Chunk("data: a\n\ndata: 1234567890\n\ndata: b\n\n"), Wait, Chunk("data: c\n\n")],
+            &["a", "! cannot decode an event", "b", "…", "c"],
         ),
     ];
     let decoder = || Decoder::with_limits(Limits::new().line(12));

@@ -19,6 +19,39 @@ fn events_as_text() {
 }
 
 #[test]
+fn an_id_is_written_when_it_changes() {
+    let mut encoder = Encoder::new();
+    for (id, wanted) in [
+        ("", "data: a\n\n"),
+        ("1", "id: 1\ndata: a\n\n"),
+        ("1", "data: a\n\n"),
+        ("12", "id: 12\ndata: a\n\n"),
+        ("2", "id: 2\ndata: a\n\n"),
+        ("", "id\ndata: a\n\n"),
+        ("", "data: a\n\n"),
+    ] {
+        let mut output = String::new();
+        encoder.encode(&Event::new("a").with_id(id), &mut output).unwrap();
+        assert_eq!(output, wanted, "{id}");
+    }
+}
+
+#[test]
+fn the_text_of_an_error_names_the_part() {
+    for (event, wanted) in [
+        (Event::new("").with_name("\n"), "event name contains a line break"),
+        (Event::new("").with_id("\n"), "event id contains a line break or NUL"),
+        (Event::new("\r"), "event data contains a carriage return"),
+    ] {
+        let error = encode(&event).unwrap_err();
+        assert_eq!(
+            (error.to_string(), format!("{error:?}")),
+            (wanted.to_owned(), wanted.to_owned())
+        );
+    }
+}
+
+#[test]
 fn an_event_the_format_cannot_represent_is_an_error_and_writes_nothing() {
     let mut output = String::from("before");
     let mut error_of = |event: Event<'_>| {
