@@ -1,11 +1,14 @@
 //! The small public values: texts that are shared, inputs, lists of models, addresses of nodes.
 
 use atoma_types::{
-    ChatCompletionChunk, ChatCompletionResponse, CompletionRequest, ImageResponse, ModelList,
-    NodeAddress, ResponseModel, SharedStr, TextInput, read_members,
+    ChatCompletionChunk, ChatCompletionChunkChoice, ChatCompletionChunkDelta,
+    ChatCompletionMessage, ChatCompletionResponse, CompletionChoice, CompletionLogprobs,
+    CompletionRequest, Embedding, ImageResponse, ModelInfo, ModelList, NodeAddress, ResponseModel,
+    SharedStr, TextInput, TokenLogprob, ToolCall, Usage, read_members,
 };
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, fmt::Debug, sync::Arc};
 
 #[test]
 fn a_shared_text_is_made_of_any_text_and_compares_as_one() {
@@ -143,4 +146,64 @@ fn the_function_calls_of_a_whole_message_are_named_and_their_arguments_are_valid
         .map(|call| (&*call.function.name, &*call.function.arguments))
         .collect();
     assert_eq!(calls, [("f", "{\"a\":1}"), ("g", "{}"), ("null", "\"{}\"")]);
+}
+
+/// Checks that the first of two members of one name is kept if the second is empty, for some members of a type.
+fn check_empty_members<T: DeserializeOwned + PartialEq + Debug>(members: &[(&str, &str, &str)]) {
+    for (name, set, empty) in members {
+        let read = |json: String| serde_json::from_str::<T>(&json).unwrap();
+        let once = read(format!(r#"{{"{name}":{set}}}"#));
+        let twice = read(format!(r#"{{"{name}":{set},"{name}":{empty}}}"#));
+        assert_eq!(twice, once, "{name}");
+        assert_ne!(once, read(format!(r#"{{"{name}":{empty}}}"#)), "{name}");
+    }
+}
+
+#[test]
+fn an_empty_member_never_replaces_one_that_is_set() {
+    check_empty_members::<ChatCompletionChunk>(&[
+        ("id", r#""a""#, r#""""#),
+        ("created", "5", "0"),
+        ("model", r#""a""#, r#""""#),
+        ("choices", r#"[{"index":1}]"#, "[]"),
+        ("object", r#""chat.completion""#, r#""""#),
+    ]);
+    check_empty_members::<ChatCompletionChunkChoice>(&[
+        ("index", "1", "0"),
+        ("finish_reason", r#""stop""#, r#""""#),
+        ("finish_reason", r#""stop""#, "null"),
+        ("stop_reason", r#""a""#, "null"),
+        ("delta", r#"{"content":"a"}"#, "{}"),
+        ("delta", r#"{"content":"a"}"#, "null"),
+    ]);
+    check_empty_members::<ChatCompletionChunkDelta>(&[
+        ("content", r#""a""#, "null"),
+        ("tool_calls", r#"[{"index":1}]"#, "[]"),
+    ]);
+    check_empty_members::<ChatCompletionMessage>(&[
+        ("role", r#""user""#, r#""""#),
+        ("content", r#""a""#, r#""""#),
+        ("content", r#"[{"type":"text","text":"a"}]"#, "[]"),
+        ("tool_calls", r#"[{"id":"a","function":{"name":"f"}}]"#, "[]"),
+    ]);
+    check_empty_members::<ToolCall>(&[
+        ("id", r#""a""#, r#""""#),
+        ("type", r#""custom""#, r#""""#),
+        ("function", r#"{"name":"f"}"#, "{}"),
+    ]);
+    check_empty_members::<Usage>(&[("prompt_tokens", "5", "0"), ("total_tokens", "5", "0")]);
+    check_empty_members::<TokenLogprob>(&[
+        ("token", r#""a""#, r#""""#),
+        ("top_logprobs", r#"[{"token":"a"}]"#, "[]"),
+    ]);
+    check_empty_members::<CompletionChoice>(&[("text", r#""a""#, r#""""#), ("index", "1", "0")]);
+    check_empty_members::<CompletionLogprobs>(&[
+        ("tokens", r#"["a"]"#, "[]"),
+        ("token_logprobs", "[-0.5]", "[]"),
+        ("top_logprobs", r#"[{"a":-0.5}]"#, "[]"),
+        ("text_offset", "[1]", "[]"),
+    ]);
+    check_empty_members::<Embedding>(&[("embedding", "[1.5]", "[]"), ("index", "1", "0")]);
+    check_empty_members::<ModelInfo>(&[("id", r#""a""#, r#""""#), ("created", "5", "0")]);
+    check_empty_members::<NodeAddress>(&[("node_small_id", "5", "0")]);
 }
