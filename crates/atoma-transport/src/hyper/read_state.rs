@@ -167,6 +167,17 @@ mod tests {
     }
 
     #[test]
+    fn all_layers_see_whether_reads_are_direct() {
+        let connection = ReadState::default();
+        let socket = connection.clone();
+        assert!(!socket.is_direct());
+        for is_direct in [true, false] {
+            connection.set_direct(is_direct);
+            assert_eq!(socket.is_direct(), is_direct);
+        }
+    }
+
+    #[test]
     fn each_layer_counts() {
         let state = ReadState::default();
         let mut outer = MessageTracker::new(short, state.clone());

@@ -175,10 +175,17 @@ mod tests {
         let exchanges: Vec<_> = (0..40).map_while(|_| connection.begin(&request, now)).collect();
         assert_eq!(exchanges.len(), MAX_STREAMS);
         assert!(!connection.retire_idle() && connection.is_accepting());
-        assert!(connection.next().is_some());
+        assert!(connection.has_queued() && connection.next().is_some());
         assert!(connection.begin(&request, now).is_none(), "it has begun");
         connection.is_over(now);
         assert!(connection.begin(&request, now).is_some());
+    }
+
+    #[test]
+    fn an_idle_connection_retires_and_has_nothing_queued() {
+        let connection = fresh();
+        assert!(!connection.has_queued() && connection.is_accepting());
+        assert!(connection.retire_idle() && !connection.is_accepting());
     }
 
     #[test]

@@ -323,6 +323,7 @@ mod tests {
             read(&mut body);
             wakes.push(woken());
         }
+        assert!(!response.is_abandoned());
         drop(body);
         wakes.push(woken());
         assert_eq!(wakes, [0, 0, 1, 2]);

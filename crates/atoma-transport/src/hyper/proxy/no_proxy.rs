@@ -103,7 +103,7 @@ impl Entry {
                 Some((bits, port)) => (bits, Some(parse_port(port)?)),
                 None => (rest, None),
             };
-            let is_mask = bits.is_empty() || (bits.starts_with('/') && !address.contains('/'));
+            let is_mask = bits.is_empty() || bits.starts_with('/');
             let hosts = is_mask.then(|| Hosts::network(&format!("{address}{bits}")))??;
             return Some(Self { hosts, port });
         }
@@ -318,6 +318,7 @@ mod tests {
             ("2001:db8::1/129", "2001:db8::1", 443, Unclear),
             ("[::1", "::1", 443, Unclear),
             ("[::1]x", "::1", 443, Unclear),
+            ("[2001:db8::]1", "2001:db8::1", 443, Unclear),
             ("<local>", "a", 443, Unclear),
             ("a..test", "a.test", 443, Unclear),
             ("b.test;a.test", "a.test", 443, Unclear),

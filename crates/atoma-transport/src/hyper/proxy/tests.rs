@@ -117,6 +117,15 @@ fn given_proxies_are_used_for_their_scheme_and_no_proxy_for_none() {
 }
 
 #[test]
+fn a_proxy_has_the_headers_for_its_tunnels() {
+    let headers = HeaderMap::from_iter([(http::header::VIA, HeaderValue::from_static("here"))]);
+    let proxies = Proxy::all("p:1").build(&headers).unwrap();
+    let route = proxies.route(&target("https://a.test"), None).unwrap();
+    let Route::Tunnel { server, .. } = &route else { panic!("{route:?}") };
+    assert_eq!(server.connect_headers, headers);
+}
+
+#[test]
 fn no_proxy_spares_names_addresses_and_networks() {
     for (list, url, spared) in [
         ("a.test", "https://a.test", true),
