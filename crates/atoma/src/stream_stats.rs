@@ -194,3 +194,85 @@ fn rate(count: u64, time: Duration) -> Option<f64> {
     #[expect(clippy::cast_precision_loss, reason = "a rate needs no more digits")]
     (count > 1 && time > 0.0).then(|| (count - 1) as f64 / time)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use atoma_transport::testing::ManualTimer;
+    use std::sync::Arc;
+
+    const fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    /// Measures a stream whose head came 2 s after the start of its call. A digit lets this many
+    /// seconds pass; `w` waits, `r` and `c` count a chunk before and after the first token, `e` ends.
+    fn measured(steps: &str) -> (StreamStats, Duration) {
+        let timer = ManualTimer::new();
+        let clock = IdleTimeout::new(Arc::new(timer.clone()));
+        let mut stats = StreamStats::new(clock.now(), seconds(2));
+        for step in steps.chars() {
+            match step {
+                'w' => stats.wait(&clock),
+                'r' => stats.count_chunk(&clock, || false),
+                'c' => stats.count_chunk(&clock, || true),
+                'e' => stats.end(&clock),
+                digit => timer.advance(seconds(digit.to_digit(10).unwrap().into())),
+            }
+        }
+        let body_time = stats.body_time(&clock);
+        (stats, body_time)
+    }
+
+    #[test]
+    fn times_begin_with_the_call_and_gaps_are_waits() {
+        for (name, steps, first_chunk, first_token, gap, end, body) in [
+            ("nothing has come", "3", None, None, 0, None, 3),
+            ("the end without a chunk", "3e", None, None, 0, Some(5), 3),
+            ("a chunk without a token", "3r", Some(5), None, 0, None, 3),
+            ("a token in the first chunk", "3c1", Some(5), Some(5), 0, None, 4),
+            ("a token in a later chunk", "3rw4c", Some(5), Some(9), 4, None, 7),
+            ("a later token that was not waited for", "3r4c", Some(5), Some(9), 0, None, 7),
+            ("a wait in two parts", "3cw2w2c", Some(5), Some(5), 4, None, 7),
+            ("two waits", "3cw2cw1c", Some(5), Some(5), 2, None, 6),
+            ("a wait for the end", "3cw4e", Some(5), Some(5), 4, Some(9), 7),
+            ("a pause before the end", "3c4e", Some(5), Some(5), 0, Some(9), 7),
+            ("the first end counts", "3cw4e1e", Some(5), Some(5), 4, Some(9), 7),
+            ("a pause between two awaited chunks", "3c5w4c", Some(5), Some(5), 9, None, 12),
+            ("a pause after a chunk at an unknown time", "3cc5w4c", Some(5), Some(5), 4, None, 12),
+            ("a chunk after a pause", "3c5cw4c", Some(5), Some(5), 4, None, 12),
+        ] {
+            let (stats, body_time) = measured(steps);
+            assert_eq!(stats.head(), seconds(2), "{name}");
+            assert_eq!(stats.first_chunk(), first_chunk.map(seconds), "{name}");
+            assert_eq!(stats.first_token(), first_token.map(seconds), "{name}");
+            assert_eq!(stats.longest_gap(), seconds(gap), "{name}");
+            assert_eq!((stats.duration(), body_time), (end.map(seconds), seconds(body)), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_rate_needs_two_things_and_a_time_between_them() {
+        let usage = |tokens| {
+            let mut usage = Usage::default();
+            usage.completion_tokens = tokens;
+            usage
+        };
+        for (name, steps, tokens, chunk_rate, token_rate) in [
+            ("no chunk", "3", 9, None, None),
+            ("one chunk", "3cw1", 9, None, None),
+            ("two chunks at one time", "3ccw", 9, None, None),
+            ("two chunks", "3cw4c", 9, Some(0.25), Some(2.0)),
+            ("one token", "3cw4c", 1, Some(0.25), None),
+            ("two tokens", "3cw4c", 2, Some(0.25), Some(0.25)),
+            ("a chunk that was not waited for", "3cw4cc", 9, Some(0.5), Some(2.0)),
+            ("a first chunk without a token", "1rw2cw2c", 5, Some(0.5), Some(2.0)),
+        ] {
+            let stats = measured(steps).0.with_counts(7, Some(&usage(tokens)));
+            assert_eq!(stats.chunks_per_second(), chunk_rate, "{name}");
+            assert_eq!(stats.tokens_per_second(), token_rate, "{name}");
+            assert_eq!((stats.comments(), stats.chunks()), (7, stats.chunks), "{name}");
+        }
+        assert_eq!(measured("3cw4c").0.with_counts(0, None).tokens_per_second(), None);
+    }
+}

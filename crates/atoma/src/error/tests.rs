@@ -191,3 +191,33 @@ fn the_attempts_are_those_of_the_transport_or_else_of_the_response() {
         assert_eq!(error.with_head(&head).attempts().count, 2);
     }
 }
+
+#[test]
+fn a_request_for_the_other_method_is_an_error_that_names_the_method() {
+    for (asked, stream, method) in [
+        (None, true, None),
+        (None, false, None),
+        (Some(true), true, None),
+        (Some(false), false, None),
+        (Some(true), false, Some("the request has stream: true: call chat().stream(request)")),
+        (Some(false), true, Some("the request has stream: false: call chat().create(request)")),
+    ] {
+        let mut member = asked;
+        let checked = Error::check_stream("chat", &mut member, stream);
+        let text = checked.err().map(|error| error.to_string());
+        assert_eq!(text.as_deref(), method, "{asked:?} for {stream}");
+        assert_eq!(member, Some(stream));
+    }
+}
+
+#[cfg(feature = "verify")]
+#[test]
+fn the_reports_of_inspectors_are_about_a_partial_response_only() {
+    let mut head = Metadata::new(StatusCode::OK, HeaderMap::new(), Attempts::default());
+    head.extensions_mut().insert(7_u32);
+    let report = |error: &Error| error.extensions_of_partial()?.get::<u32>().copied();
+    let partial = || Some(Partial::new(7_u64));
+    assert_eq!(report(&Error::truncated(b"").with_head(&head).with_partial(partial())), Some(7));
+    assert_eq!(report(&Error::truncated(b"").with_head(&head)), None, "without a response");
+    assert_eq!(report(&Error::truncated(b"").with_partial(partial())), None, "without a head");
+}
