@@ -135,7 +135,7 @@ mod tests {
     use atoma_transport::testing::ManualTimer;
     use std::{
         future::poll_fn,
-        sync::atomic::{AtomicUsize, Ordering},
+        sync::atomic::{AtomicU64, AtomicUsize, Ordering},
         task::Wake,
     };
 
@@ -184,5 +184,71 @@ mod tests {
         timer.advance(Duration::from_secs(10));
         assert_eq!(tasks.map(|task| task.0.load(Ordering::Relaxed)), [1, 0]);
         assert!(is_over(&first));
+    }
+
+    /// Ends its first sleep this many milliseconds too early.
+    #[derive(Debug)]
+    struct Early(ManualTimer, AtomicU64);
+
+    impl Timer for Early {
+        fn now(&self) -> Instant {
+            self.0.now()
+        }
+
+        fn sleep_until(&self, deadline: Instant) -> Sleep {
+            let early = Duration::from_millis(self.1.swap(0, Ordering::Relaxed));
+            self.0.sleep_until(deadline - early)
+        }
+    }
+
+    #[test]
+    fn a_sleep_that_ends_at_most_10_ms_early_is_armed_again() {
+        const LIMIT: Duration = Duration::from_secs(10);
+        for (early, expected) in [(0, "expired"), (10, "waits"), (11, "cannot wait")] {
+            let timer = ManualTimer::new();
+            let mut idle = IdleTimeout::new(Arc::new(Early(timer.clone(), early.into())));
+            let mut poll =
+                || match idle.poll_expired(&mut Context::from_waker(Waker::noop()), Some(LIMIT)) {
+                    Poll::Pending => "waits".to_owned(),
+                    Poll::Ready(Ok(())) => "expired".to_owned(),
+                    Poll::Ready(Err(error)) => error.to_string(),
+                };
+            assert_eq!(poll(), "waits");
+            let early = Duration::from_millis(early);
+            timer.advance(LIMIT - early);
+            let outcome = poll();
+            assert!(outcome.contains(expected), "{early:?}: {outcome}");
+            timer.advance(early);
+            assert!(expected == "cannot wait" || poll() == "expired", "{early:?}");
+        }
+    }
+
+    #[test]
+    fn a_shorter_limit_wakes_the_task_earlier() {
+        let (timer, task) = (ManualTimer::new(), Arc::new(Woken::default()));
+        let mut idle = IdleTimeout::new(Arc::new(timer.clone()));
+        let waker = Waker::from(Arc::clone(&task));
+        for limit in [20, 5] {
+            let limit = Some(Duration::from_secs(limit));
+            assert!(idle.poll_expired(&mut Context::from_waker(&waker), limit).is_pending());
+        }
+        timer.advance(Duration::from_secs(5));
+        assert_eq!(task.0.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_limit_is_reached_with_its_last_moment_and_without_one_never() {
+        let timer = ManualTimer::new();
+        let mut idle = IdleTimeout::new(Arc::new(timer.clone()));
+        let limit = Some(Duration::from_secs(10));
+        timer.advance(Duration::from_secs(9));
+        assert!(!idle.has_expired(limit));
+        timer.advance(Duration::from_secs(1));
+        assert!(idle.has_expired(limit));
+        assert!(!idle.has_expired(None));
+        idle.reset();
+        assert!(!idle.has_expired(limit), "activity is dated when it is noticed");
+        timer.advance(Duration::from_secs(10));
+        assert!(idle.has_expired(limit));
     }
 }
