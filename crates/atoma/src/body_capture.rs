@@ -31,3 +31,29 @@ impl Capture {
         self.0.take().unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_kept_from_its_first_frame_on_and_up_to_the_limit() {
+        let captured = |start: Option<&str>, frames: &[&str]| {
+            let mut capture = Capture::default();
+            if let Some(so_far) = start {
+                capture.start(so_far.as_bytes());
+            }
+            frames.iter().for_each(|frame| capture.push(frame.as_bytes(), 5));
+            String::from_utf8(capture.take()).unwrap()
+        };
+        for (start, frames, expected) in [
+            (None, &["abc"][..], ""),
+            (Some(""), &["abc"], "abc"),
+            (Some("ab"), &["c", "de"], "abcde"),
+            (Some("ab"), &["c", "def"], ""),
+            (Some("ab"), &["cdef", "g"], ""),
+        ] {
+            assert_eq!(captured(start, frames), expected, "{start:?} {frames:?}");
+        }
+    }
+}

@@ -46,3 +46,24 @@ impl RawEvent {
         std::str::from_utf8(data).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_in_the_frame_is_forgotten_with_it_and_a_copied_one_stays() {
+        let frame = b"first second";
+        let text = std::str::from_utf8(frame).unwrap();
+        let mut raw = RawEvent::default();
+        assert_eq!(raw.text(frame), "");
+        for (data, is_in_frame) in
+            [(&text[..5], true), (&text[6..], true), (text, true), ("joined", false)]
+        {
+            raw.set(data, frame);
+            assert_eq!(raw.text(frame), data);
+            raw.leave_frame();
+            assert_eq!(raw.text(frame), if is_in_frame { "" } else { data });
+        }
+    }
+}

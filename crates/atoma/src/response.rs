@@ -238,3 +238,105 @@ async fn beginning(mut body: Body, mut timeout: Sleep) -> Vec<u8> {
 async fn next_frame(body: &mut Body) -> Option<std::result::Result<Frame<Bytes>, TransportError>> {
     poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use atoma_transport::{BoxError, Timer as _, testing::ManualTimer};
+    use http_body::SizeHint;
+    use std::{collections::VecDeque, task::Context};
+
+    struct Frames {
+        frames: VecDeque<Bytes>,
+        /// The least size that its head announced.
+        announced: u64,
+        /// It waits forever after the last frame.
+        stalls: bool,
+    }
+
+    impl http_body::Body for Frames {
+        type Data = Bytes;
+        type Error = BoxError;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<std::result::Result<Frame<Bytes>, BoxError>>> {
+            match self.frames.pop_front() {
+                Some(frame) => Poll::Ready(Some(Ok(Frame::data(frame)))),
+                None if self.stalls => Poll::Pending,
+                None => Poll::Ready(None),
+            }
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            let mut hint = SizeHint::new();
+            hint.set_lower(self.announced);
+            hint
+        }
+    }
+
+    fn body(frames: &[&'static str], announced: u64) -> Body {
+        let frames = frames.iter().map(|frame| Bytes::from_static(frame.as_bytes())).collect();
+        Body::new(Frames { frames, announced, stalls: false })
+    }
+
+    #[test]
+    fn a_body_may_be_as_large_as_the_limit_in_whatever_frames_it_comes() {
+        let timer = ManualTimer::new();
+        for (frames, announced, whole) in [
+            (&[][..], 0, Some("")),
+            (&["abcdef"], 0, Some("abcdef")),
+            (&["abcdef"], 6, Some("abcdef")),
+            (&["abcdefg"], 0, None),
+            (&["", "abc", "", "d", "ef"], 0, Some("abcdef")),
+            (&["abc", "defg"], 0, None),
+            (&["abc", "de", "fg"], 0, None),
+            (&["a", "b", "c", "d", "e", "f", "g"], 0, None),
+        ] {
+            let mut body = body(frames, announced);
+            match timer.run(read_whole(&mut body, 6)) {
+                Ok(read) => assert_eq!(std::str::from_utf8(&read).ok(), whole, "{frames:?}"),
+                Err(error) => assert!(whole.is_none() && error.is_too_large(), "{frames:?}"),
+            }
+        }
+        let mut announced = body(&["abc"], 7);
+        assert!(timer.run(read_whole(&mut announced, 6)).unwrap_err().is_too_large());
+        assert!(timer.run(next_frame(&mut announced)).is_some(), "nothing was read");
+    }
+
+    #[test]
+    fn at_most_64_kib_and_5_s_of_an_error_body_are_read() {
+        const KIB: usize = 1 << 10;
+        for (name, frames, stalls, length, seconds) in [
+            ("empty", &[][..], false, 0, 0),
+            ("small", &[3, 4], false, 7, 0),
+            ("the limit, and no look at the next frame", &[64 * KIB], true, 64 * KIB, 0),
+            ("a frame too many", &[40 * KIB, 40 * KIB, 1], true, 64 * KIB, 0),
+            ("a stall", &[3], true, 3, 5),
+        ] {
+            let timer = ManualTimer::new();
+            let frames = frames.iter().map(|length| vec![b'x'; *length].into()).collect();
+            let body = Body::new(Frames { frames, announced: 0, stalls });
+
+            let timeout = timer.sleep_until(timer.now() + ERROR_BODY_TIME);
+            let read = timer.run(beginning(body, timeout));
+            assert_eq!((read.len(), timer.elapsed().as_secs()), (length, seconds), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_2xx_has_content_unless_its_status_excludes_it() {
+        for (status, expected) in [
+            (200, true),
+            (201, true),
+            (299, true),
+            (204, false),
+            (205, false),
+            (302, false),
+            (500, false),
+        ] {
+            assert_eq!(has_content(StatusCode::from_u16(status).unwrap()), expected, "{status}");
+        }
+    }
+}

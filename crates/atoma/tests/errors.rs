@@ -231,3 +231,17 @@ fn a_status_of_600_to_999_is_a_server_error() {
         assert_eq!(error.to_string(), format!("status {number}: odd"));
     }
 }
+
+#[test]
+fn the_time_of_an_error_includes_that_of_its_body() {
+    let second = Duration::from_secs(1);
+    let late = |exchange: Exchange| exchange.head_after(second);
+    for (name, error, elapsed) in [
+        ("a unary body", unary(late(json("{")).pause(second).body("]").pause(second)), 3),
+        ("a unary body that is here", unary(late(json("{]"))), 1),
+        ("a stream", streamed(late(events()).pause(second).body(event("{]"))), 2),
+    ] {
+        assert!(error.is_unexpected_response(), "{name}: {error}");
+        assert_eq!(error.attempts().elapsed, elapsed * second, "{name}");
+    }
+}
