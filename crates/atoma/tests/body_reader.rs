@@ -3,7 +3,7 @@
 mod support;
 
 use atoma::{ChatCompletionStream, transport::testing::Exchange};
-use futures::FutureExt;
+use futures::{FutureExt, stream::FusedStream as _};
 use support::{
     chunk, completion, event, hello_stream, last_chunk, request,
     scripted::{scripted, streamed},
@@ -135,4 +135,62 @@ fn an_event_that_is_too_large_is_an_error_only_before_the_mark_of_the_end() {
             Err(error) => assert!(is_error && error.is_too_large(), "{error}"),
         }
     }
+}
+
+#[test]
+fn a_stream_is_terminated_once_it_has_returned_its_end() {
+    let whole = completion("hello").to_string();
+    for (name, exchange, is_complete) in [
+        ("a stream", streamed().body(hello_stream()), true),
+        ("a stream of unknown format", unlabeled(&[&hello_stream()]), true),
+        ("a JSON body", unlabeled(&[&whole]), true),
+        ("a truncated stream", streamed().body(event(chunk("hello"))), false),
+    ] {
+        let (_, timer, builder) = scripted([exchange]);
+        let client = builder.build().unwrap();
+        timer.run(async {
+            let mut stream = client.chat().stream(request()).await.unwrap();
+            let mut text = String::new();
+            while let Some(Ok(chunk)) = stream.next().await {
+                assert!(!stream.is_terminated(), "{name}");
+                text += &chunk.text();
+            }
+            assert_eq!((stream.is_terminated(), text.as_str()), (true, "hello"), "{name}");
+            assert!(stream.next().await.is_none(), "{name}: an error is an item once");
+            assert_eq!(stream.partial().unwrap().text(), "hello", "{name}");
+            assert_eq!(stream.into_response().await.is_ok(), is_complete, "{name}");
+        });
+    }
+}
+
+#[test]
+fn streams_and_replies_have_the_status_the_headers_and_the_attempts() {
+    let labeled = |label| {
+        let exchange = Exchange::respond(201).header("content-type", label);
+        exchange.header("x-a", "b").header("x-request-id", "req-7")
+    };
+    let stream = labeled("text/event-stream").body(hello_stream());
+    let body = completion("hello").to_string();
+    let (_, timer, builder) = scripted([stream, labeled("application/json").body(body.clone())]);
+    let chat = builder.build().unwrap().chat();
+    timer.run(async {
+        let stream = chat.stream(request()).await.unwrap();
+        assert_eq!((stream.status().as_u16(), stream.attempts().count), (201, 1));
+        assert_eq!(
+            (&stream.headers()["x-a"], stream.request_id()),
+            (&"b".parse().unwrap(), Some("req-7"))
+        );
+        assert_eq!(stream.metadata().status().as_u16(), 201);
+        drop(stream);
+        let reply = chat.create(request()).await.unwrap();
+        assert_eq!((reply.status().as_u16(), reply.attempts().count), (201, 1));
+        assert_eq!(
+            (&reply.headers()["x-a"], reply.request_id()),
+            (&"b".parse().unwrap(), Some("req-7"))
+        );
+        let mut text = reply.map(|response| response.text().into_owned());
+        assert_eq!((text.status().as_u16(), text.raw()), (201, &body.clone().into()));
+        text.push('!');
+        assert_eq!(text.into_inner(), "hello!");
+    });
 }
