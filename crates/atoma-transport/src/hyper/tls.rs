@@ -21,6 +21,7 @@ use rustls::{
 };
 use std::{
     env,
+    ffi::OsString,
     sync::{Arc, OnceLock},
 };
 use tokio_rustls::TlsConnector;
@@ -205,7 +206,7 @@ impl Tls {
 
     /// The variables that the roots of the platform are read from, if any are set.
     fn roots_variables(&self) -> Option<String> {
-        if self.reads_system_roots() { roots_variables() } else { None }
+        if self.reads_system_roots() { roots_variables(|name| env::var_os(name)) } else { None }
     }
 
     /// Speaks TLS with `host` over `stream`, offering `protocols` above it.
@@ -250,7 +251,7 @@ fn platform_verifier(
 
 #[cfg(feature = "platform-verifier")]
 fn no_roots() -> String {
-    match roots_variables() {
+    match roots_variables(|name| env::var_os(name)) {
         Some(variables) => format!("no root certificates can be read from {variables}"),
         None => "this machine has no root certificates to trust".to_owned(),
     }
@@ -258,8 +259,8 @@ fn no_roots() -> String {
 
 /// The variables that replace the roots of this machine, as OpenSSL reads them. They count on the
 /// systems without a certificate store.
-fn roots_variables() -> Option<String> {
-    let is_set = |name: &&str| env::var_os(name).is_some_and(|value| !value.is_empty());
+fn roots_variables(read: impl Fn(&str) -> Option<OsString>) -> Option<String> {
+    let is_set = |name: &&str| read(name).is_some_and(|value| !value.is_empty());
     let has_store = cfg!(any(windows, target_vendor = "apple", target_os = "android"));
     let set: Vec<_> = ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().filter(is_set).collect();
     (!has_store && !set.is_empty()).then(|| set.join(" and "))
@@ -314,4 +315,33 @@ fn identity(
 
 fn no_provider() -> ConfigError {
     ConfigError::tls("no cryptography is compiled in: enable `ring` or `aws-lc-rs`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(not(any(windows, target_vendor = "apple", target_os = "android")))]
+    #[test]
+    fn the_variables_that_are_set_and_not_empty_are_named() {
+        for (file, dir, names) in [
+            (None, None, None),
+            (Some(""), None, None),
+            (Some("a"), None, Some("SSL_CERT_FILE")),
+            (Some(""), Some("b"), Some("SSL_CERT_DIR")),
+            (Some("a"), Some("b"), Some("SSL_CERT_FILE and SSL_CERT_DIR")),
+        ] {
+            let read = |name: &str| match name {
+                "SSL_CERT_FILE" => file.map(OsString::from),
+                _ => dir.map(OsString::from),
+            };
+            assert_eq!(roots_variables(read).as_deref(), names, "{file:?} {dir:?}");
+        }
+    }
+
+    #[test]
+    fn protocols_are_offered_in_their_order() {
+        assert_eq!(alpn(&["h2", "http/1.1"]), [&b"h2"[..], b"http/1.1"]);
+        assert_eq!(alpn(HTTP1), [b"http/1.1"]);
+    }
 }

@@ -384,3 +384,6 @@ fn receive_body(buffer: &ResponseBuffer, stream: &mut RecvStream, cx: &mut Conte
     }
     found
 }
+
+#[cfg(test)]
+mod tests;

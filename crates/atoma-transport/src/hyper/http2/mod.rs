@@ -245,3 +245,38 @@ impl Http2Multiplexer {
         Ok(Begun::Http2 { exchange, is_fresh: true })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hyper::proxy::{Protocol, ProxyServer};
+
+    #[test]
+    fn http_2_is_for_https_or_for_every_server_but_never_through_a_forward_proxy() {
+        let server = || {
+            Arc::new(ProxyServer {
+                protocol: Protocol::Http,
+                host: "p".to_owned(),
+                port: 80,
+                login: None,
+                connect_headers: http::HeaderMap::new(),
+            })
+        };
+        let tunnel = || Route::Tunnel { server: server(), user_agent: None };
+        let forward = || Route::Forward(server());
+        for (http2, url, route, expected) in [
+            (Http2::Auto, "https://a.test", Route::Direct, true),
+            (Http2::Auto, "https://a.test", tunnel(), true),
+            (Http2::Auto, "http://a.test", Route::Direct, false),
+            (Http2::PriorKnowledge, "https://a.test", Route::Direct, true),
+            (Http2::PriorKnowledge, "http://a.test", Route::Direct, true),
+            (Http2::PriorKnowledge, "http://a.test", forward(), false),
+            (Http2::Auto, "http://a.test", forward(), false),
+        ] {
+            let target = Target::of(&url.parse().unwrap()).unwrap();
+            assert_eq!(http2.is_for(&target, &route), expected, "{http2:?} {url} {route:?}");
+        }
+        assert_eq!(Http2::Auto.protocols(), ["h2", "http/1.1"]);
+        assert_eq!(Http2::PriorKnowledge.protocols(), ["h2"]);
+    }
+}
