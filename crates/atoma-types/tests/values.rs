@@ -129,23 +129,31 @@ fn members_are_read_by_their_names() {
 
 #[test]
 fn the_function_calls_of_a_whole_message_are_named_and_their_arguments_are_valid() {
-    let call = |kind: &str, name: &str, arguments: &str| json!({"id": name, "type": kind, "function": {"name": name, "arguments": arguments}});
-    let message = json!({"role": "assistant", "tool_calls": [
-        call("function", "null", "{}"),
-        call("function", "f", "\"{\\\"a\\\":1}\""),
-        call("function", "g", ""),
-        call("custom", "null", "\"{}\""),
-    ]});
-    let body =
-        json!({"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]});
-    let response = ChatCompletionResponse::from_slice(body.to_string().as_bytes()).unwrap();
-    let calls: Vec<_> = response.choices[0]
-        .message
-        .tool_calls
-        .iter()
-        .map(|call| (&*call.function.name, &*call.function.arguments))
-        .collect();
-    assert_eq!(calls, [("f", "{\"a\":1}"), ("g", "{}"), ("null", "\"{}\"")]);
+    let quoted = |text: &str| json!(text).to_string();
+    let cases: &[(&str, &str, String, Option<String>)] = &[
+        ("function", "null", "{}".to_owned(), None),
+        ("function", "f", quoted("{\"a\":1}"), Some("{\"a\":1}".to_owned())),
+        ("function", "f", quoted(" [1]"), Some(" [1]".to_owned())),
+        ("function", "f", quoted("a"), Some(quoted("a"))),
+        ("function", "f", quoted("1"), Some(quoted("1"))),
+        ("function", "f", quoted("{a"), Some(quoted("{a"))),
+        ("function", "f", "{\"a\":1}{\"a\":1}".to_owned(), Some("{\"a\":1}".to_owned())),
+        ("function", "f", "{}{\"a\":1}".to_owned(), Some("{\"a\":1}".to_owned())),
+        ("function", "f", String::new(), Some("{}".to_owned())),
+        ("function", "f", "null".to_owned(), Some("{}".to_owned())),
+        ("custom", "null", quoted("{}"), Some(quoted("{}"))),
+    ];
+    for (kind, name, arguments, wanted) in cases {
+        let call =
+            json!({"id": "a", "type": kind, "function": {"name": name, "arguments": arguments}});
+        let message = json!({"role": "assistant", "tool_calls": [call]});
+        let body =
+            json!({"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]});
+        let response = ChatCompletionResponse::from_slice(body.to_string().as_bytes()).unwrap();
+        let calls = &response.choices[0].message.tool_calls;
+        let found = calls.first().map(|call| call.function.arguments.clone());
+        assert_eq!(found, *wanted, "{body}");
+    }
 }
 
 /// Checks that the first of two members of one name is kept if the second is empty, for some members of a type.
