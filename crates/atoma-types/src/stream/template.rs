@@ -42,7 +42,7 @@ pub(crate) struct ChunkTemplate {
     text: String,
     gaps: Vec<Gap>,
     has_fitted: bool,
-    /// The number of templates in a row that never fitted.
+    /// The number of chunks in a row that no template fitted.
     useless: u32,
     /// The number of chunks for which no template is made.
     pause: u32,
@@ -130,7 +130,7 @@ impl ChunkTemplate {
             self.pause -= 1;
             return;
         }
-        // Pauses of 0, 0, 0, 1, 3, … 63 chunks, the longer the more templates in a row never fitted.
+        // Pauses of 0, 0, 1, 7, 63, 63, … chunks: paused chunks count as well.
         self.pause = (1 << self.useless.saturating_sub(2).min(6)) - 1;
         if json.len() <= LONGEST
             && chunk.choices() == 1

@@ -155,38 +155,105 @@ fn a_text_whose_meaning_depends_on_more_than_positions_makes_no_template() {
     }
 }
 
-/// An id and a time become gaps once they were seen to differ; `text` makes a choice with this text.
-fn check_gaps_that_appear<C: StreamedChunk + PartialEq + Debug>(text: fn(&str) -> String) {
-    let json = |id: &str, created: u64, content: &str| {
-        let choice = text(content);
-        format!(r#"{{"id":"{id}","choices":[{choice}],"created":{created}}}"#)
-    };
+/// Fills or learns one chunk after the other, and returns whether each fitted; `text` makes a choice with this text.
+fn fitting<C: StreamedChunk + PartialEq + Debug>(
+    text: fn(&str) -> String,
+    chunks: &[(&str, u64)],
+) -> Vec<bool> {
     let mut template = ChunkTemplate::default();
     let mut held = C::default();
-    for (name, next, fits) in [
-        ("the first", json("a", 5, "x"), false),
-        ("another id", json("b", 5, "y"), false),
-        ("a third id", json("c", 5, "z"), true),
-        ("another time", json("c", 6, "z"), false),
-        ("both", json("d", 7, "w"), true),
-        ("no time", json("d", 0, "w"), false),
-    ] {
+    let one_by_one = chunks.iter().enumerate().map(|(number, (id, created))| {
+        let choice = text(&"x".repeat(number));
+        let next = format!(r#"{{"id":"{id}","choices":[{choice}],"created":{created}}}"#);
         let alone: C = json::object_from_slice(next.as_bytes()).unwrap();
-        assert_eq!(template.fill(&next, &mut held), fits, "{name}");
+        let fits = template.fill(&next, &mut held);
         if !fits {
             held = alone.clone();
             template.learn(&next, &mut held);
         }
-        assert_eq!(held, alone, "{name}");
-    }
+        assert_eq!(held, alone, "{next}");
+        fits
+    });
+    one_by_one.collect()
 }
 
 #[test]
 fn an_id_and_a_time_become_gaps_once_they_were_seen_to_differ() {
-    check_gaps_that_appear::<ChatCompletionChunk>(|text| {
-        format!(r#"{{"index":0,"delta":{{"content":"{text}"}}}}"#)
-    });
-    check_gaps_that_appear::<CompletionChunk>(|text| format!(r#"{{"index":0,"text":"{text}"}}"#));
+    for (chunks, wanted) in [
+        // Another id, a third one, another time, both, no time.
+        (
+            [("a", 5), ("b", 5), ("c", 5), ("c", 6), ("d", 7), ("d", 0)],
+            [false, false, true, false, true, false],
+        ),
+        // The first id and the first time differ from none.
+        (
+            [("", 0), ("a", 5), ("a", 5), ("b", 5), ("b", 6), ("c", 7)],
+            [false, false, true, false, false, true],
+        ),
+        // None after some. After three templates that did not fit, one is left out.
+        (
+            [("a", 5), ("a", 0), ("a", 5), ("a", 6), ("", 6), ("b", 6)],
+            [false, false, false, true, false, false],
+        ),
+    ] {
+        let chat = |text: &str| format!(r#"{{"index":0,"delta":{{"content":"{text}"}}}}"#);
+        assert_eq!(fitting::<ChatCompletionChunk>(chat, &chunks), wanted, "{chunks:?}");
+        let completion = |text: &str| format!(r#"{{"index":0,"text":"{text}"}}"#);
+        assert_eq!(fitting::<CompletionChunk>(completion, &chunks), wanted, "{chunks:?}");
+    }
+}
+
+#[test]
+fn a_template_has_bounds() {
+    let makes = |json: &str| {
+        let mut read: ChatCompletionChunk = json::object_from_slice(json.as_bytes()).unwrap();
+        let mut template = ChunkTemplate::default();
+        template.learn(json, &mut read);
+        template.is_some()
+    };
+    let of_length = |length: usize| {
+        let rest = chunk(r#""content":"""#).len();
+        chunk(&format!(r#""content":"{}""#, "a".repeat(length - rest)))
+    };
+    let with_calls = |number: usize| {
+        let call = |index| format!(r#"{{"index":{index},"function":{{"arguments":"a"}}}}"#);
+        let calls: Vec<_> = (0..number).map(call).collect();
+        chunk(&format!(r#""tool_calls":[{}]"#, calls.join(",")))
+    };
+    // Those of `chunk` are id, choices, created, index, delta and content.
+    let with_names = |number: usize| {
+        let more: String = (6..number).map(|number| format!(r#","x{number}":0"#)).collect();
+        chunk(&format!(r#""content":"a"{more}"#))
+    };
+    let with_usage = |usage: &str| chunk(r#""role":"user""#).replace("\"created\":1", usage);
+    for (name, json, wanted) in [
+        ("the longest", of_length(LONGEST), true),
+        ("too long", of_length(LONGEST + 1), false),
+        ("the most gaps", with_calls(MOST_GAPS), true),
+        ("too many gaps", with_calls(MOST_GAPS + 1), false),
+        ("the most names", with_names(MOST_NAMES), true),
+        ("too many names", with_names(MOST_NAMES + 1), false),
+        ("both counts", with_usage(r#""usage":{"completion_tokens":1,"total_tokens":3}"#), true),
+        ("a total", with_usage(r#""usage":{"prompt_tokens":2,"total_tokens":3}"#), true),
+        ("a total that is a sum", with_usage(r#""usage":{"completion_tokens":1}"#), false),
+        ("a float", with_usage(r#""usage":{"prompt_tokens":2,"total_tokens":3.0}"#), false),
+        ("no text", with_usage(r#""signature":null"#), false),
+        ("a number in place of text", with_usage(r#""signature":7"#), false),
+    ] {
+        assert_eq!(makes(&json), wanted, "{name}: {json}");
+    }
+}
+
+#[test]
+fn templates_that_fit_now_and_then_are_always_made() {
+    let mut template = ChunkTemplate::default();
+    for number in 0..100 {
+        let json = chunk(&format!(r#""content":"a","x":{number}"#));
+        let mut read: ChatCompletionChunk = json::object_from_slice(json.as_bytes()).unwrap();
+        assert!(!template.fill(&json, &mut read));
+        template.learn(&json, &mut read);
+        assert!(template.is_some() && template.fill(&json, &mut read), "{number}");
+    }
 }
 
 #[test]
@@ -203,6 +270,7 @@ fn templates_that_never_fit_are_made_more_and_more_rarely() {
         template.learn(&json, &mut read);
         made.push(template.is_some());
     }
-    assert!(made[..3].iter().all(|made| *made));
+    let first: Vec<_> = (0..200).filter(|number| made[*number]).collect();
+    assert_eq!(first, [0, 1, 2, 4, 12, 76, 140]);
     assert_eq!(made[500..].iter().filter(|made| **made).count(), 500 / 64 + 1);
 }
