@@ -221,3 +221,115 @@ fn the_reports_of_inspectors_are_about_a_partial_response_only() {
     assert_eq!(report(&Error::truncated(b"").with_head(&head)), None, "without a response");
     assert_eq!(report(&Error::truncated(b"").with_partial(partial())), None, "without a head");
 }
+
+#[test]
+fn each_error_without_a_report_of_the_server_has_its_text() {
+    let response = ChatCompletionResponse::default;
+    let mut cases = vec![
+        (Error::response_too_large(7), "response too large: more than 7 bytes (max_response_size)"),
+        (Error::event_too_large(7), "event too large: more than 7 bytes (max_event_size)"),
+        (
+            Error::stalled(true, Duration::from_secs(7)),
+            "no event received within 7s of the response headers",
+        ),
+        (Error::stalled(false, Duration::from_secs(7)), "no event received for 7s"),
+        (
+            Error::tool_rounds(7, response()),
+            "the model still calls tools after 7 rounds (max_rounds)",
+        ),
+        (Error::rejected("r".into()), "response rejected by an inspector"),
+    ];
+    #[cfg(feature = "schemars")]
+    for (why, class, text) in [
+        (NotParsed::Refused, Class::Other, "the model refused to write the output"),
+        (
+            NotParsed::Truncated,
+            Class::Other,
+            "output truncated at the limit of tokens (max_completion_tokens)",
+        ),
+        (NotParsed::ContentFilter, Class::ContentFilter, "output removed by a content filter"),
+        (NotParsed::Invalid, Class::UnexpectedResponse, "output is not JSON that fits the type"),
+    ] {
+        let error = Error::not_parsed(why, response());
+        assert_eq!((error.kind(), predicates(&error)), (class, vec!["maybe processed"]));
+        assert!(error.partial().is_some());
+        cases.push((error, text));
+    }
+    #[cfg(feature = "confidential")]
+    {
+        let no_lock = |status| {
+            let head = Metadata::new(status, HeaderMap::new(), Attempts::default());
+            let api = Some(api(r#"{"error":{"message":"m"}}"#));
+            Error::no_lock(api, Delivery::NotSent).with_head(&head)
+        };
+        cases.push((
+            no_lock(StatusCode::SERVICE_UNAVAILABLE),
+            "no confidential node serves the model: 503 Service Unavailable: m",
+        ));
+        cases.push((
+            no_lock(StatusCode::BAD_GATEWAY),
+            "no node was locked for the confidential request: 502 Bad Gateway: m",
+        ));
+        let refused = Error::node_refused("n".into(), Delivery::NotSent);
+        cases.push((refused, "confidential request not sent"));
+    }
+    for (error, text) in cases {
+        assert_eq!(error.to_string(), text);
+    }
+}
+
+#[test]
+fn the_text_ends_with_the_attempts_and_an_exhausted_budget() {
+    let head = |count, is_exhausted| {
+        let mut attempts = Attempts::default();
+        attempts.count = count;
+        attempts.elapsed = Duration::from_millis(1500);
+        attempts.budget_exhausted = is_exhausted;
+        Metadata::new(StatusCode::OK, HeaderMap::new(), attempts)
+    };
+    for (count, is_exhausted, end) in [
+        (0, false, ""),
+        (1, false, ""),
+        (2, false, " (after 2 attempts in 1.5s)"),
+        (1, true, " (the retry budget of this server is exhausted)"),
+        (2, true, " (after 2 attempts in 1.5s) (the retry budget of this server is exhausted)"),
+    ] {
+        let error = Error::unexpected("u", b"").with_head(&head(count, is_exhausted));
+        assert_eq!(error.to_string(), format!("u{end}"));
+    }
+}
+
+#[test]
+fn the_source_is_the_cause_and_is_dropped_with_the_text_of_the_response() {
+    let source = |error: &Error| std::error::Error::source(error).map(ToString::to_string);
+    let lost = TransportError::new(Failure::Connect, Delivery::NotSent);
+    for (error, expected) in [
+        (lost.into(), None),
+        (
+            TransportError::new(Failure::Connect, Delivery::NotSent).with_source("s").into(),
+            Some("s"),
+        ),
+        (Error::unreadable("s", b"body"), Some("s")),
+        (Error::unexpected("u", b"body"), None),
+        (Error::rejected("s".into()), Some("s")),
+        #[cfg(feature = "confidential")]
+        (Error::node_refused("s".into(), Delivery::NotSent), Some("s")),
+        (Error::truncated(b"s"), None),
+    ] {
+        assert_eq!(source(&error).as_deref(), expected, "{error}");
+    }
+    let without = Error::unreadable("s", b"body").without_text();
+    assert_eq!((source(&without), without.body_excerpt()), (None, None));
+}
+
+#[test]
+fn the_time_of_a_body_is_added_to_that_of_the_head_if_there_is_one() {
+    let second = Duration::from_secs(1);
+    let mut attempts = Attempts::default();
+    attempts.elapsed = second;
+    let head = Metadata::new(StatusCode::OK, HeaderMap::new(), attempts);
+    let with_time = |error: Error, time| error.with_body_time(time).attempts().elapsed;
+    assert_eq!(with_time(Error::truncated(b"").with_head(&head), 2 * second), 3 * second);
+    assert_eq!(with_time(Error::truncated(b"").with_head(&head), Duration::MAX), Duration::MAX);
+    assert_eq!(with_time(Error::truncated(b""), second), Duration::ZERO);
+}
