@@ -3,8 +3,8 @@
 mod support;
 
 use atoma::{
-    Approval, ChatCompletionRequest, ChatEvent, Client, Role, Tool, ToolCall, ToolChoice,
-    ToolEvent, ToolOutcome,
+    Approval, ChatCompletionRequest, ChatCompletionToolsParam, ChatEvent, Client, Role, Tool,
+    ToolCall, ToolChoice, ToolEvent, ToolOutcome,
 };
 use atoma_mock::{MockServer, Response};
 use schemars::JsonSchema;
@@ -299,4 +299,50 @@ async fn an_error_leaves_the_conversation_in_hand() {
     let mut run = client.chat().run_tools(request().tool_choice(ToolChoice::Auto), &[weather()]);
     assert!(run.finish().await.unwrap_err().is_api_error());
     assert_eq!((run.messages().len(), run.steps().len()), (3, 1));
+}
+
+#[tokio::test]
+async fn a_forced_call_is_forced_once() {
+    let forced = ToolChoice::Function("get_weather".to_owned());
+    let function = json!({"type": "function", "function": {"name": "get_weather"}});
+    for (choice, first, second) in [
+        (Some(ToolChoice::Required), json!("required"), json!("auto")),
+        (Some(forced), function, json!("auto")),
+        (Some(ToolChoice::None), json!("none"), json!("none")),
+        (None, Value::Null, Value::Null),
+    ] {
+        let call = Response::tool_call("get_weather", json!({"city": "Rome"}));
+        let (mock, client) = server([call, Response::text("It is sunny.")]).await;
+        let mut request = request();
+        request.tool_choice = choice;
+        // A limit of zero is one call.
+        let run = client.chat().run_tools(request, &[weather()]).concurrency(0).await.unwrap();
+        assert_eq!((run.text().as_ref(), run.steps().len()), ("It is sunny.", 1));
+        let sent: Vec<Value> =
+            mock.requests().iter().map(|sent| sent.json()["tool_choice"].clone()).collect();
+        assert_eq!(sent, [first, second]);
+    }
+}
+
+#[tokio::test]
+async fn tools_of_the_request_stay_and_no_tools_are_not_a_list() {
+    for (own, tools, names) in [
+        (false, vec![], None),
+        (true, vec![], Some(vec!["own"])),
+        (false, vec![weather()], Some(vec!["get_weather"])),
+        (true, vec![weather()], Some(vec!["own", "get_weather"])),
+    ] {
+        let (mock, client) = server([Response::text("Hello.")]).await;
+        let mut request = request();
+        if own {
+            request.tools = Some(vec![ChatCompletionToolsParam::function("own")]);
+        }
+        let run = client.chat().run_tools(request, &tools).await.unwrap();
+        assert_eq!(run.text(), "Hello.");
+        let sent = mock.requests()[0].json()["tools"].clone();
+        let sent = sent.as_array().map(|tools| {
+            tools.iter().map(|tool| tool["function"]["name"].as_str().unwrap()).collect::<Vec<_>>()
+        });
+        assert_eq!(sent, names);
+    }
 }
