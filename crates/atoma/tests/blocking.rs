@@ -1,5 +1,8 @@
 //! The synchronous client: the same responses, on any thread.
 
+#[cfg(target_os = "linux")]
+#[path = "support/memory.rs"]
+mod memory;
 mod support;
 
 use atoma::{
@@ -222,7 +225,7 @@ fn inside_an_async_runtime_it_is_an_error_and_not_a_panic() {
 
 /// Where Tokio allows blocking, the client blocks; elsewhere it returns an error.
 #[test]
-fn it_works_wherever_blocking_is_allowed() {
+fn row_123_it_works_wherever_blocking_is_allowed() {
     let served = || events([hello_stream()]);
     let apart = Apart::start([served(), served(), served(), served(), served(), served()]);
     let client = apart.client();
@@ -261,7 +264,7 @@ fn it_works_wherever_blocking_is_allowed() {
 }
 
 #[test]
-fn inside_a_task_of_any_kind_it_is_an_error() {
+fn row_123_inside_a_task_of_any_kind_it_is_an_error() {
     let apart = Apart::start([hello()]);
     let client = apart.client();
     let is_refused = |name: &str| {
@@ -283,6 +286,8 @@ fn inside_a_task_of_any_kind_it_is_an_error() {
         });
     }
     assert_eq!(apart.server.log().accepted, 0);
+    // Outside, the same client's next call succeeds.
+    client.chat().create(request()).send().unwrap();
 }
 
 /// A task without a budget looks as if blocking were allowed, but Tokio would panic.

@@ -3,6 +3,10 @@
 //! call.
 #![cfg(feature = "hyper")]
 
+#[cfg(target_os = "linux")]
+#[path = "support/memory.rs"]
+mod memory;
+
 use atoma::{ChatCompletionMessage, ChatCompletionRequest, Client};
 use std::{
     io::{Read, Write},

@@ -6,6 +6,8 @@ mod error_texts;
 mod idle;
 mod idle_halves;
 mod lifetimes;
+#[cfg(target_os = "linux")]
+mod memory;
 mod plain_http;
 mod proxies;
 mod responses;

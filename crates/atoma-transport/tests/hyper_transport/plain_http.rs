@@ -40,6 +40,7 @@ fn assert_not_sent(error: &TransportError, name: &str) {
 #[tokio::test]
 async fn a_name_that_resolves_to_another_machine_is_an_error() {
     // Nothing connects to these addresses: they are for documentation (RFC 5737, RFC 3849).
+    let server = Server::responding(OK).await;
     for addresses in
         [&["192.0.2.1"][..], &["2001:db8::1", "192.0.2.1"], &["0.0.0.0"], &["::ffff:192.0.2.1"]]
     {
@@ -47,6 +48,7 @@ async fn a_name_that_resolves_to_another_machine_is_an_error() {
         for url in ["http://api.localhost/", "http://localhost:8080/", "http://api.test/"] {
             assert_not_sent(&exchange(&transport, url).await.unwrap_err(), url);
         }
+        assert_eq!(exchange(&transport, &server.url("/")).await.unwrap(), "ok", "the next call");
     }
     let transport = builder().build().unwrap();
     for url in ["http://192.0.2.1/", "http://[2001:db8::1]:80/", "http://0.0.0.0/"] {
@@ -83,6 +85,7 @@ async fn plain_http_never_goes_through_a_proxy_unless_allowed() {
         }
         let error = exchange(&transport, "http://192.0.2.1/").await.unwrap_err();
         assert_not_sent(&error, scheme);
+        assert_eq!(exchange(&transport, &server.url("/")).await.unwrap(), "ok", "the next call");
     }
     assert_eq!(proxy.accepted(), 0);
 
@@ -113,4 +116,9 @@ async fn a_request_brings_its_own_permission_and_shares_no_connection_without_it
     assert_not_sent(&error, "a request without permission");
     assert_not_sent(&exchange(&transport, "http://192.0.2.1/").await.unwrap_err(), "no extension");
     assert_eq!((proxy.accepted(), proxy.requests()), (1, 1));
+
+    // The next call with permission succeeds over the same connection.
+    let response = within(transport.send(request(PlainHttp::Anywhere))).await.unwrap();
+    assert_eq!(read(response.into_body()).await.unwrap(), "ok");
+    assert_eq!((proxy.accepted(), proxy.requests()), (1, 2));
 }

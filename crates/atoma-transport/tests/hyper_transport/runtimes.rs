@@ -18,6 +18,7 @@ fn a_runtime_without_io_is_an_error_that_says_so() {
     assert_eq!((error.kind(), error.delivery()), (ErrorKind::Other, Delivery::NotSent));
     assert!(!error.is_transient());
     assert!(error.to_string().contains("enable_io"), "{error}");
+    the_next_call_succeeds(&transport);
 }
 
 #[test]
@@ -32,6 +33,8 @@ fn a_runtime_without_time_is_an_error_that_says_so() {
     assert!(!error.is_transient());
     assert!(error.to_string().contains("enable_time"), "{error}");
 
+    the_next_call_succeeds(&transport);
+
     // With layers above that wait as well.
     let timeouts = Timeouts::default().head(Duration::from_secs(9));
     let layered = Timeout::new(transport, Arc::new(TokioTimer), timeouts);
@@ -45,6 +48,16 @@ fn a_runtime_without_anything_is_an_error() {
     let transport = builder().build().unwrap();
     let error = runtime.block_on(transport.send(get("http://127.0.0.1:9/"))).unwrap_err();
     assert_eq!((error.kind(), error.delivery()), (ErrorKind::Other, Delivery::NotSent));
+    the_next_call_succeeds(&transport);
+}
+
+/// The transport works in a runtime that has everything.
+fn the_next_call_succeeds(transport: &impl Transport) {
+    Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+        let server = Server::responding(OK).await;
+        let response = within(transport.send(get(server.url("/")))).await.unwrap();
+        assert_eq!(within(read(response.into_body())).await.unwrap(), "ok");
+    });
 }
 
 #[test]

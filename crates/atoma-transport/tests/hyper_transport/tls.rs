@@ -342,6 +342,7 @@ async fn on_a_machine_without_roots() {
             exchange(&transport, &format!("https://{}/", server.address)).await.unwrap_err();
         assert_eq!((error.kind(), error.delivery()), (ErrorKind::Tls, Delivery::NotSent));
         assert!(!error.is_transient());
+        assert_eq!(exchange(&transport, &server.url("/")).await.unwrap(), "ok", "the next call");
     }
 
     let authority = authority("ours");

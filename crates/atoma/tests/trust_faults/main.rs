@@ -1,6 +1,9 @@
 //! The faults of verified and confidential calls: rows 130 to 148 of `FAULTS.md`.
 
 mod locks;
+#[cfg(target_os = "linux")]
+#[path = "../support/memory.rs"]
+mod memory;
 #[path = "../support/confidential_proxy.rs"]
 mod proxy;
 mod responses;
