@@ -119,7 +119,7 @@ impl<'a> Text<'a> {
     /// Reads the next value, of any kind.
     fn any(&mut self) -> Result<Value, Stopped> {
         match self.peek().ok_or(Stopped)? {
-            b'"' => self.string().map(Value::from).ok_or(Stopped),
+            b'"' => self.owned_string().map(Value::from).ok_or(Stopped),
             b'{' | b'[' => self.open()?.rest(),
             b'n' => self.literal("null", Value::Null),
             b't' => self.literal("true", true.into()),

