@@ -125,7 +125,7 @@ impl<T: ResponseModel> Endpoint for Json<T> {
                 Ok(raw) => raw,
                 Err(error) => return Err(response.fail(error, start)),
             };
-            finish(response, raw, self.choices, start)
+            finish(&mut response, raw, self.choices, start)
         }
     }
 }
@@ -189,21 +189,21 @@ async fn read_stream<T: ResponseModel>(response: OpenResponse, choices: u32) -> 
 
 /// Parses the whole body. Not in the future, where each step copies the reply, which is large.
 fn finish<T: ResponseModel>(
-    mut response: OpenResponse,
+    response: &mut OpenResponse,
     raw: Bytes,
     choices: u32,
     start: Option<Instant>,
 ) -> Result<Reply<T>> {
     // It is read where it stays: each move of a response costs as much as reading a member.
     let mut value = T::default();
-    if let Err(error) = parse(&raw, choices, &mut response, &mut value) {
+    if let Err(error) = parse(&raw, choices, response, &mut value) {
         return Err(response.fail(error, start));
     }
     if response.observation.is_active() {
         let (usage, seen) = (value.usage(), Some(&value as _));
         response.observation.end(CallResult::Complete, usage.as_ref(), None, seen);
     }
-    Ok(Reply::new(value, response.metadata, raw))
+    Ok(Reply::new(value, std::mem::take(&mut response.metadata), raw))
 }
 
 /// Parses a body into an empty value: JSON, or an event stream with another label.
