@@ -326,3 +326,6 @@ mod sealed {
     impl Sealed for atoma_types::ChatEvents {}
     impl Sealed for atoma_types::CompletionEvents {}
 }
+
+#[cfg(test)]
+mod tests;
