@@ -201,5 +201,6 @@ impl fmt::Debug for Pool {
     }
 }
 
-#[cfg(all(test, feature = "test-util"))]
+#[cfg(test)]
+#[cfg(feature = "test-util")]
 mod tests;
