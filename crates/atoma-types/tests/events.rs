@@ -132,6 +132,25 @@ fn arguments_are_parsed_as_far_as_they_go() {
     assert_eq!(events.arguments(0, 1), None);
 }
 
+#[test]
+fn a_call_keeps_the_id_it_started_with_if_another_call_has_the_late_one() {
+    let call = |index: u32, id: &str, name: &str, arguments: &str| json!({"tool_calls": [{"index": index, "id": id, "function": {"name": name, "arguments": arguments}}]});
+    let chunks = [
+        chunk(call(0, "a", "f", "{}"), None),
+        chunk(call(1, "", "g", "["), None),
+        chunk(call(1, "a", "", "]"), Some("tool_calls")),
+    ];
+    let (mut started, mut done) = (Vec::new(), Vec::new());
+    for event in check(&chunks) {
+        match event {
+            ChatEvent::ToolCallStarted { id, .. } => started.push(id),
+            ChatEvent::ToolCallDone { tool_call, .. } => done.push(tool_call.id),
+            _ => {}
+        }
+    }
+    assert_eq!((started.len(), &started), (2, &done));
+}
+
 /// The pieces of arguments, and the deltas after each.
 #[test]
 fn arguments_that_are_certain_are_not_held_back() {

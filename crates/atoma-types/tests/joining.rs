@@ -283,6 +283,46 @@ fn a_fragment_without_index_or_id_goes_to_the_call_it_can_belong_to() {
             &["a f {\"x\":1}"],
         ),
         (
+            "another id, white space, then a name, after whole arguments",
+            &[(Some(0), "a", "f", "{\"x\":1}"), (Some(0), "b", "", " "), (Some(0), "b", "g", "{}")],
+            &["a f {\"x\":1}", "b g  {}"],
+        ),
+        (
+            "another id before any arguments",
+            &[(Some(0), "a", "f", ""), (Some(0), "b", "", "{\"x\":1}")],
+            &["a f {\"x\":1}"],
+        ),
+        (
+            "another id with the same name while arguments are open",
+            &[(Some(0), "a", "f", "{\"x\""), (Some(0), "b", "f", ":1}")],
+            &["a f {\"x\":1}"],
+        ),
+        (
+            "another id with another name while arguments are open",
+            &[(Some(0), "a", "f", "{\"x\""), (Some(0), "b", "g", ":1}")],
+            &["a f {\"x\"", "b g :1}"],
+        ),
+        (
+            "another id, the same name and a beginning while arguments are open",
+            &[(Some(0), "a", "f", "{\"x\""), (Some(0), "b", "f", "{\"y\":1}")],
+            &["a f {\"x\"", "b f {\"y\":1}"],
+        ),
+        (
+            "another id and the same name while arguments are open",
+            &[(Some(0), "a", "f", "{\"x\""), (Some(0), "b", "f", ""), (Some(0), "b", "", "[]")],
+            &["a f {\"x\"", "b f []"],
+        ),
+        (
+            "another id and the same name after whole arguments",
+            &[(Some(0), "a", "f", "{}"), (Some(0), "b", "f", "x")],
+            &["a f {}", "b f x"],
+        ),
+        (
+            "a number after an empty object",
+            &[(Some(0), "a", "f", "{}"), (Some(0), "", "", "1")],
+            &["a f {}"],
+        ),
+        (
             "text after whole arguments",
             &[(Some(0), "a", "f", "{\"x\":1}"), (Some(0), "", "", "}")],
             &["a f {\"x\":1}"],

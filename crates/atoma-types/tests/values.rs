@@ -118,6 +118,23 @@ fn the_usage_of_images_has_all_three_counts() {
 }
 
 #[test]
+fn a_float_is_the_nearest_although_rounding_to_64_bits_first_is_not() {
+    // Their nearest floats of 64 bits are halfway between two of 32 bits.
+    for text in ["0.5631068050861359", "28.14768695831299", "8.46465253829956", "5.598715543746948"]
+    {
+        let wanted: f32 = text.parse().unwrap();
+        #[allow(clippy::cast_possible_truncation, reason = "it shows that two roundings differ")]
+        let twice = text.parse::<f64>().unwrap() as f32;
+        assert!(twice.to_bits() != wanted.to_bits());
+        for (text, wanted) in [(text.to_owned(), wanted), (format!("-{text}"), -wanted)] {
+            let json = format!(r#"{{"index":0,"embedding":[{text}]}}"#);
+            let read: Embedding = serde_json::from_str(&json).unwrap();
+            assert_eq!(read.embedding[0].to_bits(), wanted.to_bits(), "{text}");
+        }
+    }
+}
+
+#[test]
 fn members_are_read_by_their_names() {
     let json = r#"{"model":"m","messages":[{"role":"user"}],"seed":7}"#;
     let members: HashMap<_, _> = read_members(json, &["model", "seed", "n"]).into_iter().collect();

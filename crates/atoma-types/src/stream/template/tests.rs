@@ -51,6 +51,11 @@ fn chunks_that_differ_in_streamed_strings_fit() {
             r#""tool_calls":[{"index":0,"function":{"arguments":"a"}},{"index":1,"function":{"arguments":"b"}}]"#,
             r#""tool_calls":[{"index":0,"function":{"arguments":"{\""}},{"index":1,"function":{"arguments":""}}]"#,
         ),
+        (
+            "a call after null",
+            r#""tool_calls":[null,{"index":0,"function":{"arguments":"a"}}]"#,
+            r#""tool_calls":[null,{"index":0,"function":{"arguments":"bc"}}]"#,
+        ),
     ] {
         assert!(fits(&chunk(first), &chunk(second)), "{name}");
     }
@@ -158,7 +163,7 @@ fn a_text_whose_meaning_depends_on_more_than_positions_makes_no_template() {
 /// Fills or learns one chunk after the other, and returns whether each fitted; `text` makes a choice with this text.
 fn fitting<C: StreamedChunk + PartialEq + Debug>(
     text: fn(&str) -> String,
-    chunks: &[(&str, u64)],
+    chunks: &[(&str, &str)],
 ) -> Vec<bool> {
     let mut template = ChunkTemplate::default();
     let mut held = C::default();
@@ -182,18 +187,23 @@ fn an_id_and_a_time_become_gaps_once_they_were_seen_to_differ() {
     for (chunks, wanted) in [
         // Another id, a third one, another time, both, no time.
         (
-            [("a", 5), ("b", 5), ("c", 5), ("c", 6), ("d", 7), ("d", 0)],
+            [("a", "5"), ("b", "5"), ("c", "5"), ("c", "6"), ("d", "7"), ("d", "0")],
             [false, false, true, false, true, false],
         ),
         // The first id and the first time differ from none.
         (
-            [("", 0), ("a", 5), ("a", 5), ("b", 5), ("b", 6), ("c", 7)],
+            [("", "0"), ("a", "5"), ("a", "5"), ("b", "5"), ("b", "6"), ("c", "7")],
             [false, false, true, false, false, true],
         ),
         // None after some. After three templates that did not fit, one is left out.
         (
-            [("a", 5), ("a", 0), ("a", 5), ("a", 6), ("", 6), ("b", 6)],
+            [("a", "5"), ("a", "0"), ("a", "5"), ("a", "6"), ("", "6"), ("b", "6")],
             [false, false, false, true, false, false],
+        ),
+        // A time that is not written as a whole number.
+        (
+            [("a", "5.0"), ("a", "6.0"), ("a", "6.0"), ("a", "6.0"), ("a", "7.0"), ("a", "7.0")],
+            [false, false, true, true, false, true],
         ),
     ] {
         let chat = |text: &str| format!(r#"{{"index":0,"delta":{{"content":"{text}"}}}}"#);

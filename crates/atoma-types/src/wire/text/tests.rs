@@ -78,6 +78,8 @@ fn text_after_a_value_is_an_error_at_the_end_of_the_value() {
     for (text, line, column) in [("1 x", 1, 2), ("[1,\n2] x", 2, 3), ("{}\n\n}", 1, 3)] {
         let error = from_str(text).unwrap_err();
         assert_eq!((error.line(), error.column()), (line, column), "{text}");
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert_eq!(cause, format!("trailing characters at line {line} column {column}"));
     }
 }
 
