@@ -350,3 +350,6 @@ impl<M> fmt::Debug for Streamed<M> {
         f.write_str("Streamed")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! Many calls with bounded concurrency.
 
 use atoma::batch;
-use futures::FutureExt;
+use futures::{FutureExt, StreamExt};
 use std::{
     sync::{
         Arc, Mutex,
@@ -26,13 +26,29 @@ async fn a_batch_keeps_the_order_and_the_limit() {
     });
     let seen = Arc::clone(&done);
     let results =
-        batch(calls, 4).on_done(move |index, _| seen.lock().unwrap().push(index)).into_vec().await;
+        batch(calls, 4).on_done(move |index, result| seen.lock().unwrap().push((index, *result)));
+    let results = results.into_vec().await;
     assert_eq!(results, (0..20).collect::<Vec<_>>());
     assert_eq!(most.load(Ordering::SeqCst), 4);
     let mut seen = done.lock().unwrap().clone();
-    assert_ne!(seen, (0..20).collect::<Vec<_>>(), "results are shown as they come");
+    let in_order: Vec<_> = (0..20).map(|number| (number as usize, number)).collect();
+    assert_ne!(seen, in_order, "results are shown as they come");
     seen.sort_unstable();
-    assert_eq!(seen, (0..20).collect::<Vec<_>>());
+    assert_eq!(seen, in_order);
+}
+
+#[test]
+fn calls_that_need_no_wait_all_run_whatever_the_limit() {
+    for concurrency in [0, 1, 3, 100] {
+        for count in [0, 1, 10] {
+            let calls = || (0..count).map(std::future::ready);
+            let expected: Vec<_> = (0..count).collect();
+            let whole = batch(calls(), concurrency).into_vec().now_or_never();
+            assert_eq!(whole.as_ref(), Some(&expected), "{concurrency}");
+            let as_stream = batch(calls(), concurrency).collect::<Vec<_>>().now_or_never();
+            assert_eq!(as_stream.as_ref(), Some(&expected), "{concurrency}");
+        }
+    }
 }
 
 #[tokio::test]
