@@ -164,3 +164,27 @@ proptest! {
         prop_assert_eq!(split.is_invalid(), whole.is_invalid());
     }
 }
+
+#[test]
+fn a_text_that_may_not_grow_is_left_out_while_it_is_open() {
+    fn read_as<T: DeserializeOwned>(json: &str) -> T {
+        read(json).read_as().unwrap()
+    }
+    // One character is a `char`, two are none.
+    for (json, wanted) in [("\"b", None), ("\"b\"", Some('b'))] {
+        assert_eq!(read_as::<Option<char>>(json), wanted, "{json}");
+    }
+    for (json, wanted) in
+        [("[\"a\",\"b", "a"), ("[\"a\",\"b\"", "ab"), ("[\"a\",", "a"), ("[\"b", "")]
+    {
+        assert_eq!(read_as::<Vec<char>>(json), wanted.chars().collect::<Vec<_>>(), "{json}");
+    }
+    for (json, wanted) in
+        [("{\"x\":\"a\",\"y\":\"b", "a"), ("{\"x\":\"a\",\"y\":\"b\"", "ab"), ("{\"x\":\"b", "")]
+    {
+        let members = read_as::<std::collections::BTreeMap<String, char>>(json);
+        assert_eq!(members.into_values().collect::<String>(), wanted, "{json}");
+    }
+    // A text that may grow is not left out.
+    assert_eq!(read_as::<Vec<String>>("[\"a\",\"b"), ["a", "b"]);
+}
