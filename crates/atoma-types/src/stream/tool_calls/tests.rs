@@ -88,9 +88,13 @@ fn fragments_go_where_they_belong() {
         ),
         ("the id late", &[(json!(0), "", "f", "{"), (json!(0), "a", "", "}")], &[("a", "f", "{}")]),
         (
-            "the whole arguments again",
-            &[(json!(0), "a", "f", "{\"x\":1}"), (json!(0), "", "", " {\"x\":1}")],
-            &[("a", "f", "{\"x\":1}")],
+            "the whole arguments again, then another call",
+            &[
+                (json!(0), "a", "f", "{\"x\":1}"),
+                (json!(0), "", "", " {\"x\":1}"),
+                (json!(0), "b", "g", ""),
+            ],
+            &[("a", "f", "{\"x\":1}"), ("b", "g", "{}")],
         ),
         (
             "nested, where a value is due after a space",
