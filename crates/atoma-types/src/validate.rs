@@ -2,9 +2,8 @@
 
 use crate::{
     Extra,
-    wire::{Object, is_set},
+    wire::{Object, WriteObject, is_set, write_json},
 };
-use serde::Serialize;
 use std::fmt;
 
 /// A request that no server accepts: the field at fault, and a remedy.
@@ -117,6 +116,10 @@ pub(crate) fn check_counts<const N: usize>(
 }
 
 /// Writes a request as JSON.
-pub(crate) fn to_vec(request: &impl Serialize) -> Result<Vec<u8>, InvalidRequest> {
-    serde_json::to_vec(request).map_err(|error| InvalidRequest::unwritable(&error.to_string()))
+pub(crate) fn to_vec(request: &dyn WriteObject) -> Result<Vec<u8>, InvalidRequest> {
+    let mut json = Vec::with_capacity(128);
+    match write_json(request, &mut json) {
+        Ok(()) => Ok(json),
+        Err(error) => Err(InvalidRequest::unwritable(&error.to_string())),
+    }
 }

@@ -19,6 +19,7 @@ mod scalar;
 mod text;
 mod value;
 mod write;
+mod write_json;
 
 pub(crate) use by_value::{by_value, by_value_type};
 pub(crate) use interface::{
@@ -34,6 +35,7 @@ use serde::de::{Deserializer, Error};
 use std::marker::PhantomData;
 pub(crate) use text::{read_some, read_text, read_value};
 pub(crate) use value::{Wide, text_of};
+pub(crate) use write_json::write_json;
 
 /// The result of reading a `T`.
 pub(crate) enum Read<T = ()> {

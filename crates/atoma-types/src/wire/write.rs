@@ -47,11 +47,20 @@ fn write_list<S: Serializer>(list: &dyn List, serializer: S) -> Result<S::Ok, S:
     serializer.collect_seq((0..list.length()).map(|place| list.element(place)))
 }
 
-/// Writes a member for each field, and the extra members. An extra member replaces an absent field
-/// of its name.
+/// Writes a member for each field, and the extra members.
 fn write_object<S: Serializer>(object: &dyn WriteObject, serializer: S) -> Result<S::Ok, S::Error> {
-    let extra = object.extra();
     let mut map = serializer.serialize_map(None)?;
+    each_member(object, &mut |name, piece| map.serialize_entry(name, piece))?;
+    map.end()
+}
+
+/// Passes each member that is written to `write`: a field, or an extra member. An extra member replaces an absent field of its
+/// name.
+pub(super) fn each_member<E: Error>(
+    object: &dyn WriteObject,
+    write: &mut dyn FnMut(&str, &Piece<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    let extra = object.extra();
     let mut written = Ok(());
     object.pieces(&mut |name, is_set, piece| {
         // The callback cannot stop the walk, so the first error is kept and the rest is skipped.
@@ -59,18 +68,16 @@ fn write_object<S: Serializer>(object: &dyn WriteObject, serializer: S) -> Resul
             return;
         }
         written = match piece {
-            Piece::Unwritable => {
-                Err(S::Error::custom(format_args!("{name} is not a finite number")))
-            }
-            piece => map.serialize_entry(name, &piece),
+            Piece::Unwritable => Err(E::custom(format_args!("{name} is not a finite number"))),
+            piece => write(name, &piece),
         };
     });
     written?;
     // A field that is set takes precedence over an extra member of its name.
     for (name, value) in extra.iter().filter(|(name, _)| !is_set(object.as_object(), name)) {
-        map.serialize_entry(name, value)?;
+        write(name, &Piece::Value(value))?;
     }
-    map.end()
+    Ok(())
 }
 
 impl Tagged<'_> {
