@@ -184,14 +184,16 @@ fn a_half_that_is_given_up_goes_to_the_arguments_of_its_call() {
     let call = |index: u32, arguments: &str| {
         format!(r#"{{"index":{index},"function":{{"name":"f{index}","arguments":"{arguments}"}}}}"#)
     };
-    for (last, wanted) in [
-        (call(0, "}"), ["a}", "b\u{fffd}"]),
-        (call(1, "}"), ["a", "b\u{fffd}}"]),
-        (String::new(), ["a", "b\u{fffd}"]),
+    let calls = |calls: &str| chunk(0, &format!(r#""tool_calls":[{calls}]"#));
+    for (first, second, last, wanted) in [
+        ("a", r"b\ud83d", call(0, "}"), ["a}", "b\u{fffd}"]),
+        ("a", r"b\ud83d", call(1, "}"), ["a", "b\u{fffd}}"]),
+        ("a", r"b\ud83d", String::new(), ["a", "b\u{fffd}"]),
+        (r"a\ud83d", "b", String::new(), ["a\u{fffd}", "b"]),
+        (r"a\ud83d", "b", call(1, "}"), ["a\u{fffd}", "b}"]),
     ] {
-        let calls = |calls: &str| chunk(0, &format!(r#""tool_calls":[{calls}]"#));
         let last = calls(&last).replace("\"delta\"", "\"finish_reason\":\"tool_calls\",\"delta\"");
-        let response = read(&[calls(&call(0, "a")), calls(&call(1, r"b\ud83d")), last.clone()]);
+        let response = read(&[calls(&call(0, first)), calls(&call(1, second)), last.clone()]);
         let arguments: Vec<_> =
             response.tool_calls().iter().map(|call| call.function.arguments.as_str()).collect();
         assert_eq!(arguments, wanted, "{last}");
