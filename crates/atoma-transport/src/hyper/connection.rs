@@ -55,8 +55,8 @@ struct Driver {
 /// The reason why [`Connection::send`] got no response.
 #[derive(Debug)]
 pub(super) enum SendError {
-    /// The connection had ended before the request was begun.
-    Unsent(TransportError),
+    /// The connection had ended before the request was begun, which is returned.
+    Unsent(TransportError, Box<Request<Full<Bytes>>>),
     Failed(TransportError),
 }
 
@@ -82,25 +82,27 @@ impl Connection {
         Ok(Self { sender, driver, max_head, was_used: false, lifetime: Lifetime::new(now) })
     }
 
-    /// Sends `request` and waits for the head of its response. One that was not begun is put back.
+    /// Sends `request` and waits for the head of its response.
     ///
     /// If the future is dropped before it is ready, the connection must be dropped as well.
     pub(super) async fn send(
         &mut self,
-        request: &mut Request<Full<Bytes>>,
+        request: Box<Request<Full<Bytes>>>,
     ) -> Result<Response<Incoming>, SendError> {
         let driver = &mut self.driver;
         driver.progress.begin(self.max_head, mem::replace(&mut self.was_used, true));
-        let mut response = pin!(self.sender.try_send_request(mem::take(request)));
+        // The block frees the box; the argument would keep it until the head has arrived.
+        let request = {
+            let boxed = request;
+            *boxed
+        };
+        let mut response = pin!(self.sender.try_send_request(request));
         let response = poll_fn(|cx| driver.poll(cx, |cx| response.as_mut().poll(cx))).await;
         // From here on the limit of the head no longer applies to the bytes that arrive.
         driver.progress.head_arrived();
         response.map_err(|error| match driver.failure(error) {
             // hyper returns a request that it has not begun, so it may use another connection.
-            (error, Some(unsent)) => {
-                *request = unsent;
-                SendError::Unsent(error)
-            }
+            (error, Some(unsent)) => SendError::Unsent(error, Box::new(unsent)),
             (error, None) => SendError::Failed(error),
         })
     }

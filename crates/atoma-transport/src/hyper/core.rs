@@ -84,78 +84,111 @@ pub(super) enum Multiplexed {
     Http1(Option<Box<Connection>>),
 }
 
-impl HyperCore {
-    /// Sends `request`. A block instead of an `async fn`, which would hold its arguments twice.
-    pub(super) fn exchange(self: Arc<Self>, request: Request) -> ResponseFuture {
-        Box::pin(async move {
-            let runtime = tokio::runtime::Handle::try_current().map_err(|error| {
-                TransportError::new(ErrorKind::Other, Delivery::NotSent)
-                    .with_detail("there is no Tokio runtime")
-                    .with_source(error)
-                    .permanent()
-            })?;
-            let plain_http = self.plain_http(&request);
-            // Parsing the URI again would cost more than the search among the idle connections.
-            let origin = match self.pool.known(request.uri(), runtime.id(), plain_http) {
-                Some(origin) => origin,
-                None => Arc::new(Origin {
-                    target: Target::of(request.uri())?,
-                    runtime: runtime.id(),
-                    plain_http,
-                }),
-            };
-            // A proxy would have to be asked to open what may only be a loopback connection.
-            let route = match origin.is_plain_restricted() {
-                true => Route::Direct,
-                false => {
-                    let user_agent = request.headers().get(header::USER_AGENT);
-                    let route = self.proxies.route(&origin.target, user_agent);
-                    route.map_err(classify::proxy_setting)?
-                }
-            };
-            let timeouts = request.extensions().get::<Timeouts>();
-            let timeout = timeouts.map_or(self.connect_timeout, |timeouts| timeouts.connect);
+/// The server that a request goes to, and how to get there.
+struct Way {
+    origin: Arc<Origin>,
+    route: Route,
+    /// The most time that opening a connection may take.
+    timeout: Option<Duration>,
+}
 
-            let mut opened = None;
-            if let Some(multiplexer) = &self.multiplexer {
-                let exchange = multiplexer.exchange(&self, &request, &origin, &route, timeout);
-                match exchange.await? {
-                    Multiplexed::Response(response) => return Ok(response),
-                    Multiplexed::Http1(connection) => opened = connection,
+impl HyperCore {
+    /// Sends `request`.
+    pub(super) fn exchange(self: Arc<Self>, request: Request) -> ResponseFuture {
+        if self.multiplexer.is_some() {
+            return Box::pin(self.multiplexed(request));
+        }
+        Box::pin(self.http1(Box::new(request.map(Full::new)), None))
+    }
+
+    /// Sends `request` through the multiplexer, or over HTTP/1.1 if the server does not speak its protocol.
+    async fn multiplexed(self: Arc<Self>, request: Request) -> Result<Response, TransportError> {
+        let mut opened = None;
+        if let Some(multiplexer) = &self.multiplexer {
+            let Way { origin, route, timeout } = self.way(&request)?;
+            let exchange = multiplexer.exchange(&self, &request, &origin, &route, timeout);
+            match exchange.await? {
+                Multiplexed::Response(response) => return Ok(response),
+                Multiplexed::Http1(connection) => opened = connection,
+            }
+        }
+        Box::pin(self.http1(Box::new(request.map(Full::new)), opened)).await
+    }
+
+    /// Sends `request` over HTTP/1.1, at first over `opened` if that is a connection.
+    ///
+    /// The request is boxed until it is sent: its room in the future, a quarter of a kilobyte, would
+    /// be held until the head has arrived.
+    async fn http1(
+        self: Arc<Self>,
+        mut request: Box<http::Request<Full<Bytes>>>,
+        mut opened: Option<Box<Connection>>,
+    ) -> Result<Response, TransportError> {
+        let Way { origin, route, timeout } = self.way(&request)?;
+        self.prepare(&mut request, &origin.target, &route)?;
+        // The map is reused for the response, where the layers above put their values.
+        let mut extensions = mem::take(request.extensions_mut());
+        extensions.clear();
+        // See the drawing above: `opened` is set for the first turn at most.
+        loop {
+            let idle = if opened.is_none() { self.pool.take(&origin) } else { None };
+            let is_fresh = idle.is_none();
+            let mut connection = match opened.take().or(idle) {
+                Some(connection) => connection,
+                // Boxed: it is large, and most exchanges never need it.
+                None => {
+                    let connect = Box::pin(self.connect(&origin, &route));
+                    self.in_time(timeout, connect).await?
+                }
+            };
+            match connection.send(request).await {
+                Ok(mut response) => {
+                    *response.extensions_mut() = extensions;
+                    return self.received(response, connection, origin, &route);
+                }
+                // The server closed it while it was idle: the next one, or a fresh one, takes the request.
+                Err(SendError::Unsent(_, unsent)) if !is_fresh => request = unsent,
+                Err(SendError::Unsent(error, _) | SendError::Failed(error)) => {
+                    return Err(error);
                 }
             }
-            let mut request = request.map(Full::new);
-            self.prepare(&mut request, &origin.target, &route)?;
-            // The map is reused for the response, where the layers above put their values.
-            let mut extensions = mem::take(request.extensions_mut());
-            extensions.clear();
-            // See the drawing above: `opened` is set for the first turn at most.
-            loop {
-                let idle = if opened.is_none() { self.pool.take(&origin) } else { None };
-                let is_fresh = idle.is_none();
-                let mut connection = match opened.take().or(idle) {
-                    Some(connection) => connection,
-                    // Boxed: it is large, and most exchanges never need it.
-                    None => {
-                        let connect = Box::pin(self.connect(&origin, &route));
-                        self.in_time(timeout, connect).await?
-                    }
-                };
-                match connection.send(&mut request).await {
-                    Ok(mut response) => {
-                        *response.extensions_mut() = extensions;
-                        return self.received(response, connection, origin, &route);
-                    }
-                    // The server closed it while it was idle: the next one, or a fresh one, takes the request.
-                    Err(SendError::Unsent(_)) if !is_fresh => {}
-                    Err(SendError::Unsent(error) | SendError::Failed(error)) => return Err(error),
-                }
+        }
+    }
+
+    /// Returns the way that `request` takes.
+    fn way<B>(&self, request: &http::Request<B>) -> Result<Way, TransportError> {
+        let runtime = tokio::runtime::Handle::try_current().map_err(|error| {
+            TransportError::new(ErrorKind::Other, Delivery::NotSent)
+                .with_detail("there is no Tokio runtime")
+                .with_source(error)
+                .permanent()
+        })?;
+        let plain_http = self.plain_http(request);
+        // Parsing the URI again would cost more than the search among the idle connections.
+        let origin = match self.pool.known(request.uri(), runtime.id(), plain_http) {
+            Some(origin) => origin,
+            None => Arc::new(Origin {
+                target: Target::of(request.uri())?,
+                runtime: runtime.id(),
+                plain_http,
+            }),
+        };
+        // A proxy would have to be asked to open what may only be a loopback connection.
+        let route = match origin.is_plain_restricted() {
+            true => Route::Direct,
+            false => {
+                let user_agent = request.headers().get(header::USER_AGENT);
+                let route = self.proxies.route(&origin.target, user_agent);
+                route.map_err(classify::proxy_setting)?
             }
-        })
+        };
+        let timeouts = request.extensions().get::<Timeouts>();
+        let timeout = timeouts.map_or(self.connect_timeout, |timeouts| timeouts.connect);
+        Ok(Way { origin, route, timeout })
     }
 
     /// The same for all `https` requests, so that they share their connections.
-    fn plain_http(&self, request: &Request) -> PlainHttp {
+    fn plain_http<B>(&self, request: &http::Request<B>) -> PlainHttp {
         if request.uri().scheme() != Some(&Scheme::HTTP) {
             return PlainHttp::LoopbackOnly;
         }
