@@ -100,8 +100,9 @@ impl<T: Transport> Call<T> {
                 let attempt = Attempt::new(self.attempts.count, began);
                 // A request is large: it is made and passed on between two points of waiting, so that
                 // this future has no room for it.
-                let sending = match self.own_request() {
-                    Some(request) => Ok(self.send(request, attempt)),
+                let own = self.own_request().map(|request| self.send(request, attempt));
+                let sending = match own {
+                    Some(sending) => Ok(sending),
                     // Boxed: it is half of this future, and most calls have the same request for
                     // all attempts.
                     None => {
