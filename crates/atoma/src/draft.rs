@@ -16,7 +16,7 @@ use atoma_transport::{
 };
 use bytes::Bytes;
 use http::{
-    HeaderValue, Method, Uri,
+    HeaderMap, HeaderValue, Method, Uri,
     header::{ACCEPT, AUTHORIZATION},
 };
 use std::{sync::Arc, time::Duration};
@@ -71,6 +71,8 @@ impl Draft {
         *request.uri_mut() = self.uri()?;
         if is_stream {
             let accepted = HeaderValue::from_static("text/event-stream");
+            // Most streams have no other header, and an empty map would make room for six.
+            *request.headers_mut() = HeaderMap::with_capacity(1);
             set(request.headers_mut(), ACCEPT, accepted);
         }
         let sent = if is_stream { timeouts.idle(None) } else { timeouts };

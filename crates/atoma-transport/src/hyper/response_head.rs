@@ -57,8 +57,8 @@ pub(super) fn check(head: &Parts) -> Result<Checked, TransportError> {
 /// Copies the values out of the connection's read buffer, all into one piece of memory.
 ///
 /// A caller who keeps the headers of a stream would keep the whole buffer, and the connection would
-/// need a second one. Nor is the map kept that hyper used for the request before, if half of it is
-/// empty now: that is half of 1,248 bytes for four headers.
+/// need a second one. Nor is the map kept that hyper used for the request before, if it has room for
+/// two more headers: each takes 100 bytes.
 pub(super) fn detach(headers: &mut HeaderMap) {
     let mut copied = BytesMut::with_capacity(headers.values().map(HeaderValue::len).sum());
     for value in headers.values_mut() {
@@ -67,7 +67,7 @@ pub(super) fn detach(headers: &mut HeaderMap) {
             *value = detached;
         }
     }
-    if headers.capacity() >= 2 * headers.len() {
+    if headers.capacity() >= headers.len() + 2 {
         *headers = headers.clone();
     }
 }
