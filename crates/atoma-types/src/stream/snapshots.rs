@@ -81,6 +81,8 @@ impl Messages {
         if self.with_deltas.len() < MOST && has_content(&choice.delta) {
             let mut new = Deltas { index: choice.index, ..Deltas::default() };
             new.note(&choice.delta);
+            // Nearly every response has one choice.
+            self.with_deltas.reserve_exact(usize::from(self.with_deltas.is_empty()));
             self.with_deltas.push(new);
         }
     }
