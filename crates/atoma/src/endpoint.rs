@@ -144,12 +144,8 @@ impl<M: StreamModel> Endpoint for Streamed<M> {
                 Ok(pending) => pending.open().await?,
                 Err(error) => return Err(error.clone()),
             };
-            if response.is_event_stream() {
-                return Ok(ResponseStream::labeled(response, self.choices));
-            }
-            // Boxed: it is large (2.3 kB), is not needed while the head is awaited, and hardly any
-            // response needs it.
-            Box::pin(ResponseStream::open(response, self.choices)).await
+            let stream = ResponseStream::new(response, self.choices);
+            stream.opened().await
         }
     }
 }
@@ -182,7 +178,7 @@ impl Endpoint for Download {
 
 /// Reads an unrequested stream.
 async fn read_stream<T: ResponseModel>(response: OpenResponse, choices: u32) -> Result<Reply<T>> {
-    let mut stream = ResponseStream::<T::Stream>::open(response, choices).await?;
+    let mut stream = ResponseStream::<T::Stream>::new(response, choices).opened().await?;
     stream.keep_raw();
     stream.into_reply().await
 }

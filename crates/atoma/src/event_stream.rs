@@ -40,25 +40,26 @@ pub type ChatCompletionStream = ResponseStream<ChatModel>;
 /// Nothing is read ahead: a reader that pauses slows the server down, and about 64 KiB are buffered
 /// at most.
 pub struct ResponseStream<M: StreamModel> {
-    reader: BodyReader<M>,
+    /// Boxed: it is large (1.9 kB), and a task that awaits a call has room for a stream before the
+    /// head has arrived. It also makes a stream cheap to move.
+    reader: Box<BodyReader<M>>,
     /// A chunk was read while the stream was opened, and is still to be returned.
     has_first: bool,
 }
 
 impl<M: StreamModel> ResponseStream<M> {
-    /// Creates the stream of a response whose content type is `text/event-stream`.
-    pub(crate) fn labeled(response: OpenResponse, choices: u32) -> Self {
-        Self { reader: BodyReader::new(response, choices), has_first: false }
+    /// Creates the stream of a response.
+    pub(crate) fn new(response: OpenResponse, choices: u32) -> Self {
+        Self { reader: Box::new(BodyReader::new(response, choices)), has_first: false }
     }
 
     /// Waits, if the content type is not `text/event-stream`, until the format of the body is
     /// known.
-    pub(crate) async fn open(response: OpenResponse, choices: u32) -> Result<Self> {
-        let mut stream = Self::labeled(response, choices);
-        if stream.reader.is_unlabeled() {
-            stream.has_first = poll_fn(|cx| stream.reader.poll_open(cx)).await?;
+    pub(crate) async fn opened(mut self) -> Result<Self> {
+        if self.reader.is_unlabeled() {
+            self.has_first = poll_fn(|cx| self.reader.poll_open(cx)).await?;
         }
-        Ok(stream)
+        Ok(self)
     }
 
     /// Returns the next chunk; `None` once the response is complete.
