@@ -208,6 +208,7 @@ mod tests {
             ("nothing", Body::empty(), &[], true),
             ("the default", Body::default(), &[], true),
             ("another body", foreign(), &["te", "xt"], false),
+            ("one of ours", Body::streamed(foreign()), &["te", "xt"], false),
         ] {
             assert_eq!(body.is_whole(), is_whole, "{name}");
             for (place, chunk) in chunks.iter().enumerate() {

@@ -272,6 +272,25 @@ mod tests {
     }
 
     #[test]
+    fn a_hook_is_called_for_a_retry_alone() {
+        let attempts = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let seen = attempts.clone();
+        let hook = OnRetry(move |event: &RetryEvent| seen.lock().unwrap().push(event.attempt));
+        let (call, wait) = (CallId::next(), Duration::ZERO);
+        let cause = FailureCause::Transport(crate::ErrorKind::Other);
+        hook.call_started(&CallStarted { call });
+        hook.retry(&RetryEvent {
+            call,
+            attempt: 7,
+            cause,
+            wait,
+            request_id: None,
+            tokens_left: None,
+        });
+        assert_eq!(*attempts.lock().unwrap(), [7]);
+    }
+
+    #[test]
     fn an_identity_is_a_number_that_grows() {
         let numbers =
             [CallId::next(), CallId::next()].map(|id| id.to_string().parse::<u64>().unwrap());

@@ -160,6 +160,9 @@ mod tests {
             (&[0; 257], true),
             (&[0], false),
             (&[21, 3, 3, 0, 0], false),
+            (&[23, 3], true),
+            (&[3, 0, 1, 9, 21, 3, 3], true),
+            (&[0, 0], false),
         ] {
             tracker.follow(bytes);
             assert_eq!(state.is_inside_message(), is_inside, "{bytes:?}");

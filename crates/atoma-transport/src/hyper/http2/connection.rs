@@ -185,7 +185,27 @@ mod tests {
     fn an_idle_connection_retires_and_has_nothing_queued() {
         let connection = fresh();
         assert!(!connection.has_queued() && connection.is_accepting());
+        assert!(connection.next().is_none());
         assert!(connection.retire_idle() && !connection.is_accepting());
+    }
+
+    #[test]
+    fn its_driver_is_woken_by_a_request_and_by_retiring() {
+        use futures::task::ArcWake;
+        use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+        struct Count(AtomicUsize);
+        impl ArcWake for Count {
+            fn wake_by_ref(count: &Arc<Self>) {
+                count.0.fetch_add(1, SeqCst);
+            }
+        }
+        let (connection, count) = (fresh(), Arc::new(Count(AtomicUsize::new(0))));
+        connection.driver().register(&futures::task::waker(count.clone()));
+        let _exchange = connection.queue(&Request::new(Bytes::new()));
+        assert_eq!(count.0.load(SeqCst), 1);
+        connection.driver().register(&futures::task::waker(count.clone()));
+        connection.retire();
+        assert_eq!(count.0.load(SeqCst), 2);
     }
 
     #[test]

@@ -288,6 +288,19 @@ mod tests {
     }
 
     #[test]
+    fn a_head_is_delivered_once() {
+        use futures::FutureExt;
+        let (mut exchange, response) = begun();
+        assert!(exchange.head().now_or_never().is_none());
+        let (head, ()) = http::Response::builder().status(201).body(()).unwrap().into_parts();
+        response.head(head);
+        response.end(Ok(()));
+        assert_eq!(exchange.head().now_or_never().unwrap().ok().unwrap().status, 201);
+        let failure = exchange.head().now_or_never().unwrap().unwrap_err();
+        assert_eq!(failure.error.kind(), crate::ErrorKind::ConnectionLost);
+    }
+
+    #[test]
     fn an_error_comes_once_and_after_what_is_unread() {
         let (exchange, response) = begun();
         let mut body = ExchangeBody::new(exchange, &HeaderMap::new());

@@ -89,9 +89,10 @@ impl Watch {
 }
 
 #[cfg(test)]
+#[cfg(feature = "test-util")]
 mod tests {
     use super::*;
-    use crate::TokioTimer;
+    use crate::testing::ManualTimer;
     use bytes::Bytes;
     use std::{future::Future, pin::Pin, task::Waker};
     use tokio::io::DuplexStream;
@@ -101,7 +102,7 @@ mod tests {
         keep_alive: KeepAlive,
         client: h2::client::Connection<DuplexStream>,
         server: h2::server::Connection<DuplexStream, Bytes>,
-        began: Instant,
+        timer: ManualTimer,
         /// `h2` ends a connection to which nobody can add a stream.
         _sender: h2::client::SendRequest<Bytes>,
     }
@@ -113,18 +114,19 @@ mod tests {
                 tokio::join!(h2::client::handshake(here), h2::server::handshake(there));
             let (_sender, mut client) = client.unwrap();
             let keep_alive = KeepAlive::new(client.ping_pong());
-            let (server, began) = (server.unwrap(), TokioTimer.now());
-            Self { keep_alive, client, server, began, _sender }
+            let (server, timer) = (server.unwrap(), ManualTimer::new());
+            Self { keep_alive, client, server, timer, _sender }
         }
 
         /// Polls at `second`, and returns the state afterwards. `signs`: b for an exchange in progress,
         /// n for news, a for a server that acknowledges pings after the poll.
-        async fn at(&mut self, second: f64, signs: &str) -> &'static str {
-            let until = self.began + Duration::from_secs_f64(second);
-            tokio::time::advance(until - TokioTimer.now()).await;
+        fn at(&mut self, second: f64, signs: &str) -> &'static str {
+            self.timer.advance(Duration::from_secs_f64(second) - self.timer.elapsed());
             let cx = &mut Context::from_waker(Waker::noop());
             let (is_busy, has_news) = (signs.contains('b'), signs.contains('n'));
-            let polled = self.keep_alive.poll(cx, &TokioTimer, is_busy, has_news);
+            let polled = self.keep_alive.poll(cx, &self.timer, is_busy, has_news);
+            // Woken by the clock while there is something to wait for, and not before.
+            assert_eq!(self.timer.waiters() > 0, is_busy && polled.is_ok(), "{second}");
             for _ in 0..2 {
                 assert!(Pin::new(&mut self.client).poll(cx).is_pending());
                 if signs.contains('a') {
@@ -143,7 +145,7 @@ mod tests {
     /// The second, the signs, and the state.
     type Step = (f64, &'static str, &'static str);
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_server_is_pinged_after_20_s_and_given_up_10_s_later() {
         let table: [(&str, &[Step]); 6] = [
             ("idle", &[(0.0, "", "idle"), (100.0, "", "idle"), (200.0, "", "idle")]),
@@ -211,7 +213,7 @@ mod tests {
         for (name, steps) in table {
             let mut pair = Pair::new().await;
             for (second, signs, state) in steps {
-                assert_eq!(pair.at(*second, signs).await, *state, "{name}: {second}");
+                assert_eq!(pair.at(*second, signs), *state, "{name}: {second}");
             }
         }
     }

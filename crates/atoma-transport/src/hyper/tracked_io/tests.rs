@@ -184,5 +184,11 @@ fn slices_are_passed_on_if_the_stream_takes_them() {
     let progress = || ExchangeProgress::new(ReadState::default());
     assert!(TrackedIo::new(Silent, progress()).is_write_vectored());
     assert!(!TrackedIo::new(Broken, progress()).is_write_vectored());
+    let mut stream = TrackedIo::new(Silent, progress());
+    let mut cx = Context::from_waker(Waker::noop());
+    let written = Pin::new(&mut stream).poll_write_vectored(&mut cx, &[io::IoSlice::new(b"GET")]);
+    let Poll::Ready(Err(error)) = written else { panic!("{written:?}") };
+    assert_eq!(error.to_string(), "disk full");
+    assert!(Pin::new(&mut stream).poll_shutdown(&mut cx).is_pending());
     assert_eq!(HeadTooLarge.to_string(), "the head is over its limit");
 }
