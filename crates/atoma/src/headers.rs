@@ -184,6 +184,8 @@ mod tests {
             ("Authorization", "Bearer Bearer canary", "Bearer"),
             ("authorization", "Bearer canary\n", "line end"),
             ("x-other", "canary\r\n", "control character"),
+            ("accept", "*/*", "set by the client"),
+            ("content-type", "text/plain", "set by the client"),
         ] {
             let error = parse_default_header(name, value).expect_err(value).to_string();
             assert!(error.contains(hint), "{name}: {value:?}: {error}");
@@ -215,6 +217,19 @@ mod tests {
         assert_eq!(layer.all(&own, false), map(&rest));
         let with_type = [&[("content-type", "application/json")], &rest[..]].concat();
         assert_eq!(layer.all(&own, true), map(&with_type));
+    }
+
+    #[test]
+    fn a_request_has_a_content_type_if_it_has_a_body() {
+        for body in ["", "{}"] {
+            let server = ScriptedTransport::new([]);
+            let json = HeaderValue::from_static("application/json");
+            let defaults = HeaderMap::from_iter([(CONTENT_TYPE, json)]);
+            let layer = Headers::new(server.clone(), defaults, None);
+            drop(layer.send(Request::new(body.into())));
+            let sent = server.requests();
+            assert_eq!(sent[0].headers().contains_key(CONTENT_TYPE), !body.is_empty(), "{body}");
+        }
     }
 
     #[test]

@@ -237,6 +237,25 @@ mod tests {
     }
 
     #[test]
+    fn a_sleep_that_ends_on_time_after_activity_is_armed_again() {
+        let (timer, task) = (ManualTimer::new(), Arc::new(Woken::default()));
+        let mut idle = IdleTimeout::new(Arc::new(timer.clone()));
+        let waker = Waker::from(Arc::clone(&task));
+        let poll = |idle: &mut IdleTimeout| {
+            idle.poll_expired(&mut Context::from_waker(&waker), Some(Duration::from_secs(10)))
+        };
+        assert!(poll(&mut idle).is_pending());
+        for woken in [0, 1, 2] {
+            timer.advance(Duration::from_secs(5));
+            assert_eq!(task.0.load(Ordering::Relaxed), woken, "after each 5 s but the first");
+            if woken == 0 {
+                idle.reset();
+            }
+            assert_eq!(poll(&mut idle).is_ready(), woken == 2);
+        }
+    }
+
+    #[test]
     fn a_limit_is_reached_with_its_last_moment_and_without_one_never() {
         let timer = ManualTimer::new();
         let mut idle = IdleTimeout::new(Arc::new(timer.clone()));

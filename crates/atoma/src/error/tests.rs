@@ -333,3 +333,29 @@ fn the_time_of_a_body_is_added_to_that_of_the_head_if_there_is_one() {
     assert_eq!(with_time(Error::truncated(b"").with_head(&head), Duration::MAX), Duration::MAX);
     assert_eq!(with_time(Error::truncated(b""), second), Duration::ZERO);
 }
+
+#[test]
+fn the_details_of_an_error_are_those_of_its_response() {
+    let headers =
+        [("x-request-id", "req-7"), ("retry-after", "20"), ("x-ratelimit-remaining-requests", "3")];
+    let headers = headers.map(|(name, value)| {
+        (http::HeaderName::from_static(name), http::HeaderValue::from_static(value))
+    });
+    let status = StatusCode::TOO_MANY_REQUESTS;
+    let head = Metadata::new(status, HeaderMap::from_iter(headers), Attempts::default());
+    let limited = api(r#"{"error":{"message":"m","code":"429"}}"#);
+    let mut response = ChatCompletionResponse::default();
+    response.id = "c".into();
+    let partial = Some(Partial::new(response));
+    let error = Error::error_status(Some(limited)).with_head(&head).with_partial(partial);
+    assert_eq!(error.api_error().unwrap().message, "m");
+    assert_eq!(error.headers().unwrap().len(), 3);
+    assert_eq!(error.request_id(), Some("req-7"));
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(20)));
+    assert_eq!(error.rate_limits().unwrap().requests.remaining, Some(3));
+    assert_eq!(error.into_partial().unwrap().id, "c");
+    let error = Error::truncated(b"");
+    assert!(error.headers().is_none() && error.request_id().is_none());
+    assert!(error.retry_after().is_none() && error.rate_limits().is_none());
+    assert!(error.api_error().is_none() && error.into_partial().is_none());
+}

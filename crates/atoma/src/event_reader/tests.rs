@@ -49,6 +49,7 @@ fn a_failed_response_keeps_its_error_and_no_rest() {
     let mut reader = reader();
     read(&mut reader, &CHUNK.repeat(2)).unwrap();
     assert!(reader.failed().is_none() && reader.has_rest());
+    assert_eq!(reader.partial().unwrap().text(), "he");
     let error = reader.fail(Error::response_too_large(7));
     assert!(!reader.has_rest(), "a chunk after the error would be read");
     let partial = error.partial().unwrap();
@@ -236,5 +237,61 @@ fn an_error_that_repeats_the_key_is_read_again_without_it() {
         let error = read(&mut reader, &error(text)).unwrap_err();
         assert_eq!(error.api_error().unwrap().message, message);
         assert_eq!(error.kind(), crate::ErrorKind::Overloaded);
+    }
+}
+
+#[test]
+fn a_json_body_is_complete_without_a_finish_reason_unlike_an_event() {
+    for (is_body, is_complete) in [(true, true), (false, false)] {
+        let mut reader = reader();
+        if is_body { reader.read_body(CHUNK.as_bytes()) } else { read(&mut reader, CHUNK) }
+            .unwrap();
+        assert_eq!(reader.is_complete(), is_complete);
+    }
+}
+
+#[test]
+fn inspectors_see_neither_comments_nor_the_mark_of_the_end() {
+    #[derive(Debug)]
+    struct Rejecting;
+    impl crate::Inspect for Rejecting {
+        fn begin(&self, _: &crate::CallInfo<'_>) -> Option<Box<dyn crate::InspectCall>> {
+            Some(Box::new(Self))
+        }
+    }
+    impl crate::InspectCall for Rejecting {
+        fn event<'a>(
+            &mut self,
+            _: &'a str,
+        ) -> std::result::Result<Cow<'a, str>, atoma_transport::BoxError> {
+            Err("rejected".into())
+        }
+    }
+    let call = crate::CallInfo {
+        method: &http::Method::POST,
+        path: "/",
+        uri: &http::Uri::default(),
+        body: b"",
+        is_stream: true,
+        is_confidential: false,
+        plaintext: b"",
+        key: None,
+    };
+    let inspection = Inspection::begin(&[std::sync::Arc::new(Rejecting)], &call);
+    let mut reader = EventReader::<ChatModel>::new(1, inspection, None, 1 << 20);
+    for data in [": keep-alive", " ", "[DONE]"] {
+        assert!(read(&mut reader, data).is_ok(), "{data}");
+    }
+    assert!(read(&mut reader, CHUNK).unwrap_err().is_rejected());
+}
+
+#[test]
+fn only_a_list_that_cannot_be_parsed_may_report_an_error() {
+    let list = format!("[{ERROR}]");
+    for (json, is_api_error) in [(&*list, true), (ERROR, false), ("[7]", false)] {
+        let unreadable = ChatModel::default().read("", &mut "{]").unwrap_err();
+        let error = to_error(unreadable, json.as_bytes(), Error::in_body);
+        assert_eq!(error.is_api_error(), is_api_error, "{json}");
+        assert_eq!(error.is_unexpected_response(), !is_api_error, "{json}");
     }
 }
