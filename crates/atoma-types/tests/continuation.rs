@@ -1,8 +1,8 @@
 //! Laws of truncated responses: wherever a response is cut, the part in hand continues to a valid request, and joins with the
-//! rest to the whole.
+//! rest to the whole. Their usage is estimated.
 
 use atoma_types::{
-    ChatCompletionMessage, ChatCompletionRequest, ChatCompletionResponse, Continuation, Role,
+    ChatCompletionMessage, ChatCompletionRequest, ChatCompletionResponse, Continuation, Role, Texts,
 };
 use proptest::prelude::*;
 use serde_json::{Value, from_value, json};
@@ -87,4 +87,58 @@ proptest! {
         let whole = so_far.unwrap();
         prop_assert_eq!(whole.text(), parts.concat());
     }
+}
+
+#[test]
+fn log_probabilities_refusals_and_other_choices_are_joined() {
+    let part = |tokens: &[&str], refusal: &str, index: u32| {
+        let content: Vec<Value> =
+            tokens.iter().map(|token| json!({"token": token, "logprob": -0.5})).collect();
+        let message = json!({"content": "a", "refusal": refusal});
+        json!({"index": index, "message": message, "logprobs": {"content": content}})
+    };
+    let of = |choices: &[Value]| {
+        from_value::<ChatCompletionResponse>(json!({"id": "c", "choices": choices})).unwrap()
+    };
+    let first = of(&[part(&["a"], "I ca", 0)]);
+    let whole = first.joined(of(&[part(&["b", "c"], "n't", 0), part(&["d"], "", 1)]));
+    let tokens = |at: usize| -> Vec<&str> {
+        let logprobs = whole.choices[at].logprobs.as_ref().unwrap();
+        logprobs.content.iter().flatten().map(|entry| entry.token.as_str()).collect()
+    };
+    assert_eq!((tokens(0), tokens(1)), (vec!["a", "b", "c"], vec!["d"]));
+    assert_eq!(whole.choices[0].message.refusal.as_deref(), Some("I can't"));
+    assert_eq!((whole.choices.len(), whole.choices[1].index), (2, 1));
+
+    // Without any in the first part, those of the continuation count.
+    let mut plain = first;
+    plain.choices[0].logprobs = None;
+    let joined = plain.joined(of(&[part(&["b"], "", 0)]));
+    assert_eq!(joined.choices[0].logprobs.as_ref().unwrap().content.as_ref().unwrap().len(), 1);
+}
+
+#[test]
+fn an_estimate_of_the_usage_counts_texts_reasoning_and_arguments() {
+    let call = json!({"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+    let message = json!({"content": "four", "reasoning_content": "six ch", "tool_calls": [call]});
+    let partial = json!({"choices": [{"message": message}, {"message": {"content": "x"}}]});
+    let partial: ChatCompletionResponse = from_value(partial).unwrap();
+    let report = partial.usage_or_estimate(&request(), str::len);
+    assert!(report.is_estimate);
+    let usage = (report.usage.prompt_tokens, report.usage.completion_tokens);
+    assert_eq!((usage, report.usage.total_tokens), ((1, 4 + 6 + 2 + 1), 1 + 13));
+
+    let reported = response(&json!({"content": "four"}), None, 7);
+    let report = reported.usage_or_estimate(&request(), |_| unreachable!("the server counted"));
+    assert_eq!((report.usage.completion_tokens, report.is_estimate), (7, false));
+}
+
+#[test]
+fn stop_sequences_come_from_one_text_or_many() {
+    let stop = |texts: Texts| request().stop(texts).stop.unwrap();
+    assert_eq!(stop("a".into()), ["a"]);
+    assert_eq!(stop(String::from("a").into()), ["a"]);
+    assert_eq!(stop(vec!["a", "b"].into()), ["a", "b"]);
+    assert_eq!(stop(["a", "b"][..].into()), ["a", "b"]);
+    assert_eq!(stop(["a", "b"].into()), ["a", "b"]);
 }
