@@ -225,6 +225,7 @@ fn the_reports_of_inspectors_are_about_a_partial_response_only() {
 #[test]
 fn each_error_without_a_report_of_the_server_has_its_text() {
     let response = ChatCompletionResponse::default;
+    #[cfg_attr(not(any(feature = "schemars", feature = "confidential")), expect(unused_mut))]
     let mut cases = vec![
         (Error::response_too_large(7), "response too large: more than 7 bytes (max_response_size)"),
         (Error::event_too_large(7), "event too large: more than 7 bytes (max_event_size)"),
@@ -358,4 +359,33 @@ fn the_details_of_an_error_are_those_of_its_response() {
     assert!(error.headers().is_none() && error.request_id().is_none());
     assert!(error.retry_after().is_none() && error.rate_limits().is_none());
     assert!(error.api_error().is_none() && error.into_partial().is_none());
+}
+
+#[test]
+fn each_kind_has_words_for_a_log_line() {
+    for (kind, words) in [
+        (Class::Config, "invalid configuration"),
+        (Class::InvalidRequest, "invalid request"),
+        (Class::Authentication, "authentication"),
+        (Class::Permission, "permission"),
+        (Class::Quota, "quota"),
+        (Class::RateLimit, "rate limit"),
+        (Class::ContextLength, "context length"),
+        (Class::ContentFilter, "content filter"),
+        (Class::ModelNotFound, "model not found"),
+        (Class::NotFound, "endpoint not found"),
+        (Class::Overloaded, "overloaded"),
+        (Class::Server, "server"),
+        (Class::Timeout(Phase::Idle), "timeout: no response data"),
+        (Class::Connection, "connection"),
+        (Class::Certificate, "certificate"),
+        (Class::Truncated, "truncated"),
+        (Class::TooLarge, "too large"),
+        (Class::UnexpectedResponse, "unexpected response"),
+        (Class::Rejected, "rejected"),
+        (Class::Untrusted, "untrusted"),
+        (Class::Other, "other"),
+    ] {
+        assert_eq!(kind.to_string(), words);
+    }
 }
