@@ -140,6 +140,10 @@ mod tests {
         }
         Waker::from(waker.clone()).wake();
         assert_eq!((first.0.load(Ordering::SeqCst), second.0.load(Ordering::SeqCst)), (0, 1));
+        // The wake-up took the task out: the next poll puts it back.
+        waker.start_polling(&Waker::from(second.clone()));
+        waker.stop_polling();
+        assert_eq!(Arc::strong_count(&second), 2);
         waker.forget_task();
         assert_eq!((Arc::strong_count(&first), Arc::strong_count(&second)), (1, 1));
     }
