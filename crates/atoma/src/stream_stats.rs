@@ -206,7 +206,8 @@ mod tests {
     }
 
     /// Measures a stream whose head came 2 s after the start of its call. A digit lets this many
-    /// seconds pass; `w` waits, `r` and `c` count a chunk before and after the first token, `e` ends.
+    /// seconds pass; `w` waits, `r` and `c` count a chunk before and after the first token, `e` ends, and `v`
+    /// counts an event.
     fn measured(steps: &str) -> (StreamStats, Duration) {
         let timer = ManualTimer::new();
         let clock = IdleTimeout::new(Arc::new(timer.clone()));
@@ -217,6 +218,7 @@ mod tests {
                 'r' => stats.count_chunk(&clock, || false),
                 'c' => stats.count_chunk(&clock, || true),
                 'e' => stats.end(&clock),
+                'v' => stats.count_event(),
                 digit => timer.advance(seconds(digit.to_digit(10).unwrap().into())),
             }
         }
@@ -274,5 +276,6 @@ mod tests {
             assert_eq!((stats.comments(), stats.chunks()), (7, stats.chunks), "{name}");
         }
         assert_eq!(measured("3cw4c").0.with_counts(0, None).tokens_per_second(), None);
+        assert_eq!((measured("3").0.events(), measured("3vcvcv").0.events()), (0, 3));
     }
 }
