@@ -109,6 +109,7 @@ fn earlier_attempts_are_named_where_their_causes_differ() {
     let busy = || status(503).header("retry-after", "0");
     let late = || Exchange::fail(TransportError::new(Failure::Connect, Delivery::NotSent));
     let table = [
+        (vec![late(), late(), late()], "could not connect (after 3 attempts in 100.0ms)"),
         (vec![busy(), busy(), busy()], "503 Service Unavailable (after 3 attempts in 100.0ms)"),
         (
             vec![status(429).header("retry-after", "0"), late(), busy()],
