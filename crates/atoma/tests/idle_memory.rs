@@ -111,6 +111,7 @@ fn a_waiting_stream_holds_little_memory() {
 
     let opening = per_stream(opening.bytes_current);
     let idle = opening + per_stream(reading.bytes_current);
+    println!("per stream: {opening} bytes while waiting for the head, {idle} between two events");
     assert!(opening < 33_000, "{opening} bytes while waiting for the head");
     assert!(idle < 33_000, "{idle} bytes between two events");
 }

@@ -30,7 +30,7 @@ use std::{
     future::{Future, poll_fn},
     io,
     net::{IpAddr, SocketAddr},
-    pin::pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::Poll,
     time::Duration,
@@ -77,26 +77,31 @@ impl Connector {
                 // Boxed: it would double the size of the future that opens a direct connection.
                 Box::pin(tunnel(stream, target, server, user_agent.as_ref())).await?
             }
-            Route::Socks { server, names_here } => {
-                Box::pin(self.socks(target, server, *names_here)).await?
-            }
+            Route::Socks { server, names_here } => self.socks(target, server, *names_here).await?,
         };
         // TLS with the server itself, also through a proxy: the proxy sees only the host and the port.
         if !target.https {
             return Ok(stream);
         }
-        // Boxed: it is over a kilobyte, and a connection without TLS does not need it.
-        Box::pin(self.tls.handshake(target.host(), stream, protocols)).await
+        self.tls.handshake(target.host(), stream, protocols).await
     }
 
     /// Opens a stream to a proxy, with TLS if the proxy wants it.
-    async fn proxy(&self, server: &ProxyServer) -> Result<Stream, TransportError> {
-        let stream = self.tcp(ErrorKind::Proxy, &server.host, server.port, false).await?;
-        if server.protocol == Protocol::Https {
-            Box::pin(self.tls.handshake(&server.host, stream, HTTP1)).await
-        } else {
-            Ok(stream)
-        }
+    ///
+    /// Boxed: the future that opens a direct connection would have room for it, and a program the code
+    /// once for each kind of proxy.
+    fn proxy<'a>(
+        &'a self,
+        server: &'a ProxyServer,
+    ) -> Pin<Box<dyn Future<Output = Result<Stream, TransportError>> + Send + 'a>> {
+        Box::pin(async move {
+            let stream = self.tcp(ErrorKind::Proxy, &server.host, server.port, false).await?;
+            if server.protocol == Protocol::Https {
+                self.tls.handshake(&server.host, stream, HTTP1).await
+            } else {
+                Ok(stream)
+            }
+        })
     }
 
     /// Connects to `host`, or only to its loopback addresses.

@@ -22,6 +22,7 @@ use rustls::{
 use std::{
     env,
     ffi::OsString,
+    pin::Pin,
     sync::{Arc, OnceLock},
 };
 use tokio_rustls::TlsConnector;
@@ -210,27 +211,33 @@ impl Tls {
     }
 
     /// Speaks TLS with `host` over `stream`, offering `protocols` above it.
-    pub(super) async fn handshake(
-        &self,
-        host: &str,
+    ///
+    /// Boxed: it is over a kilobyte, and a connection without TLS does not need it. Boxed here, and not by
+    /// each caller, so that a program has the code of a handshake once.
+    pub(super) fn handshake<'a>(
+        &'a self,
+        host: &'a str,
         stream: Stream,
         protocols: Protocols,
-    ) -> Result<Stream, TransportError> {
-        let mut config = self.config().map_err(|error| {
-            TransportError::new(ErrorKind::Tls, Delivery::NotSent).with_source(error).permanent()
-        })?;
-        if protocols != HTTP1 {
-            Arc::make_mut(&mut config).alpn_protocols = alpn(protocols);
-        }
-        let name = ServerName::try_from(host.to_owned()).map_err(|error| {
-            TransportError::new(ErrorKind::Request, Delivery::NotSent)
-                .with_detail("its URL names no server that TLS could speak to")
-                .with_source(error)
-        })?;
-        match TlsConnector::from(config).connect(name, stream.below_tls()).await {
-            Ok(stream) => Ok(Stream::tls(stream)),
-            Err(error) => Err(classify::handshake(host, error, self.roots_variables())),
-        }
+    ) -> Pin<Box<dyn Future<Output = Result<Stream, TransportError>> + Send + 'a>> {
+        Box::pin(async move {
+            let mut config = self.config().map_err(|error| {
+                let failed = TransportError::new(ErrorKind::Tls, Delivery::NotSent);
+                failed.with_source(error).permanent()
+            })?;
+            if protocols != HTTP1 {
+                Arc::make_mut(&mut config).alpn_protocols = alpn(protocols);
+            }
+            let name = ServerName::try_from(host.to_owned()).map_err(|error| {
+                TransportError::new(ErrorKind::Request, Delivery::NotSent)
+                    .with_detail("its URL names no server that TLS could speak to")
+                    .with_source(error)
+            })?;
+            match TlsConnector::from(config).connect(name, stream.below_tls()).await {
+                Ok(stream) => Ok(Stream::tls(stream)),
+                Err(error) => Err(classify::handshake(host, error, self.roots_variables())),
+            }
+        })
     }
 }
 

@@ -54,7 +54,7 @@ use super::{
     response_head,
     tls::Protocols,
 };
-use crate::{Body, Request, Response, TransportError};
+use crate::{Body, Request, Response, ResponseFuture, TransportError};
 use bytes::Bytes;
 use exchange::{Exchange, ExchangeBody};
 use failure::{Failure, Resend};
@@ -109,6 +109,10 @@ struct Http2Multiplexer {
 }
 
 impl Multiplexer for Http2Multiplexer {
+    fn start(&self) -> fn(Arc<HyperCore>, Request) -> ResponseFuture {
+        |core, request| Box::pin(core.multiplexed(request))
+    }
+
     fn exchange<'a>(
         &'a self,
         core: &'a HyperCore,
