@@ -201,6 +201,6 @@ impl fmt::Debug for Pool {
     }
 }
 
-#[cfg(test)]
 #[cfg(feature = "test-util")]
+#[cfg(test)]
 mod tests;

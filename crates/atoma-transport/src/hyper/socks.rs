@@ -164,8 +164,8 @@ async fn read<const N: usize>(stream: &mut Stream) -> io::Result<[u8; N]> {
     Ok(bytes)
 }
 
-#[cfg(test)]
 #[cfg(feature = "test-util")]
+#[cfg(test)]
 mod tests {
     use super::{super::proxy::Protocol, *};
 
