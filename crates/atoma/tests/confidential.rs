@@ -182,6 +182,7 @@ fn only_an_encrypted_response_is_accepted() {
         let error = timer.run(client.confidential().chat().create(request())).unwrap_err();
         assert_eq!(error.open_failure().expect(name).kind(), kind, "{name}");
         assert!(error.is_untrusted() && !error.is_retryable(), "{name}");
+        assert_eq!(error.kind(), ErrorKind::Untrusted, "{name}");
         assert_eq!(proxy.log.lock().unwrap().locks.len(), 1, "{name}: it was sent again");
         let shown = format!("{error} {error:?} {error:#?} {:?}", error.body_excerpt());
         assert!(!shown.contains("canary"), "{name}: {shown}");
