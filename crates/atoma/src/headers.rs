@@ -220,6 +220,24 @@ mod tests {
     }
 
     #[test]
+    fn the_headers_of_a_request_have_room_for_the_host_and_the_length_alone() {
+        let map = |names: &[&'static str]| -> HeaderMap {
+            let header = |name| (HeaderName::from_static(name), HeaderValue::from_static("1"));
+            names.iter().copied().map(header).collect()
+        };
+        for (defaults, own) in [
+            (&[][..], &["a", "b", "c", "d"][..]),
+            (&["a"], &["b", "c", "d", "e"]),
+            (&["a", "b", "c", "d"], &["a", "b", "c", "d"]),
+        ] {
+            let layer = Headers::new(ScriptedTransport::new([]), map(defaults), None);
+            let headers = layer.all(&map(own), true);
+            let expected = HeaderMap::<HeaderValue>::with_capacity(headers.len() + 2).capacity();
+            assert_eq!(headers.capacity(), expected, "{defaults:?} and {own:?}");
+        }
+    }
+
+    #[test]
     fn a_request_has_a_content_type_if_it_has_a_body() {
         for body in ["", "{}"] {
             let server = ScriptedTransport::new([]);

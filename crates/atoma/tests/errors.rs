@@ -246,3 +246,16 @@ fn the_time_of_an_error_includes_that_of_its_body() {
         assert_eq!(error.attempts().elapsed, elapsed * second, "{name}");
     }
 }
+
+/// A stream has no other limit for it.
+#[test]
+fn the_body_of_an_error_status_is_waited_for_up_to_5_s() {
+    for (pause, text) in
+        [(4, "401 Unauthorized: AUTH_ERROR, Authentication failed"), (6, "401 Unauthorized")]
+    {
+        let late = || status(401).pause(Duration::from_secs(pause)).body(API_ERROR);
+        for error in [unary(late()), streamed(late())] {
+            assert_eq!(error.to_string(), text, "after {pause} s");
+        }
+    }
+}
