@@ -142,3 +142,12 @@ fn stop_sequences_come_from_one_text_or_many() {
     assert_eq!(stop(["a", "b"][..].into()), ["a", "b"]);
     assert_eq!(stop(["a", "b"].into()), ["a", "b"]);
 }
+
+#[test]
+fn a_continued_message_keeps_the_name_of_its_author() {
+    for name in [Some("n"), None] {
+        let partial = response(&json!({"content": "one", "name": name}), None, 1);
+        let next = partial.continue_request(&request(), Continuation::FinalMessage).unwrap();
+        assert_eq!(next.messages[1].name.as_deref(), name);
+    }
+}

@@ -201,18 +201,12 @@ impl ChatCompletionResponse {
 }
 
 impl ChatCompletionChoice {
-    /// Takes a text that came in place of a message as its content.
+    /// Takes a text that came in place of a message as its content. Only where no message could be read is it among the members
+    /// without a field, by the name of the field.
     fn find_text(&mut self) {
-        if self.extra.is_empty() || self.message != ChatCompletionMessage::default() {
-            return;
-        }
-        for name in ["message", "delta"] {
-            if let Some(Value::String(text)) =
-                self.extra.get(name).filter(|_| self.message.content.is_empty())
-            {
-                self.message.content = text.as_str().into();
-                self.extra.remove(name);
-            }
+        if let Some(Value::String(text)) = self.extra.get("message") {
+            self.message.content = text.as_str().into();
+            self.extra.remove("message");
         }
     }
 

@@ -273,6 +273,13 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_done_before_the_first_token() {
+        for text in ["", "}", "[]"] {
+            assert!(!Scanner::new(text.as_bytes()).is_done(), "{text}");
+        }
+    }
+
+    #[test]
     fn the_first_special_byte_is_found_at_any_place_of_any_length() {
         for length in 0..70 {
             let text = ["a é~\u{7f}"; 12].concat().as_bytes()[..length].to_vec();

@@ -38,7 +38,19 @@ fn code_unit(rest: &mut &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::json::scan::read_string;
+
+    #[test]
+    fn an_escape_is_read_and_passed() {
+        for (escape, wanted) in
+            [("n", '\n'), ("t", '\t'), ("r", '\r'), ("b", '\u{8}'), ("f", '\u{c}'), ("u0041", 'A')]
+        {
+            let text = format!("{escape} rest");
+            let mut rest = text.as_str();
+            assert_eq!((unescape(&mut rest), rest), (Some(wanted), " rest"), "{escape}");
+        }
+    }
 
     #[test]
     fn strings_are_read_as_serde_json_reads_them() {
@@ -54,6 +66,8 @@ mod tests {
             r"\ude42",
             r"\ud83d\n",
             r"\ud83d\u0041",
+            r"\ud83d\udfff",
+            r"\ud83d\ue000",
             r"\ud83dx",
             r"\u12",
             r"\u+123",
