@@ -137,3 +137,42 @@ async fn sleep_here(deadline: Instant) -> Slept {
     })
     .await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A clock that stays where it is, and whose sleeps end immediately.
+    #[derive(Debug)]
+    struct Still(Instant);
+
+    impl Timer for Still {
+        fn now(&self) -> Instant {
+            self.0
+        }
+
+        fn sleep_until(&self, _: Instant) -> Sleep {
+            Box::pin(std::future::ready(()))
+        }
+    }
+
+    #[test]
+    fn a_sleep_that_ends_more_than_10_ms_early_is_an_error_for_good() {
+        let now = Instant::now();
+        for (name, end, is_error) in [
+            ("late", now.checked_sub(PRECISION).unwrap_or(now), false),
+            ("on time", now, false),
+            ("10 ms early", now + PRECISION, false),
+            ("a nanosecond more", now + PRECISION + Duration::from_nanos(1), true),
+            ("an hour early", now + Duration::from_secs(3600), true),
+        ] {
+            let checked = check_slept(&Still(now), end, Delivery::Unknown);
+            let error = checked.err().map(|error| {
+                assert!(error.to_string().contains("no time driver"), "{name}: {error}");
+                (error.kind(), error.delivery(), error.is_transient())
+            });
+            let wanted = is_error.then_some((ErrorKind::Other, Delivery::Unknown, false));
+            assert_eq!(error, wanted, "{name}");
+        }
+    }
+}
