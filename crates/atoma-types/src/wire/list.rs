@@ -78,17 +78,8 @@ pub(crate) struct Vector;
 /// An embedding of 1536 numbers is the largest value of most responses: it is read from its text, without a call per number.
 impl Codec<Vec<f32>> for Vector {
     fn read_member(members: &mut dyn Members, target: &mut Vec<f32>) -> Result<Read, Stopped> {
-        let mut found = None;
-        let mut from_text = |text: &str| {
-            found = vector_in(text);
-            found.is_some()
-        };
         // The codec's other methods read every form that the text reader does not know, and every other deserializer.
-        let read = members.value_in_text(&mut from_text, &mut Field::<_, Self>::new(target))?;
-        Ok(match found {
-            Some(numbers) => Read::Known(numbers).put::<Self>(target),
-            None => read,
-        })
+        from_text::<_, Self>(members, target, vector_in)
     }
 
     fn scalar(value: Scalar<'_>) -> Read<Vec<f32>> {
@@ -132,6 +123,24 @@ impl Codec<Vec<f32>> for Vector {
     }
 }
 
+/// Reads a member from its JSON text, if there is one that `read` knows, and through the codec otherwise.
+fn from_text<T, C: Codec<T>>(
+    members: &mut dyn Members,
+    target: &mut T,
+    read: fn(&str) -> Option<T>,
+) -> Result<Read, Stopped> {
+    let mut found = None;
+    let mut read_text = |text: &str| {
+        found = read(text);
+        found.is_some()
+    };
+    let known = members.value_in_text(&mut read_text, &mut Field::<_, C>::new(target))?;
+    Ok(match found {
+        Some(value) => Read::Known(value).put::<C>(target),
+        None => known,
+    })
+}
+
 /// Reads the JSON text of a vector in one of its usual forms: a list of only numbers and `null`, or
 /// base64.
 ///
@@ -162,16 +171,7 @@ impl Codec<Option<Vec<u8>>> for Bytes {
         members: &mut dyn Members,
         target: &mut Option<Vec<u8>>,
     ) -> Result<Read, Stopped> {
-        let mut found = None;
-        let mut from_text = |text: &str| {
-            found = bytes_in(text);
-            found.is_some()
-        };
-        let read = members.value_in_text(&mut from_text, &mut Field::<_, Self>::new(target))?;
-        Ok(match found {
-            Some(bytes) => Read::Known(Some(bytes)).put::<Self>(target),
-            None => read,
-        })
+        from_text::<_, Self>(members, target, |text| bytes_in(text).map(Some))
     }
 
     fn scalar(value: Scalar<'_>) -> Read<Option<Vec<u8>>> {
