@@ -88,8 +88,8 @@ impl Connector {
 
     /// Opens a stream to a proxy, with TLS if the proxy wants it.
     ///
-    /// Boxed: the future that opens a direct connection would have room for it, and a program the code
-    /// once for each kind of proxy.
+    /// Boxed: otherwise the future that opens a direct connection would have room for this one, and a
+    /// program would contain this code once for each kind of proxy.
     fn proxy<'a>(
         &'a self,
         server: &'a ProxyServer,

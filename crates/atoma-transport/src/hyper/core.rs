@@ -61,7 +61,8 @@ pub(super) struct HyperCore {
 
 /// A protocol that carries many exchanges over one connection, tried before HTTP/1.1.
 pub(super) trait Multiplexer: Send + Sync {
-    /// Returns [`HyperCore::multiplexed`], so that only a program with such a protocol contains it.
+    /// Returns the function that begins an exchange: [`HyperCore::multiplexed`]. The protocol names it, so
+    /// that a program without one does not contain its code.
     fn start(&self) -> fn(Arc<HyperCore>, Request) -> ResponseFuture;
 
     /// Sends `request` if the protocol is wanted and the server speaks it.

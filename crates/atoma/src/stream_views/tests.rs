@@ -39,6 +39,18 @@ macro_rules! items_of_try_next {
     }};
 }
 
+/// Checks both views of the streams that a function opens.
+macro_rules! check_views {
+    ($stream:ident, $is_complete:ident) => {
+        let events = items!($stream().await.events(), $is_complete);
+        assert_eq!(events, items_of_try_next!($stream().await.events()));
+        assert!(events.len() >= 2);
+        let text = items!($stream().await.text(), $is_complete);
+        assert_eq!(text, ["he", "llo"]);
+        assert_eq!(text, items_of_try_next!($stream().await.text()));
+    };
+}
+
 #[test]
 fn a_view_ends_with_the_stream_and_returns_its_error_again() {
     for (is_complete, end) in [(true, r#","finish_reason":"stop""#), (false, "")] {
@@ -64,21 +76,11 @@ fn a_view_ends_with_the_stream_and_returns_its_error_again() {
             let question = [ChatCompletionMessage::user("hi")];
             let request = || ChatCompletionRequest::new("m", question.clone());
             let stream = async || client.chat().stream(request()).await.unwrap();
-            let events = items!(stream().await.events(), is_complete);
-            assert_eq!(events, items_of_try_next!(stream().await.events()));
-            assert!(events.len() >= 2);
-            let text = items!(stream().await.text(), is_complete);
-            assert_eq!(text, ["he", "llo"]);
-            assert_eq!(text, items_of_try_next!(stream().await.text()));
+            check_views!(stream, is_complete);
 
             let request = || CompletionRequest::new("m", "p");
             let stream = async || client.completions().stream(request()).await.unwrap();
-            let events = items!(stream().await.events(), is_complete);
-            assert_eq!(events, items_of_try_next!(stream().await.events()));
-            assert!(events.len() >= 2);
-            let text = items!(stream().await.text(), is_complete);
-            assert_eq!(text, ["he", "llo"]);
-            assert_eq!(text, items_of_try_next!(stream().await.text()));
+            check_views!(stream, is_complete);
         });
     }
 }
