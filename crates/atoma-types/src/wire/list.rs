@@ -127,7 +127,7 @@ impl Codec<Vec<f32>> for Vector {
 fn from_text<T, C: Codec<T>>(
     members: &mut dyn Members,
     target: &mut T,
-    read: fn(&str) -> Option<T>,
+    read: impl Fn(&str) -> Option<T>,
 ) -> Result<Read, Stopped> {
     let mut found = None;
     let mut read_text = |text: &str| {
