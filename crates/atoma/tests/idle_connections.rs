@@ -10,7 +10,7 @@ mod memory;
 use atoma::{ChatCompletionMessage, ChatCompletionRequest, Client};
 use std::{
     io::{Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -63,7 +63,8 @@ impl Server {
                     return;
                 }
                 match fate {
-                    Fate::Closed => drop(stream),
+                    // Dropped only, it would stay open while a process that another test has just started holds a copy.
+                    Fate::Closed => stream.shutdown(Shutdown::Both).unwrap(),
                     Fate::TimedOut => {
                         let text = "HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n";
                         stream.write_all(text.as_bytes()).unwrap();
