@@ -1,6 +1,9 @@
 //! Which connections are reused, and which are not.
 
-use crate::support::{OK, Server, builder, get, next, post, read, transport, within};
+use crate::{
+    process::ran_alone,
+    support::{OK, Server, builder, get, next, post, read, transport, within},
+};
 use atoma_transport::{Delivery, ErrorKind, Transport};
 use futures::future::join_all;
 use std::{
@@ -194,6 +197,9 @@ async fn some_responses_end_their_connection() {
 
 #[tokio::test]
 async fn a_connection_the_server_has_closed_is_replaced_unseen() {
+    if ran_alone("connections::a_connection_the_server_has_closed_is_replaced_unseen") {
+        return;
+    }
     let server = Server::responding_once(OK).await;
     let transport = transport();
     for _ in 0..5 {

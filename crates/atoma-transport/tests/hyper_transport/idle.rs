@@ -3,6 +3,7 @@
 //! thread.
 
 use crate::{
+    process::ran_alone,
     support::{OK, Peer, Server, builder, get, next, read, within},
     tls::{authority, config, issue, trusting},
 };
@@ -134,6 +135,9 @@ pub(crate) fn call_twice(
 
 #[test]
 fn an_idle_connection_that_ended_or_spoke_is_never_used_again() {
+    if ran_alone("idle::an_idle_connection_that_ended_or_spoke_is_never_used_again") {
+        return;
+    }
     for fate in FATES {
         for response in [OK, STREAM] {
             let read_first = std::sync::Arc::new(tokio::sync::Notify::new());
@@ -152,6 +156,9 @@ fn an_idle_connection_that_ended_or_spoke_is_never_used_again() {
 
 #[test]
 fn an_idle_tls_connection_that_ended_or_spoke_is_never_used_again() {
+    if ran_alone("idle::an_idle_tls_connection_that_ended_or_spoke_is_never_used_again") {
+        return;
+    }
     let authority = authority("ours");
     let certificate = issue(&authority, "api.test", |_| {});
     for fate in FATES {
@@ -216,6 +223,9 @@ fn session_tickets_that_arrive_late_leave_a_tls_connection_usable() {
 
 #[test]
 fn a_call_made_immediately_after_a_stream_finds_the_connection_closed() {
+    if ran_alone("idle::a_call_made_immediately_after_a_stream_finds_the_connection_closed") {
+        return;
+    }
     let (done, gate) = mpsc::channel();
     let remote = Remote::start(Server::start(move |mut peer| {
         let done = done.clone();
@@ -246,6 +256,9 @@ fn a_call_made_immediately_after_a_stream_finds_the_connection_closed() {
 
 #[test]
 fn many_dead_connections_are_stepped_over_within_one_call() {
+    if ran_alone("idle::many_dead_connections_are_stepped_over_within_one_call") {
+        return;
+    }
     let closing = std::sync::Arc::new(tokio::sync::Notify::new());
     let (done, gate) = mpsc::channel();
     let notify = closing.clone();
@@ -328,6 +341,9 @@ mod http2 {
 
     #[test]
     fn an_idle_http2_connection_that_ended_is_never_used_again() {
+        if ran_alone("idle::http2::an_idle_http2_connection_that_ended_is_never_used_again") {
+            return;
+        }
         for end in [End::Fin, End::GoAway] {
             let read_first = Arc::new(tokio::sync::Notify::new());
             let (done, gate) = mpsc::channel();
@@ -347,6 +363,11 @@ mod http2 {
 
     #[test]
     fn an_idle_http2_connection_over_tls_that_ended_is_never_used_again() {
+        if ran_alone(
+            "idle::http2::an_idle_http2_connection_over_tls_that_ended_is_never_used_again",
+        ) {
+            return;
+        }
         let authority = authority("ours");
         let certificate = issue(&authority, "api.test", |_| {});
         for end in [End::Fin, End::GoAway] {

@@ -3,6 +3,7 @@
 
 use crate::{
     idle::{Remote, STRAY, STREAM, call_twice, over_tls, runtime},
+    process::ran_alone,
     support::{OK, Peer, Server, get, read, within},
     tls::{authority, config, issue, trusting},
 };
@@ -86,6 +87,9 @@ fn half_a_tls_record_on_an_idle_connection_is_never_completed_to_a_response() {
 /// A reset instead of an end, as from a server that was killed or a router that forgot the connection.
 #[test]
 fn an_idle_connection_that_was_reset_is_never_used_again() {
+    if ran_alone("idle_halves::an_idle_connection_that_was_reset_is_never_used_again") {
+        return;
+    }
     let authority = authority("ours");
     let certificate = issue(&authority, "api.test", |_| {});
     for is_tls in [false, true] {
@@ -304,6 +308,11 @@ mod http2 {
 
     #[test]
     fn an_idle_http2_connection_that_was_reset_is_never_used_again() {
+        if ran_alone(
+            "idle_halves::http2::an_idle_http2_connection_that_was_reset_is_never_used_again",
+        ) {
+            return;
+        }
         let read_first = Arc::new(Notify::new());
         let (done, gate) = mpsc::channel();
         let act = move |stream| {

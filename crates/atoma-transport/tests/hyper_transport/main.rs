@@ -9,6 +9,7 @@ mod lifetimes;
 #[cfg(target_os = "linux")]
 mod memory;
 mod plain_http;
+mod process;
 mod proxies;
 mod responses;
 mod runtimes;

@@ -1,6 +1,7 @@
 //! The memory of every test of this program, which rows 119 to 129 of the client's `FAULTS.md`
 //! refer to.
 
+use crate::process::ALONE;
 use std::{
     process::{Command, Output},
     sync::atomic::{AtomicUsize, Ordering},
@@ -62,7 +63,7 @@ fn limited(name: &str) -> Output {
     let mut shell = Command::new("sh");
     shell.args(["-c", &format!("ulimit -d {} && exec \"$0\" \"$@\"", LIMIT << 10)]);
     shell.arg(std::env::current_exe().unwrap());
-    shell.args(["--exact", name, "--nocapture", "--test-threads", "1"]);
+    shell.args(["--exact", name, "--nocapture", "--test-threads", "1"]).env(ALONE, "yes");
     // The symbols of a backtrace alone need more, and a panic that cannot allocate them hangs.
     shell.env(LIMITED, "yes").env("RUST_BACKTRACE", "0").output().unwrap()
 }

@@ -1,6 +1,9 @@
 //! Proxies: their requests, their errors, and that nothing bypasses them.
 
-use crate::support::{OK, Peer, Server, builder, get, read, within};
+use crate::{
+    support::{OK, Peer, Server, builder, get, read, within},
+    unreachable::refusing,
+};
 use atoma_transport::{
     Delivery, ErrorKind, HyperTransport, HyperTransportBuilder, PlainHttp, Proxy, Transport,
     TransportError,
@@ -107,9 +110,7 @@ async fn a_forward_proxys_407_is_the_proxys() {
 
 #[tokio::test]
 async fn a_proxy_that_cannot_be_reached_is_named() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let (_socket, address) = refusing();
     let transport = via(Proxy::all(format!("http://{address}"))).build().unwrap();
     let error = exchange(&transport, "https://api.test/").await.unwrap_err();
     assert_eq!(error.to_string(), format!("proxy connection failed: {address}"));

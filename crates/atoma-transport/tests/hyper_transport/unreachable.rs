@@ -11,7 +11,7 @@ use std::{
     },
     time::Duration,
 };
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 
 #[tokio::test]
 async fn a_request_that_cannot_be_sent_is_an_error() {
@@ -26,11 +26,17 @@ async fn a_request_that_cannot_be_sent_is_an_error() {
     assert_eq!(transport.send(connect).await.unwrap_err().kind(), ErrorKind::Request);
 }
 
+/// A socket that refuses every connection to its address: nobody listens there, and nobody else gets the port.
+pub(crate) fn refusing() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
+    (socket, address)
+}
+
 #[tokio::test]
 async fn a_refused_connection_is_transient() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let (_socket, address) = refusing();
     let error = within(transport().send(get(format!("http://{address}/?key=secret")))).await;
     let error = error.unwrap_err();
     assert_eq!((error.kind(), error.delivery()), (ErrorKind::Connect, Delivery::NotSent));
@@ -105,7 +111,7 @@ async fn the_first_address_that_accepts_serves() {
 /// A listener whose accept queue is full: the kernel drops further connections.
 #[cfg(target_os = "linux")]
 async fn black_hole(address: SocketAddr) -> impl Sized {
-    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    let socket = TcpSocket::new_v4().unwrap();
     socket.bind(address).unwrap();
     // A queue for none has room for one.
     let listener = socket.listen(0).unwrap();
