@@ -1,11 +1,11 @@
-//! Tests that run in a process of their own.
+//! Tests that run in separate processes.
 
 use std::{env, process::Command};
 
 /// Marks a process that runs a single test.
 pub(crate) const ALONE: &str = "TRANSPORT_ALONE";
 
-/// Runs the test named `name` (`module::function`) in a process of its own, unless this is one, and returns whether it did.
+/// Runs the test named `name` (`module::function`) in a separate process, unless this is one, and returns whether it did.
 ///
 /// For tests in which the server closes a connection before the client's next step. Other tests of this program start processes.
 /// Each has, until it runs its program, a copy of all sockets, and the connection would stay open for that long.

@@ -3,31 +3,36 @@
 use crate::lab::{
     Event, Gate,
     Is::{ApiError, MayBeBilled, Retryable},
-    Lab, Script, arrived, asking, quick_retries,
+    Lab, Script, arrived, asking,
+    process::alone,
+    quick_retries,
     responses::{GOOD, response, streamed, whole},
     serve, turn, within,
 };
 use atoma_transport::{ErrorKind, RetryConnectionErrors::Always};
 use std::iter::repeat_n;
 
-#[tokio::test]
-async fn row_059_closed_while_idle() {
-    for end in [Script::close, Script::reset, Script::half_close] {
-        let gate = Gate::new();
-        let script = Script::on_request().write(whole(GOOD)).pass(&gate);
-        let lab = serve([end(script)]).start().await;
-        lab.unary().await.ok(GOOD).connections(1);
-        gate.open();
-        within(lab.server.wait_for(|log| {
-            let events = log.events();
-            events.contains(&Event::Ended(0))
-                || events.ends_with(&[Event::Resumed(0), Event::Halted(0)])
-        }))
-        .await;
-        arrived().await;
-        lab.unary().await.ok(GOOD).attempts(1).connections(2).requests(2);
-        lab.healthy().await;
-    }
+#[test]
+fn row_059_closed_while_idle() {
+    // Next to processes that other rows start, a closed connection can stay open for a moment.
+    alone("reuse::row_059_closed_while_idle", None, || async {
+        for end in [Script::close, Script::reset, Script::half_close] {
+            let gate = Gate::new();
+            let script = Script::on_request().write(whole(GOOD)).pass(&gate);
+            let lab = serve([end(script)]).start().await;
+            lab.unary().await.ok(GOOD).connections(1);
+            gate.open();
+            within(lab.server.wait_for(|log| {
+                let events = log.events();
+                events.contains(&Event::Ended(0))
+                    || events.ends_with(&[Event::Resumed(0), Event::Halted(0)])
+            }))
+            .await;
+            arrived().await;
+            lab.unary().await.ok(GOOD).attempts(1).connections(2).requests(2);
+            lab.healthy().await;
+        }
+    });
 }
 
 #[tokio::test]
