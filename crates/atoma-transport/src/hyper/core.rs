@@ -182,13 +182,7 @@ impl HyperCore {
                 .permanent()
         })?;
         let plain_http = self.plain_http(uri, extensions);
-        // Parsing the URI again would cost more than the search among the idle connections.
-        let origin = match self.pool.known(uri, runtime.id(), plain_http) {
-            Some(origin) => origin,
-            None => {
-                Arc::new(Origin { target: Target::of(uri)?, runtime: runtime.id(), plain_http })
-            }
-        };
+        let origin = self.pool.origin(uri, runtime.id(), plain_http)?;
         // A proxy would have to be asked to open what may only be a loopback connection.
         let route = match origin.is_plain_restricted() {
             true => Route::Direct,

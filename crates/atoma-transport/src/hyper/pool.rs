@@ -10,7 +10,7 @@
 //! order: a list is faster than a map of lists for the few that a program has, and remembers the order for free.
 
 use super::{connection::Connection, destination::Target, keep_alive::Limits};
-use crate::{PlainHttp, Timer};
+use crate::{PlainHttp, Timer, TransportError};
 use http::Uri;
 use std::{
     fmt,
@@ -62,6 +62,8 @@ pub(super) struct Pool {
 #[derive(Default)]
 struct Idle {
     connections: Vec<Entry>,
+    /// The origin that was parsed last.
+    parsed: Option<Arc<Origin>>,
     /// The last search for old connections.
     swept: Option<Instant>,
     /// The next connection to check for a runtime that has shut down.
@@ -80,18 +82,20 @@ impl Pool {
         Arc::new(Self { idle: Mutex::default(), timer, per_origin, limits })
     }
 
-    /// The origin of `uri` if a connection to it is idle, so that it need not be parsed again.
-    pub(super) fn known(
+    /// Returns the origin of `uri`, which is one value for most concurrent requests to it: 170 bytes of each idle stream.
+    pub(super) fn origin(
         &self,
         uri: &Uri,
         runtime: tokio::runtime::Id,
         plain_http: PlainHttp,
-    ) -> Option<Arc<Origin>> {
-        let connections = &self.lock().connections;
-        let mut origins = connections.iter().rev().map(|entry| &entry.origin);
-        let is_alike =
-            |origin: &Origin| origin.runtime == runtime && origin.plain_http == plain_http;
-        origins.find(|origin| is_alike(origin) && origin.target.is_of(uri)).cloned()
+    ) -> Result<Arc<Origin>, TransportError> {
+        // Parsing the URI again would cost more than the search.
+        if let Some(known) = self.lock().known(uri, runtime, plain_http) {
+            return Ok(known);
+        }
+        let origin = Arc::new(Origin { target: Target::of(uri)?, runtime, plain_http });
+        self.lock().parsed = Some(Arc::clone(&origin));
+        Ok(origin)
     }
 
     /// The most recently used connection to `origin` that is still usable.
@@ -141,6 +145,20 @@ impl Pool {
 }
 
 impl Idle {
+    /// The origin of `uri`, if it was parsed last or a connection to it is idle.
+    fn known(
+        &self,
+        uri: &Uri,
+        runtime: tokio::runtime::Id,
+        plain_http: PlainHttp,
+    ) -> Option<Arc<Origin>> {
+        let idle = self.connections.iter().rev().map(|entry| &entry.origin);
+        let is_alike =
+            |origin: &Origin| origin.runtime == runtime && origin.plain_http == plain_http;
+        let mut origins = self.parsed.iter().chain(idle);
+        origins.find(|origin| is_alike(origin) && origin.target.is_of(uri)).cloned()
+    }
+
     /// Takes out the connections that are too old.
     fn sweep(&mut self, now: Instant, dropped: &mut Vec<Entry>) {
         let is_due = |swept| now.saturating_duration_since(swept) >= SWEEP_INTERVAL;

@@ -72,7 +72,7 @@ async fn a_connection_serves_its_origin_alone() {
     let (test, url) = (Fixture::new(4), "http://a.test");
     let _server = test.put(url, test.here).await;
     let known = |url: &str, runtime, plain_http| {
-        test.pool.known(&url.parse().unwrap(), runtime, plain_http).is_some()
+        test.pool.lock().known(&url.parse().unwrap(), runtime, plain_http).is_some()
     };
     assert!(known("http://a.test/v1", test.here, PlainHttp::LoopbackOnly));
     assert!(!known("http://b.test/v1", test.here, PlainHttp::LoopbackOnly));
@@ -81,6 +81,29 @@ async fn a_connection_serves_its_origin_alone() {
 
     assert!(!test.take("http://b.test", test.here) && !test.take(url, test.other));
     assert!(test.take(url, test.here) && !test.take(url, test.here));
+}
+
+#[tokio::test]
+async fn requests_share_the_origin_that_was_parsed_last_and_no_other() {
+    let test = Fixture::new(4);
+    let origin = |url: &str, runtime, plain_http| {
+        test.pool.origin(&url.parse().unwrap(), runtime, plain_http).unwrap()
+    };
+    let first = origin("http://a.test/v1", test.here, PlainHttp::LoopbackOnly);
+    assert!(Arc::ptr_eq(&first, &origin("http://a.test/v2", test.here, PlainHttp::LoopbackOnly)));
+    for (url, runtime, plain_http) in [
+        ("http://a.test:81/v1", test.here, PlainHttp::LoopbackOnly),
+        ("https://a.test/v1", test.here, PlainHttp::LoopbackOnly),
+        ("http://a.test/v1", test.other, PlainHttp::LoopbackOnly),
+        ("http://a.test/v1", test.here, PlainHttp::Anywhere),
+    ] {
+        let other = origin(url, runtime, plain_http);
+        assert!(*other != *first && other.target.is_of(&url.parse().unwrap()), "{url}");
+        assert_eq!((other.runtime, other.plain_http), (runtime, plain_http), "{url}");
+    }
+    // Parsed again, and equal.
+    assert!(*origin("http://a.test", test.here, PlainHttp::LoopbackOnly) == *first);
+    assert!(test.pool.origin(&"/v1".parse().unwrap(), test.here, PlainHttp::Anywhere).is_err());
 }
 
 #[tokio::test]
