@@ -75,8 +75,8 @@ struct ChoiceSoFar {
     choice: ChatCompletionChoice,
     calls: ToolCalls,
     logprobs: Option<Box<LogprobsSoFar>>,
-    /// Those of the call in the form older than tool calls.
-    arguments: Arguments,
+    /// Those of the call in the form older than tool calls. Boxed, as few streams have one: 80 bytes of each idle stream.
+    arguments: Option<Box<Arguments>>,
     /// The text, whichever of its two names it arrives under.
     reasoning: String,
     /// Whether text arrived as `reasoning`, and as `reasoning_content`: the message has the same names.
@@ -272,7 +272,8 @@ impl ChoiceSoFar {
             match (name, value) {
                 // The older form of a tool call: one call, without an id or an index.
                 ("function_call", Value::Object(pieces)) => {
-                    push_function_call(&mut message.function_call, &mut self.arguments, pieces);
+                    let arguments = self.arguments.get_or_insert_default();
+                    push_function_call(&mut message.function_call, arguments, pieces);
                 }
                 ("name", Value::String(speaker)) => message.name = Some(speaker.clone()),
                 ("tool_call_id", Value::String(id)) => message.tool_call_id = Some(id.clone()),
@@ -306,7 +307,7 @@ impl ChoiceSoFar {
         if let Some(arguments) =
             message.function_call.as_mut().and_then(|call| call.get_mut("arguments"))
         {
-            *arguments = self.arguments.into_text().into();
+            *arguments = self.arguments.unwrap_or_default().into_text().into();
         }
         message.reasoning = self.is_reasoning.then(|| self.reasoning.clone());
         message.reasoning_content = self.is_reasoning_content.then_some(self.reasoning);

@@ -197,6 +197,8 @@ fn find<C: StreamedChunk>(
                 if gaps.len() == MOST_GAPS || gaps.iter().any(|gap| gap.slot == slot) {
                     return None;
                 }
+                // Most templates have one or two: every idle stream would keep room for four (160 bytes).
+                gaps.reserve_exact(1);
                 gaps.push(Gap { start: token.start, end: token.end, slot });
             }
         }
