@@ -11,6 +11,9 @@ const MOST_MERGED: usize = 128;
 /// server sends is lost. An empty `Extra` costs no allocation, and a clone shares its members until
 /// one of the two is changed. Two are equal if they have the same members, in any order.
 ///
+/// A value that its field cannot have is kept under the field's name while the field is not set. One exception: if a server sends a
+/// field twice, under two names, and only one of them can be read, the other is dropped.
+///
 /// ```
 /// use atoma_types::ChatCompletionResponse;
 ///
