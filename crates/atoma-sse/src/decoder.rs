@@ -2,7 +2,7 @@ mod resume;
 
 use crate::{
     DecodeError, Event, IncompleteEvent, Limits, OwnedEvent,
-    data_buffer::BLOCK,
+    data_buffer::LONG_VALUE,
     event_builder::{EventBuilder, LentEvent},
     line::{self, FieldName},
     partial_line::{PartialLine, Position},
@@ -228,7 +228,7 @@ impl Decoder {
         };
         match found {
             EventFound::Nothing => Ok(None),
-            EventFound::Whole(data) if owned && data.len() >= BLOCK => {
+            EventFound::Whole(data) if owned && data.len() >= LONG_VALUE => {
                 self.builder.copy(data, self.limits.event).map(Some)
             }
             EventFound::Whole(data) => match self.builder.lend(data, self.limits.event) {
