@@ -1,8 +1,8 @@
-//! The guards of a chat request at their boundaries, and the ways to send a rejected value.
+//! The guards of the requests of chats and completions at their boundaries, and the ways to send a rejected value.
 
 use atoma_types::{
-    ChatCompletionMessage, ChatCompletionRequest, ChatCompletionToolsParam, ContentPart,
-    ResponseFormat, Role, ToolCall, ToolChoice,
+    ChatCompletionMessage, ChatCompletionRequest, ChatCompletionToolsParam, CompletionRequest,
+    ContentPart, ResponseFormat, Role, ToolCall, ToolChoice,
 };
 use serde_json::{Value, json};
 
@@ -231,5 +231,60 @@ fn a_nested_member_given_twice_is_refused_like_one_of_the_request() {
         let error = request.validate().unwrap_err();
         assert_eq!(error.field(), field);
         assert!(error.to_string().contains("set twice"), "{error}");
+    }
+}
+
+fn completion() -> CompletionRequest {
+    CompletionRequest::new("m", "p")
+}
+
+#[test]
+fn each_number_of_a_completion_is_accepted_up_to_its_bounds_and_refused_beyond() {
+    type Set = fn(f32) -> CompletionRequest;
+    let table: [(&str, Set, f32, f32); 5] = [
+        ("frequency_penalty", |number| completion().frequency_penalty(number), -2.0, 2.0),
+        ("presence_penalty", |number| completion().presence_penalty(number), -2.0, 2.0),
+        ("temperature", |number| completion().temperature(number), 0.0, 2.0),
+        ("top_p", |number| completion().top_p(number), 0.0, 1.0),
+        ("logit_bias.7", |number| completion().logit_bias([("7", number)]), -100.0, 100.0),
+    ];
+    // The next float away from zero; below zero itself, the first negative one.
+    let next = |bound: f32| f32::from_bits(bound.to_bits() + 1);
+    for (field, set, least, most) in table {
+        for number in [least, f32::midpoint(least, most), most] {
+            assert_eq!(set(number).validate(), Ok(()), "{field} {number}");
+        }
+        let below = if least == 0.0 { -next(0.0) } else { next(least) };
+        for number in [below, next(most), f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let error = set(number).validate().expect_err(field);
+            assert_eq!(error.field(), field, "{number}");
+        }
+    }
+}
+
+#[test]
+fn each_count_of_a_completion_is_accepted_up_to_its_bounds_and_refused_beyond() {
+    for (name, accepted) in [
+        ("as many as n", completion().n(2).best_of(2)),
+        ("more than n", completion().n(2).best_of(3)),
+        ("one, without n", completion().best_of(1)),
+        ("one completion", completion().n(1)),
+        ("one token", completion().max_tokens(1)),
+        ("only the completion's log probabilities", completion().logprobs(0)),
+        ("the most log probabilities", completion().logprobs(20)),
+        ("the most texts to stop at", completion().stop(["a"; 4])),
+    ] {
+        assert_eq!(accepted.validate(), Ok(()), "{name}");
+    }
+    for (field, refused) in [
+        ("best_of", completion().n(2).best_of(1)),
+        ("best_of", completion().best_of(0)),
+        ("n", completion().n(0)),
+        ("max_tokens", completion().max_tokens(0)),
+        ("logprobs", completion().logprobs(21)),
+        ("stop", completion().stop(["a"; 5])),
+    ] {
+        let error = refused.validate().expect_err(field);
+        assert_eq!(error.field(), field, "{refused:?}");
     }
 }

@@ -52,6 +52,26 @@ fn the_number_of_texts_is_counted_in_each_form() {
 }
 
 #[test]
+fn a_completion_has_n_choices_for_each_text() {
+    let one = || CompletionRequest::new("m", "a");
+    let three = || CompletionRequest::new("m", ["a", "b", "c"]);
+    for (name, request, choices) in [
+        ("one text", one(), 1),
+        ("one text, n", one().n(2), 2),
+        ("one text, none asked for", one().n(0), 1),
+        ("several texts", three(), 3),
+        ("several texts, n", three().n(2), 6),
+        ("several texts, none asked for", three().n(0), 3),
+        ("several texts, the best of more", three().n(2).best_of(5), 6),
+        ("one text of tokens", CompletionRequest::new("m", [1, 2, 3]).n(2), 2),
+        ("no text", CompletionRequest::new("m", Vec::<String>::new()).n(2), 2),
+        ("more than can be counted", three().n(u32::MAX), u32::MAX),
+    ] {
+        assert_eq!(request.choices(), choices, "{name}");
+    }
+}
+
+#[test]
 fn an_input_without_a_text_is_refused() {
     for (input, fault) in [
         (TextInput::from("a"), None),
