@@ -3,7 +3,8 @@
 mod support;
 
 use atoma_types::{
-    ChatCompletionChunk, ChatCompletionMessage, ChatCompletionRequest, StreamOptions, Usage,
+    ChatCompletionChunk, ChatCompletionMessage, ChatCompletionRequest, CompletionRequest,
+    StreamOptions, TokenLogprob, Usage,
 };
 use serde_json::json;
 use support::{choices, events, read_body, read_stream};
@@ -83,6 +84,27 @@ fn log_probabilities_that_are_unknown_are_never_certain() {
 }
 
 #[test]
+fn the_bytes_of_a_token_are_written_only_if_there_are_any() {
+    for (name, bytes, written) in [
+        ("none", None, None),
+        ("null", Some(json!(null)), None),
+        ("an empty list", Some(json!([])), Some(json!([]))),
+        ("a list", Some(json!([72, 105])), Some(json!([72, 105]))),
+    ] {
+        let mut likely = json!({"token": "A", "logprob": -0.5});
+        if let Some(bytes) = bytes {
+            likely["bytes"] = bytes;
+        }
+        let mut entry = likely.clone();
+        entry["top_logprobs"] = json!([likely]);
+        let token: TokenLogprob = serde_json::from_value(entry).unwrap();
+        let token = serde_json::to_value(&token).unwrap();
+        assert_eq!(token.get("bytes"), written.as_ref(), "{name}");
+        assert_eq!(token["top_logprobs"][0].get("bytes"), written.as_ref(), "{name}");
+    }
+}
+
+#[test]
 fn integers_beyond_64_bits_keep_their_digits() {
     let digits = "123456789012345678901234567890";
     let json = format!(
@@ -121,4 +143,16 @@ fn requests_hold_nothing_that_can_be_left_out_and_keep_the_callers_order() {
         text.contains(r#"{"zebra":{"type":"string"},"apple":{"b":1,"a":2},"mango":[]}"#),
         "{text}"
     );
+}
+
+#[test]
+fn empty_lists_and_maps_of_a_request_are_read_as_absent() {
+    let empty = json!({"stop": [], "logit_bias": {}, "stream_options": {}});
+    let completion: CompletionRequest = serde_json::from_value(empty.clone()).unwrap();
+    assert_eq!(completion, CompletionRequest::default());
+    let mut empty = empty;
+    empty["tools"] = json!([]);
+    empty["functions"] = json!([]);
+    let chat: ChatCompletionRequest = serde_json::from_value(empty).unwrap();
+    assert_eq!(chat, ChatCompletionRequest::default());
 }

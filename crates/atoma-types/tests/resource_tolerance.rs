@@ -47,6 +47,30 @@ fn every_row_is_read_as_expected() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Name, a choice, its text, and the names of the members that are kept.
+#[test]
+fn a_completion_without_a_text_has_that_of_its_message() {
+    type Kept = &'static [&'static str];
+    let table: [(&str, &str, &str, Kept); 9] = [
+        ("a message", r#"{"message":{"content":"a"}}"#, "a", &[]),
+        ("a delta", r#"{"delta":{"content":"a"}}"#, "a", &[]),
+        ("both", r#"{"message":{"content":"b"},"delta":{"content":"a"}}"#, "a", &["message"]),
+        ("a text, too", r#"{"text":"a","message":{"content":"b"}}"#, "a", &["message"]),
+        ("an empty text, too", r#"{"text":"","delta":{"content":"b"}}"#, "", &["delta"]),
+        ("a text of null", r#"{"text":null,"message":{"content":"a"}}"#, "a", &[]),
+        ("a text of another type", r#"{"text":{},"delta":{"content":"a"}}"#, "a", &[]),
+        ("a message twice", r#"{"message":"b","message":{"content":"a"}}"#, "a", &[]),
+        ("content of another type", r#"{"message":{"content":7}}"#, "", &["message"]),
+    ];
+    for (name, choice, text, kept) in table {
+        let body = format!(r#"{{"choices":[{choice}]}}"#);
+        let response = CompletionResponse::from_slice(body.as_bytes()).expect(name);
+        assert_eq!(response.text(), text, "{name}");
+        let names: Vec<_> = response.choices[0].extra.iter().map(|(name, _)| name).collect();
+        assert_eq!(names, kept, "{name}");
+    }
+}
+
 /// Whether a value is the expected one; an object may have more members.
 fn holds(found: &Value, expected: &Value) -> bool {
     match expected {

@@ -2,7 +2,9 @@
 
 mod support;
 
-use atoma_types::{ChatCompletionMessage, ChatCompletionRequest, ChatCompletionResponse};
+use atoma_types::{
+    ChatCompletionChunk, ChatCompletionMessage, ChatCompletionRequest, ChatCompletionResponse,
+};
 use serde_json::{Value, json};
 use support::{read_choices, read_stream};
 
@@ -263,6 +265,21 @@ fn flawed_text_is_read_where_its_meaning_is_clear() {
     ] {
         let response = ChatCompletionResponse::from_slice(json.as_bytes()).expect(name);
         assert_eq!((response.id.as_str(), response.text().as_ref()), ("c", "a"), "{name}");
+    }
+}
+
+/// Name, a choice of a chunk: its text is "a", and no member is left over.
+#[test]
+fn an_unreadable_delta_is_replaced_by_the_message() {
+    for (name, choice) in [
+        ("a number", r#"{"delta":7,"message":{"content":"a"}}"#),
+        ("a list", r#"{"message":{"content":"a"},"delta":[7]}"#),
+        ("a number twice", r#"{"delta":7,"delta":8,"message":{"content":"a"}}"#),
+    ] {
+        let json = format!(r#"{{"choices":[{choice}]}}"#);
+        let chunk = ChatCompletionChunk::from_slice(json.as_bytes()).expect(name);
+        assert_eq!(chunk.text(), "a", "{name}");
+        assert!(chunk.choices[0].extra.is_empty(), "{name}: {chunk:?}");
     }
 }
 

@@ -155,6 +155,17 @@ fn a_float_is_the_nearest_although_rounding_to_64_bits_first_is_not() {
 }
 
 #[test]
+fn a_number_that_json_cannot_write_is_null_in_a_vector() {
+    let mut vector = Embedding::default();
+    vector.embedding = vec![0.5, f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -1.0];
+    let written = serde_json::to_string(&vector).unwrap();
+    assert!(written.contains(r#""embedding":[0.5,null,null,null,-1.0]"#), "{written}");
+    let read: Embedding = serde_json::from_str(r#"{"embedding":[null,-1]}"#).unwrap();
+    let written = serde_json::to_value(&read).unwrap();
+    assert_eq!(written["embedding"], json!([null, -1.0]));
+}
+
+#[test]
 fn members_are_read_by_their_names() {
     let json = r#"{"model":"m","messages":[{"role":"user"}],"seed":7}"#;
     let members: HashMap<_, _> = read_members(json, &["model", "seed", "n"]).into_iter().collect();
