@@ -224,6 +224,12 @@ mod tests {
             "9007199254740993.5",
             "123456789012345678",
             "-123456789012345678",
+            "-100000000000000000",
+            "-999999999999999999",
+            "1000000000000000000",
+            "-1000000000000000000",
+            "-9223372036854775807",
+            "9223372036854775808",
             "18446744073709551615",
             "-9223372036854775808",
             "0.1234567890123456789012345678901234567890",
@@ -258,6 +264,51 @@ mod tests {
             assert_eq!((number.to_bits(), end), (wanted.to_bits(), text.len()), "{text}");
         }
         assert!(read_f32("1e39", 0).unwrap().0.is_nan());
+    }
+
+    #[test]
+    fn a_float_of_64_bits_is_rounded_only_where_it_decides() {
+        let (least, most) = (f64::from(f32::MIN_POSITIVE), f64::from(f32::MAX));
+        let halfway = 16_777_217.0;
+        let next_below = |number: f64| f64::from_bits(number.to_bits() - 1);
+        let next_above = |number: f64| f64::from_bits(number.to_bits() + 1);
+        for (name, number, wanted) in [
+            ("zero", 0.0, Some(0.0)),
+            ("one", 1.0, Some(1.0)),
+            ("a tenth", 0.1, Some(0.1)),
+            ("halfway", halfway, None),
+            ("just below halfway", next_below(halfway), Some(16_777_216.0)),
+            ("just above halfway", next_above(halfway), Some(16_777_218.0)),
+            ("the least normal one", least, Some(f32::MIN_POSITIVE)),
+            ("below the normal range", next_below(least), None),
+            ("the greatest", most, Some(f32::MAX)),
+            ("beyond the range", most * 2.0, None),
+        ] {
+            assert_eq!(nearest_f32(number), wanted, "{name}");
+        }
+    }
+
+    #[test]
+    fn only_integers_are_too_wide_and_minus_zero_is_none_of_them() {
+        let float = |number| Ok(Number::from_f64(number).unwrap());
+        let (wide, beyond) = (Some("integer beyond 64 bits"), Some("number out of range"));
+        for (text, refused, rounded) in [
+            ("-0", float(-0.0), float(-0.0)),
+            ("0e5", float(0.0), float(0.0)),
+            ("1.5", float(1.5), float(1.5)),
+            ("1e20", float(1e20), float(1e20)),
+            ("18446744073709551616", Err(wide), float(18446744073709551616.0)),
+            ("-9223372036854775809", Err(wide), float(-9223372036854775809.0)),
+            ("1e999", Err(beyond), Err(beyond)),
+            ("-1.5e999", Err(beyond), Err(beyond)),
+            ("1e", Err(None), Err(None)),
+            ("x", Err(None), Err(None)),
+        ] {
+            for (wide, wanted) in [(Wide::Refuse, refused), (Wide::Round, rounded)] {
+                let wanted = wanted.map(|number| (number, text.len()));
+                assert_eq!(read_unusual(text, 0, wide), wanted, "{text} {wide:?}");
+            }
+        }
     }
 
     #[test]
