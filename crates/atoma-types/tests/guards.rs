@@ -234,6 +234,32 @@ fn a_nested_member_given_twice_is_refused_like_one_of_the_request() {
     }
 }
 
+#[test]
+fn a_member_is_written_once_if_it_is_an_extra_one_too() {
+    let request = CompletionRequest::new("", "p").extra("model", "m");
+    let sent = String::from_utf8(request.to_vec().unwrap()).unwrap();
+    assert_eq!(sent, r#"{"prompt":"p","model":"m"}"#);
+    let request = CompletionRequest::new("m", "p").extra("model", "n");
+    assert_eq!(serde_json::to_string(&request).unwrap(), r#"{"model":"m","prompt":"p"}"#);
+    let mut part = ContentPart::text("a");
+    let ContentPart::Text(text) = &mut part else { panic!("{part:?}") };
+    text.extra.extend([("type", "b"), ("text", "c"), ("x", "d")]);
+    let written = serde_json::to_string(&part).unwrap();
+    assert_eq!(written, r#"{"type":"text","text":"a","x":"d"}"#);
+}
+
+#[test]
+fn a_number_that_json_cannot_write_fails_whatever_follows_it() {
+    for (name, request) in [
+        ("frequency_penalty", completion().frequency_penalty(f32::NAN).n(1).user("u")),
+        ("top_p", completion().top_p(f32::INFINITY).extra("x", 1)),
+        ("logit_bias", completion().logit_bias([("7", f32::NAN), ("8", 1.0)]).n(1)),
+    ] {
+        let error = serde_json::to_string(&request).expect_err(name);
+        assert_eq!(error.to_string(), format!("{name} is not a finite number"));
+    }
+}
+
 fn completion() -> CompletionRequest {
     CompletionRequest::new("m", "p")
 }
