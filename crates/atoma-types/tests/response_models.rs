@@ -1,8 +1,9 @@
 //! Whole responses of every model: the error in them, content, and usage.
 
 use atoma_types::{
-    ApiError, EmbeddingResponse, HealthResponse, ImageData, ImageResponse, ModelList,
-    NodeCreateResponse, NodeLockResponse, ParseError, Progress, ResponseModel, Seen, StreamModel,
+    ApiError, ChatCompletionResponse, EmbeddingResponse, HealthResponse, ImageData, ImageResponse,
+    ModelList, NodeCreateResponse, NodeLockResponse, ParseError, Progress, ResponseModel, Seen,
+    StreamModel,
 };
 use serde_json::Value;
 
@@ -154,4 +155,16 @@ fn an_image_is_saved_as_its_bytes() {
     image.save(&path).unwrap();
     assert_eq!(std::fs::read(&path).unwrap(), [1, 2, 3]);
     std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn a_list_of_one_choice_has_no_room_for_more_and_a_long_one_grows_in_few_steps() {
+    let body = |count: usize| {
+        let choices = vec![r#"{"message":{"content":"a"}}"#; count].join(",");
+        format!(r#"{{"choices":[{choices}]}}"#)
+    };
+    let read = |count| ChatCompletionResponse::from_slice(body(count).as_bytes()).unwrap().choices;
+    assert_eq!(read(1).capacity(), 1);
+    let many = read(97);
+    assert!(many.len() == 97 && many.capacity() > 97, "{}", many.capacity());
 }

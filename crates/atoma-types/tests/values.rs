@@ -166,6 +166,88 @@ fn a_number_that_json_cannot_write_is_null_in_a_vector() {
 }
 
 #[test]
+fn a_text_in_place_of_a_number_is_read_only_if_json_would_write_the_number_so() {
+    for (text, temperature) in [
+        ("0.7", Some(0.7)),
+        (" -1e-1\n", Some(-0.1)),
+        ("0.", None),
+        (".5", None),
+        ("+1", None),
+        ("01", None),
+        ("inf", None),
+        ("NaN", None),
+        ("warm", None),
+    ] {
+        let json = json!({"temperature": text, "logit_bias": {"7": text, "8": 1}});
+        let request: CompletionRequest = serde_json::from_value(json).unwrap();
+        assert_eq!(request.temperature, temperature, "{text}");
+        let kept = temperature.is_none().then(|| json!(text));
+        assert_eq!(request.extra.get("temperature"), kept.as_ref(), "{text}");
+        let bias = request.logit_bias.unwrap();
+        assert_eq!((bias.get("7").copied(), bias["8"]), (temperature, 1.0), "{text}");
+    }
+}
+
+/// With its feature `arbitrary_precision`, serde_json passes each number so.
+#[test]
+fn a_number_that_is_passed_as_an_object_is_read_as_one() {
+    let number = |text: &str| json!({"$serde_json::private::Number": text});
+    let json = json!({"n": number("2"), "seed": number("0"), "top_p": number("0.5"),
+        "echo": number("1"), "x": number("-1.5"), "y": [number("7")]});
+    let request: CompletionRequest = serde_json::from_value(json).unwrap();
+    assert_eq!((request.n, request.seed, request.top_p), (Some(2), Some(0), Some(0.5)));
+    let kept: Vec<_> = request.extra.iter().collect();
+    assert_eq!(kept, [("echo", &json!(1)), ("x", &json!(-1.5)), ("y", &json!([7]))]);
+    let chunk = json!({"created": number("0"), "choices": [{"index": number("0")}]});
+    let chunk: ChatCompletionChunk = serde_json::from_value(chunk).unwrap();
+    assert!(chunk.extra.is_empty() && chunk.choices[0].extra.is_empty(), "{chunk:?}");
+    for broken in [number("one"), json!({"$serde_json::private::Number": 1})] {
+        let error = serde_json::from_value::<CompletionRequest>(json!({"x": broken})).unwrap_err();
+        assert_eq!(error.to_string(), "invalid number");
+    }
+}
+
+#[test]
+fn a_value_that_another_format_marks_as_present_is_read() {
+    use serde::de::{
+        Deserializer, IntoDeserializer, Visitor,
+        value::{Error, MapDeserializer},
+    };
+    /// A value in a format that says of each whether it is there.
+    struct Marked(Option<&'static str>);
+    impl<'de> Deserializer<'de> for Marked {
+        type Error = Error;
+        fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+            match self.0 {
+                Some(text) => visitor.visit_some(text.into_deserializer()),
+                None => visitor.visit_none(),
+            }
+        }
+        serde::forward_to_deserialize_any! {
+            bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+            newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+        }
+    }
+    impl IntoDeserializer<'_, Error> for Marked {
+        type Deserializer = Self;
+        fn into_deserializer(self) -> Self {
+            self
+        }
+    }
+    let members = [
+        ("model", Marked(Some("m"))),
+        ("user", Marked(None)),
+        ("x", Marked(Some("a"))),
+        ("y", Marked(None)),
+    ];
+    let members = MapDeserializer::<_, Error>::new(members.into_iter());
+    let request: CompletionRequest = serde::Deserialize::deserialize(members).unwrap();
+    assert_eq!((&*request.model, request.user), ("m", None));
+    let kept: Vec<_> = request.extra.iter().collect();
+    assert_eq!(kept, [("x", &json!("a")), ("y", &Value::Null)]);
+}
+
+#[test]
 fn members_are_read_by_their_names() {
     let json = r#"{"model":"m","messages":[{"role":"user"}],"seed":7}"#;
     let members: HashMap<_, _> = read_members(json, &["model", "seed", "n"]).into_iter().collect();

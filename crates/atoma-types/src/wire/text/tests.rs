@@ -111,3 +111,36 @@ fn some_members_are_read_and_the_others_skipped() {
         assert_eq!(read_some(json, &["model"]), None, "{json}");
     }
 }
+
+#[test]
+fn objects_and_lists_next_to_each_other_are_no_deeper_than_one() {
+    for element in ["{}", "[]", "[{\"x\":[]}]"] {
+        let list = format!("[{}]", vec![element; 300].join(","));
+        let (value, rest) = read_value(&list, Wide::Refuse).unwrap();
+        assert_eq!((value.as_array().map(Vec::len), rest), (Some(300), ""), "{element}");
+        let found = read_some(&format!("{{\"x\":{list},\"y\":1}}"), &["y"]);
+        assert_eq!(found.map(Value::from), Some(serde_json::json!({"y": 1})), "{element}");
+    }
+}
+
+/// A text, whether it is incomplete, and the column of the error. A number at the end may have more digits.
+#[test]
+fn an_error_is_at_the_end_or_where_the_text_is_broken() {
+    for (text, is_incomplete, column) in [
+        ("{\"a\":\"bc", true, 8),
+        ("{\"a\"", true, 4),
+        ("[1,", true, 3),
+        ("[12", true, 3),
+        ("[nul", true, 4),
+        ("[1, -", true, 4),
+        ("[1, 2.", true, 4),
+        ("[1, 2e+", true, 4),
+        ("{\"a\":x-", false, 6),
+        ("[1 2-", false, 4),
+        ("[1x", false, 3),
+        ("[1-", false, 3),
+    ] {
+        let error = read_value(text, Wide::Refuse).unwrap_err();
+        assert_eq!((error.is_incomplete(), error.column()), (is_incomplete, column), "{text}");
+    }
+}
