@@ -28,17 +28,10 @@ pub(super) fn read(json: &str, start: usize) -> Option<(Number, usize)> {
     }
     let is_negative = bytes.get(start) == Some(&b'-');
     let (digits, fraction) = Digits::of_number(bytes, start)?;
-    let Digits { at, significand, significant } = digits;
-    let has_exponent = matches!(bytes.get(at), Some(b'e' | b'E'));
-    let end = if has_exponent { exponent_end(bytes, at)? } else { at };
+    let has_exponent = matches!(bytes.get(digits.at), Some(b'e' | b'E'));
+    let end = if has_exponent { exponent_end(bytes, digits.at)? } else { digits.at };
     if fraction == 0 && !has_exponent {
-        // Eighteen digits fit in an i64. Minus zero is a float.
-        let number = match i64::try_from(significand) {
-            Ok(number) if significant <= 18 && !is_negative => number.into(),
-            Ok(number) if significant <= 18 && number > 0 => (-number).into(),
-            _ => long_integer(&json[start..end])?,
-        };
-        return Some((number, end));
+        return Some((integer(&json[start..end])?, end));
     }
     let number = match digits.as_float(fraction).filter(|_| !has_exponent) {
         Some(number) if is_negative => -number,
@@ -126,9 +119,9 @@ pub(super) fn short_count(bytes: &[u8], start: usize) -> Option<(u64, usize)> {
     (is_whole && is_short).then_some((count, at))
 }
 
-/// Reads an integer of more than 18 digits.
+/// Reads an integer that is no short count: one with a sign, or of more than 18 digits.
 #[cold]
-fn long_integer(text: &str) -> Option<Number> {
+fn integer(text: &str) -> Option<Number> {
     match text.parse::<u64>() {
         Ok(number) => Some(number.into()),
         // Minus zero is a float.
