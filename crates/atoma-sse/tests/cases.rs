@@ -326,3 +326,10 @@ fn an_exceeded_limit_is_that_of_the_line_or_of_the_event() {
         assert_eq!(error.limit(), limit, "{error}");
     }
 }
+
+#[test]
+fn the_default_limits_are_4_mib() {
+    for (limits, name) in [(Limits::default(), "default"), (Limits::new(), "new")] {
+        assert_eq!(limits, Limits::new().line(4_194_304).event(4_194_304), "{name}");
+    }
+}

@@ -55,6 +55,7 @@ where
     M::Chunk: Serialize,
 {
     let (mut relay, mut body) = (relay(stream), String::new());
+    assert!(!relay.is_end_stream() && relay.as_stream().is_some());
     while let Some(frame) = next_frame(&mut relay).await {
         assert!(frame.ends_with("\n\n"), "an event is written whole: {frame:?}");
         body += &frame;
