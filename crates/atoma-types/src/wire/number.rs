@@ -119,7 +119,7 @@ pub(super) fn short_count(bytes: &[u8], start: usize) -> Option<(u64, usize)> {
     (is_whole && is_short).then_some((count, at))
 }
 
-/// Reads an integer that is no short count: one with a sign, or of more than 18 digits.
+/// Reads an integer that is not a short count: one with a sign, or of more than 18 digits.
 #[cold]
 fn integer(text: &str) -> Option<Number> {
     match text.parse::<u64>() {
