@@ -5,14 +5,18 @@ mod proxy;
 mod support;
 
 use atoma::{
-    CompletionRequest, EmbeddingRequest, ErrorKind, ImageRequest, LockedNode, OpenErrorKind,
-    RetryConfig, Verification,
+    CallInfo, CompletionRequest, EmbeddingRequest, ErrorKind, ImageRequest, Inspect, InspectCall,
+    LockedNode, OpenErrorKind, RetryConfig, Verification,
     transport::testing::ManualTimer,
     verify::{SigningKey, Verifier, VerifyErrorKind},
 };
 use proxy::{CANARY, PROMPT, Play, Proxy, client, client_of};
 use serde_json::{Value, json};
-use std::{collections::HashSet, sync::Mutex, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 use support::{chunk, completion, last_chunk, request};
 
 #[test]
@@ -255,4 +259,26 @@ fn calls_that_would_not_be_encrypted_are_an_error() {
     let error = timer.run(stream).unwrap_err();
     assert!(error.is_invalid_request() && error.to_string().contains("empty"), "{error}");
     assert!(proxy.log.lock().unwrap().locks.is_empty());
+}
+
+/// Keeps the bodies of calls.
+#[derive(Clone, Default)]
+struct Bodies(Arc<Mutex<Vec<String>>>);
+
+impl Inspect for Bodies {
+    fn begin(&self, call: &CallInfo<'_>) -> Option<Box<dyn InspectCall>> {
+        self.0.lock().unwrap().push(String::from_utf8_lossy(call.body).into_owned());
+        None
+    }
+}
+
+#[test]
+fn an_inspector_sees_the_body_before_it_is_encrypted() {
+    let (client, _, timer) = client([Play::Seal(completion("hi"))]);
+    let bodies = Bodies::default();
+    let private = client.inspected(bodies.clone()).confidential();
+    timer.run(async { private.chat().create(request()).await.unwrap() });
+    let body: Value = serde_json::from_str(&bodies.0.lock().unwrap()[0]).unwrap();
+    let sent = request();
+    assert_eq!(body["messages"][0]["content"], sent.messages[0].text().as_ref());
 }

@@ -157,3 +157,26 @@ fn an_inspector_can_reject_a_response() {
         assert_eq!(error.partial_as::<ChatCompletionResponse>(), error.partial(), "{name}");
     }
 }
+
+/// An inspector that only watches: every method has its default.
+struct Watch;
+
+impl Inspect for Watch {
+    fn begin(&self, _: &CallInfo<'_>) -> Option<Box<dyn InspectCall>> {
+        Some(Box::new(Self))
+    }
+}
+
+impl InspectCall for Watch {}
+
+#[test]
+fn an_inspector_with_the_defaults_changes_nothing() {
+    let body = completion("hello").to_string();
+    let (_, timer, builder) = scripted([json_body(&body), streamed().body(hello_stream())]);
+    let client = builder.inspect(Watch).build().unwrap();
+    timer.run(async {
+        assert_eq!(client.chat().create(request()).await.unwrap().text(), "hello");
+        let stream = client.chat().stream(request()).await.unwrap();
+        assert_eq!(stream.into_response().await.unwrap().text(), "hello");
+    });
+}

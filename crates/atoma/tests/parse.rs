@@ -3,7 +3,8 @@
 mod support;
 
 use atoma::{
-    ChatCompletionRequest, ErrorKind, OutputFormat, ParseMode, ParseOutcome, types::PartialJson,
+    ChatCompletionMessage, ChatCompletionRequest, ChatCompletionResponse, ErrorKind, OutputFormat,
+    ParseMode, ParseOutcome, types::PartialJson,
 };
 use atoma_mock::{MockServer, Response};
 use schemars::JsonSchema;
@@ -88,7 +89,7 @@ fn each_failure_is_an_outcome_and_keeps_the_text() {
     let read = |message: Value, reason: &str| {
         let choice = json!({"index": 0, "message": message, "finish_reason": reason});
         let body = json!({"choices": [choice]}).to_string();
-        format.read(atoma::ChatCompletionResponse::from_slice(body.as_bytes()).unwrap())
+        format.read(ChatCompletionResponse::from_slice(body.as_bytes()).unwrap())
     };
     let content = |text: &str| json!({"content": text});
     let half = r#"{"city": "Ro"#;
@@ -277,4 +278,40 @@ fn a_string_that_grows_is_read_only_where_any_text_fits() {
     assert_eq!(read("\"Main").read_as::<String>().unwrap(), "Main");
     read("\"Main").read_as::<Course>().unwrap_err();
     assert_eq!(read("\"Main\"").read_as::<Course>().unwrap(), Course::Main);
+}
+
+#[test]
+fn the_schema_is_added_to_the_first_message_if_that_is_an_instruction() {
+    let format = OutputFormat::<Weather>::new(ParseMode::JsonObject).unwrap();
+    let [system, developer, user] = ["system", "developer", "user"].map(|role| {
+        let mut message = ChatCompletionMessage::user("Be brief.");
+        message.role = role.into();
+        message
+    });
+    for (name, messages, roles) in [
+        ("system", vec![system, user.clone()], &["system", "user"][..]),
+        ("developer", vec![developer, user.clone()], &["developer", "user"]),
+        ("user", vec![user], &["system", "user"]),
+    ] {
+        let request = format.request(ChatCompletionRequest::new("m", messages));
+        let sent: Vec<&str> =
+            request.messages.iter().map(|message| message.role.as_str()).collect();
+        assert_eq!(sent, roles, "{name}");
+        let first = request.messages[0].text();
+        assert!(first.contains(&format.schema().to_string()), "{name}: {first}");
+        assert_eq!(first.starts_with("Be brief.\n\n"), name != "user", "{name}: {first}");
+    }
+}
+
+#[test]
+fn a_tool_call_is_the_output_only_where_it_was_asked_for() {
+    let call =
+        json!({"id": "1", "type": "function", "function": {"name": "Weather", "arguments": "{}"}});
+    let message = json!({"role": "assistant", "content": ROME, "tool_calls": [call]});
+    let response = json!({"choices": [{"index": 0, "message": message}]}).to_string();
+    for (mode, text) in MODES.into_iter().zip([ROME, ROME, "{}"]) {
+        let format = OutputFormat::<Weather>::new(mode).unwrap();
+        let response = ChatCompletionResponse::from_slice(response.as_bytes()).unwrap();
+        assert_eq!(format.read(response).text(), text, "{mode:?}");
+    }
 }
