@@ -208,7 +208,8 @@ fn list_in<T>(
     element: impl Fn(usize) -> Option<(T, usize)>,
 ) -> Option<Vec<T>> {
     let bytes = json.as_bytes();
-    let mut at = 1 + spaces(json.strip_prefix('[')?.as_bytes());
+    json.strip_prefix('[')?;
+    let mut at = after_spaces(bytes, 1);
     if bytes.get(at) == Some(&b']') {
         return (at + 1 == json.len()).then(Vec::new);
     }
@@ -216,21 +217,22 @@ fn list_in<T>(
     loop {
         let (value, end) = element(at)?;
         list.push(value);
-        at = end + spaces(&bytes[end..]);
+        at = after_spaces(bytes, end);
         match bytes.get(at)? {
-            b',' => at += 1,
+            b',' => at = after_spaces(bytes, at + 1),
             b']' => return (at + 1 == json.len()).then_some(list),
             _ => return None,
         }
-        at += spaces(&bytes[at..]);
     }
 }
 
-/// The number of bytes of white space at the beginning.
+/// Where the white space ends that begins at a position.
 #[inline]
-fn spaces(text: &[u8]) -> usize {
-    let end = text.iter().position(|byte| !matches!(byte, b' ' | b'\n' | b'\t' | b'\r'));
-    end.unwrap_or(text.len())
+fn after_spaces(text: &[u8], mut at: usize) -> usize {
+    while let Some(b' ' | b'\n' | b'\t' | b'\r') = text.get(at) {
+        at += 1;
+    }
+    at
 }
 
 /// A vector as it is written: numbers that are not finite become `null`.
