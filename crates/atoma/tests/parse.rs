@@ -315,3 +315,16 @@ fn a_tool_call_is_the_output_only_where_it_was_asked_for() {
         assert_eq!(format.read(response).text(), text, "{mode:?}");
     }
 }
+
+#[test]
+fn a_null_in_a_list_of_objects_is_read_as_an_absent_member() {
+    #[derive(Debug, Deserialize, JsonSchema, PartialEq)]
+    struct Forecast {
+        days: Vec<Weather>,
+    }
+    let format = OutputFormat::<Forecast>::new(ParseMode::JsonSchema).unwrap();
+    let response =
+        json!({"choices": [{"message": {"content": format!("{{\"days\": [{ROME}]}}")}}]});
+    let response = ChatCompletionResponse::from_slice(response.to_string().as_bytes()).unwrap();
+    assert_eq!(format.read(response).into_parsed().unwrap(), Forecast { days: vec![rome()] });
+}
