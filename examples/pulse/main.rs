@@ -13,7 +13,8 @@ mod watch;
 
 use std::{
     error::Error,
-    io::IsTerminal,
+    fs::File,
+    io::{IsTerminal, Write},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -28,8 +29,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let picture = match (arguments.next().as_deref(), arguments.next()) {
         (None, _) => None,
-        (Some("--svg"), Some(file)) => Some(file),
-        _ => return Err("usage: pulse [--svg FILE]".into()),
+        (Some("--svg"), Some(file)) => {
+            // Opened first: a wrong path is reported before the three seconds, not after them.
+            match File::create(&file) {
+                Ok(opened) => Some((file, opened)),
+                Err(error) => end(&format!("cannot write {file}: {error}")),
+            }
+        }
+        _ => end("usage: pulse [--svg FILE]"),
     };
 
     let servers = servers::start().await?;
@@ -67,9 +74,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     let rows = snapshot();
     terminal::redraw(&rows, lines);
-    if let Some(file) = picture {
-        std::fs::write(&file, svg::draw(&rows))?;
+    if let Some((file, mut opened)) = picture {
+        opened.write_all(svg::draw(&rows).as_bytes())?;
         println!("written to {file}");
     }
     Ok(())
+}
+
+fn end(reason: &str) -> ! {
+    eprintln!("{reason}");
+    std::process::exit(1)
 }

@@ -15,10 +15,10 @@ const ROW: usize = 66;
 const STYLE: &str = "\
 text{font:13px ui-sans-serif,system-ui,sans-serif;fill:#1f2328}\
 .title{font-size:16px;font-weight:600}.small{font-size:12px;fill:#656d76}.name{font-weight:600}\
-path{fill:none;stroke-width:1.5;stroke-linejoin:round}\
+.page{fill:#ffffff}path{fill:none;stroke-width:1.5;stroke-linejoin:round}\
 .good{stroke:#1a7f37}.bad{stroke:#cf222e}.running{stroke:#9a6700}.plain{stroke:#8c959f}\
 text.good{fill:#1a7f37;stroke:none;font-weight:600}text.bad{fill:#cf222e;stroke:none;font-weight:600}\
-@media(prefers-color-scheme:dark){text{fill:#e6edf3}.small{fill:#8d96a0}.good{stroke:#3fb950}.bad{stroke:#f85149}\
+@media(prefers-color-scheme:dark){text{fill:#e6edf3}.page{fill:#0d1117}.small{fill:#8d96a0}.good{stroke:#3fb950}.bad{stroke:#f85149}\
 text.good{fill:#3fb950}text.bad{fill:#f85149}}";
 
 pub(crate) fn draw(rows: &[Row]) -> String {
@@ -45,6 +45,7 @@ pub(crate) fn draw(rows: &[Row]) -> String {
     format!(
         r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" role="img">
 <title>The pulse of six streams, five of which fail</title><style>{STYLE}</style>
+<rect class="page" width="{WIDTH}" height="{height}" rx="6"/>
 <text class="title" x="16" y="28">Five servers fail. Which of them say so?</text>
 <text class="small" x="16" y="48">each spike is an event; below it, in gray, the bytes that came; {seconds} seconds from left to right</text>
 {body}</svg>
