@@ -5,7 +5,8 @@
 //! default is the first one that the server lists). It makes about twelve short calls, which may cost a cent.
 //!
 //! You should see a table: a question, the server's behavior, and this client's reaction; `!` marks a quirk. Without
-//! a URL it starts the mock and probes that.
+//! a URL it starts the mock and probes that. It ends early, with the error, if the server cannot be reached or completes
+//! nothing: the other questions would fail in the same way.
 
 mod questions;
 
@@ -44,6 +45,10 @@ impl Observer for Events {
 async fn main() -> Result<(), Box<dyn Error>> {
     let key = env::var("ATOMASDK_BEARER_AUTH").unwrap_or_else(|_| "none".to_owned());
     let (url, _mock) = match env::args().nth(1) {
+        Some(option) if option.starts_with('-') => {
+            eprintln!("usage: probe [URL], for example probe http://localhost:8000");
+            std::process::exit(1);
+        }
         Some(url) => (url, None),
         None => {
             let models = ["meta-llama/Llama-3.3-70B-Instruct"];
@@ -53,8 +58,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let events = Arc::new(Events::default());
     let client = |key: &str| {
-        let timeouts =
-            Timeouts::default().head(Duration::from_secs(60)).idle(Duration::from_secs(30));
+        let timeouts = Timeouts::default()
+            .head(Duration::from_secs(60))
+            .idle(Duration::from_secs(30))
+            .total(Duration::from_secs(120));
         Client::builder()
             .api_key(key)
             .server_url(&url)
@@ -70,12 +77,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     println!("{url}\n");
     println!("  {:<18} {:<WIDTH$} this client", "question", "the server");
-    let (model, models) = questions::models(&client, env::var("ATOMASDK_MODEL").ok()).await;
+    let (model, models) = questions::models(&client, env::var("ATOMASDK_MODEL").ok()).await?;
     print(&models);
     let probe = Probe { client, stranger, model, events };
-    print(&questions::whole(&probe).await);
-    for finding in questions::stream(&probe).await {
-        print(&finding);
+    let whole = questions::whole(&probe).await;
+    let completes = whole.is_ok();
+    print(&whole.unwrap_or_else(|error| questions::failed("a response", &error)));
+    match questions::stream(&probe).await {
+        Ok(findings) => findings.iter().for_each(print),
+        Err(error) if completes => print(&questions::failed("a stream", &error)),
+        Err(error) => return Err(error.into()),
     }
     print(&questions::length(&probe).await);
     print(&questions::choices(&probe).await);

@@ -32,7 +32,7 @@ fn quirk(question: &'static str, server: impl Into<String>, client: impl Into<St
     Finding { is_quirk: true, ..usual(question, server, client) }
 }
 
-fn failed(question: &'static str, error: &Error) -> Finding {
+pub(crate) fn failed(question: &'static str, error: &Error) -> Finding {
     quirk(question, error.to_string(), format!("an error of kind: {}", error.kind()))
 }
 
@@ -54,44 +54,46 @@ impl Probe {
     }
 }
 
-pub(crate) async fn models(client: &Client, chosen: Option<String>) -> (String, Finding) {
+/// Returns the model to ask. Fails if the server does not respond at all; a server without a list of models is not a failure.
+pub(crate) async fn models(
+    client: &Client,
+    chosen: Option<String>,
+) -> Result<(String, Finding), Error> {
     match client.models().list().await {
         Ok(list) => {
             let first = list.data.first().map(|model| model.id.clone());
-            let count = format!("{}, asking {}", list.data.len(), first.as_deref().unwrap_or("-"));
-            (chosen.or(first).unwrap_or_default(), usual("models", count, "models().list()"))
+            let asked = chosen.or(first).unwrap_or_default();
+            let count = format!("{}, asking {asked}", list.data.len());
+            Ok((asked, usual("models", count, "models().list()")))
         }
-        Err(error) => (chosen.unwrap_or_else(|| "default".to_owned()), failed("models", &error)),
+        Err(error) if matches!(error.kind(), ErrorKind::Connection | ErrorKind::Timeout(_)) => {
+            Err(error)
+        }
+        Err(error) => {
+            Ok((chosen.unwrap_or_else(|| "default".to_owned()), failed("models", &error)))
+        }
     }
 }
 
-pub(crate) async fn whole(probe: &Probe) -> Finding {
+pub(crate) async fn whole(probe: &Probe) -> Result<Finding, Error> {
     const QUESTION: &str = "a response";
-    match probe.client.chat().create(probe.request("Count to three.")).await {
-        Ok(reply) => {
-            let usage = reply.usage.as_ref().map_or("no usage".to_owned(), |usage| {
-                format!("{} + {} tokens", usage.prompt_tokens, usage.completion_tokens)
-            });
-            let reason = reply.finish_reason().map_or("no finish reason", FinishReason::as_str);
-            let server = format!("{reason}, {usage}");
-            let reasoning = reply.message().and_then(ChatCompletionMessage::reasoning);
-            match reasoning {
-                Some(_) => usual(QUESTION, server + ", reasoning", "message.reasoning()"),
-                None => usual(QUESTION, server, "text() and usage"),
-            }
-        }
-        Err(error) => failed(QUESTION, &error),
-    }
+    let reply = probe.client.chat().create(probe.request("Count to three.")).await?;
+    let usage = reply.usage.as_ref().map_or("no usage".to_owned(), |usage| {
+        format!("{} + {} tokens", usage.prompt_tokens, usage.completion_tokens)
+    });
+    let reason = reply.finish_reason().map_or("no finish reason", FinishReason::as_str);
+    let server = format!("{reason}, {usage}");
+    let reasoning = reply.message().and_then(ChatCompletionMessage::reasoning);
+    Ok(match reasoning {
+        Some(_) => usual(QUESTION, server + ", reasoning", "message.reasoning()"),
+        None => usual(QUESTION, server, "text() and usage"),
+    })
 }
 
-/// Reads one stream, and fills several rows from it.
-pub(crate) async fn stream(probe: &Probe) -> Vec<Finding> {
+/// Reads one stream, and fills several rows from it. Fails if there is none.
+pub(crate) async fn stream(probe: &Probe) -> Result<Vec<Finding>, Error> {
     probe.events.take();
-    let opened = probe.client.chat().stream(probe.request("Count to ten.")).await;
-    let mut stream = match opened {
-        Ok(stream) => stream,
-        Err(error) => return vec![failed("a stream", &error)],
-    };
+    let mut stream = probe.client.chat().stream(probe.request("Count to ten.")).await?;
     let outcome = loop {
         match stream.try_next().await {
             Ok(Some(_)) => {}
@@ -137,13 +139,13 @@ pub(crate) async fn stream(probe: &Probe) -> Vec<Finding> {
     };
     let speed = format!("{} chunks, first token {first} ms, {rate}", stats.chunks());
     let id = stream.request_id().map_or("none", |_| "yes");
-    vec![
+    Ok(vec![
         end,
         usage,
         comments,
         usual("speed", speed, "stats()"),
         usual("request id", id, "request_id()"),
-    ]
+    ])
 }
 
 pub(crate) async fn length(probe: &Probe) -> Finding {
