@@ -1,3 +1,11 @@
+// The links of the documentation take precedence over those of the README, which lead to files.
+//! [tour]: crate::_guide::tour
+//! [cookbook]: crate::_guide::cookbook
+//! [migrating]: crate::_guide::migrating
+//! [observing]: crate::_guide::observing
+//! [testing]: crate::_guide::testing
+//! [trust]: crate::_guide::trust
+//!
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]

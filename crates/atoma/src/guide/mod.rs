@@ -1,4 +1,7 @@
 //! Guide pages. They hold no code.
+//!
+//! A page links to the files of the others, for readers of the repository. In the documentation, the links
+//! above the text take precedence.
 
 // For the links of the pages.
 #[allow(unused_imports)]
@@ -22,6 +25,7 @@ pub mod testing {}
             feature = "verify"
         )
     ),
+    doc = "[first page]: crate\n[observing]: observing\n[testing]: testing\n[trust]: trust\n",
     doc = include_str!("tour.md")
 )]
 pub mod tour {}
