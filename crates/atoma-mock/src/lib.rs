@@ -1,3 +1,6 @@
+// Takes precedence over the link of the README, which leads to a file that the documentation lacks.
+//! [`script.json`]: https://github.com/atoma-network/atoma-sdk-rust/blob/main/crates/atoma-mock/script.json
+//!
 #![doc = include_str!("../README.md")]
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
