@@ -233,6 +233,12 @@ proptest! {
         let base64 = serde_json::to_value(&part).unwrap()["image_url"]["url"].as_str().unwrap().replace("data:x/y;base64,", "");
         let embedding: Embedding = serde_json::from_value(json!({"embedding": base64})).unwrap();
         prop_assert_eq!(bits(&embedding.embedding), bits(&vector), "base64");
+        // Some servers escape slashes.
+        for text in [base64.replace('/', "\\/"), base64] {
+            let body = format!(r#"{{"data":[{{"embedding":"{text}"}}]}}"#);
+            let response = EmbeddingResponse::from_slice(body.as_bytes()).unwrap();
+            prop_assert_eq!(bits(&response.data[0].embedding), bits(&vector), "{}", text);
+        }
     }
 }
 
