@@ -3,9 +3,9 @@
 //! Run: `cargo run --example chat`
 //!
 //! Without a key it starts a mock of Atoma on loopback and talks to that. With
-//! `ATOMASDK_BEARER_AUTH` set it calls `https://api.atoma.network`; with `ATOMASDK_SERVER_URL` as
-//! well, that server. `ATOMASDK_MODEL` names another model. The other examples do the same, unless
-//! they say otherwise.
+//! `ATOMASDK_BEARER_AUTH` set it calls `https://api.atoma.network`; with `ATOMASDK_SERVER_URL`,
+//! that server, with or without a key. `ATOMASDK_MODEL` names another model. The other examples do
+//! the same, unless they say otherwise.
 //!
 //! You should see a greeting appear word by word, then the number of tokens it took.
 

@@ -5,19 +5,18 @@
 //! You should see one greeting and a count to ten, number by number. No key is needed; see `chat`
 //! for how to talk to a real server.
 
-use atoma::{ChatCompletionMessage, ChatCompletionRequest, blocking::Client};
+use atoma::{ChatCompletionMessage, ChatCompletionRequest, ClientBuilder, blocking::Client};
 use atoma_mock::MockServer;
 use std::{env, error::Error, io::Write, time::Duration};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mock = MockServer::builder().event_interval(Duration::from_millis(40)).start_blocking();
-    let client = match env::var_os("ATOMASDK_BEARER_AUTH") {
-        Some(_) => Client::from_env()?,
-        None => {
-            let builder = atoma::Client::builder().api_key("any").server_url(mock.url());
-            Client::from_client(builder.build()?)?
-        }
+    let builder = match (env::var_os("ATOMASDK_BEARER_AUTH"), env::var("ATOMASDK_SERVER_URL")) {
+        (Some(_), _) => ClientBuilder::default().from_env()?,
+        (None, Ok(url)) => ClientBuilder::default().server_url(url).without_api_key(),
+        (None, Err(_)) => ClientBuilder::default().api_key("any").server_url(mock.url()),
     };
+    let client = Client::from_client(builder.build()?)?;
     let model = env::var("ATOMASDK_MODEL");
     let model = model.as_deref().unwrap_or("meta-llama/Llama-3.3-70B-Instruct");
 

@@ -51,9 +51,10 @@ fn reqwest_client() -> reqwest::Result<reqwest::Client> {
 async fn main() -> Result<(), Box<dyn Error>> {
     use_ring();
     let mock = MockServer::builder().event_interval(Duration::from_millis(40)).start().await;
-    let builder = match env::var_os("ATOMASDK_BEARER_AUTH") {
-        Some(_) => ClientBuilder::default().from_env()?,
-        None => Client::builder().api_key("any").server_url(mock.url()),
+    let builder = match (env::var_os("ATOMASDK_BEARER_AUTH"), env::var("ATOMASDK_SERVER_URL")) {
+        (Some(_), _) => ClientBuilder::default().from_env()?,
+        (None, Ok(url)) => Client::builder().server_url(url).without_api_key(),
+        (None, Err(_)) => Client::builder().api_key("any").server_url(mock.url()),
     };
     let client = builder.transport(ReqwestTransport(reqwest_client()?)).build()?;
 
