@@ -301,11 +301,7 @@ impl Members for Open<'_, '_> {
         };
         // A list of lists, or a string with a quote in it, is cut here: then `read` does not know it.
         let rest = &self.text.json[self.text.at..];
-        // Most lists are the bytes of a token. To begin a search for long texts takes 180 instructions, 3 % of a chunk with
-        // log probabilities.
-        let begin = &rest.as_bytes()[1..rest.len().min(33)];
-        let near = begin.iter().position(|&byte| byte == closing);
-        let length = near.or_else(|| rest[1..].find(char::from(closing))).ok_or(Stopped)? + 2;
+        let length = find(closing, &rest.as_bytes()[1..]).ok_or(Stopped)? + 2;
         if !read(&rest[..length]) {
             return self.value(target);
         }
@@ -321,6 +317,23 @@ impl Elements for Open<'_, '_> {
             true
         })
     }
+}
+
+/// Returns the position of the first such byte.
+///
+/// Against `str::find`, base64 is read in a tenth fewer instructions, and lists of floats in 3 % fewer. Blocks of 32 bytes would save
+/// 4 % more of base64, but most lists are the bytes of a token: a chunk with log probabilities would take 2 % more.
+fn find(wanted: u8, bytes: &[u8]) -> Option<usize> {
+    let mut rest = bytes;
+    // Without branches inside, a block is compared as one vector.
+    while let Some((block, later)) = rest.split_first_chunk::<16>() {
+        if block.iter().fold(false, |found, byte| found | (*byte == wanted)) {
+            break;
+        }
+        rest = later;
+    }
+    let place = rest.iter().position(|byte| *byte == wanted)?;
+    Some(bytes.len() - rest.len() + place)
 }
 
 /// Keeps a value that does not fit its place.

@@ -144,3 +144,16 @@ fn an_error_is_at_the_end_or_where_the_text_is_broken() {
         assert_eq!((error.is_incomplete(), error.column()), (is_incomplete, column), "{text}");
     }
 }
+
+#[test]
+fn a_byte_is_found_at_any_place_of_any_length() {
+    for length in 0..70 {
+        let mut bytes = vec![b'a'; length];
+        assert_eq!(find(b']', &bytes), None, "{length}");
+        for place in (0..length).rev() {
+            // Later ones change nothing.
+            bytes[place] = b']';
+            assert_eq!(find(b']', &bytes), Some(place), "{length}");
+        }
+    }
+}
