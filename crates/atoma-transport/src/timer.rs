@@ -6,7 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 #[cfg(feature = "tokio")]
-use std::{future::poll_fn, panic::catch_unwind, pin::pin, task::Poll};
+use std::{
+    panic::catch_unwind,
+    task::{Context, Poll},
+};
+#[cfg(feature = "tokio")]
+use tokio::runtime;
 
 /// The future that [`Timer::sleep_until`] returns.
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send + Sync + 'static>>;
@@ -76,7 +81,7 @@ impl Timer for TokioTimer {
     }
 
     fn sleep_until(&self, deadline: Instant) -> Sleep {
-        Box::pin(async move { while sleep_here(deadline).await == Slept::InAnotherRuntime {} })
+        Box::pin(TokioSleep { deadline, runtime: None, sleep: None })
     }
 }
 
@@ -109,33 +114,40 @@ pub(crate) async fn sleep_until(timer: &dyn Timer, end: Instant) -> Result<(), T
 }
 
 #[cfg(feature = "tokio")]
-#[derive(PartialEq, Eq)]
-enum Slept {
-    ToItsEnd,
-    InAnotherRuntime,
+pin_project_lite::pin_project! {
+    /// Sleeps in the runtime in which it is polled, and begins again if that becomes another one.
+    ///
+    /// A type by hand: an async block has room for each variable that a value is moved through, and
+    /// would need 96 bytes more in each idle stream.
+    struct TokioSleep {
+        deadline: Instant,
+        // The runtime that `sleep` waits in.
+        runtime: Option<runtime::Id>,
+        #[pin]
+        sleep: Option<tokio::time::Sleep>,
+    }
 }
 
-/// Sleeps in the runtime in which it is first polled, as long as it is polled there.
 #[cfg(feature = "tokio")]
-async fn sleep_here(deadline: Instant) -> Slept {
-    let runtime = || tokio::runtime::Handle::try_current().ok().map(|runtime| runtime.id());
-    let here = runtime();
-    // `tokio::time::sleep_until` itself panics outside a runtime. It panics as well in a runtime
-    // without a time driver, and Tokio offers no way to ask. Pinned where it is returned: each variable
-    // that it was moved through would be a part of this future (200 bytes of each idle stream).
-    let mut sleep =
-        pin!(match here.map(|_| catch_unwind(|| tokio::time::sleep_until(deadline.into()))) {
-            Some(Ok(sleep)) => sleep,
-            Some(Err(_)) | None => return Slept::ToItsEnd,
-        });
-    // The first poll follows immediately, and checking costs as much as polling the sleep.
-    let mut just_asked = here;
-    poll_fn(|cx| match just_asked.take().or_else(runtime) {
-        None => Poll::Ready(Slept::ToItsEnd),
-        now if now == here => sleep.as_mut().poll(cx).map(|()| Slept::ToItsEnd),
-        _ => Poll::Ready(Slept::InAnotherRuntime),
-    })
-    .await
+impl Future for TokioSleep {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        let Ok(here) = runtime::Handle::try_current() else { return Poll::Ready(()) };
+        let here = Some(here.id());
+        if *this.runtime != here {
+            // Tokio's own function panics in a runtime without a time driver, and there is no way to
+            // ask.
+            let deadline = (*this.deadline).into();
+            let Ok(sleep) = catch_unwind(|| tokio::time::sleep_until(deadline)) else {
+                return Poll::Ready(());
+            };
+            this.sleep.set(Some(sleep));
+            *this.runtime = here;
+        }
+        this.sleep.as_pin_mut().map_or(Poll::Ready(()), |sleep| sleep.poll(cx))
+    }
 }
 
 #[cfg(test)]
