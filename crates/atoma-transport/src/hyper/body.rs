@@ -31,12 +31,11 @@ pub(super) struct StreamedBody {
     incoming: Incoming,
     /// `None` once the exchange is over.
     pooled: Option<PooledConnection>,
-    /// The frame that came with the head.
-    early: Option<Polled>,
+    /// The bytes that came with the head, or the error.
+    ///
+    /// Not the frame: each stream would keep room for the trailers it can have (64 bytes more).
+    early: Option<Result<Bytes, hyper::Error>>,
 }
-
-/// A frame, an error, or the end.
-type Polled = Option<Result<Frame<Bytes>, hyper::Error>>;
 
 /// A connection in use, and where it goes afterwards.
 pub(super) struct PooledConnection {
@@ -63,13 +62,18 @@ impl StreamedBody {
         let mut early = None;
         // Only with a known length: otherwise the end is not known yet even if all bytes are here.
         if incoming.size_hint().exact().is_some() {
-            match pooled.connection.poll_early(&mut incoming) {
-                Poll::Ready(Some(Ok(frame))) if incoming.is_end_stream() => {
-                    pooled.release();
-                    return frame.into_data().unwrap_or_default().into();
+            if let Poll::Ready(polled) = pooled.connection.poll_early(&mut incoming) {
+                // Trailers do not occur in a body of known length.
+                let data = polled.transpose().map(|frame| {
+                    frame.and_then(|frame| frame.into_data().ok()).unwrap_or_default()
+                });
+                match data {
+                    Ok(data) if incoming.is_end_stream() => {
+                        pooled.release();
+                        return data.into();
+                    }
+                    data => early = Some(data),
                 }
-                Poll::Ready(polled) => early = Some(polled),
-                Poll::Pending => {}
             }
         }
         Body::streamed(Self { incoming, pooled: Some(pooled), early })
@@ -95,7 +99,7 @@ impl http_body::Body for StreamedBody {
         loop {
             let Some(pooled) = &mut this.pooled else { return Poll::Ready(None) };
             let polled = match this.early.take() {
-                Some(polled) => Poll::Ready(polled),
+                Some(early) => Poll::Ready(Some(early.map(Frame::data))),
                 None => pooled.connection.poll_frame(&mut this.incoming, cx),
             };
             match polled {
@@ -132,10 +136,7 @@ impl http_body::Body for StreamedBody {
         }
         let left = self.incoming.size_hint();
         match (&self.early, left.exact()) {
-            (Some(Some(Ok(early))), Some(left)) => {
-                let early = early.data_ref().map_or(0, Bytes::len);
-                SizeHint::with_exact(left + early as u64)
-            }
+            (Some(Ok(early)), Some(left)) => SizeHint::with_exact(left + early.len() as u64),
             _ => left,
         }
     }
