@@ -34,7 +34,6 @@ const TURNS: usize = 3;
 pub(super) struct Connection {
     sender: http1::SendRequest<Full<Bytes>>,
     driver: Driver,
-    max_head: usize,
     /// A response was received before.
     was_used: bool,
     pub(super) lifetime: Lifetime,
@@ -42,14 +41,12 @@ pub(super) struct Connection {
 
 /// hyper's half that reads and writes, and the state that polls it from a reader's task.
 struct Driver {
-    /// `None` once the connection has ended.
-    connection: Option<Box<dyn Driven>>,
+    /// Once the connection has ended, the bytes that it left unread.
+    connection: Result<Box<dyn Driven>, Bytes>,
     progress: Arc<ExchangeProgress>,
     shared_waker: Arc<ConnectionWaker>,
     /// The same as a [`Waker`].
     waker: Waker,
-    /// The bytes that were left unread when the connection ended.
-    unread: Bytes,
 }
 
 /// The reason why [`Connection::send`] got no response.
@@ -73,24 +70,24 @@ impl Connection {
             .map_err(|error| classify::head(error, &[], false))?;
         let shared_waker = ConnectionWaker::new();
         let driver = Driver {
-            connection: Some(connection),
+            connection: Ok(connection),
             progress,
             waker: Waker::from(shared_waker.clone()),
             shared_waker,
-            unread: Bytes::new(),
         };
-        Ok(Self { sender, driver, max_head, was_used: false, lifetime: Lifetime::new(now) })
+        Ok(Self { sender, driver, was_used: false, lifetime: Lifetime::new(now) })
     }
 
-    /// Sends `request` and waits for the head of its response.
+    /// Sends `request` and waits for the head of its response, which may take `max_head` bytes.
     ///
     /// If the future is dropped before it is ready, the connection must be dropped as well.
     pub(super) async fn send(
         &mut self,
         request: Box<Request<Full<Bytes>>>,
+        max_head: usize,
     ) -> Result<Response<Incoming>, SendError> {
         let driver = &mut self.driver;
-        driver.progress.begin(self.max_head, mem::replace(&mut self.was_used, true));
+        driver.progress.begin(max_head, mem::replace(&mut self.was_used, true));
         // The block frees the box; the argument would keep it until the head has arrived.
         let request = {
             let boxed = request;
@@ -130,7 +127,7 @@ impl Connection {
 
     /// Whether the last exchange is over in both directions and another may follow.
     pub(super) fn is_ready(&self) -> bool {
-        self.driver.connection.is_some() && self.sender.is_ready()
+        self.driver.connection.is_ok() && self.sender.is_ready()
     }
 
     /// Looks at an idle connection; false if it has ended, or its runtime has.
@@ -147,7 +144,7 @@ impl Connection {
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let open = self.driver.connection.is_some();
+        let open = self.driver.connection.is_ok();
         f.debug_struct("Connection").field("open", &open).finish_non_exhaustive()
     }
 }
@@ -189,11 +186,12 @@ impl Driver {
     }
 
     fn poll_connection(&mut self) {
-        let Some(open) = &mut self.connection else { return };
+        let Ok(open) = &mut self.connection else { return };
         if open.poll(&mut Context::from_waker(&self.waker)).is_ready() {
             // Taken apart, it closes the socket and gives up a request it had not begun.
-            let ended = self.connection.take().map(|ended| ended.into_parts().1);
-            self.unread = ended.unwrap_or_default();
+            if let Ok(ended) = mem::replace(&mut self.connection, Err(Bytes::new())) {
+                self.connection = Err(ended.into_parts().1);
+            }
         }
     }
 
@@ -204,7 +202,8 @@ impl Driver {
         mut error: TrySendError<Request<Full<Bytes>>>,
     ) -> (TransportError, Option<Request<Full<Bytes>>>) {
         let unsent = error.take_message();
-        let error = classify::head(error.into_error(), &self.unread, self.progress.is_written());
+        let unread = self.connection.as_ref().err().map_or(&[][..], |unread| unread);
+        let error = classify::head(error.into_error(), unread, self.progress.is_written());
         (error, unsent)
     }
 }

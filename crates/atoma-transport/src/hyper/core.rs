@@ -153,7 +153,7 @@ impl HyperCore {
                         self.in_time(timeout, connect).await?
                     }
                 };
-                match connection.send(request).await {
+                match connection.send(request, self.max_head).await {
                     Ok(mut response) => {
                         *response.extensions_mut() = extensions;
                         return self.received(response, connection, origin, &route);
