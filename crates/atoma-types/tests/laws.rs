@@ -27,7 +27,8 @@ fn seeds() {
 }
 
 /// Values: `$` is a gap, inside a string or in place of a whole value.
-const MEMBERS: [&str; 34] = [
+const MEMBERS: [&str; 36] = [
+    r#""object":"chat.completion.chunk""#,
     r#""id":"c""#,
     r#""id":"$""#,
     r#""id":$"#,
@@ -48,6 +49,7 @@ const MEMBERS: [&str; 34] = [
     r#""choices":[{"delta":{"content":"$"}}]"#,
     r#""choices":[{"index":0,"delta":{"content":"$"},"finish_reason":null}]"#,
     r#""choices":[{"index":0,"delta":{"content":$},"finish_reason":$}]"#,
+    r#""choices":[{"index":0,"delta":{"role":"assistant","content":"$"},"finish_reason":null}]"#,
     r#""choices":[null,{"delta":{"reasoning":"$","reasoning_content":"$"}}]"#,
     r#""choices":[[{"delta":{"content":"$"}}],{"delta":{"content":"$"}}]"#,
     r#""choices":{"message":{"content":"$","refusal":"$"}}"#,
@@ -92,7 +94,7 @@ const PARTS: [&str; 24] = [
 ];
 
 fn shape() -> impl Strategy<Value = String> {
-    let (others, choices) = MEMBERS.split_at(16);
+    let (others, choices) = MEMBERS.split_at(17);
     let whole =
         (prop::sample::select(choices), vec(prop::sample::select(others), 0..4), any::<bool>())
             .prop_map(|(choices, mut members, is_first)| {

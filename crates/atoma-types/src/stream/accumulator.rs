@@ -113,6 +113,19 @@ impl ChatCompletionAccumulator {
         }
     }
 
+    /// Adds a chunk that differs from the one before, which was added, in its streamed strings and in nothing else that a
+    /// response takes: of nearly every chunk of a stream, a third of the work of [`push`](Self::push).
+    pub(crate) fn push_texts(&mut self, chunk: &ChatCompletionChunk) {
+        self.chunks = self.chunks.saturating_add(1);
+        for choice in &chunk.choices {
+            if let Some(known) = self.choice(choice.index) {
+                known.push_texts(&choice.delta);
+                let new = memory_size::of_delta(&choice.delta);
+                self.size = self.size.saturating_add(new);
+            }
+        }
+    }
+
     /// Returns the response so far, while the stream continues.
     #[must_use]
     pub fn response(&self) -> ChatCompletionResponse {
@@ -249,6 +262,15 @@ impl ChoiceSoFar {
         if let Some(role) = &delta.role {
             message.role.clone_from(role);
         }
+        if !delta.extra.is_empty() {
+            self.push_members(delta);
+        }
+        self.push_texts(delta);
+    }
+
+    /// Adds the streamed strings of the message.
+    fn push_texts(&mut self, delta: &ChatCompletionChunkDelta) {
+        let message = &mut self.choice.message;
         if let Some(content) = &delta.content {
             message.content.append(content);
         }
@@ -258,9 +280,6 @@ impl ChoiceSoFar {
         }
         for fragment in &delta.tool_calls {
             self.calls.push(fragment);
-        }
-        if !delta.extra.is_empty() {
-            self.push_members(delta);
         }
         self.push_reasoning(delta);
     }

@@ -128,7 +128,10 @@ impl ChatModel {
     /// Reads the next object of the data and adds it to the response, if it is a chunk.
     fn read_object(&mut self, data: &mut &str) -> Result<Seen, ParseError> {
         // Two objects in one event happen: the rest is left in `data` for the next call.
-        self.reader.read_next(data)?;
+        if self.reader.read_next(data)? {
+            self.response.push_texts(self.reader.chunk());
+            return Ok(Seen::Chunk);
+        }
         if !data.is_empty() {
             *data = next_value(data);
         }

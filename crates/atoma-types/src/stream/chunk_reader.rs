@@ -5,9 +5,9 @@ use super::{
     streamed::StreamedChunk,
 };
 use crate::{
-    ParseError, SharedStr,
+    ObjectKind, ParseError, SharedStr,
     chat::{
-        chunk::{ChatCompletionChunk, ChatCompletionChunkDelta},
+        chunk::{ChatCompletionChunk, ChatCompletionChunkChoice, ChatCompletionChunkDelta},
         content::{Content, ContentPart},
         tool::ToolCallDelta,
         usage::Usage,
@@ -115,12 +115,14 @@ impl ChunkReader {
     /// As [`read`](Self::read). The chunk is empty then.
     #[inline]
     pub fn read_in_place(&mut self, mut data: &str) -> Result<(), ParseError> {
-        self.read_next(&mut data)
+        self.read_next(&mut data).map(drop)
     }
 
     /// Reads the first object of an event's data as [`read_in_place`](Self::read_in_place) does, and moves `data` past it.
+    ///
+    /// Returns true if a response that has the chunk before takes only the streamed strings of this one.
     #[inline]
-    pub(crate) fn read_next(&mut self, data: &mut &str) -> Result<(), ParseError> {
+    pub(crate) fn read_next(&mut self, data: &mut &str) -> Result<bool, ParseError> {
         let messages = &mut self.messages;
         self.reader.read(data, &mut |chunk, json| correct(messages, chunk, json))
     }
@@ -194,6 +196,20 @@ impl StreamedChunk for ChatCompletionChunk {
 
     fn is_finished(&self, position: usize) -> bool {
         self.choices[position].finish_reason.is_some()
+    }
+
+    fn is_plain(&self) -> bool {
+        let has_only_texts = |choice: &ChatCompletionChunkChoice| {
+            let is_open = choice.finish_reason.is_none() && choice.stop_reason.is_none();
+            let has_others =
+                choice.logprobs.is_some() || choice.message.is_some() || choice.error.is_some();
+            is_open && !has_others && choice.extra.is_empty() && choice.delta.extra.is_empty()
+        };
+        matches!(self.object, ObjectKind::ChatCompletionChunk)
+            && self.usage.is_none()
+            && self.error.is_none()
+            && self.extra.is_empty()
+            && self.choices.iter().all(has_only_texts)
     }
 
     #[inline]

@@ -152,7 +152,10 @@ impl CompletionModel {
 
     /// Reads the next object of the data and adds it to the response, if it is a chunk.
     fn read_object(&mut self, data: &mut &str) -> Result<Seen, ParseError> {
-        self.reader.read(data, &mut |_, _| true)?;
+        if self.reader.read(data, &mut |_, _| true)? {
+            self.joined.push_texts(self.reader.chunk());
+            return Ok(Seen::Chunk);
+        }
         if !data.is_empty() {
             *data = next_value(data);
         }
@@ -170,6 +173,16 @@ impl CompletionModel {
 }
 
 impl Joined {
+    /// Adds a chunk that differs from the one before, which was added, in its text and in nothing else that a response takes.
+    fn push_texts(&mut self, chunk: &CompletionResponse) {
+        self.chunks = self.chunks.saturating_add(1);
+        for new in &chunk.choices {
+            let Some(known) = self.choice(new.index) else { continue };
+            known.text.push_str(&new.text);
+            self.size = self.size.saturating_add(new.text.len());
+        }
+    }
+
     /// Adds the chunk to the response.
     fn push(&mut self, chunk: &CompletionResponse) {
         self.chunks = self.chunks.saturating_add(1);
@@ -278,6 +291,18 @@ impl StreamedChunk for CompletionResponse {
 
     fn is_finished(&self, position: usize) -> bool {
         self.choices[position].finish_reason.is_some()
+    }
+
+    fn is_plain(&self) -> bool {
+        let has_only_text = |choice: &CompletionChoice| {
+            let is_open = choice.finish_reason.is_none() && choice.stop_reason.is_none();
+            let has_others = choice.logprobs.is_some() || choice.error.is_some();
+            is_open && !has_others && choice.extra.is_empty()
+        };
+        self.usage.is_none()
+            && self.error.is_none()
+            && self.extra.is_empty()
+            && self.choices.iter().all(has_only_text)
     }
 
     #[inline]

@@ -26,17 +26,20 @@ impl<C: StreamedChunk> Reader<C> {
     ///
     /// `correct` corrects a chunk by earlier ones, and takes its text; it returns false if the next
     /// chunk cannot be like this one. It is not called for a chunk that is like the one before.
+    ///
+    /// Returns true if a response that has the chunk before takes only the streamed strings of this one.
     #[inline]
     pub(crate) fn read(
         &mut self,
         data: &mut &str,
         correct: &mut dyn FnMut(&mut C, &str) -> bool,
-    ) -> Result<(), ParseError> {
+    ) -> Result<bool, ParseError> {
         if self.held.is_empty() && self.template.fill(data, &mut self.chunk) {
             *data = "";
-            return Ok(());
+            return Ok(self.template.is_plain());
         }
-        self.read_alone(data, correct)
+        self.read_alone(data, correct)?;
+        Ok(false)
     }
 
     /// The chunk that was read last. Empty at the start, after an error, and possibly after [`take`](Self::take).

@@ -29,6 +29,9 @@ pub(crate) trait StreamedChunk: ReadObject + Clone + Default {
     /// Returns whether the choice at a position has its finish reason.
     fn is_finished(&self, position: usize) -> bool;
 
+    /// Returns whether its texts are all that a response takes of a chunk that is like the one before.
+    fn is_plain(&self) -> bool;
+
     /// The string at a place, if the chunk has it.
     fn text_mut(&mut self, place: Place) -> Option<&mut String>;
 

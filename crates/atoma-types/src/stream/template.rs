@@ -42,6 +42,8 @@ pub(crate) struct ChunkTemplate {
     text: String,
     gaps: Vec<Gap>,
     has_fitted: bool,
+    /// Whether a response takes nothing but the streamed strings of a chunk that fits.
+    is_plain: bool,
     /// The number of chunks in a row that no template fitted.
     useless: u32,
     /// The number of chunks for which no template is made.
@@ -91,6 +93,12 @@ enum Value<'a> {
 }
 
 impl ChunkTemplate {
+    /// Returns whether of a chunk that was filled in, a response that has the one before takes only the streamed strings.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.is_plain
+    }
+
     /// Returns whether there is a template. It can only fill the chunk that it was made from.
     pub(crate) fn is_some(&self) -> bool {
         !self.text.is_empty()
@@ -137,6 +145,8 @@ impl ChunkTemplate {
             && find(json, chunk, self.varies, &mut self.gaps).is_some()
         {
             self.text.push_str(json);
+            self.is_plain =
+                chunk.is_plain() && self.gaps.iter().all(|gap| gap.slot.is_plain(chunk));
         }
     }
 
@@ -232,6 +242,18 @@ impl Slot {
                 .position(|(name, _)| name == "obfuscation")
                 .map(Self::Obfuscation),
             _ => None,
+        }
+    }
+
+    /// Returns whether the response takes the slot's value from each chunk because it is streamed, or has had it from an
+    /// earlier one, or never takes it.
+    fn is_plain<C: StreamedChunk>(self, chunk: &mut C) -> bool {
+        match self {
+            Self::Text(_) | Self::Signature | Self::ResponseHash => true,
+            // The first that is not empty counts.
+            Self::Id => !chunk.id_mut().is_empty(),
+            Self::Created => *chunk.created_mut() != 0,
+            Self::Obfuscation(_) | Self::CompletionTokens | Self::TotalTokens => false,
         }
     }
 

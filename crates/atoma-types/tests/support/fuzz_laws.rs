@@ -2,8 +2,10 @@
 //! test on stable Rust.
 
 use atoma_types::{
-    ApiError, ChatCompletionAccumulator, ChatCompletionChunk, ChatCompletionResponse, ChunkReader,
+    ApiError, ChatCompletionAccumulator, ChatCompletionChunk, ChatCompletionResponse, ChatModel,
+    ChunkReader, CompletionModel, StreamModel,
 };
+use serde_json::{Value, json};
 
 /// The reader that does not use serde_json returns the same as the one that does, for any text that
 /// serde_json accepts.
@@ -68,6 +70,9 @@ pub fn stream(bytes: &[u8]) {
     if shape.contains("message") {
         return;
     }
+    let of_completion = shape.replace(r#""delta":{"content":"$"}"#, r#""text":"$""#);
+    joins_each_alike::<ChatModel>(shape, lines, |response| json!(response));
+    joins_each_alike::<CompletionModel>(&of_completion, lines, |response| json!(response));
     let mut reader = ChunkReader::new();
     let mut response = ChatCompletionAccumulator::new();
     for line in lines.split('\n') {
@@ -89,6 +94,37 @@ pub fn stream(bytes: &[u8]) {
         }
     }
     assert_eq!(response.response(), response.into_response());
+}
+
+/// Of an event that is like the one before, a model takes only the texts; the response is the same as if it took everything.
+fn joins_each_alike<M: StreamModel + Default>(
+    shape: &str,
+    lines: &str,
+    to_json: fn(M::Response) -> Value,
+) {
+    let (mut model, mut whole) = (M::default(), M::default());
+    for (number, line) in lines.split('\n').enumerate() {
+        let event = filled(shape, line);
+        // Never as many spaces as in the event before: the whole event is read.
+        let unlike = " ".repeat(number % 2) + &event;
+        let seen = model.read("", &mut event.as_str());
+        let wanted = whole.read("", &mut unlike.as_str());
+        assert_eq!(format!("{seen:?}"), format!("{wanted:?}"), "{event}");
+    }
+    assert_eq!(model.progress(), whole.progress(), "{shape}\n{lines}");
+    let [response, wanted] =
+        [model, whole].map(|model| without_ids(to_json(model.into_response())));
+    assert_eq!(response, wanted, "{shape}\n{lines}");
+}
+
+/// Tool calls that come without an id get a new one.
+fn without_ids(mut response: Value) -> Value {
+    for choice in response["choices"].as_array_mut().into_iter().flatten() {
+        for call in choice["message"]["tool_calls"].as_array_mut().into_iter().flatten() {
+            call["id"].take();
+        }
+    }
+    response
 }
 
 /// The event with the parts of the line in its gaps; `None` if parts are missing.
