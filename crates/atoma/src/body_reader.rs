@@ -307,7 +307,7 @@ impl<M: StreamModel> BodyReader<M> {
                 self.quiet_frames = 0;
                 // Only events count as activity: bytes and comments do not.
                 self.idle.reset();
-                self.stats.count_chunk(&self.idle, || self.events.progress().size > 0);
+                self.stats.count_chunk(&self.idle, || self.events.model().size() > 0);
                 Some(Ok(()))
             }
             Ok(EventKind::Nothing) => None,
@@ -327,7 +327,7 @@ impl<M: StreamModel> BodyReader<M> {
     fn idle_limit(&self) -> Option<Duration> {
         match &self.mode {
             Mode::Draining { .. } => Some(DRAIN_TIME),
-            _ if self.events.progress().chunks > 0 => self.between,
+            _ if self.stats.chunks() > 0 => self.between,
             _ => self.before_first,
         }
     }
