@@ -57,7 +57,7 @@ const BLANK_LIMIT: usize = 64 << 10;
 pub(crate) struct BodyReader<M: StreamModel> {
     /// The format, and how far the body was read.
     mode: Mode,
-    pub(crate) metadata: Metadata,
+    pub(crate) metadata: Box<Metadata>,
     body: Body,
     /// The current frame, of which `frame[read..]` is not decoded yet. It is kept until the next
     /// one is needed, because the raw text of the last event is in it.
@@ -79,7 +79,7 @@ pub(crate) struct BodyReader<M: StreamModel> {
     quiet_frames: u32,
     event_limit: usize,
     response_limit: usize,
-    stats: StreamStats,
+    stats: Box<StreamStats>,
 }
 
 /// The format that the body is read as.
@@ -111,7 +111,7 @@ impl<M: StreamModel> BodyReader<M> {
         let stats = StreamStats::new(core.timer.now(), metadata.attempts().elapsed);
         Self {
             mode: Mode::Opening { beginning: Vec::new(), labeled },
-            metadata,
+            metadata: Box::new(metadata),
             body,
             frame: Bytes::new(),
             read: 0,
@@ -120,7 +120,7 @@ impl<M: StreamModel> BodyReader<M> {
             decoder: event_decoder(limits.event),
             events: EventReader::new(choices, inspection, key, limits.response),
             observation,
-            stats,
+            stats: Box::new(stats),
             idle: IdleTimeout::new(Arc::clone(&core.timer)),
             before_first: timeouts.head,
             between: timeouts.idle,

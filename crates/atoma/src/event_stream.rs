@@ -116,7 +116,7 @@ impl<M: StreamModel> ResponseStream<M> {
     pub(crate) async fn into_reply(mut self) -> Result<Reply<M::Response>> {
         while self.step().await? {}
         let raw = Bytes::from(self.reader.capture.take());
-        let metadata = std::mem::take(&mut self.reader.metadata);
+        let metadata = std::mem::take(&mut *self.reader.metadata);
         Ok(Reply::new(self.reader.events.take_response(), metadata, raw))
     }
 
