@@ -16,11 +16,12 @@ use super::{
     arguments::Arguments, logprobs::LogprobsSoFar, memory_size, merge, tool_calls::ToolCalls,
 };
 use crate::{
-    Usage,
+    SharedStr, Usage,
     chat::{
         chunk::{ChatCompletionChunk, ChatCompletionChunkChoice, ChatCompletionChunkDelta},
+        content::Content,
         finish_reason::FinishReason,
-        message::REASONING_TEXTS,
+        message::{REASONING_TEXTS, Role},
         response::{ChatCompletionChoice, ChatCompletionResponse, ObjectKind},
     },
     wire::settle,
@@ -60,8 +61,14 @@ const MOST_CHOICES: usize = 128;
 /// ```
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ChatCompletionAccumulator {
-    /// The members outside of the choices; its own list of choices is empty until the end.
-    response: ChatCompletionResponse,
+    id: SharedStr,
+    model: SharedStr,
+    created: i64,
+    service_tier: Option<SharedStr>,
+    system_fingerprint: Option<SharedStr>,
+    /// The usage, an error and unknown members. Boxed: most streams have none of them before their end, and a response is
+    /// 344 bytes of each idle stream.
+    rest: Option<Box<ChatCompletionResponse>>,
     /// Sorted by index, each index once.
     choices: Vec<ChoiceSoFar>,
     chunks: u64,
@@ -72,7 +79,12 @@ pub struct ChatCompletionAccumulator {
 /// One choice so far. Its tool calls, reasoning and log probabilities are kept apart until the end.
 #[derive(Debug, Clone, PartialEq, Default)]
 struct ChoiceSoFar {
-    choice: ChatCompletionChoice,
+    index: u32,
+    role: Role,
+    content: Content,
+    finish_reason: Option<FinishReason>,
+    /// The refusal, names, the stop reason, an error and unknown members. Boxed, as few streams have one: 360 bytes of each.
+    rest: Option<Box<ChatCompletionChoice>>,
     calls: ToolCalls,
     logprobs: Option<Box<LogprobsSoFar>>,
     /// Those of the call in the form older than tool calls. Boxed, as few streams have one: 80 bytes of each idle stream.
@@ -135,9 +147,16 @@ impl ChatCompletionAccumulator {
     /// Returns the response. It is complete if every choice is finished.
     #[must_use]
     pub fn into_response(self) -> ChatCompletionResponse {
-        let mut response = self.response;
-        response.object = ObjectKind::ChatCompletion;
-        response.choices = self.choices.into_iter().map(ChoiceSoFar::into_choice).collect();
+        let mut response = ChatCompletionResponse {
+            id: self.id,
+            object: ObjectKind::ChatCompletion,
+            created: self.created,
+            model: self.model,
+            choices: self.choices.into_iter().map(ChoiceSoFar::into_choice).collect(),
+            service_tier: self.service_tier,
+            system_fingerprint: self.system_fingerprint,
+            ..self.rest.map(|rest| *rest).unwrap_or_default()
+        };
         settle(&mut response);
         response
     }
@@ -164,36 +183,34 @@ impl ChatCompletionAccumulator {
     /// Returns true if there is a choice, and every choice seen has a finish reason.
     #[must_use]
     pub fn all_finished(&self) -> bool {
-        !self.choices.is_empty()
-            && self.choices.iter().all(|known| known.choice.finish_reason.is_some())
+        !self.choices.is_empty() && self.choices.iter().all(|known| known.finish_reason.is_some())
     }
 
     /// The usage so far.
     pub(crate) fn usage(&self) -> Option<&Usage> {
-        self.response.usage.as_ref()
+        self.rest.as_ref()?.usage.as_ref()
     }
 
     /// The tool calls of a choice so far.
     pub(crate) fn calls(&self, choice: u32) -> Option<&ToolCalls> {
-        let place = self.choices.binary_search_by_key(&choice, |known| known.choice.index).ok()?;
+        let place = self.choices.binary_search_by_key(&choice, |known| known.index).ok()?;
         Some(&self.choices[place].calls)
     }
 
     /// Adds the members outside of the choices. Servers repeat them in each chunk, and some change the id within a stream:
     /// the first one is the response's.
     fn push_top_level(&mut self, chunk: &ChatCompletionChunk) {
-        let response = &mut self.response;
-        for (known, new) in [(&mut response.id, &chunk.id), (&mut response.model, &chunk.model)] {
+        for (known, new) in [(&mut self.id, &chunk.id), (&mut self.model, &chunk.model)] {
             if known.is_empty() {
                 known.clone_from(new);
             }
         }
-        if response.created == 0 {
-            response.created = chunk.created;
+        if self.created == 0 {
+            self.created = chunk.created;
         }
         for (known, new) in [
-            (&mut response.service_tier, &chunk.service_tier),
-            (&mut response.system_fingerprint, &chunk.system_fingerprint),
+            (&mut self.service_tier, &chunk.service_tier),
+            (&mut self.system_fingerprint, &chunk.system_fingerprint),
         ] {
             if known.is_none() {
                 known.clone_from(new);
@@ -201,25 +218,26 @@ impl ChatCompletionAccumulator {
         }
         // Merged, not replaced: some servers send the counts of prompt and completion in different chunks.
         if let Some(usage) = chunk.usage() {
-            response.usage.get_or_insert_default().merge(&usage);
+            self.rest.get_or_insert_default().usage.get_or_insert_default().merge(&usage);
         }
         if let Some(error) = &chunk.error {
-            response.error = Some(error.clone());
+            self.rest.get_or_insert_default().error = Some(error.clone());
         }
-        merge::outer_members(&mut response.extra, &chunk.extra);
+        if !chunk.extra.is_empty() {
+            merge::outer_members(&mut self.rest.get_or_insert_default().extra, &chunk.extra);
+        }
     }
 
     /// Returns the choice of an index, which is added at its place if it is new and there is room.
     fn choice(&mut self, index: u32) -> Option<&mut ChoiceSoFar> {
-        let place = match self.choices.binary_search_by_key(&index, |known| known.choice.index) {
+        let place = match self.choices.binary_search_by_key(&index, |known| known.index) {
             // A server that numbers choices without end must not fill the memory.
             Ok(place) => place,
             Err(_) if self.choices.len() >= MOST_CHOICES => return None,
             Err(place) => {
-                let choice = ChatCompletionChoice { index, ..ChatCompletionChoice::default() };
                 // Nearly every response has one choice, and room for four is large.
                 self.choices.reserve_exact(usize::from(self.choices.is_empty()));
-                self.choices.insert(place, ChoiceSoFar { choice, ..ChoiceSoFar::default() });
+                self.choices.insert(place, ChoiceSoFar { index, ..ChoiceSoFar::default() });
                 place
             }
         };
@@ -241,26 +259,31 @@ impl ChoiceSoFar {
     fn push(&mut self, new: &ChatCompletionChunkChoice) {
         self.push_delta(&new.delta);
         if let Some(reason) = &new.finish_reason {
-            finish(&mut self.choice.finish_reason, reason);
+            finish(&mut self.finish_reason, reason);
         }
         // The last one counts, as for errors: earlier ones are usually placeholders.
         if let Some(reason) = &new.stop_reason {
-            self.choice.stop_reason = Some(reason.clone());
+            self.rest().stop_reason = Some(reason.clone());
         }
         if let Some(error) = &new.error {
-            self.choice.error = Some(error.clone());
+            self.rest().error = Some(error.clone());
         }
         if let Some(logprobs) = &new.logprobs {
             self.logprobs.get_or_insert_default().append(logprobs);
         }
-        merge::outer_members(&mut self.choice.extra, &new.extra);
+        if !new.extra.is_empty() {
+            merge::outer_members(&mut self.rest().extra, &new.extra);
+        }
+    }
+
+    fn rest(&mut self) -> &mut ChatCompletionChoice {
+        self.rest.get_or_insert_default()
     }
 
     /// Adds the next part of the message.
     fn push_delta(&mut self, delta: &ChatCompletionChunkDelta) {
-        let message = &mut self.choice.message;
         if let Some(role) = &delta.role {
-            message.role.clone_from(role);
+            self.role.clone_from(role);
         }
         if !delta.extra.is_empty() {
             self.push_members(delta);
@@ -270,13 +293,12 @@ impl ChoiceSoFar {
 
     /// Adds the streamed strings of the message.
     fn push_texts(&mut self, delta: &ChatCompletionChunkDelta) {
-        let message = &mut self.choice.message;
         if let Some(content) = &delta.content {
-            message.content.append(content);
+            self.content.append(content);
         }
         // An empty refusal is a placeholder: set, it would make the message a refused one.
         if let Some(refusal) = delta.refusal.as_ref().filter(|refusal| !refusal.is_empty()) {
-            message.refusal.get_or_insert_default().push_str(refusal);
+            self.rest().message.refusal.get_or_insert_default().push_str(refusal);
         }
         for fragment in &delta.tool_calls {
             self.calls.push(fragment);
@@ -286,7 +308,7 @@ impl ChoiceSoFar {
 
     /// Adds the unknown members of a delta.
     fn push_members(&mut self, delta: &ChatCompletionChunkDelta) {
-        let message = &mut self.choice.message;
+        let message = &mut self.rest.get_or_insert_default().message;
         for (name, value) in delta.extra.iter() {
             match (name, value) {
                 // The older form of a tool call: one call, without an id or an index.
@@ -320,9 +342,12 @@ impl ChoiceSoFar {
     }
 
     /// Puts the parts that were kept apart into the message.
-    fn into_choice(mut self) -> ChatCompletionChoice {
-        let message = &mut self.choice.message;
-        message.tool_calls = self.calls.into_calls(self.choice.finish_reason.is_some());
+    fn into_choice(self) -> ChatCompletionChoice {
+        let mut choice = self.rest.map(|rest| *rest).unwrap_or_default();
+        (choice.index, choice.finish_reason) = (self.index, self.finish_reason);
+        let message = &mut choice.message;
+        (message.role, message.content) = (self.role, self.content);
+        message.tool_calls = self.calls.into_calls(choice.finish_reason.is_some());
         if let Some(arguments) =
             message.function_call.as_mut().and_then(|call| call.get_mut("arguments"))
         {
@@ -331,11 +356,11 @@ impl ChoiceSoFar {
         message.reasoning = self.is_reasoning.then(|| self.reasoning.clone());
         message.reasoning_content = self.is_reasoning_content.then_some(self.reasoning);
         settle(message);
-        self.choice.logprobs = self.logprobs.map(|all| Box::new(all.into_logprobs()));
+        choice.logprobs = self.logprobs.map(|all| Box::new(all.into_logprobs()));
         // An unknown value of `delta` has no meaning in a message.
-        self.choice.extra.remove("delta");
-        settle(&mut self.choice);
-        self.choice
+        choice.extra.remove("delta");
+        settle(&mut choice);
+        choice
     }
 }
 
