@@ -3,9 +3,8 @@
 //! Chunks and whole completions have the same form: the chunks of a stream are completions whose texts are pieces. So there is one
 //! type for both, and the joined response is built in place, without the parts that a chat's accumulator keeps apart.
 use super::{
-    Progress, ResponseModel, Seen, StreamModel, accumulator::finish, chat::has_choices,
-    memory_size, merge, next_value, numbering::Numbering, read_event, reader::Reader,
-    streamed::StreamedChunk,
+    Progress, ResponseModel, Seen, StreamModel, chat::has_choices, choice::finish, memory_size,
+    merge, next_value, numbering::Numbering, read_event, reader::Reader, streamed::StreamedChunk,
 };
 use crate::{
     ApiError, ParseError, SharedStr, Usage,

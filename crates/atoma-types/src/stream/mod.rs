@@ -3,6 +3,7 @@
 pub(crate) mod accumulator;
 pub(crate) mod arguments;
 pub(crate) mod chat;
+mod choice;
 pub(crate) mod chunk_reader;
 pub(crate) mod completion_events;
 pub(crate) mod completions;
