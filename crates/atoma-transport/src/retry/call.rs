@@ -53,7 +53,7 @@ pub(super) struct Call<T> {
     /// The start of the total, and of the first attempt.
     began: Instant,
     /// The server that the requests go to, once the source no longer knows it.
-    uri: Option<Uri>,
+    uri: Option<Box<Uri>>,
     /// The attempts so far, for the response's extensions or the error.
     attempts: Attempts,
     /// `None` if nobody observes the call, which then costs nothing.
@@ -91,7 +91,9 @@ impl<T: Transport> Call<T> {
             loop {
                 // Another caller may have extended the pause in the meantime.
                 while let Some(end) = self.pause_ends() {
-                    if let Err(error) = sleep_until(&*self.settings.timer, end).await {
+                    // Boxed: most calls never pause.
+                    let pause = Box::pin(sleep_until(&*self.settings.timer, end));
+                    if let Err(error) = pause.await {
                         return self.finish(Err(error));
                     }
                     began = self.settings.timer.now();
@@ -100,8 +102,7 @@ impl<T: Transport> Call<T> {
                 let attempt = Attempt::new(self.attempts.count, began);
                 // A request is large: it is made and passed on between two points of waiting, so that
                 // this future has no room for it.
-                let own = self.own_request().map(|request| self.send(request, attempt));
-                let sending = match own {
+                let sending = match self.own_request().map(|request| self.send(request, attempt)) {
                     Some(sending) => Ok(sending),
                     // Boxed: it is half of this future, and most calls have the same request for
                     // all attempts.
@@ -109,22 +110,26 @@ impl<T: Transport> Call<T> {
                         Box::pin(self.ask(attempt)).await.map(|request| self.send(request, attempt))
                     }
                 };
-                let is_sent = sending.is_ok();
-                let mut outcome = match sending {
-                    Ok(response) => response.await,
-                    Err(error) => Err(error),
-                };
-                if is_sent {
-                    self.received(attempt, &mut outcome);
-                }
-                if let Ok(response) = &mut outcome {
-                    if response.status().is_success() {
-                        self.succeed(response);
-                        return outcome;
+                // The block ends before the next point of waiting, and with it the room for the outcome.
+                let failing = {
+                    let mut outcome = match sending {
+                        Ok(response) => {
+                            let mut outcome = response.await;
+                            self.received(attempt, &mut outcome);
+                            outcome
+                        }
+                        Err(error) => Err(error),
+                    };
+                    if let Ok(response) = &mut outcome {
+                        if response.status().is_success() {
+                            self.succeed(response);
+                            return outcome;
+                        }
                     }
-                }
-                // Boxed: it is large, and most calls never need it.
-                if let Some(outcome) = Box::pin(self.fail(outcome, began)).await {
+                    // Boxed: it is large, and most calls never need it.
+                    Box::pin(self.fail(outcome, began))
+                };
+                if let Some(outcome) = failing.await {
                     return outcome;
                 }
                 began = self.settings.timer.now();
@@ -141,7 +146,7 @@ impl<T: Transport> Call<T> {
         let is_last = self.attempts.count == self.config().max_attempts;
         match &mut self.source {
             Source::Own(request) if is_last => {
-                self.uri = Some(request.uri().clone());
+                self.uri = Some(Box::new(request.uri().clone()));
                 Some(mem::take(request))
             }
             Source::Own(request) => Some(request.clone()),
@@ -174,7 +179,7 @@ impl<T: Transport> Call<T> {
             Source::Own(request) => request.clone(),
             Source::Shared(source) => self.ask_source(&**source, attempt).await?,
         };
-        self.uri = Some(request.uri().clone());
+        self.uri = Some(Box::new(request.uri().clone()));
         Ok(request)
     }
 
@@ -236,7 +241,7 @@ impl<T: Transport> Call<T> {
 
     /// Where the requests go, if that is known.
     fn uri(&self) -> Option<&Uri> {
-        self.uri.as_ref().or_else(|| match &self.source {
+        self.uri.as_deref().or_else(|| match &self.source {
             Source::Own(request) => Some(request.uri()),
             Source::Shared(source) => source.uri(),
         })
