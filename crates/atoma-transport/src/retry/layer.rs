@@ -189,9 +189,9 @@ impl<T: Transport> Retry<T> {
 }
 
 impl<T: Transport> Transport for Retry<T> {
-    fn send(&self, request: Request) -> ResponseFuture {
+    fn send(&self, mut request: Request) -> ResponseFuture {
         // As a plain transport, it finds the options of the call in the request.
-        let options = CallOptions::of(request.extensions());
+        let options = CallOptions::take(request.extensions_mut());
         self.call(Source::Own(request), &options)
     }
 }
