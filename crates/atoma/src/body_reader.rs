@@ -107,6 +107,7 @@ impl<M: StreamModel> BodyReader<M> {
         let OpenResponse { core, metadata, body, timeouts, key, inspection, observation } =
             response;
         let labeled = is_event_stream(metadata.headers());
+
         let limits = core.limits;
         let stats = StreamStats::new(core.timer.now(), metadata.attempts().elapsed);
         Self {

@@ -21,7 +21,7 @@ use std::borrow::Cow;
 /// Reads the events of one response in order, and knows whether it is complete.
 pub(crate) struct EventReader<M> {
     /// Joins the chunks.
-    model: M,
+    model: Box<M>,
     /// Sees each event before it is parsed, and may replace its text.
     inspection: Inspection,
     /// The key that is redacted from errors.
@@ -36,12 +36,12 @@ pub(crate) struct EventReader<M> {
     stray: Vec<u8>,
     /// The values of the last event that were not read yet. An event holds several only where a
     /// proxy lost a blank line.
-    rest: Rest,
+    rest: Option<Box<Rest>>,
     /// The error that ended the response, with the partial response in it.
     failed: Option<Error>,
 }
 
-#[derive(Default)]
+/// Values of which the first `read` bytes were read.
 struct Rest {
     text: String,
     read: usize,
@@ -68,7 +68,7 @@ impl<M: StreamModel> EventReader<M> {
         key: Option<ApiKey>,
         limit: usize,
     ) -> Self {
-        let mut model = M::default();
+        let mut model = Box::new(M::default());
         model.expect_choices(choices);
         Self {
             model,
@@ -78,7 +78,7 @@ impl<M: StreamModel> EventReader<M> {
             is_done: false,
             has_lost: false,
             stray: Vec::new(),
-            rest: Rest::default(),
+            rest: None,
             failed: None,
         }
     }
@@ -136,25 +136,26 @@ impl<M: StreamModel> EventReader<M> {
 
     #[cold]
     fn keep_rest(&mut self, rest: &str, is_body: bool) {
-        self.rest = Rest { text: rest.to_owned(), read: 0, is_body };
+        let kept = || Box::new(Rest { text: rest.to_owned(), read: 0, is_body });
+        self.rest = (!rest.is_empty()).then(kept);
     }
 
     /// Whether the last event has more values.
     #[inline]
     pub(crate) fn has_rest(&self) -> bool {
-        !self.rest.text.is_empty()
+        self.rest.is_some()
     }
 
     /// Reads the next value of the last event.
     #[cold]
     pub(crate) fn read_rest(&mut self) -> Result<EventKind> {
         // Taken and put back, so that an error drops the values after it.
-        let mut rest = std::mem::take(&mut self.rest);
+        let Some(mut rest) = self.rest.take() else { return Ok(EventKind::Nothing) };
         let mut text = &rest.text[rest.read..];
         let kind = self.read_value("", &mut text, rest.is_body);
         rest.read = rest.text.len() - text.len();
         if rest.read < rest.text.len() && kind.is_ok() {
-            self.rest = rest;
+            self.rest = Some(rest);
         }
         kind
     }
@@ -239,8 +240,8 @@ impl<M: StreamModel> EventReader<M> {
         // A partial response without a chunk would look like an empty one.
         let has_begun = self.progress().chunks > 0;
         let partial =
-            has_begun.then(|| Partial::new(std::mem::take(&mut self.model).into_response()));
-        self.rest = Rest::default();
+            has_begun.then(|| Partial::new(std::mem::take(&mut *self.model).into_response()));
+        self.rest = None;
         let is_confidential = self.inspection.is_confidential();
         // The text of a confidential response must not reach a log through an error.
         let error = if is_confidential { error.without_text() } else { error };
@@ -258,7 +259,7 @@ impl<M: StreamModel> EventReader<M> {
 
     /// Takes the response, and leaves none.
     pub(crate) fn take_response(&mut self) -> M::Response {
-        std::mem::take(&mut self.model).into_response()
+        std::mem::take(&mut *self.model).into_response()
     }
 
     /// Returns the number of tokens used so far, if the server reports it.

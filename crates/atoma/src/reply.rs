@@ -132,7 +132,7 @@ impl Metadata {
     /// Returns the server's identifier of the request: `x-request-id` and others, see
     /// [`request_id`](crate::transport::request_id()).
     pub fn request_id(&self) -> Option<&str> {
-        request_id(&self.headers)
+        request_id(self.headers())
     }
 
     /// Returns how often the request was sent, how long it took, and why earlier attempts failed.
@@ -149,7 +149,7 @@ impl Metadata {
     /// A reset that is given as an instant is measured against the `Date` of the response, or
     /// against the present time if it has none.
     pub fn rate_limits(&self) -> Option<RateLimits> {
-        RateLimits::from_headers(&self.headers, SystemTime::now())
+        RateLimits::from_headers(self.headers(), SystemTime::now())
     }
 
     /// Returns the results of the client's [inspectors](crate::Inspect), by their types.
