@@ -3,6 +3,12 @@
 //! A page links to the files of the others, for readers of the repository. In the documentation, the links
 //! above the text take precedence.
 
+// The pages link to items of these features.
+#![cfg_attr(
+    not(all(feature = "schemars", feature = "tracing")),
+    allow(rustdoc::broken_intra_doc_links)
+)]
+
 // For the links of the pages.
 #[allow(unused_imports)]
 use crate::*;
